@@ -1,0 +1,66 @@
+// What the bindings of every namespace share: NumPy arrays as views, and messages for the wrong ones.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+#include <type_traits>
+
+#include "unitgain/error.hpp"
+#include "unitgain/types.hpp"
+
+namespace unitgain::bindings {
+
+namespace py = pybind11;
+
+// "(64, 10)"
+std::string shape_text(const py::array& array);
+
+// True for float32, false for float64 (native byte order); a TypeError naming the argument otherwise.
+bool is_float32(const py::array& array, const char* name);
+
+// numpy.asarray: lists and scalars become float64 arrays, arrays stay what they are.
+py::array as_array(const py::handle& object);
+
+// Whether the array's strides are whole elements and its data aligned, so that a view can describe it.
+bool is_viewable(const py::array& array);
+// The array itself if it is viewable, else a contiguous copy.
+py::array viewable(py::array array);
+
+// The last two dimensions of a viewable array of two or more, as a view.
+template <class T>
+MatrixView<const T> matrix_view(const py::array& array) {
+  const auto d = array.ndim();
+  constexpr auto size = static_cast<Index>(sizeof(T));
+  return {static_cast<const T*>(array.data()), array.shape(d - 2), array.shape(d - 1),
+          array.strides(d - 2) / size, array.strides(d - 1) / size};
+}
+template <class T>
+MatrixView<T> mutable_matrix_view(py::array& array) {
+  const MatrixView<const T> v = matrix_view<T>(array);
+  return {static_cast<T*>(array.mutable_data()), v.rows, v.cols, v.row_stride, v.col_stride};
+}
+
+// Calls body(T{}) with T float or double, as the array's dtype says.
+template <class Body>
+decltype(auto) dispatch_float(const py::array& array, const char* name, Body&& body) {
+  if (is_float32(array, name)) return body(float{});
+  return body(double{});
+}
+
+// A fresh C-contiguous array.
+template <class T>
+py::array_t<T> new_array(const std::vector<py::ssize_t>& shape) {
+  return py::array_t<T>(shape);
+}
+
+// Each namespace's functions, defined in the file of its name.
+void bind_runtime(py::module_& module);
+void bind_ops(py::module_& module);
+void bind_activations(py::module_& module);
+void bind_linalg(py::module_& module);
+void bind_random(py::module_& module);
+void bind_nn(py::module_& module);
+
+}  // namespace unitgain::bindings

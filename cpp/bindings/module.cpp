@@ -1,0 +1,26 @@
+// The extension module unitgain._native.
+#include "common.hpp"
+
+PYBIND11_MODULE(_native, module) {
+  namespace py = pybind11;
+  module.doc() = "unitgain's compiled core. The public API is the package around it.";
+  module.attr("__version__") = UNITGAIN_VERSION;
+
+  py::register_exception_translator([](std::exception_ptr error) {
+    try {
+      if (error) std::rethrow_exception(error);
+    } catch (const unitgain::TypeError& e) {
+      PyErr_SetString(PyExc_TypeError, e.what());
+    } catch (const unitgain::LinAlgError& e) {
+      const py::object type = py::module_::import("numpy.linalg").attr("LinAlgError");
+      PyErr_SetString(type.ptr(), e.what());
+    }
+  });
+
+  unitgain::bindings::bind_runtime(module);
+  unitgain::bindings::bind_ops(module);
+  unitgain::bindings::bind_activations(module);
+  unitgain::bindings::bind_linalg(module);
+  unitgain::bindings::bind_random(module);
+  unitgain::bindings::bind_nn(module);
+}

@@ -1,0 +1,7 @@
+#include "common.hpp"
+
+namespace unitgain::bindings {
+
+void bind_ops([[maybe_unused]] py::module_& module) {}
+
+}  // namespace unitgain::bindings

@@ -1,0 +1,31 @@
+// Which instruction set runs, and on how many threads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace unitgain {
+
+struct VariantStatus {
+  std::string name;     // baseline, avx2, avx512 or amx
+  std::string missing;  // what the CPU or the operating system lacks for it; empty if it can run
+};
+
+// The variants that this build contains, from the oldest CPUs' to the newest, with whether each can
+// run here.
+std::vector<VariantStatus> variants();
+
+// The variant that runs: the newest that can, or the one that UNITGAIN_ISA names. Chosen at the first
+// call of anything; throws ValueError if UNITGAIN_ISA names an unknown variant or one that cannot run.
+const std::string& active_variant();
+
+// Threads for one operation. The number starts as OpenMP's (OMP_NUM_THREADS, or the CPUs this
+// process may use). Operations too small to gain run on the caller.
+void set_num_threads(int threads);
+int num_threads();
+
+// Overrides num_threads() for the calling thread, until set again; 0 ends the override. Returns the
+// override that was in force.
+int set_thread_override(int threads);
+
+}  // namespace unitgain

@@ -1,0 +1,48 @@
+// Memory for numbers: aligned to a cache line, uninitialised, movable.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "unitgain/types.hpp"
+
+namespace unitgain::base {
+
+inline constexpr std::size_t cache_line = 64;
+
+template <class T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(Index size)
+      : data_(size == 0 ? nullptr
+                        : static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T),
+                                                         std::align_val_t{cache_line}))),
+        size_(size) {}
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~AlignedBuffer() { ::operator delete(data_, std::align_val_t{cache_line}); }
+
+  T* data() const { return data_; }
+  Index size() const { return size_; }
+  T& operator[](Index i) const { return data_[i]; }
+  T* begin() const { return data_; }
+  T* end() const { return data_ + size_; }
+
+  void zero() {
+    if (size_ > 0) std::memset(data_, 0, static_cast<std::size_t>(size_) * sizeof(T));
+  }
+
+ private:
+  T* data_ = nullptr;
+  Index size_ = 0;
+};
+
+}  // namespace unitgain::base

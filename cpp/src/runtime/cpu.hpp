@@ -1,0 +1,15 @@
+// What this CPU and this operating system can run.
+#pragma once
+
+#include <string>
+
+namespace unitgain::runtime {
+
+// What is lacking for a variant, as words for an error message ("AVX512BW, AVX512VL"); empty if the
+// variant can run.
+std::string missing_for_baseline();
+std::string missing_for_avx2();
+std::string missing_for_avx512();
+std::string missing_for_amx();
+
+}  // namespace unitgain::runtime

@@ -1,0 +1,115 @@
+#include "runtime/dispatch.hpp"
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "runtime/cpu.hpp"
+#include "unitgain/error.hpp"
+#include "unitgain/runtime.hpp"
+
+namespace unitgain {
+
+namespace simd {
+#if UNITGAIN_HAS_BASELINE
+namespace baseline {
+extern const KernelTable table;
+}
+#endif
+#if UNITGAIN_HAS_AVX2
+namespace avx2 {
+extern const KernelTable table;
+}
+#endif
+#if UNITGAIN_HAS_AVX512
+namespace avx512 {
+extern const KernelTable table;
+}
+#endif
+#if UNITGAIN_HAS_AMX
+namespace amx {
+extern const KernelTable table;
+}
+#endif
+}  // namespace simd
+
+namespace runtime {
+
+namespace {
+
+struct Variant {
+  const char* name;
+  const simd::KernelTable* table;
+  std::string (*missing)();
+};
+
+constexpr Variant built[] = {
+#if UNITGAIN_HAS_BASELINE
+    {"baseline", &simd::baseline::table, missing_for_baseline},
+#endif
+#if UNITGAIN_HAS_AVX2
+    {"avx2", &simd::avx2::table, missing_for_avx2},
+#endif
+#if UNITGAIN_HAS_AVX512
+    {"avx512", &simd::avx512::table, missing_for_avx512},
+#endif
+#if UNITGAIN_HAS_AMX
+    {"amx", &simd::amx::table, missing_for_amx},
+#endif
+};
+
+struct Choice {
+  std::string name;
+  const simd::KernelTable* table;
+};
+
+Choice choose() {
+  const char* wanted = std::getenv("UNITGAIN_ISA");
+  if (wanted != nullptr && *wanted != '\0') {
+    std::string names;
+    for (const Variant& variant : built) {
+      if (std::string(wanted) == variant.name) {
+        const std::string missing = variant.missing();
+        if (!missing.empty()) {
+          throw ValueError("UNITGAIN_ISA is " + std::string(wanted) +
+                           ", but this machine lacks " + missing);
+        }
+        return {variant.name, variant.table};
+      }
+      names += (names.empty() ? "" : ", ") + std::string(variant.name);
+    }
+    throw ValueError("UNITGAIN_ISA is '" + std::string(wanted) + "', expected one of " + names);
+  }
+  Choice choice{};
+  std::string missing;
+  for (const Variant& variant : built) {
+    missing = variant.missing();
+    if (!missing.empty()) break;
+    choice = {variant.name, variant.table};
+  }
+  if (choice.table == nullptr) throw ValueError("unitgain cannot run here: the CPU lacks " + missing);
+  return choice;
+}
+
+const Choice& choice() {
+  static const Choice chosen = choose();
+  return chosen;
+}
+
+}  // namespace
+
+const simd::KernelTable& kernel_table() { return *choice().table; }
+
+}  // namespace runtime
+
+std::vector<VariantStatus> variants() {
+  std::vector<VariantStatus> all;
+  for (const runtime::Variant& variant : runtime::built) {
+    all.push_back({variant.name, variant.missing()});
+  }
+  return all;
+}
+
+const std::string& active_variant() { return runtime::choice().name; }
+
+}  // namespace unitgain

@@ -1,0 +1,26 @@
+// The tables that one variant's sources define, each in the variant's own namespace. UNITGAIN_VARIANT
+// is set by the build: baseline, avx2, avx512 or amx.
+#pragma once
+
+#include "simd/kernels.hpp"
+
+namespace unitgain::simd::UNITGAIN_VARIANT {
+
+extern const GemmKernels<float> gemm_f32;
+extern const GemmKernels<double> gemm_f64;
+extern const ActivationKernels<float> activation_f32;
+extern const ActivationKernels<double> activation_f64;
+extern const SoftmaxKernels<float> softmax_f32;
+extern const SoftmaxKernels<double> softmax_f64;
+extern const ColumnKernels<float> column_f32;
+extern const ColumnKernels<double> column_f64;
+extern const OptimizerKernels<float> optimizer_f32;
+extern const OptimizerKernels<double> optimizer_f64;
+extern const DropoutKernels<float> dropout_f32;
+extern const DropoutKernels<double> dropout_f64;
+extern const VectorKernels<float> vector_f32;
+extern const VectorKernels<double> vector_f64;
+
+extern const KernelTable table;
+
+}  // namespace unitgain::simd::UNITGAIN_VARIANT
