@@ -201,8 +201,9 @@ void bind_graph(py::module_& module) {
 
   py::class_<Graph<T>>(module, "Graph")
       .def(py::init<>())
-      .def("input", [](Graph<T>& g, Index rows, Index cols) { return g.input({rows, cols}); },
-           py::arg("rows"), py::arg("cols"))
+      .def(
+          "input", [](Graph<T>& g, Index rows, Index cols) { return g.input({rows, cols}); },
+          py::arg("rows"), py::arg("cols"))
       .def("dense", &Graph<T>::dense, py::arg("x"), py::arg("kernel"), py::arg("bias").none(true),
            py::arg("trainable"))
       .def(
@@ -231,9 +232,10 @@ void bind_graph(py::module_& module) {
           py::arg("x"), py::arg("name"), py::arg("parameters") = std::vector<double>{})
       .def("softmax", &Graph<T>::softmax, py::arg("x"))
       .def("dropout", &Graph<T>::dropout, py::arg("x"), py::arg("rate"), py::arg("key"))
-      .def("reshape",
-           [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },
-           py::arg("x"), py::arg("rows"), py::arg("cols"))
+      .def(
+          "reshape",
+          [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },
+          py::arg("x"), py::arg("rows"), py::arg("cols"))
       .def("add", &Graph<T>::add, py::arg("x"), py::arg("y"));
 }
 

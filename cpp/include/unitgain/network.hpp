@@ -81,8 +81,8 @@ struct Node {
   bool trainable;
 };
 
-// What a network is: a directed acyclic graph, in an order in which every node follows its inputs. Each
-// member adds a node and returns its number; ValueError where shapes do not fit.
+// What a network is: a directed acyclic graph, in an order in which every node follows its inputs.
+// Each member adds a node and returns its number; ValueError where shapes do not fit.
 template <class T>
 class Graph {
  public:
@@ -132,8 +132,8 @@ struct OptimizerSpec {
   double epsilon;   // Adam
 };
 
-// Inputs and what the network should make of them: class labels (for sparse cross-entropy) or target
-// values.
+// Inputs and what the network should make of them: class labels (for sparse cross-entropy) or
+// target values.
 struct Samples {
   SampleArray x;
   const std::int32_t* labels = nullptr;  // one a row of x
@@ -169,8 +169,8 @@ class Network {
   // y (x.rows times the output's size, contiguous) = the network's output in inference mode.
   void predict(const SampleArray& x, T* y, Index batch_size, const Progress& progress = {}) const;
 
-  // What training needs; resets the optimizer's state. Throws ValueError for a loss that does not fit
-  // the output.
+  // What training needs; resets the optimizer's state. Throws ValueError for a loss that does not
+  // fit the output.
   void compile(const OptimizerSpec& optimizer, const LossSpec& loss);
   void set_learning_rate(double learning_rate);
   double learning_rate() const;
@@ -180,8 +180,8 @@ class Network {
   // One pass of training over the samples; the last batch may be smaller.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {}) const;
-  // The loss of one batch in training mode and its gradient, in the order of trainable(); nothing of the
-  // network changes.
+  // The loss of one batch in training mode and its gradient, in the order of trainable(); nothing
+  // of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
 

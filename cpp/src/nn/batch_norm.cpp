@@ -1,7 +1,7 @@
 // Batch normalisation, with the activation behind it in the same step.
+#include "ops/batch_norm.hpp"
 #include "nn/plan_builder.hpp"
 #include "ops/activation.hpp"
-#include "ops/batch_norm.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
@@ -26,11 +26,11 @@ void activate(PlanBuilder<T>& builder, const Group<T>& group, BufferId z) {
   if (group.activation.kind == Activation::linear) return;
   const BufferId y = builder.value(group.result);
   const Index n = builder.values(group.result);
-  builder.step("activation", 0.3 * static_cast<double>(n), {z, y},
-               [=, activation = group.activation](const runtime::Team& team,
-                                                  const Context<T>& context) {
-                 ops::activation<T>(team, activation, context.at(z), context.at(y), n);
-               });
+  builder.step(
+      "activation", 0.3 * static_cast<double>(n), {z, y},
+      [=, activation = group.activation](const runtime::Team& team, const Context<T>& context) {
+        ops::activation<T>(team, activation, context.at(z), context.at(y), n);
+      });
 }
 
 }  // namespace
@@ -82,8 +82,7 @@ void frozen_backward(PlanBuilder<T>& builder, const Group<T>& group, const Batch
   const BufferId dz = builder.gradient(group.result), dx = builder.begin_gradient(source);
   const BufferId scale = builder.buffer(cols), shift = builder.buffer(cols);
   builder.step("batch norm gradient", 0.3 * static_cast<double>(rows * cols),
-               {dz, dx, scale, shift},
-               [=](const runtime::Team& team, const Context<T>& context) {
+               {dz, dx, scale, shift}, [=](const runtime::Team& team, const Context<T>& context) {
                  T* factor = context.at(scale);
                  ops::fold_batch_norm<T>(team, cols, nullptr, data(norm.gamma), nullptr,
                                          norm.moving_mean->data(), norm.moving_variance->data(),
@@ -120,11 +119,10 @@ void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
       [=](const runtime::Team& team, const Context<T>& context) {
         T* gamma_gradient = context.at(sums);
         T* beta_gradient = context.at(sums) + cols;
-        ops::batch_norm_gradient<T>(team, context.at(x), context.at(dz),
-                                    dx != no_buffer ? context.at(dx) : nullptr, rows, cols,
-                                    data(norm.gamma), context.at(mean),
-                                    context.at(inverse_deviation), gamma_gradient, beta_gradient,
-                                    context.at(scratch));
+        ops::batch_norm_gradient<T>(
+            team, context.at(x), context.at(dz), dx != no_buffer ? context.at(dx) : nullptr, rows,
+            cols, data(norm.gamma), context.at(mean), context.at(inverse_deviation), gamma_gradient,
+            beta_gradient, context.at(scratch));
         // Each member has the sums of its own columns.
         const runtime::Range range = team.share(cols, ops::column_grain<T>);
         for (Index j = range.begin; j < range.end; ++j) {

@@ -29,9 +29,8 @@ void fold_norm(PlanBuilder<T>& builder, const BatchNormNode<T>& norm, const Dens
                  const auto data = [](const ParameterPtr<T>& p) { return p ? p->data() : nullptr; };
                  ops::fold_batch_norm<T>(team, features, data(dense.bias), data(norm.gamma),
                                          data(norm.beta), norm.moving_mean->data(),
-                                         norm.moving_variance->data(),
-                                         static_cast<T>(norm.epsilon), context.at(scale),
-                                         context.at(shift));
+                                         norm.moving_variance->data(), static_cast<T>(norm.epsilon),
+                                         context.at(scale), context.at(shift));
                });
 }
 
@@ -61,25 +60,24 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
               scale, shift, units);
   }
   const ActivationSpec activation = group.activation;
-  builder.step(
-      "dense", ops::gemm_work(rows, units, features), std::move(uses),
-      [=, kernel = dense.kernel, bias = dense.bias](const runtime::Team& team,
-                                                    const Context<T>& context) {
-        ops::Gemm<T> product{matrix<T>(context.at(x), rows, features),
-                             matrix<T>(kernel->data(), features, units),
-                             {context.at(z), rows, units, units, 1}};
-        product.epilogue.activation = activation;
-        product.epilogue.bias = bias ? bias->data() : nullptr;
-        if (scale != no_buffer) {
-          product.epilogue.scale = context.at(scale);
-          product.epilogue.bias = context.at(shift);
-        }
-        if (z != y) {
-          product.epilogue.output = context.at(y);
-          product.epilogue.output_stride = units;
-        }
-        ops::gemm(team, product, context.template at<std::byte>(workspace));
-      });
+  builder.step("dense", ops::gemm_work(rows, units, features), std::move(uses),
+               [=, kernel = dense.kernel, bias = dense.bias](const runtime::Team& team,
+                                                             const Context<T>& context) {
+                 ops::Gemm<T> product{matrix<T>(context.at(x), rows, features),
+                                      matrix<T>(kernel->data(), features, units),
+                                      {context.at(z), rows, units, units, 1}};
+                 product.epilogue.activation = activation;
+                 product.epilogue.bias = bias ? bias->data() : nullptr;
+                 if (scale != no_buffer) {
+                   product.epilogue.scale = context.at(scale);
+                   product.epilogue.bias = context.at(shift);
+                 }
+                 if (z != y) {
+                   product.epilogue.output = context.at(y);
+                   product.epilogue.output_stride = units;
+                 }
+                 ops::gemm(team, product, context.template at<std::byte>(workspace));
+               });
 }
 
 namespace {

@@ -29,7 +29,8 @@ std::vector<bool> reachable(const Graph<T>& graph, NodeId output) {
   reached[static_cast<std::size_t>(output)] = true;
   for (NodeId id = output; id >= 0; --id) {
     if (!reached[static_cast<std::size_t>(id)]) continue;
-    for (const NodeId input : graph.node(id).inputs) reached[static_cast<std::size_t>(input)] = true;
+    for (const NodeId input : graph.node(id).inputs)
+      reached[static_cast<std::size_t>(input)] = true;
   }
   return reached;
 }
@@ -61,8 +62,11 @@ template <class T>
 Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode) {
   const auto count = graph.nodes().size();
   const std::vector<bool> needed = reachable(graph, output);
-  Fusion<T> fusion{{}, std::vector<NodeId>(count, -1), std::vector<int>(count, -1),
-                   std::vector<int>(count, 0), std::vector<bool>(count, false)};
+  Fusion<T> fusion{{},
+                   std::vector<NodeId>(count, -1),
+                   std::vector<int>(count, -1),
+                   std::vector<int>(count, 0),
+                   std::vector<bool>(count, false)};
   const auto at = [](NodeId id) { return static_cast<std::size_t>(id); };
 
   // Readers of each value, counted before grouping: only a value with one reader may be absorbed.

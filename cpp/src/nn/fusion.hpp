@@ -8,8 +8,8 @@
 
 namespace unitgain::nn {
 
-// A head node with what is computed in the same pass: for a dense node in inference mode a batch norm
-// behind it, and for dense and batch norm nodes an activation.
+// A head node with what is computed in the same pass: for a dense node in inference mode a batch
+// norm behind it, and for dense and batch norm nodes an activation.
 template <class T>
 struct Group {
   NodeId head;
@@ -21,10 +21,10 @@ struct Group {
 
 template <class T>
 struct Fusion {
-  std::vector<Group<T>> groups;   // in the order of computation
-  std::vector<NodeId> value_of;   // the node whose value each node's is: itself, or an earlier one's
-  std::vector<int> group_of;      // the group that computes each value; -1: none (inputs)
-  std::vector<int> consumers;     // how many groups (and the loss) read each value
+  std::vector<Group<T>> groups;  // in the order of computation
+  std::vector<NodeId> value_of;  // the node whose value each node's is: itself, or an earlier one's
+  std::vector<int> group_of;     // the group that computes each value; -1: none (inputs)
+  std::vector<int> consumers;    // how many groups (and the loss) read each value
   std::vector<bool> has_gradient;  // whether a trainable parameter lies at or below each value
 };
 

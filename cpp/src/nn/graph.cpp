@@ -38,7 +38,8 @@ template <class T>
 Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
     : name_(std::move(name)), shape_(std::move(shape)), size_(1) {
   for (const Index size : shape_) {
-    if (size < 0) throw ValueError(name_ + " has a negative size in its shape " + shape_text(shape_));
+    if (size < 0)
+      throw ValueError(name_ + " has a negative size in its shape " + shape_text(shape_));
     size_ *= size;
   }
   const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
@@ -84,8 +85,8 @@ NodeId Graph<T>::dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, b
     throw ValueError("bias has shape " + shape_text(bias->shape()) + ", but kernel has " +
                      std::to_string(units) + " units");
   }
-  return append({DenseNode<T>{std::move(kernel), std::move(bias)}, {x}, {shape.rows, units},
-                 trainable});
+  return append(
+      {DenseNode<T>{std::move(kernel), std::move(bias)}, {x}, {shape.rows, units}, trainable});
 }
 
 template <class T>

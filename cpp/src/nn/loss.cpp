@@ -41,7 +41,8 @@ LossBuffers cross_entropy(PlanBuilder<T>& builder, NodeId output, BufferId gradi
                      const Index row = samples.order != nullptr ? samples.order[context.first + i]
                                                                 : context.first + i;
                      for (Index p = 0; p < labels_per_sample; ++p) {
-                       label[i * labels_per_sample + p] = samples.labels[row * labels_per_sample + p];
+                       label[i * labels_per_sample + p] =
+                           samples.labels[row * labels_per_sample + p];
                      }
                    }
                  }

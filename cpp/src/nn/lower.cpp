@@ -116,15 +116,16 @@ void add_backward(PlanBuilder<T>& builder, const Group<T>& group) {
 // The derivative of a group's own activation, unless the product that made the gradient had it.
 template <class T>
 void differentiate_activation(PlanBuilder<T>& builder, const Group<T>& group) {
-  if (group.activation.kind == Activation::linear || builder.derivative_applied(group.result)) return;
+  if (group.activation.kind == Activation::linear || builder.derivative_applied(group.result))
+    return;
   const BufferId saved = builder.saved(group), gradient = builder.gradient(group.result);
   const Index n = builder.values(group.result);
-  builder.step("activation gradient", 0.3 * static_cast<double>(n), {saved, gradient},
-               [=, activation = group.activation](const runtime::Team& team,
-                                                  const Context<T>& context) {
-                 ops::activation_gradient<T>(team, activation, context.at(saved),
-                                             context.at(gradient), context.at(gradient), n);
-               });
+  builder.step(
+      "activation gradient", 0.3 * static_cast<double>(n), {saved, gradient},
+      [=, activation = group.activation](const runtime::Team& team, const Context<T>& context) {
+        ops::activation_gradient<T>(team, activation, context.at(saved), context.at(gradient),
+                                    context.at(gradient), n);
+      });
 }
 
 template <class... Case>

@@ -174,8 +174,7 @@ struct Network<T>::State {
       const auto* errors = context.template at<double>(plan.row_absolute_errors);
       for (Index i = 0; i < plan.rows; ++i) absolute += errors[i];
     }
-    const double rows_per_sample =
-        static_cast<double>(plan.rows) / static_cast<double>(plan.batch);
+    const double rows_per_sample = static_cast<double>(plan.rows) / static_cast<double>(plan.batch);
     totals.samples += plan.batch;
     totals.loss += loss_sum / rows_per_sample;
     totals.correct += correct / rows_per_sample;

@@ -36,8 +36,9 @@ template <class T>
 void Optimizer<T>::update(const runtime::Team& team) const {
   const double t = static_cast<double>(iterations_);
   const T rate = static_cast<T>(spec_.learning_rate);
-  const T corrected = static_cast<T>(spec_.learning_rate * std::sqrt(1 - std::pow(spec_.beta_2, t)) /
-                                     (1 - std::pow(spec_.beta_1, t)));
+  const T corrected =
+      static_cast<T>(spec_.learning_rate * std::sqrt(1 - std::pow(spec_.beta_2, t)) /
+                     (1 - std::pow(spec_.beta_1, t)));
   for (std::size_t p = 0; p < parameters_.size(); ++p) {
     T* w = parameters_[p]->data();
     const T* g = gradient(p);

@@ -9,8 +9,8 @@
 
 namespace unitgain::nn {
 
-// The gradients and the optimizer's own values (momentum, moments) of all parameters, each kind in one
-// contiguous piece of memory with every parameter at a cache line.
+// The gradients and the optimizer's own values (momentum, moments) of all parameters, each kind in
+// one contiguous piece of memory with every parameter at a cache line.
 template <class T>
 class Optimizer {
  public:

@@ -1,6 +1,6 @@
-// What running a network means for one batch size and one mode: a list of steps over one arena. A plan
-// is made once and runs without allocating; it is immutable, so that any number of threads may run
-// it, each on an arena and a context of its own.
+// What running a network means for one batch size and one mode: a list of steps over one arena. A
+// plan is made once and runs without allocating; it is immutable, so that any number of threads may
+// run it, each on an arena and a context of its own.
 #pragma once
 
 #include <algorithm>
@@ -30,8 +30,8 @@ struct Context {
   const Index* offsets;  // of each buffer in the arena
 
   const Samples* samples;
-  Index first;            // of the batch, in the samples' order
-  std::uint64_t step;     // the training step: the stream of this run's random numbers
+  Index first;             // of the batch, in the samples' order
+  std::uint64_t step;      // the training step: the stream of this run's random numbers
   bool update_statistics;  // whether batch norm moves its moving statistics
 
   // A batch that can be read where it is, and a result that can be written where it goes.
@@ -70,8 +70,8 @@ struct Plan {
   Index arena_bytes;
 
   BufferId input, output;
-  BufferId row_losses;  // double, one a row of the output; evaluate and train
-  BufferId predicted;   // int32, likewise, of cross-entropy
+  BufferId row_losses;           // double, one a row of the output; evaluate and train
+  BufferId predicted;            // int32, likewise, of cross-entropy
   BufferId row_absolute_errors;  // double, likewise, of squared error
   Index rows;                    // of the output: batch times the sample's rows
 };

@@ -71,7 +71,7 @@ BufferId PlanBuilder<T>::workspace(Index bytes) {
 template <class T>
 BufferId PlanBuilder<T>::begin_gradient(NodeId value) {
   return gradient_written_[static_cast<std::size_t>(value)] ? buffer(values(value))
-                                                           : gradient(value);
+                                                            : gradient(value);
 }
 
 template <class T>
@@ -129,7 +129,8 @@ void PlanBuilder<T>::keep(BufferId id) {
 template <class T>
 std::vector<Index> PlanBuilder<T>::place(Index* arena_bytes) const {
   std::vector<int> time(steps_.size() + 1, 0);
-  for (std::size_t i = 0; i < steps_.size(); ++i) time[i + 1] = time[i] + (steps_[i].barrier ? 1 : 0);
+  for (std::size_t i = 0; i < steps_.size(); ++i)
+    time[i + 1] = time[i] + (steps_[i].barrier ? 1 : 0);
   const auto alive = [&](const Buffer& b) {
     const auto last = std::min<std::size_t>(static_cast<std::size_t>(b.last), steps_.size());
     return std::pair<int, int>{time[static_cast<std::size_t>(b.first)], time[last]};
@@ -158,9 +159,8 @@ std::vector<Index> PlanBuilder<T>::place(Index* arena_bytes) const {
     }
     offsets[id] = offset;
     *arena_bytes = std::max(*arena_bytes, offset + bytes);
-    const auto position = std::find_if(placed.begin(), placed.end(), [&](std::size_t other) {
-      return offsets[other] > offset;
-    });
+    const auto position = std::find_if(placed.begin(), placed.end(),
+                                       [&](std::size_t other) { return offsets[other] > offset; });
     placed.insert(position, id);
   }
   return offsets;

@@ -34,13 +34,14 @@ class PlanBuilder {
   }
   // The buffer of a value, made at the first call.
   BufferId value(NodeId id);
-  // What an activation's derivative is evaluated at: the group's value, or what it was computed from.
+  // What an activation's derivative is evaluated at: the group's value, or what it was computed
+  // from.
   BufferId saved(const Group<T>& group);
   BufferId gradient(NodeId id);
   // What a node's forward pass leaves to its backward pass: its `which`-th buffer, of n elements.
   BufferId statistics(NodeId id, int which, Index n);
-  // Scratch memory of at least this many bytes, the same for every step that asks: such steps need a
-  // barrier between them.
+  // Scratch memory of at least this many bytes, the same for every step that asks: such steps need
+  // a barrier between them.
   BufferId workspace(Index bytes);
 
   bool wants_gradient(NodeId value) const {

@@ -25,7 +25,7 @@ void squared_error(const runtime::Team& team, const T* outputs, const T* targets
 
 template void squared_error(const runtime::Team&, const float*, const float*, Index, Index, float,
                             float*, double*, double*);
-template void squared_error(const runtime::Team&, const double*, const double*, Index, Index, double,
-                            double*, double*, double*);
+template void squared_error(const runtime::Team&, const double*, const double*, Index, Index,
+                            double, double*, double*, double*);
 
 }  // namespace unitgain::ops
