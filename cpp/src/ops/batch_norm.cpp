@@ -45,8 +45,10 @@ void batch_norm_train(const runtime::Team& team, const T* x, T* y, Index rows, I
     T shift[widest_block], variance[widest_block];
     T* residual = shift;
     kernels.moments(x + first, cols, rows, width, mean + first, residual, variance);
-    kernels.move_average(moving_mean + first, mean + first, width, keep, renew);
-    kernels.move_average(moving_variance + first, variance, width, keep, renew);
+    if (moving_mean != nullptr) {
+      kernels.move_average(moving_mean + first, mean + first, width, keep, renew);
+      kernels.move_average(moving_variance + first, variance, width, keep, renew);
+    }
     kernels.prepare_normalize(width, residual, variance, at(gamma, first), at(beta, first), epsilon,
                               inverse_deviation + first, scale + first, shift);
     kernels.normalize(x + first, cols, y + first, cols, rows, width, mean + first, scale + first,

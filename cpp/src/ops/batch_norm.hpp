@@ -12,9 +12,9 @@
 namespace unitgain::ops {
 
 // y = gamma (x - mean) / sqrt(variance + epsilon) + beta with the batch's mean and biased variance;
-// y may be x. moving = momentum moving + (1 - momentum) batch, for both. `mean` and
-// `inverse_deviation` are kept for the gradient; `scale` is scratch for cols values. Without rows
-// there are no statistics, and nothing is written.
+// y may be x. moving = momentum moving + (1 - momentum) batch, for both, unless they are null.
+// `mean` and `inverse_deviation` are kept for the gradient; `scale` is scratch for cols values.
+// Without rows there are no statistics, and nothing is written.
 template <class T>
 void batch_norm_train(const runtime::Team& team, const T* x, T* y, Index rows, Index cols,
                       const T* gamma, const T* beta, T epsilon, double momentum, T* moving_mean,
