@@ -19,17 +19,18 @@ LARGEST_PIXEL = 16
 def load_digits(*, raw: bool = False) -> tuple[Split, Split]:
     """Return the 1,797 handwritten digits of the UCI set, as a training and a test part.
 
-    The test part is a quarter, fixed for good: every fourth image in the data set's order, beginning
-    with the first. The order goes from writer to writer, so the same 13 people wrote both parts.
+    The test part is a quarter, fixed for good: every fourth image in the data set's order,
+    beginning with the first. Thirteen people wrote the images; the data set does not say who wrote
+    which, so the two parts share writers.
 
     Arguments:
-        raw: return the images as they are in the data set, ``uint8`` of shape ``(n, 8, 8)`` with values
-            from 0 to 16, instead of as input for a network.
+        raw: return the images as the data set has them, ``uint8`` of shape ``(n, 8, 8)`` with
+            values from 0 to 16, instead of as input for a network.
 
     Returns:
         ``(x_train, y_train), (x_test, y_test)`` with 1,347 training and 450 test images. ``x`` is
-        ``float32`` of shape ``(n, 64)``, scaled to 0 (paper) to 1 (ink), an image's pixels row by row;
-        ``y`` is ``int64`` of shape ``(n,)``, the digits 0 to 9. All are fresh arrays.
+        ``float32`` of shape ``(n, 64)``, scaled to 0 (paper) to 1 (ink), an image's pixels row by
+        row; ``y`` is ``int64`` of shape ``(n,)``, the digits 0 to 9. All are fresh arrays.
 
     Source:
         E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
