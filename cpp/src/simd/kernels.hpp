@@ -43,10 +43,12 @@ struct GemmKernels {
   // Packs the k x n matrix B into ceil(n / nr) panels. A panel holds, for each row of B in turn, the
   // panel's nr values; columns beyond n are zero.
   void (*pack_b)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* packed);
-  // C = alpha A B + beta C for one packed panel of each; C is m x n with m <= mr, n <= nr. When beta
-  // is 0, C is not read.
-  void (*tile)(Index k, const T* a_panel, const T* b_panel, T alpha, T beta, T* c, Index row_stride,
-               Index m, Index n);
+  // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A and B are panels as packed above
+  // (depth stride 0), or lie in place: A with any row stride and depth stride, B with unit column
+  // stride and its row stride as depth stride. When beta is 0, C is not read. The sum over k runs in
+  // one order, whatever the operands' layout and the tile's size.
+  void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
+               Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
 };
 
