@@ -93,7 +93,7 @@ def _case(name: str, size: int, dtype: Any) -> Case:
             slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
             values = torch.from_numpy(x)
 
-            @torch.inference_mode()  # type: ignore[untyped-decorator, unused-ignore]
+            @torch.inference_mode()
             def run() -> Any:
                 return activation(values, **slope)
 

@@ -31,7 +31,7 @@ class _NumPyLayer:
 
     def __call__(self, x: Array) -> Array:
         mean = x.mean(axis=0)
-        out = np.subtract(x, mean, out=self.out)
+        out: Array = np.subtract(x, mean, out=self.out)
         variance = np.einsum("ij,ij->j", out, out)
         variance /= len(x)
         out *= self.gamma / np.sqrt(variance + np.float32(EPSILON))
@@ -61,7 +61,7 @@ def _case(rows: int, features: int) -> Case:
             values = torch.from_numpy(x)
             layer = torch.nn.BatchNorm1d(features, eps=EPSILON, momentum=1 - MOMENTUM)
 
-            @torch.inference_mode()  # type: ignore[untyped-decorator, unused-ignore]
+            @torch.inference_mode()
             def run() -> Any:
                 return layer(values)
 

@@ -83,5 +83,6 @@ def difference(result: Any, reference: Any) -> float:
         return 0.0
     if np.array_equal(ours, theirs, equal_nan=True):
         return 0.0
-    largest = float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        largest = float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
     return largest if np.isfinite(largest) else float("inf")

@@ -15,6 +15,8 @@ from jax import numpy as jnp
 from .case import Array, Contender
 from .numpy_reference import EPSILON, MOMENTUM, Network
 
+__all__ = ["inference", "jax", "training"]
+
 jax.config.update("jax_enable_x64", True)
 
 

@@ -30,7 +30,7 @@ def _pinv(shape: tuple[int, int], dtype: Any) -> Case:
 
             matrix = torch.from_numpy(a)
 
-            @torch.inference_mode()  # type: ignore[untyped-decorator, unused-ignore]
+            @torch.inference_mode()
             def run() -> Any:
                 return torch.linalg.pinv(matrix)
 

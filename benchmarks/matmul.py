@@ -104,7 +104,7 @@ def _dense(m: int, k: int, n: int) -> Case:
 
             left, right, shift = (torch.from_numpy(array) for array in (a, b, bias))
 
-            @torch.inference_mode()  # type: ignore[untyped-decorator, unused-ignore]
+            @torch.inference_mode()
             def run() -> Any:
                 return torch.addmm(shift, left, right).relu_()
 

@@ -12,6 +12,9 @@ from typing import Any
 from .case import OURS, REFERENCE
 from .runner import Measurement
 
+# The share of the CPUs that others may keep busy before a run is called disturbed.
+BUSY = 0.5
+
 COLUMNS = (
     "case",
     "library",
@@ -67,6 +70,11 @@ def format_environment(environment: Mapping[str, Any]) -> str:
         format_machine(environment),
         f"compared with {versions} (Python {environment['python']})",
     ]
+    if environment["load"] > BUSY * environment["cpus"]:
+        lines.append(
+            f"warning: {environment['load']:.1f} threads were running here in the last minute, on "
+            f"{environment['cpus']} CPUs; on a busy machine every time is too long"
+        )
     settings = environment["openblas_settings"]
     if settings:
         names = " and ".join(f"{name}={value}" for name, value in settings.items())

@@ -97,7 +97,10 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
 
 
 def environment(libraries: Iterable[str]) -> dict[str, Any]:
-    """Return what the times depend on: versions, the machine, instruction set and threads."""
+    """Return what the times depend on: versions, the machine, instruction set, threads, load.
+
+    The load is the system's average number of running threads over the last minute.
+    """
     libraries = list(dict.fromkeys([REFERENCE, *libraries]))
     distributions = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime"}
     return {
@@ -112,6 +115,7 @@ def environment(libraries: Iterable[str]) -> dict[str, Any]:
             name: importlib.metadata.version(distributions.get(name, name)) for name in libraries
         },
         "openblas_settings": openblas_settings(),
+        "load": os.getloadavg()[0],
     }
 
 

@@ -61,7 +61,7 @@ def inference(pairs: Sequence[tuple[Array, Array]], x: Array) -> Contender:
     model = torch.nn.Sequential(*modules[:-1]).eval()
     inputs = torch.from_numpy(x)
 
-    @torch.inference_mode()  # type: ignore[untyped-decorator, unused-ignore]
+    @torch.inference_mode()
     def run() -> Any:
         return model(inputs)
 

@@ -47,7 +47,7 @@ def draw_demo(training: Any, measurements: Sequence[Any], heading: str, path: Pa
     check_file(path)
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 7.8), layout="constrained")
+    figure: Any = Figure(figsize=(10, 7.8), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     figure.suptitle(heading, x=0.012, ha="left", fontsize=9, color="#52606d")
     curves, bars = figure.subfigures(2, 1, height_ratios=(1, 1.1), hspace=0.04)
