@@ -3,6 +3,7 @@
 from unitgain import (
     activations,
     callbacks,
+    datasets,
     initializers,
     layers,
     losses,
@@ -22,6 +23,7 @@ __all__ = [
     "__version__",
     "activations",
     "callbacks",
+    "datasets",
     "initializers",
     "layers",
     "losses",
