@@ -154,6 +154,7 @@ struct Silu {
                                      select<T>(negative, lost, T{0}), value * scale, lost);
     stdx::where(negative, y) = y * scale;
     stdx::where(x < Format<T>::silu_zero, y) = T{-0.0};
+    stdx::where(x > -Format<T>::silu_zero, y) = x;  // infinity too, which a correction would spoil
     return y;
   }
   // s (1 + x (1 - s)) with s = sigmoid x.
