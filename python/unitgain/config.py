@@ -66,7 +66,8 @@ def config_text() -> str:
     asked = os.environ.get("UNITGAIN_ISA")
     why = f"asked for by UNITGAIN_ISA={asked}" if asked else "the newest that this machine can run"
     lines = [
-        f"unitgain {_native.__version__}, NumPy {np.__version__}, Python {platform.python_version()}",
+        f"unitgain {_native.__version__}, NumPy {np.__version__}, "
+        f"Python {platform.python_version()}",
         f"machine: {platform.machine()}, {os.cpu_count()} CPUs",
         f"threads: {num_threads()}",
         f"instruction set: {active} ({why})",

@@ -16,8 +16,8 @@ std::atomic<int> default_threads{0};  // 0: not yet asked for
 thread_local int thread_override = 0;
 std::atomic<bool> forked_child{false};
 
-// OpenMP's worker threads do not exist in a forked child, and a team that waited for them would wait
-// for ever. Registered when the library is loaded, so that no fork is missed.
+// OpenMP's worker threads do not exist in a forked child, and a team that waited for them would
+// wait for ever. Registered when the library is loaded, so that no fork is missed.
 [[maybe_unused]] const int fork_handler =
     pthread_atfork(nullptr, nullptr, [] { forked_child.store(true, std::memory_order_relaxed); });
 

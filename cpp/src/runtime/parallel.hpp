@@ -31,7 +31,8 @@ class Team {
     }
   }
 
-  // This member's part of [0, n), cut at multiples of `grain`; the parts are as even as that allows.
+  // This member's part of [0, n), cut at multiples of `grain`; the parts are as even as that
+  // allows.
   Range share(Index n, Index grain = 1) const {
     const Index pieces = (n + grain - 1) / grain;
     const Index begin = pieces * rank_ / size_ * grain;
@@ -48,9 +49,9 @@ class Team {
 // nanoseconds on one thread, roughly: waking the others costs some microseconds.
 int threads_for(double work);
 
-// Runs body(team) on each member of a team of at most `threads`. The body must not throw. Called from
-// inside another parallel region, or in a forked child (whose OpenMP threads did not survive the
-// fork), the team is the caller alone.
+// Runs body(team) on each member of a team of at most `threads`. The body must not throw. Called
+// from inside another parallel region, or in a forked child (whose OpenMP threads did not survive
+// the fork), the team is the caller alone.
 bool can_fork_team();
 
 template <class Body>

@@ -6,9 +6,6 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 
 namespace {
 
-// The kernels are marked flatten because the standard library's vector functions are not always
-// inlined into a loop's tail, and one left out of line would be a weak symbol.
-
 // Partial sums of a reduction: enough that a vector's multiply-adds (4 cycles of latency, 2 a
 // cycle) do not wait for each other while both operands stream from the cache.
 constexpr int partial_sums = 4;
@@ -49,7 +46,7 @@ UNITGAIN_INLINE T sum_of(const Vec<T>* parts) {
 }
 
 template <class T>
-[[gnu::flatten]] T dot(const T* x, const T* y, Index n) {
+T dot(const T* x, const T* y, Index n) {
   Vec<T> parts[partial_sums] = {0, 0, 0, 0};
   for_each_vector_of_four<T>(n, [&](auto part, auto get, auto) __attribute__((always_inline)) {
     parts[part.index] = multiply_add<T>(get(x), get(y), parts[part.index]);
@@ -58,7 +55,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void dot4(const T* const* x, const T* y, Index n, T* dots) {
+void dot4(const T* const* x, const T* y, Index n, T* dots) {
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   Vec<T> sums[4] = {0, 0, 0, 0};
   for_each_vector<T>(n, [&](auto get, auto) __attribute__((always_inline)) {
@@ -72,7 +69,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] T max_abs(const T* x, Index n) {
+T max_abs(const T* x, Index n) {
   Vec<T> largest = 0, poison = 0;
   for_each_vector<T>(n, [&](auto get, auto) __attribute__((always_inline)) {
     const Vec<T> v = get(x);
@@ -83,7 +80,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void axpy(T alpha, const T* x, T* y, Index n) {
+void axpy(T alpha, const T* x, T* y, Index n) {
   const Vec<T> factor = alpha;
   for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
     put(multiply_add<T>(factor, get(x), get(y)), y);
@@ -91,7 +88,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] T axpy_squares(T alpha, const T* x, T* y, Index n) {
+T axpy_squares(T alpha, const T* x, T* y, Index n) {
   const Vec<T> factor = alpha;
   Vec<T> parts[partial_sums] = {0, 0, 0, 0};
   for_each_vector_of_four<T>(n, [&](auto part, auto get, auto put) __attribute__((always_inline)) {
@@ -103,7 +100,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void axpy4(const T* alpha, const T* const* x, T* y, Index n) {
+void axpy4(const T* alpha, const T* const* x, T* y, Index n) {
   const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
   const Vec<T> a0 = alpha[0], a1 = alpha[1], a2 = alpha[2], a3 = alpha[3];
   for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
@@ -113,20 +110,20 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void scale(T alpha, T* x, Index n) {
+void scale(T alpha, T* x, Index n) {
   const Vec<T> factor = alpha;
   for_each_vector<T>(
       n, [&](auto get, auto put) __attribute__((always_inline)) { put(factor * get(x), x); });
 }
 
 template <class T>
-[[gnu::flatten]] void add(const T* x, const T* y, T* sum, Index n) {
+void add(const T* x, const T* y, T* sum, Index n) {
   for_each_vector<T>(
       n, [&](auto get, auto put) __attribute__((always_inline)) { put(get(x) + get(y), sum); });
 }
 
 template <class T>
-[[gnu::flatten]] void rotate(T* x, T* y, Index n, T c, T s) {
+void rotate(T* x, T* y, Index n, T c, T s) {
   const Vec<T> cosine = c, sine = s, minus_sine = -s;
   for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
     const Vec<T> u = get(x), v = get(y);
@@ -136,7 +133,7 @@ template <class T>
 }
 
 template <class T>
-[[gnu::flatten]] void rotate_squares(T* x, T* y, Index n, T c, T s, T* squares) {
+void rotate_squares(T* x, T* y, Index n, T c, T s, T* squares) {
   const Vec<T> cosine = c, sine = s, minus_sine = -s;
   Vec<T> x_parts[partial_sums] = {0, 0, 0, 0}, y_parts[partial_sums] = {0, 0, 0, 0};
   for_each_vector_of_four<T>(n, [&](auto part, auto get, auto put) __attribute__((always_inline)) {

@@ -1,0 +1,108 @@
+#include "unitgain/matmul.hpp"
+
+#include <cstdint>
+#include <string>
+
+#include "base/aligned_buffer.hpp"
+#include "ops/gemm.hpp"
+#include "runtime/workspace.hpp"
+#include "unitgain/error.hpp"
+
+namespace unitgain {
+
+namespace {
+
+// The addresses that a view covers, as a half-open interval.
+struct Extent {
+  std::uintptr_t begin, end;
+};
+
+template <class T>
+Extent extent(const MatrixView<T>& view) {
+  const auto origin = reinterpret_cast<std::uintptr_t>(view.data);
+  if (view.rows == 0 || view.cols == 0) return {origin, origin};
+  const Index down = (view.rows - 1) * view.row_stride, across = (view.cols - 1) * view.col_stride;
+  const Index low = std::min<Index>(down, 0) + std::min<Index>(across, 0);
+  const Index high = std::max<Index>(down, 0) + std::max<Index>(across, 0) + 1;
+  constexpr auto size = static_cast<Index>(sizeof(T));
+  return {origin + static_cast<std::uintptr_t>(low * size),
+          origin + static_cast<std::uintptr_t>(high * size)};
+}
+
+bool overlap(const Extent& a, const Extent& b) {
+  return a.begin < b.end && b.begin < a.end;
+}
+
+template <class T>
+MatrixView<T> transposed(const MatrixView<T>& view) {
+  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+}
+
+template <class T>
+void copy(const MatrixView<const T>& from, const MatrixView<T>& to) {
+  for (Index i = 0; i < to.rows; ++i) {
+    for (Index j = 0; j < to.cols; ++j) {
+      to.data[i * to.row_stride + j * to.col_stride] =
+          from.data[i * from.row_stride + j * from.col_stride];
+    }
+  }
+}
+
+template <class T>
+void run(const ops::Gemm<T>& problem) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  const int threads = runtime::threads_for(ops::gemm_work(m, n, k));
+  std::byte* workspace = runtime::thread_workspace(ops::gemm_workspace<T>(m, n, k, threads));
+  runtime::parallel(threads,
+                    [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
+}
+
+template <class T>
+void check_shapes(const MatrixView<const T>& a, const MatrixView<const T>& b,
+                  const MatrixView<T>& c) {
+  const auto shape = [](Index rows, Index cols) {
+    return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+  };
+  if (a.cols != b.rows) {
+    throw ValueError("b has shape " + shape(b.rows, b.cols) + ", but a has " +
+                     std::to_string(a.cols) + " columns: b must have as many rows");
+  }
+  if (c.rows != a.rows || c.cols != b.cols) {
+    throw ValueError("out has shape " + shape(c.rows, c.cols) + ", but the product has shape " +
+                     shape(a.rows, b.cols));
+  }
+}
+
+}  // namespace
+
+template <class T>
+void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c,
+            const MatmulOptions<T>& options) {
+  check_shapes(a, b, c);
+  const bool overlapping = overlap(extent(c), extent(a)) || overlap(extent(c), extent(b));
+  ops::Gemm<T> problem{a, b, c, options.alpha, options.beta, {}};
+  problem.epilogue.bias = options.bias;
+  problem.epilogue.activation = options.activation;
+  if (!overlapping && (c.col_stride == 1 || c.cols <= 1)) {
+    run(problem);
+  } else if (!overlapping && c.row_stride == 1 && options.bias == nullptr) {
+    problem.a = transposed(b);
+    problem.b = transposed(a);
+    problem.c = transposed(c);
+    run(problem);
+  } else {
+    const base::AlignedBuffer<T> buffer(c.rows * c.cols);
+    problem.c = {buffer.data(), c.rows, c.cols, c.cols, 1};
+    if (options.beta != T{0})
+      copy<T>({c.data, c.rows, c.cols, c.row_stride, c.col_stride}, problem.c);
+    run(problem);
+    copy<T>({buffer.data(), c.rows, c.cols, c.cols, 1}, c);
+  }
+}
+
+template void matmul(const MatrixView<const float>&, const MatrixView<const float>&,
+                     const MatrixView<float>&, const MatmulOptions<float>&);
+template void matmul(const MatrixView<const double>&, const MatrixView<const double>&,
+                     const MatrixView<double>&, const MatmulOptions<double>&);
+
+}  // namespace unitgain

@@ -1,0 +1,199 @@
+"""Random numbers: the process-wide seed, and arrays of random numbers.
+
+Every number is a function of a seed, a stream and a position (Philox4x32-10: Salmon, Moraes, Dror
+and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011), so that the same seed gives the
+same bits whatever the number of threads. What draws without a seed of its own (initializers,
+shuffling, dropout, the functions below) takes the next stream of the process-wide seed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, SupportsIndex, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from unitgain import _native
+
+__all__ = ["normal", "permutation", "seed", "truncated_normal", "uniform"]
+
+Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
+
+# What a seed of its own draws from: far from the streams that the process-wide seed hands out from
+# 0 on, so that the same number given to both does not give the same random numbers.
+_OWN_STREAM = 1 << 63
+
+# Replaced as one tuple, and counted by a single C call, so that threads need no lock and a child
+# forked at any moment finds none held.
+_state: tuple[int, Iterator[int]] = (
+    int.from_bytes(os.urandom(8), "little"),
+    itertools.count(),
+)
+
+
+def seed(seed: SupportsIndex) -> None:
+    """Set the process-wide seed; a process that sets none starts with one of the system's.
+
+    >>> import unitgain as ug
+    >>> ug.random.seed(1)
+    >>> first = ug.random.uniform(3)
+    >>> ug.random.seed(1)
+    >>> bool((ug.random.uniform(3) == first).all())
+    True
+
+    Raises:
+        TypeError: if ``seed`` is not an integer.
+        ValueError: if it is not in [0, 2**64).
+    """
+    global _state
+    _state = (_checked_seed(seed), itertools.count())
+
+
+def uniform(
+    shape: Shape,
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: DTypeLike = "float32",
+    seed: SupportsIndex | None = None,
+) -> NDArray[Any]:
+    """Return an array of numbers drawn evenly from [minval, maxval).
+
+    Args:
+        shape: the array's shape, an int or a sequence of them.
+        minval: the smallest number that can be drawn.
+        maxval: the open end; ``maxval == minval`` gives that number everywhere.
+        dtype: float32 or float64.
+        seed: an integer that always gives the same array; None takes the process-wide seed.
+
+    Raises:
+        ValueError: if a size or the seed is negative, or ``maxval - minval`` neither finite nor
+            at least 0.
+        TypeError: if ``dtype`` is neither float32 nor float64.
+    """
+    if not (minval <= maxval and math.isfinite(maxval - minval)):
+        raise ValueError(
+            f"minval is {minval} and maxval is {maxval}, expected finite minval <= maxval"
+        )
+    array = _empty(shape, dtype)
+    _native.fill_uniform(array, *key_and_stream(seed), float(minval), float(maxval))
+    return array
+
+
+def normal(
+    shape: Shape,
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike = "float32",
+    seed: SupportsIndex | None = None,
+) -> NDArray[Any]:
+    """Return an array of numbers drawn from a normal distribution.
+
+    The method is Box and Muller's ("A note on the generation of random normal deviates", 1958), in
+    float64.
+
+    Args:
+        shape: the array's shape, an int or a sequence of them.
+        mean: the distribution's mean.
+        stddev: its standard deviation; 0 gives the mean everywhere.
+        dtype: float32 or float64.
+        seed: an integer that always gives the same array; None takes the process-wide seed.
+
+    Raises:
+        ValueError: if a size, the seed or ``stddev`` is negative, or a parameter not finite.
+        TypeError: if ``dtype`` is neither float32 nor float64.
+    """
+    _check_normal(mean, stddev)
+    array = _empty(shape, dtype)
+    _native.fill_normal(array, *key_and_stream(seed), float(mean), float(stddev))
+    return array
+
+
+def truncated_normal(
+    shape: Shape,
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike = "float32",
+    seed: SupportsIndex | None = None,
+) -> NDArray[Any]:
+    """Return an array of normal numbers, those beyond two standard deviations drawn again.
+
+    The numbers' own standard deviation is 0.8796 ``stddev``. Arguments and errors are those of
+    :func:`normal`.
+    """
+    _check_normal(mean, stddev)
+    array = _empty(shape, dtype)
+    _native.fill_truncated_normal(array, *key_and_stream(seed), float(mean), float(stddev))
+    return array
+
+
+def permutation(n: SupportsIndex, seed: SupportsIndex | None = None) -> NDArray[np.int64]:
+    """Return the integers 0 to ``n - 1`` in a random order, every order equally likely.
+
+    Args:
+        n: how many.
+        seed: an integer that always gives the same order; None takes the process-wide seed.
+
+    Raises:
+        ValueError: if ``n`` or the seed is negative.
+    """
+    size = operator.index(n)
+    if size < 0:
+        raise ValueError(f"n must be at least 0, but it is {size}")
+    return _native.permutation(size, *key_and_stream(seed))
+
+
+def current_seed() -> int:
+    """Return the process-wide seed: the key of the streams that :func:`next_stream` hands out."""
+    return _state[0]
+
+
+def next_stream() -> int:
+    """Return a stream of the process-wide seed that nobody else was given since it was set."""
+    return next(_state[1])
+
+
+def key_and_stream(seed: SupportsIndex | None) -> tuple[int, int]:
+    """Return the Philox key and stream of a seed of one's own, or the process-wide seed's next."""
+    if seed is not None:
+        return _checked_seed(seed), _OWN_STREAM
+    key, streams = _state
+    return key, next(streams)
+
+
+def mixed_key(seed: SupportsIndex | None) -> int:
+    """Return a Philox key of its own for one consumer of many streams, drawn from a seed."""
+    key, stream = key_and_stream(seed)
+    low, high = 0xFFFFFFFF, 32
+    words = _native.philox(
+        [stream & low, stream >> high, low, low], [key & low, key >> high]
+    )
+    return int(words[0]) | int(words[1]) << high
+
+
+def _checked_seed(seed: SupportsIndex) -> int:
+    value = operator.index(seed)
+    if not 0 <= value < 1 << 64:
+        raise ValueError(f"seed must be in [0, 2**64), but it is {value}")
+    return value
+
+
+def _empty(shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
+    kind = np.dtype(dtype)
+    if kind not in (np.float32, np.float64):
+        raise TypeError(f"dtype is {kind}, expected float32 or float64")
+    sizes = [operator.index(n) for n in ([shape] if isinstance(shape, SupportsIndex) else shape)]
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"shape must have no negative size, but it is {tuple(sizes)}")
+    return np.empty(sizes, kind)
+
+
+def _check_normal(mean: float, stddev: float) -> None:
+    if not math.isfinite(mean):
+        raise ValueError(f"mean must be finite, but it is {mean}")
+    if not (stddev >= 0 and math.isfinite(stddev)):
+        raise ValueError(f"stddev must be finite and at least 0, but it is {stddev}")
