@@ -1,4 +1,5 @@
-// What the bindings of every namespace share: NumPy arrays as views, and messages for the wrong ones.
+// What the bindings of every namespace share: NumPy arrays as views, and messages for the wrong
+// ones.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -17,13 +18,15 @@ namespace py = pybind11;
 // "(64, 10)"
 std::string shape_text(const py::array& array);
 
-// True for float32, false for float64 (native byte order); a TypeError naming the argument otherwise.
+// True for float32, false for float64 (native byte order); a TypeError naming the argument
+// otherwise.
 bool is_float32(const py::array& array, const char* name);
 
 // numpy.asarray: lists and scalars become float64 arrays, arrays stay what they are.
 py::array as_array(const py::handle& object);
 
-// Whether the array's strides are whole elements and its data aligned, so that a view can describe it.
+// Whether the array's strides are whole elements and its data aligned, so that a view can describe
+// it.
 bool is_viewable(const py::array& array);
 // The array itself if it is viewable, else a contiguous copy.
 py::array viewable(py::array array);
@@ -62,5 +65,6 @@ void bind_activations(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_random(py::module_& module);
 void bind_nn(py::module_& module);
+void bind_kernels(py::module_& module);
 
 }  // namespace unitgain::bindings

@@ -10,8 +10,8 @@ namespace {
 
 using Shape = std::vector<py::ssize_t>;
 
-// By numpy.matmul's rules, the last two dimensions multiply, the others broadcast, and a 1-D operand
-// is a row (a) or a column (b) whose dimension is dropped at the end.
+// By numpy.matmul's rules, the last two dimensions multiply, the others broadcast, and a 1-D
+// operand is a row (a) or a column (b) whose dimension is dropped at the end.
 Shape leading(const py::array& array) {
   if (array.ndim() <= 2) return {};
   return Shape(array.shape(), array.shape() + array.ndim() - 2);
@@ -87,9 +87,9 @@ Shape result_shape(const py::array& a, const py::array& b, const Shape& stack) {
 
 void check_same_dtype(const py::array& array, const char* name, const py::array& a) {
   if (is_float32(array, name) != is_float32(a, "a")) {
-    throw TypeError(std::string(name) + " has dtype " + py::cast<std::string>(py::str(array.dtype())) +
-                    ", but a has dtype " + py::cast<std::string>(py::str(a.dtype())) +
-                    ": convert one of them");
+    throw TypeError(std::string(name) + " has dtype " +
+                    py::cast<std::string>(py::str(array.dtype())) + ", but a has dtype " +
+                    py::cast<std::string>(py::str(a.dtype())) + ": convert one of them");
   }
 }
 
@@ -104,8 +104,8 @@ void check_out(const py::object& out_object, const py::array& a, const Shape& sh
   if (!out.writeable()) throw ValueError("out is read-only");
 }
 
-// Whether writing `out` could change one of the inputs while it is still read, or `out` is no array of
-// whole aligned elements: then the product goes to a fresh array first.
+// Whether writing `out` could change one of the inputs while it is still read, or `out` is no array
+// of whole aligned elements: then the product goes to a fresh array first.
 bool needs_fresh_array(const py::object& out, std::initializer_list<py::object> inputs) {
   if (!is_viewable(py::reinterpret_borrow<py::array>(out))) return true;
   const py::object may_share = py::module_::import("numpy").attr("may_share_memory");
@@ -163,8 +163,8 @@ py::array multiply(const py::array& a, const py::array& b, const py::object& out
   {
     py::gil_scoped_release release;
     for (std::size_t i = 0; i < offsets.size(); i += 3) {
-      matmul<T>(moved(left, offsets[i]), moved(right, offsets[i + 1]), moved(result, offsets[i + 2]),
-                options);
+      matmul<T>(moved(left, offsets[i]), moved(right, offsets[i + 1]),
+                moved(result, offsets[i + 2]), options);
     }
   }
   if (fresh && !out_object.is_none()) {
@@ -174,8 +174,8 @@ py::array multiply(const py::array& a, const py::array& b, const py::object& out
   return out;
 }
 
-py::object matmul_any(const py::object& a_object, const py::object& b_object,
-                      const py::object& out, const py::object& bias, const py::object& activation) {
+py::object matmul_any(const py::object& a_object, const py::object& b_object, const py::object& out,
+                      const py::object& bias, const py::object& activation) {
   const py::array a = viewable(as_array(a_object)), b = viewable(as_array(b_object));
   check_operand(a, "a");
   check_operand(b, "b");

@@ -5,8 +5,9 @@
 namespace unitgain::bindings {
 
 void bind_runtime(py::module_& module) {
-  module.def("active_variant", [] { return active_variant(); },
-             "The name of the instruction-set variant that runs.");
+  module.def(
+      "active_variant", [] { return active_variant(); },
+      "The name of the instruction-set variant that runs.");
   module.def(
       "variants",
       [] {
@@ -19,8 +20,9 @@ void bind_runtime(py::module_& module) {
       "(name, what this machine lacks for it) of each variant in this build.");
   module.def("set_num_threads", &set_num_threads, py::arg("threads"));
   module.def("num_threads", &num_threads);
-  module.def("set_thread_override", &set_thread_override, py::arg("threads"),
-             "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
+  module.def(
+      "set_thread_override", &set_thread_override, py::arg("threads"),
+      "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
 }
 
 }  // namespace unitgain::bindings

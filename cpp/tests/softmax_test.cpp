@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdint>
 #include <vector>
 
 #include "check.hpp"
@@ -11,47 +13,49 @@ static const simd::SoftmaxKernels<T>& kernels() {
   return *runtime::kernels<T>().softmax;
 }
 
-// exp(x_i - max) / sum, and the logarithm of the sum of exponentials.
+constexpr Index row_count = 3;
+
+// exp(x_i - max) / sum of each row, and the logarithm of the sum of exponentials.
 template <class T>
 struct ExpectedSoftmax {
-  explicit ExpectedSoftmax(const Array<T>& x) {
-    Reference<T> largest = x[0];
-    for (const T value : x) largest = std::max(largest, Reference<T>(value));
-    Reference<T> sum = 0;
-    for (const T value : x) {
-      probability.push_back(std::exp(value - largest));
-      sum += probability.back();
+  ExpectedSoftmax(const Array<T>& x, Index cols) : probability(x.begin(), x.end()) {
+    for (auto row = probability.begin(); row != probability.end(); row += cols) {
+      const Reference<T> largest = *std::max_element(row, row + cols);
+      Reference<T> sum = 0;
+      for (auto value = row; value != row + cols; ++value)
+        sum += * value = std::exp(*value - largest);
+      for (auto value = row; value != row + cols; ++value) *value /= sum;
+      log_sum.push_back(largest + std::log(sum));
     }
-    for (auto& value : probability) value /= sum;
-    log_sum = largest + std::log(sum);
   }
+  Reference<T> operator[](Index at) const { return probability[static_cast<std::size_t>(at)]; }
+
   std::vector<Reference<T>> probability;
-  Reference<T> log_sum;
+  std::vector<Reference<T>> log_sum;
 };
 
 // Rounding x_i - max to T moves the exponential by that difference's rounding, which `spread`
 // bounds.
 template <class T>
-static Reference<T> softmax_bound(Index n, Reference<T> spread, Reference<T> probability) {
-  return epsilon<T> * (static_cast<Reference<T>>(n) / 4 + 8 + spread) * probability +
-         2 * std::numeric_limits<T>::denorm_min();
+static Reference<T> softmax_bound(Index cols, Reference<T> spread, Reference<T> probability) {
+  return epsilon<T> * (static_cast<Reference<T>>(cols) / 4 + 8 + spread) * probability +
+         std::numeric_limits<T>::min();
 }
 
 UNITGAIN_TYPED_TEST(softmax_matches_the_reference) {
-  for (const Index n : sizes) {
-    if (n == 0) continue;
+  for (const Index cols : sizes) {
+    if (cols == 0) continue;
     for (const double spread : {1.0, 30.0, 1e4}) {
-      const auto x = random_array<T>(n, 1, -spread, spread);
-      const ExpectedSoftmax<T> expected(x);
-      const Array<T> y(n);
-      kernels<T>().softmax(x.data(), y.data(), n);
+      const auto x = random_array<T>(row_count * cols, 1, -spread, spread);
+      const ExpectedSoftmax<T> expected(x, cols);
+      const Array<T> y(x.size());
+      kernels<T>().softmax(x.data(), y.data(), row_count, cols);
       const Array<T> in_place = x;
-      kernels<T>().softmax(in_place.data(), in_place.data(), n);
-      for (Index i = 0; i < n; ++i) {
-        const auto probability = expected.probability[static_cast<std::size_t>(i)];
-        CHECK_NEAR(y[i], probability, softmax_bound<T>(n, 2 * spread, probability),
-                   "n = " << n << ", i = " << i << ", spread = " << spread);
-        CHECK(in_place[i] == y[i], "n = " << n << ", i = " << i);
+      kernels<T>().softmax(in_place.data(), in_place.data(), row_count, cols);
+      for (Index at = 0; at < x.size(); ++at) {
+        CHECK_NEAR(y[at], expected[at], softmax_bound<T>(cols, 2 * spread, expected[at]),
+                   "cols = " << cols << ", at " << at << ", spread = " << spread);
+        CHECK(in_place[at] == y[at], "cols = " << cols << ", at " << at);
       }
     }
   }
@@ -61,81 +65,92 @@ UNITGAIN_TYPED_TEST(softmax_of_minus_infinity_is_zero) {
   const double inf = std::numeric_limits<double>::infinity();
   const Array<T> x = {0.0, -inf, 0.0, 0.0, -inf, 0.0};
   const Array<T> y(6);
-  kernels<T>().softmax(x.data(), y.data(), 6);
+  kernels<T>().softmax(x.data(), y.data(), 1, 6);
   for (Index i = 0; i < 6; ++i) {
     CHECK_NEAR(y[i], std::isinf(x[i]) ? Reference<T>(0) : Reference<T>(0.25), epsilon<T>,
                "i = " << i);
   }
 }
 
-UNITGAIN_TYPED_TEST(softmax_of_nan_is_nan_throughout) {
-  for (const Index n : {1, 3, 17, 64}) {
-    for (const Index place : {Index{0}, n / 2, n - 1}) {
-      const auto x = random_array<T>(n, 1);
-      x[place] = std::numeric_limits<T>::quiet_NaN();
-      const Array<T> y(n);
-      kernels<T>().softmax(x.data(), y.data(), n);
-      for (Index i = 0; i < n; ++i) CHECK(std::isnan(y[i]), "n = " << n << ", i = " << i);
+UNITGAIN_TYPED_TEST(softmax_of_nan_is_nan_throughout_its_row) {
+  for (const Index cols : {1, 3, 17, 64}) {
+    for (const Index place : {Index{0}, cols / 2, cols - 1}) {
+      const auto x = random_array<T>(row_count * cols, 1);
+      x[cols + place] = std::numeric_limits<T>::quiet_NaN();
+      const Array<T> y(x.size());
+      kernels<T>().softmax(x.data(), y.data(), row_count, cols);
+      for (Index at = 0; at < y.size(); ++at) {
+        CHECK(std::isnan(y[at]) == (at / cols == 1), "cols = " << cols << ", at " << at);
+      }
     }
   }
 }
 
 UNITGAIN_TYPED_TEST(softmax_gradient_matches_the_reference) {
-  for (const Index n : sizes) {
-    if (n == 0) continue;
-    const auto y = random_array<T>(n, 1, 0.0, 1.0);
-    const auto upstream = random_array<T>(n, 2);
-    Reference<T> inner = 0;
-    Reference<T> magnitude = 0;
-    for (Index i = 0; i < n; ++i) {
-      inner += Reference<T>(upstream[i]) * y[i];
-      magnitude += std::abs(Reference<T>(upstream[i]) * y[i]);
-    }
-    const Array<T> gradient(n);
-    kernels<T>().gradient(y.data(), upstream.data(), gradient.data(), n);
+  for (const Index cols : sizes) {
+    if (cols == 0) continue;
+    const auto y = random_array<T>(row_count * cols, 1, 0.0, 1.0);
+    const auto upstream = random_array<T>(y.size(), 2);
+    const Array<T> gradient(y.size());
+    kernels<T>().gradient(y.data(), upstream.data(), gradient.data(), row_count, cols);
     const Array<T> in_place = upstream;
-    kernels<T>().gradient(y.data(), in_place.data(), in_place.data(), n);
-    for (Index i = 0; i < n; ++i) {
-      const Reference<T> bound = epsilon<T> * y[i] * (4 + static_cast<Reference<T>>(n) * magnitude);
-      CHECK_NEAR(gradient[i], y[i] * (upstream[i] - inner), bound, "n = " << n << ", i = " << i);
-      CHECK(in_place[i] == gradient[i], "n = " << n << ", i = " << i);
+    kernels<T>().gradient(y.data(), in_place.data(), in_place.data(), row_count, cols);
+    for (Index at = 0; at < y.size(); ++at) {
+      Reference<T> inner = 0;
+      Reference<T> magnitude = 0;
+      for (Index i = at / cols * cols; i < at / cols * cols + cols; ++i) {
+        inner += Reference<T>(upstream[i]) * y[i];
+        magnitude += std::abs(Reference<T>(upstream[i]) * y[i]);
+      }
+      const Reference<T> bound =
+          epsilon<T> * y[at] * (4 + static_cast<Reference<T>>(cols) * magnitude);
+      CHECK_NEAR(gradient[at], y[at] * (upstream[at] - inner), bound,
+                 "cols = " << cols << ", at " << at);
+      CHECK(in_place[at] == gradient[at], "cols = " << cols << ", at " << at);
     }
   }
 }
 
 UNITGAIN_TYPED_TEST(cross_entropy_matches_the_reference) {
-  for (const Index n : sizes) {
-    if (n == 0) continue;
+  for (const Index cols : sizes) {
+    if (cols == 0) continue;
     for (const double spread : {2.0, 100.0}) {
-      const auto logits = random_array<T>(n, 5, -spread, spread);
-      const ExpectedSoftmax<T> expected(logits);
-      const Index largest = std::max_element(logits.begin(), logits.end()) - logits.begin();
+      const auto logits = random_array<T>(row_count * cols, 5, -spread, spread);
+      const ExpectedSoftmax<T> expected(logits, cols);
+      const Array<std::int32_t> labels(row_count, 0), predicted(row_count);
+      labels[1] = static_cast<std::int32_t>(cols / 2);
+      labels[2] = static_cast<std::int32_t>(cols - 1);
       const T scale = T(0.125);
-      for (const Index label : {Index{0}, n / 2, n - 1}) {
-        const Array<T> gradient(n);
-        Index predicted = -1;
-        const double loss = kernels<T>().sparse_cross_entropy(logits.data(), n, label, scale,
-                                                              gradient.data(), &predicted);
-        const Reference<T> relative =
-            epsilon<T> * (static_cast<Reference<T>>(n) / 4 + 8 + 2 * spread);
-        CHECK_NEAR(loss, expected.log_sum - logits[label], relative,
-                   "n = " << n << ", label = " << label);
-        CHECK(predicted == largest, "n = " << n << ", predicted = " << predicted);
-        for (Index i = 0; i < n; ++i) {
-          const auto probability = expected.probability[static_cast<std::size_t>(i)];
-          CHECK_NEAR(gradient[i], scale * (probability - (i == label ? 1 : 0)),
-                     scale * softmax_bound<T>(n, 2 * spread, probability) + scale * epsilon<T>,
-                     "n = " << n << ", label = " << label << ", i = " << i);
-        }
-        const Array<T> in_place = logits;
-        const double again = kernels<T>().sparse_cross_entropy(in_place.data(), n, label, scale,
-                                                               in_place.data(), &predicted);
-        CHECK(again == loss, "n = " << n);
-        for (Index i = 0; i < n; ++i) CHECK(in_place[i] == gradient[i], "n = " << n);
-        CHECK(kernels<T>().sparse_cross_entropy(logits.data(), n, label, scale, nullptr,
-                                                &predicted) == loss,
-              "without a gradient, n = " << n);
+      const Array<T> gradient(logits.size());
+      const Array<double> losses(row_count), again(row_count);
+      kernels<T>().sparse_cross_entropy(logits.data(), row_count, cols, labels.data(), scale,
+                                        gradient.data(), losses.data(), predicted.data());
+      for (Index i = 0; i < row_count; ++i) {
+        const T* row = logits.data() + i * cols;
+        const Reference<T> loss = expected.log_sum[static_cast<std::size_t>(i)] - row[labels[i]];
+        const Reference<T> bound =
+            epsilon<T> * (static_cast<Reference<T>>(cols) / 4 + 8 + 2 * spread);
+        CHECK_NEAR(losses[i], loss, bound, "cols = " << cols << ", row " << i);
+        CHECK(predicted[i] == std::max_element(row, row + cols) - row,
+              "cols = " << cols << ", row " << i << ", predicted " << predicted[i]);
       }
+      for (Index at = 0; at < logits.size(); ++at) {
+        const int is_label = at % cols == labels[at / cols] ? 1 : 0;
+        CHECK_NEAR(gradient[at], scale * (expected[at] - is_label),
+                   scale * (softmax_bound<T>(cols, 2 * spread, expected[at]) + epsilon<T>),
+                   "cols = " << cols << ", at " << at);
+      }
+
+      const Array<T> in_place = logits;
+      kernels<T>().sparse_cross_entropy(in_place.data(), row_count, cols, labels.data(), scale,
+                                        in_place.data(), again.data(), predicted.data());
+      for (Index at = 0; at < logits.size(); ++at) {
+        CHECK(in_place[at] == gradient[at], "in place, cols = " << cols << ", at " << at);
+      }
+      for (Index i = 0; i < row_count; ++i) CHECK(again[i] == losses[i], "in place, row " << i);
+      kernels<T>().sparse_cross_entropy(logits.data(), row_count, cols, labels.data(), scale,
+                                        nullptr, again.data(), predicted.data());
+      for (Index i = 0; i < row_count; ++i) CHECK(again[i] == losses[i], "no gradient, row " << i);
     }
   }
 }
@@ -143,9 +158,11 @@ UNITGAIN_TYPED_TEST(cross_entropy_matches_the_reference) {
 UNITGAIN_TYPED_TEST(cross_entropy_predicts_as_argmax_does) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto predicted = [](const Array<T>& logits) {
-    Index index = -1;
-    kernels<T>().sparse_cross_entropy(logits.data(), logits.size(), 0, T(1), nullptr, &index);
-    return index;
+    const Array<std::int32_t> label(1, 0), index(1, -1);
+    const Array<double> loss(1);
+    kernels<T>().sparse_cross_entropy(logits.data(), 1, logits.size(), label.data(), T(1), nullptr,
+                                      loss.data(), index.data());
+    return index[0];
   };
   Array<T> equals(40, 1.0);
   CHECK(predicted(equals) == 0, "all equal");
@@ -158,6 +175,46 @@ UNITGAIN_TYPED_TEST(cross_entropy_predicts_as_argmax_does) {
   late[37] = static_cast<T>(nan);
   CHECK(predicted(late) == 37, "a NaN near the end");
   CHECK(predicted(Array<T>(20, -std::numeric_limits<double>::infinity())) == 0, "all -infinity");
+}
+
+UNITGAIN_TYPED_TEST(cross_entropy_from_probabilities_matches_the_reference) {
+  for (const Index cols : sizes) {
+    if (cols == 0) continue;
+    const auto weights = random_array<T>(row_count * cols, 6, 0.1, 1.0);
+    const Array<std::int32_t> labels(row_count, 0), predicted(row_count);
+    labels[2] = static_cast<std::int32_t>(cols - 1);
+    // Shares below and above the clipping bounds: a loss of -log(1e-7), and none to speak of.
+    weights[labels[0]] = T(0);
+    if (cols > 1) std::fill(weights.data() + cols + 1, weights.data() + 2 * cols, T(1e-12));
+    const T scale = T(0.5);
+    const Array<T> gradient(weights.size());
+    const Array<double> losses(row_count);
+    kernels<T>().sparse_cross_entropy_from_probabilities(weights.data(), row_count, cols,
+                                                         labels.data(), scale, gradient.data(),
+                                                         losses.data(), predicted.data());
+    for (Index i = 0; i < row_count; ++i) {
+      const T* row = weights.data() + i * cols;
+      Reference<T> sum = 0;
+      for (Index j = 0; j < cols; ++j) sum += row[j];
+      if (sum == 0) continue;  // a single weight of 0 has no share
+      const Reference<T> share = row[labels[i]] / sum;
+      const bool is_clipped = share < 1e-7L || share > 1 - 1e-7L;
+      const Reference<T> used =
+          std::clamp<Reference<T>>(share, Reference<T>(1e-7L), Reference<T>(1 - 1e-7L));
+      const auto n = static_cast<Reference<T>>(cols);
+      CHECK_NEAR(losses[i], -std::log(used), epsilon<T> * (n + 8),
+                 "cols = " << cols << ", row " << i);
+      CHECK(predicted[i] == std::max_element(row, row + cols) - row,
+            "cols = " << cols << ", row " << i << ", predicted " << predicted[i]);
+      for (Index j = 0; j < cols; ++j) {
+        const Reference<T> own = j == labels[i] ? 1 / Reference<T>(row[j]) : 0;
+        const Reference<T> expected = is_clipped ? 0 : scale * (1 / sum - own);
+        CHECK_NEAR(gradient[i * cols + j], expected,
+                   epsilon<T> * scale * (n + 8) * (1 / sum + (is_clipped ? 0 : own)),
+                   "cols = " << cols << ", row " << i << ", j = " << j);
+      }
+    }
+  }
 }
 
 }  // namespace unitgain::tests

@@ -15,8 +15,9 @@ struct VariantStatus {
 // run here.
 std::vector<VariantStatus> variants();
 
-// The variant that runs: the newest that can, or the one that UNITGAIN_ISA names. Chosen at the first
-// call of anything; throws ValueError if UNITGAIN_ISA names an unknown variant or one that cannot run.
+// The variant that runs: the newest that can, or the one that UNITGAIN_ISA names. Chosen at the
+// first call of anything; throws ValueError if UNITGAIN_ISA names an unknown variant or one that
+// cannot run.
 const std::string& active_variant();
 
 // Threads for one operation. The number starts as OpenMP's (OMP_NUM_THREADS, or the CPUs this

@@ -8,8 +8,8 @@ namespace unitgain {
 
 using Index = std::int64_t;
 
-// A matrix in memory that somebody else owns: element (i, j) is data[i * row_stride + j * col_stride].
-// Strides count elements and may be zero or negative.
+// A matrix in memory that somebody else owns: element (i, j) is data[i * row_stride + j *
+// col_stride]. Strides count elements and may be zero or negative.
 template <class T>
 struct MatrixView {
   T* data;

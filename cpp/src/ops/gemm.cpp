@@ -2,8 +2,8 @@
 // Source: Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008; the
 // names of the loops and block sizes follow Van Zee and van de Geijn, "BLIS", 2015.
 //
-// Only the cut of k into blocks touches a sum's order, and it depends on k alone: the result has the
-// same bits for any team.
+// Only the cut of k into blocks touches a sum's order, and it depends on k alone: the result has
+// the same bits for any team.
 #include "ops/gemm.hpp"
 
 #include "base/aligned_buffer.hpp"
@@ -22,8 +22,12 @@ constexpr Index nc_max = 3072;
 // A panel is packed only where it is used this often: packing costs about as much as two uses.
 constexpr Index least_uses = 3;
 
-constexpr Index ceil_div(Index a, Index b) { return (a + b - 1) / b; }
-constexpr Index round_up(Index a, Index b) { return ceil_div(a, b) * b; }
+constexpr Index ceil_div(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+constexpr Index round_up(Index a, Index b) {
+  return ceil_div(a, b) * b;
+}
 
 struct Blocks {
   Index kc, mc, nc;  // mc is the whole team's
@@ -66,9 +70,8 @@ Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels)
       best_rows = rows;
     }
   }
-  const runtime::Team down(team.rank() % best_rows, best_rows);
-  const runtime::Team across(team.rank() / best_rows, team.size() / best_rows);
-  return {down.share(row_panels), across.share(col_panels)};
+  return {runtime::Team::share(team.rank() % best_rows, best_rows, row_panels),
+          runtime::Team::share(team.rank() / best_rows, team.size() / best_rows, col_panels)};
 }
 
 template <class T>
@@ -171,8 +174,7 @@ void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspac
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   Blocks blocks = choose_blocks<T>(m, n, k, team.size());
   T* packed_a = reinterpret_cast<T*>(workspace);
-  T* packed_b =
-      reinterpret_cast<T*>(workspace + packed_bytes(blocks.mc * blocks.kc, sizeof(T)));
+  T* packed_b = reinterpret_cast<T*>(workspace + packed_bytes(blocks.mc * blocks.kc, sizeof(T)));
   if (problem.b.col_stride != 1) blocks.pack_b = true;
 
   for (Index col = 0; col < n; col += blocks.nc) {

@@ -8,8 +8,8 @@
 
 namespace unitgain::ops {
 
-// C = epilogue(alpha A B + beta C). C has unit column stride; its epilogue's pointers are those of C's
-// first element. C overlaps neither operand. When beta is 0, C is not read.
+// C = epilogue(alpha A B + beta C). C has unit column stride; its epilogue's pointers are those of
+// C's first element. C overlaps neither operand. When beta is 0, C is not read.
 template <class T>
 struct Gemm {
   MatrixView<const T> a;

@@ -29,7 +29,9 @@ Extent extent(const MatrixView<T>& view) {
           origin + static_cast<std::uintptr_t>(high * size)};
 }
 
-bool overlap(const Extent& a, const Extent& b) { return a.begin < b.end && b.begin < a.end; }
+bool overlap(const Extent& a, const Extent& b) {
+  return a.begin < b.end && b.begin < a.end;
+}
 
 template <class T>
 MatrixView<T> transposed(const MatrixView<T>& view) {
@@ -51,7 +53,8 @@ void run(const ops::Gemm<T>& problem) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   const int threads = runtime::threads_for(ops::gemm_work(m, n, k));
   std::byte* workspace = runtime::thread_workspace(ops::gemm_workspace<T>(m, n, k, threads));
-  runtime::parallel(threads, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
+  runtime::parallel(threads,
+                    [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
 }
 
 template <class T>
@@ -90,7 +93,8 @@ void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const Ma
   } else {
     const base::AlignedBuffer<T> buffer(c.rows * c.cols);
     problem.c = {buffer.data(), c.rows, c.cols, c.cols, 1};
-    if (options.beta != T{0}) copy<T>({c.data, c.rows, c.cols, c.row_stride, c.col_stride}, problem.c);
+    if (options.beta != T{0})
+      copy<T>({c.data, c.rows, c.cols, c.row_stride, c.col_stride}, problem.c);
     run(problem);
     copy<T>({buffer.data(), c.rows, c.cols, c.cols, 1}, c);
   }

@@ -28,7 +28,9 @@ Registers cpuid(std::uint32_t leaf, std::uint32_t subleaf = 0) {
   return r;
 }
 
-bool bit(std::uint32_t word, int position) { return (word >> position) & 1u; }
+bool bit(std::uint32_t word, int position) {
+  return (word >> position) & 1u;
+}
 
 // XCR0: the register state that the operating system saves on a context switch.
 std::uint64_t saved_state() {
@@ -86,49 +88,54 @@ std::string missing_for_baseline() {
 
 std::string missing_for_avx2() {
   const Registers one = cpuid(1), seven = cpuid(7), extended = cpuid(0x80000001);
-  return join(missing_for_baseline(),
-              missing({{"AVX", bit(one.c, 28)},
-                       {"FMA", bit(one.c, 12)},
-                       {"F16C", bit(one.c, 29)},
-                       {"MOVBE", bit(one.c, 22)},
-                       {"AVX2", bit(seven.b, 5)},
-                       {"BMI1", bit(seven.b, 3)},
-                       {"BMI2", bit(seven.b, 8)},
-                       {"LZCNT", bit(extended.c, 5)},
-                       {"operating-system support for AVX registers",
-                        (saved_state() & avx_state) == avx_state}}));
+  return join(missing_for_baseline(), missing({{"AVX", bit(one.c, 28)},
+                                               {"FMA", bit(one.c, 12)},
+                                               {"F16C", bit(one.c, 29)},
+                                               {"MOVBE", bit(one.c, 22)},
+                                               {"AVX2", bit(seven.b, 5)},
+                                               {"BMI1", bit(seven.b, 3)},
+                                               {"BMI2", bit(seven.b, 8)},
+                                               {"LZCNT", bit(extended.c, 5)},
+                                               {"operating-system support for AVX registers",
+                                                (saved_state() & avx_state) == avx_state}}));
 }
 
 std::string missing_for_avx512() {
   const Registers seven = cpuid(7);
-  return join(missing_for_avx2(),
-              missing({{"AVX512F", bit(seven.b, 16)},
-                       {"AVX512BW", bit(seven.b, 30)},
-                       {"AVX512CD", bit(seven.b, 28)},
-                       {"AVX512DQ", bit(seven.b, 17)},
-                       {"AVX512VL", bit(seven.b, 31)},
-                       {"operating-system support for AVX-512 registers",
-                        (saved_state() & avx512_state) == avx512_state}}));
+  return join(missing_for_avx2(), missing({{"AVX512F", bit(seven.b, 16)},
+                                           {"AVX512BW", bit(seven.b, 30)},
+                                           {"AVX512CD", bit(seven.b, 28)},
+                                           {"AVX512DQ", bit(seven.b, 17)},
+                                           {"AVX512VL", bit(seven.b, 31)},
+                                           {"operating-system support for AVX-512 registers",
+                                            (saved_state() & avx512_state) == avx512_state}}));
 }
 
 std::string missing_for_amx() {
   const Registers seven = cpuid(7), seven_one = cpuid(7, 1);
   const bool instructions = bit(seven.d, 22) && bit(seven.d, 24);
   const bool saved = (saved_state() & tile_state) == tile_state;
-  return join(missing_for_avx512(),
-              missing({{"AVX512_BF16", bit(seven_one.a, 5)},
-                       {"AMX-BF16", bit(seven.d, 22)},
-                       {"AMX-TILE", bit(seven.d, 24)},
-                       {"operating-system support for AMX tiles",
-                        saved && (!instructions || tile_permission())}}));
+  return join(missing_for_avx512(), missing({{"AVX512_BF16", bit(seven_one.a, 5)},
+                                             {"AMX-BF16", bit(seven.d, 22)},
+                                             {"AMX-TILE", bit(seven.d, 24)},
+                                             {"operating-system support for AMX tiles",
+                                              saved && (!instructions || tile_permission())}}));
 }
 
 #else
 
-std::string missing_for_baseline() { return {}; }  // NEON is part of armv8-a
-std::string missing_for_avx2() { return "x86-64"; }
-std::string missing_for_avx512() { return "x86-64"; }
-std::string missing_for_amx() { return "x86-64"; }
+std::string missing_for_baseline() {
+  return {};
+}  // NEON is part of armv8-a
+std::string missing_for_avx2() {
+  return "x86-64";
+}
+std::string missing_for_avx512() {
+  return "x86-64";
+}
+std::string missing_for_amx() {
+  return "x86-64";
+}
 
 #endif
 

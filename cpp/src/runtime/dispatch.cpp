@@ -71,8 +71,8 @@ Choice choose() {
       if (std::string(wanted) == variant.name) {
         const std::string missing = variant.missing();
         if (!missing.empty()) {
-          throw ValueError("UNITGAIN_ISA is " + std::string(wanted) +
-                           ", but this machine lacks " + missing);
+          throw ValueError("UNITGAIN_ISA is " + std::string(wanted) + ", but this machine lacks " +
+                           missing);
         }
         return {variant.name, variant.table};
       }
@@ -87,7 +87,8 @@ Choice choose() {
     if (!missing.empty()) break;
     choice = {variant.name, variant.table};
   }
-  if (choice.table == nullptr) throw ValueError("unitgain cannot run here: the CPU lacks " + missing);
+  if (choice.table == nullptr)
+    throw ValueError("unitgain cannot run here: the CPU lacks " + missing);
   return choice;
 }
 
@@ -98,7 +99,9 @@ const Choice& choice() {
 
 }  // namespace
 
-const simd::KernelTable& kernel_table() { return *choice().table; }
+const simd::KernelTable& kernel_table() {
+  return *choice().table;
+}
 
 }  // namespace runtime
 
@@ -110,6 +113,8 @@ std::vector<VariantStatus> variants() {
   return all;
 }
 
-const std::string& active_variant() { return runtime::choice().name; }
+const std::string& active_variant() {
+  return runtime::choice().name;
+}
 
 }  // namespace unitgain

@@ -78,7 +78,8 @@ void fill_truncated_normal(const RandomStream& stream, T* out, Index n, double m
   for (Index i = 0; i < n; ++i) {
     double value = 0.0;
     for (std::uint64_t attempt = 0; attempt < tries; ++attempt) {
-      const auto [first, second] = normal_pair(stream, static_cast<std::uint64_t>(i) * tries + attempt);
+      const auto [first, second] =
+          normal_pair(stream, static_cast<std::uint64_t>(i) * tries + attempt);
       value = std::abs(first) <= 2.0 ? first : second;
       if (std::abs(value) <= 2.0) break;
       value = 0.0;

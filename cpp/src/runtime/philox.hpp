@@ -1,6 +1,6 @@
-// Counter-based random numbers: every value is a function of (key, stream, position), so that it does
-// not matter which thread asks, or in what order.
-// Source: Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+// Counter-based random numbers: every value is a function of (key, stream, position), so that it
+// does not matter which thread asks, or in what order. Source: Salmon, Moraes, Dror and Shaw,
+// "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@ namespace unitgain::runtime {
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
                                     std::array<std::uint32_t, 2> key);
 
-// The words of one stream, by position: word p is word p % 4 of the counter {low(p / 4), high(p / 4),
-// low(stream), high(stream)} under the key {low(key), high(key)}.
+// The words of one stream, by position: word p is word p % 4 of the counter {low(p / 4), high(p /
+// 4), low(stream), high(stream)} under the key {low(key), high(key)}.
 class RandomStream {
  public:
   RandomStream(std::uint64_t key, std::uint64_t stream) : key_(key), stream_(stream) {}

@@ -5,8 +5,8 @@
 
 namespace unitgain::runtime {
 
-// At least `bytes` bytes, aligned to a cache line, belonging to the calling thread until its next call
-// of this function. An operation takes it once, on the thread that was called, before its team
+// At least `bytes` bytes, aligned to a cache line, belonging to the calling thread until its next
+// call of this function. An operation takes it once, on the thread that was called, before its team
 // starts.
 std::byte* thread_workspace(Index bytes);
 

@@ -27,7 +27,7 @@ constexpr Index tile_rows = 4;  // leaves registers for the products that preced
 constexpr int tile_vectors = 2;
 
 template <class T>
-constexpr Index tile_cols = tile_vectors* lanes<T>;
+constexpr Index tile_cols = tile_vectors * lanes<T>;
 
 // ---- packing ----
 
@@ -49,8 +49,8 @@ void pack_panel(const T* source, Index line_stride, Index depth_stride, Index wi
   }
   Index p = 0;
   if (depth_stride == 1) {
-    // Blocks of lanes x lanes through registers; the last lines of a panel that is no whole number of
-    // vectors are stored as part of a vector.
+    // Blocks of lanes x lanes through registers; the last lines of a panel that is no whole number
+    // of vectors are stored as part of a vector.
     for (; p + lanes<T> <= depth; p += lanes<T>) {
       for (Index i = 0; i < width; i += lanes<T>) {
         const Index lines = std::min(lanes<T>, width - i);
@@ -101,8 +101,8 @@ void pack_b(const T* b, Index row_stride, Index col_stride, Index k, Index n, T*
 // How a tile's operands lie in memory.
 enum class Layout { packed, in_place };
 
-// `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside C
-// (lanes: all of them).
+// `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside
+// C (lanes: all of them).
 template <class T, int rows, int vectors, Layout a_layout, Layout b_layout>
 void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
                    Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index rest) {
@@ -236,7 +236,7 @@ void epilogue(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& e
 
 constinit const GemmKernels<float> gemm_f32 = {tile_rows,     tile_cols<float>, pack_a<float>,
                                                pack_b<float>, tile<float>,      epilogue<float>};
-constinit const GemmKernels<double> gemm_f64 = {tile_rows,      tile_cols<double>, pack_a<double>,
-                                                pack_b<double>, tile<double>,      epilogue<double>};
+constinit const GemmKernels<double> gemm_f64 = {
+    tile_rows, tile_cols<double>, pack_a<double>, pack_b<double>, tile<double>, epilogue<double>};
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -27,7 +27,8 @@ struct TileEpilogue {
   ActivationSpec activation;
   T* output;  // where the activated tile goes; null: in place, over C
   Index output_stride;
-  const T* saved;  // what `derivative` is evaluated at (its output or its input, see activation.hpp)
+  const T*
+      saved;  // what `derivative` is evaluated at (its output or its input, see activation.hpp)
   Index saved_stride;
   ActivationSpec derivative;
 };
@@ -40,13 +41,13 @@ struct GemmKernels {
   // Packs the m x k matrix A into ceil(m / mr) panels. A panel holds, for each column of A in turn,
   // the panel's mr values; rows beyond m are zero.
   void (*pack_a)(const T* a, Index row_stride, Index col_stride, Index m, Index k, T* packed);
-  // Packs the k x n matrix B into ceil(n / nr) panels. A panel holds, for each row of B in turn, the
-  // panel's nr values; columns beyond n are zero.
+  // Packs the k x n matrix B into ceil(n / nr) panels. A panel holds, for each row of B in turn,
+  // the panel's nr values; columns beyond n are zero.
   void (*pack_b)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* packed);
   // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A and B are panels as packed above
   // (depth stride 0), or lie in place: A with any row stride and depth stride, B with unit column
-  // stride and its row stride as depth stride. When beta is 0, C is not read. The sum over k runs in
-  // one order, whatever the operands' layout and the tile's size.
+  // stride and its row stride as depth stride. When beta is 0, C is not read. The sum over k runs
+  // in one order, whatever the operands' layout and the tile's size.
   void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
                Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
@@ -57,7 +58,7 @@ struct ActivationKernel {
   // y = f(x), in place allowed.
   void (*forward)(const T* x, T* y, Index n, const double* parameters);
   // gradient = upstream * f'(...), `saved` being f's output or its input, whichever
-  // `activation_saves_input` says for this activation. gradient may equal saved or upstream.
+  // activation_info(kind).saves_input says. gradient may equal saved or upstream.
   void (*gradient)(const T* saved, const T* upstream, T* gradient, Index n,
                    const double* parameters);
 };
@@ -67,35 +68,60 @@ struct ActivationKernels {
   ActivationKernel<T> row[activation_count];
 };
 
+// Rows are contiguous: row i starts at i * cols.
 template <class T>
 struct SoftmaxKernels {
-  // One row of n values, in place allowed.
-  void (*softmax)(const T* x, T* y, Index n);
-  // gradient_j = y_j (upstream_j - sum_i upstream_i y_i), in place allowed.
-  void (*gradient)(const T* y, const T* upstream, T* gradient, Index n);
-  // Cross-entropy of one row of n logits against a class label, in nats; `gradient` (may be null, may
-  // equal logits) receives scale * (softmax(logits) - onehot(label)), and *predicted the index of
-  // the largest logit (the first of equals; the row's first NaN if there is one, as numpy.argmax).
-  double (*sparse_cross_entropy)(const T* logits, Index n, Index label, T scale, T* gradient,
-                                 Index* predicted);
+  // In place allowed.
+  void (*softmax)(const T* x, T* y, Index rows, Index cols);
+  // gradient_j = y_j (upstream_j - sum_i upstream_i y_i) in each row; in place allowed.
+  void (*gradient)(const T* y, const T* upstream, T* gradient, Index rows, Index cols);
+  // Cross-entropy of each row of logits against its label (0 <= label < cols), in nats; `gradient`
+  // (may be null, may equal logits) receives scale * (softmax(logits) - onehot(label)), and
+  // predicted the index of the largest logit (the first of equals; the row's first NaN if there is
+  // one, as numpy.argmax).
+  void (*sparse_cross_entropy)(const T* logits, Index rows, Index cols, const std::int32_t* labels,
+                               T scale, T* gradient, double* row_losses, std::int32_t* predicted);
+  // The same for rows of weights in place of logits: -log of the label's share of the row's sum,
+  // clipped to [1e-7, 1 - 1e-7]; the gradient is with respect to the weights, zero where clipped.
+  void (*sparse_cross_entropy_from_probabilities)(const T* probabilities, Index rows, Index cols,
+                                                  const std::int32_t* labels, T scale, T* gradient,
+                                                  double* row_losses, std::int32_t* predicted);
 };
 
-// Columns of a rows x cols matrix: the statistics and the transforms of batch normalisation.
+// Columns of a rows x cols matrix: the statistics and the transforms of batch normalisation. A
+// column's result depends on that column and on `rows` alone, and the error of a sum does not grow
+// with them.
 template <class T>
 struct ColumnKernels {
-  // sums[j] = sum_i x_ij, over all rows in an order that depends on `rows` alone.
+  // sums[j] = sum_i x_ij.
   void (*sum)(const T* x, Index row_stride, Index rows, Index cols, T* sums);
-  // Mean and biased variance of each column.
-  void (*moments)(const T* x, Index row_stride, Index rows, Index cols, T* mean, T* variance);
+  // Mean and biased variance of each column, rows > 0. `residual` is what the mean loses in being
+  // rounded to T, which matters when it is large against the deviation.
+  void (*moments)(const T* x, Index row_stride, Index rows, Index cols, T* mean, T* residual,
+                  T* variance);
+  // inverse_deviation = 1 / sqrt(variance + epsilon), scale = gamma * inverse_deviation and shift =
+  // beta - residual * scale. gamma (1), beta (0) and residual (0) may be null. The outputs may be
+  // written over the inputs, and scale over inverse_deviation if only scale is wanted.
+  void (*prepare_normalize)(Index cols, const T* residual, const T* variance, const T* gamma,
+                            const T* beta, T epsilon, T* inverse_deviation, T* scale, T* shift);
+  // average = average * momentum + value * (1 - momentum).
+  void (*move_average)(T* average, const T* value, Index cols, T momentum, T one_minus_momentum);
   // y = (x - mean_j) * scale_j + shift_j, in place allowed.
   void (*normalize)(const T* x, Index x_stride, T* y, Index y_stride, Index rows, Index cols,
                     const T* mean, const T* scale, const T* shift);
-  // sum_upstream[j] = sum_i upstream_ij; sum_product[j] = sum_i upstream_ij (x_ij - mean_j) inv_std_j.
+  // sum_upstream[j] = sum_i upstream_ij; sum_product[j] = sum_i upstream_ij (x_ij - mean_j)
+  // inv_std_j.
   void (*normalize_gradient_sums)(const T* x, Index x_stride, const T* upstream,
                                   Index upstream_stride, Index rows, Index cols, const T* mean,
                                   const T* inverse_deviation, T* sum_upstream, T* sum_product);
-  // gradient = factor_j (upstream - mean_upstream_j - (x - mean_j) inv_std_j mean_product_j), where
-  // factor is gamma times the inverse deviation. In place over upstream or x allowed.
+  // What normalize_gradient needs: factor = gamma * inverse_deviation (gamma may be null: 1), and
+  // the sums divided by rows.
+  void (*prepare_normalize_gradient)(Index cols, Index rows, const T* gamma,
+                                     const T* inverse_deviation, const T* sum_upstream,
+                                     const T* sum_product, T* factor, T* mean_upstream,
+                                     T* mean_product);
+  // gradient = factor_j (upstream - mean_upstream_j - (x - mean_j) inv_std_j mean_product_j). In
+  // place over upstream or x allowed.
   void (*normalize_gradient)(const T* x, Index x_stride, const T* upstream, Index upstream_stride,
                              T* gradient, Index gradient_stride, Index rows, Index cols,
                              const T* mean, const T* inverse_deviation, const T* factor,
@@ -108,15 +134,16 @@ struct OptimizerKernels {
   void (*sgd)(T* w, const T* g, Index n, T rate);
   // v = momentum * v - rate * g; w += v, or with Nesterov w += momentum * v - rate * g.
   void (*sgd_momentum)(T* w, const T* g, T* v, Index n, T rate, T momentum, bool nesterov);
-  // m += (g - m)(1 - beta_1); v += (g^2 - v)(1 - beta_2); w -= rate * m / (sqrt(v) + epsilon), where
-  // rate already holds the bias corrections.
-  void (*adam)(T* w, const T* g, T* m, T* v, Index n, T rate, T beta_1, T beta_2, T epsilon);
+  // m += (g - m) * one_minus_beta_1; v += (g^2 - v) * one_minus_beta_2; w -= rate * m / (sqrt(v) +
+  // epsilon), where rate already holds the bias corrections.
+  void (*adam)(T* w, const T* g, T* m, T* v, Index n, T rate, T one_minus_beta_1,
+               T one_minus_beta_2, T epsilon);
 };
 
 template <class T>
 struct DropoutKernels {
-  // y_i = x_i * scale where the random word of position first + i is at least `threshold`, else 0. In
-  // place allowed. The words are Philox4x32-10 with the given key: word (p % 4) of the counter
+  // y_i = x_i * scale where the random word of position first + i is at least `threshold`, else 0.
+  // In place allowed. The words are Philox4x32-10 with the given key: word (p % 4) of the counter
   // {low(p / 4), high(p / 4), low(stream), high(stream)} for position p.
   void (*dropout)(const T* x, T* y, Index n, std::uint64_t key, std::uint64_t stream,
                   std::uint64_t first, std::uint32_t threshold, T scale);

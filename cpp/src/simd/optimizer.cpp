@@ -1,9 +1,50 @@
+// The optimizers' element-wise updates; ops/update.hpp has the formulas and their sources.
+#include "simd/math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
-constinit const OptimizerKernels<float> optimizer_f32 = {};
-constinit const OptimizerKernels<double> optimizer_f64 = {};
+namespace {
+
+template <class T>
+void sgd(T* w, const T* g, Index n, T rate) {
+  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
+    store_at(load_at(w) - rate * load_at(g), w);
+  });
+}
+
+template <class T>
+void sgd_momentum(T* w, const T* g, T* v, Index n, T rate, T momentum, bool nesterov) {
+  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
+    const Vec<T> step = rate * load_at(g);
+    const Vec<T> velocity = momentum * load_at(v) - step;
+    store_at(velocity, v);
+    store_at(load_at(w) + (nesterov ? momentum * velocity - step : velocity), w);
+  });
+}
+
+template <class T>
+void adam(T* w, const T* g, T* m, T* v, Index n, T rate, T one_minus_beta_1, T one_minus_beta_2,
+          T epsilon) {
+  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
+    const Vec<T> gradient = load_at(g);
+    const Vec<T> old_first = load_at(m), old_second = load_at(v);
+    const Vec<T> first = multiply_add<T>(gradient - old_first, one_minus_beta_1, old_first);
+    const Vec<T> second =
+        multiply_add<T>(gradient * gradient - old_second, one_minus_beta_2, old_second);
+    store_at(first, m);
+    store_at(second, v);
+    store_at(load_at(w) - rate * first / (square_root<T>(second) + epsilon), w);
+  });
+}
+
+template <class T>
+constexpr OptimizerKernels<T> kernels = {&sgd<T>, &sgd_momentum<T>, &adam<T>};
+
+}  // namespace
+
+constinit const OptimizerKernels<float> optimizer_f32 = kernels<float>;
+constinit const OptimizerKernels<double> optimizer_f64 = kernels<double>;
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -11,8 +11,8 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 template <class T>
 using NativeVector [[gnu::vector_size(sizeof(Vec<T>))]] = T;
 
-// One stage of the butterfly: exchanges the blocks of `distance` lanes off the diagonal between rows
-// i and i + distance. After the stages 1, 2, 4, ... lanes / 2 the block is transposed.
+// One stage of the butterfly: exchanges the blocks of `distance` lanes off the diagonal between
+// rows i and i + distance. After the stages 1, 2, 4, ... lanes / 2 the block is transposed.
 template <class T, int distance, int... lane>
 UNITGAIN_INLINE void exchange(NativeVector<T>& upper, NativeVector<T>& lower,
                               std::integer_sequence<int, lane...>) {
@@ -29,8 +29,7 @@ UNITGAIN_INLINE void transpose_stage(NativeVector<T>* rows) {
 #pragma GCC unroll 16
     for (int i = 0; i < size; ++i) {
       if ((i & distance) == 0) {
-        exchange<T, distance>(rows[i], rows[i + distance],
-                              std::make_integer_sequence<int, size>());
+        exchange<T, distance>(rows[i], rows[i + distance], std::make_integer_sequence<int, size>());
       }
     }
     transpose_stage<T, 2 * distance>(rows);

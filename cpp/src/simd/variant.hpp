@@ -1,5 +1,5 @@
-// The tables that one variant's sources define, each in the variant's own namespace. UNITGAIN_VARIANT
-// is set by the build: baseline, avx2, avx512 or amx.
+// The tables that one variant's sources define, each in the variant's own namespace.
+// UNITGAIN_VARIANT is set by the build: baseline, avx2, avx512 or amx.
 #pragma once
 
 #include "simd/kernels.hpp"

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <experimental/simd>
 
+#include "simd/fused.hpp"
 #include "simd/kernels.hpp"
 
 #define UNITGAIN_INLINE [[gnu::always_inline]] inline
@@ -35,7 +36,8 @@ UNITGAIN_INLINE Vec<T> lane_index() {
   return Vec<T>([](auto i) { return static_cast<T>(static_cast<int>(i)); });
 }
 
-// The first n lanes from memory, zero in the others; no byte beyond them is touched. 0 <= n < lanes.
+// The first n lanes from memory, zero in the others; no byte beyond them is touched. 0 <= n <
+// lanes.
 template <class T>
 UNITGAIN_INLINE Vec<T> load_partial(const T* p, Index n) {
 #if defined(__AVX__)
@@ -66,8 +68,8 @@ UNITGAIN_INLINE void store_partial(Vec<T> v, T* p, Index n) {
 // std::fma is a library call for each lane).
 template <class T>
 UNITGAIN_INLINE Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
-#if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-  return stdx::fma(a, b, c);
+#if defined(UNITGAIN_FUSED)
+  return fused(a, b, c);
 #else
   return a * b + c;
 #endif
@@ -85,7 +87,8 @@ UNITGAIN_INLINE void for_each_vector(Index n, Body&& body) {
   }
   if (const Index rest = n - i; rest > 0) {
     body([i, rest](const T* p) __attribute__((always_inline)) { return load_partial(p + i, rest); },
-         [i, rest](Vec<T> v, T* p) __attribute__((always_inline)) { store_partial(v, p + i, rest); });
+         [i, rest](Vec<T> v, T* p)
+             __attribute__((always_inline)) { store_partial(v, p + i, rest); });
   }
 }
 

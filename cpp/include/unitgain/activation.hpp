@@ -1,0 +1,30 @@
+// The activation functions by name: their parameters, and what their derivatives need.
+#pragma once
+
+#include <string_view>
+
+#include "unitgain/types.hpp"
+
+namespace unitgain {
+
+struct ActivationInfo {
+  const char* name;
+  // Whether the derivative is evaluated at the activation's input; at its output otherwise.
+  bool saves_input;
+  int parameter_count;
+  const char* parameter_names[2];
+  double defaults[2];
+};
+
+const ActivationInfo& activation_info(Activation kind);
+
+// The activation of that name ("swish" is silu), with its default parameters. Throws ValueError for
+// an unknown name; the message lists the names and suggests the nearest.
+ActivationSpec activation_spec(std::string_view name);
+
+// Throws ValueError unless the parameters are finite and at least 0: with a negative slope or alpha
+// the sign of the output would no longer tell the sign of the input, from which the derivative
+// follows.
+void check_activation(const ActivationSpec& spec);
+
+}  // namespace unitgain

@@ -1,0 +1,196 @@
+// Dense networks: a graph of nodes with parameters, and the network that trains and runs it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "unitgain/activation.hpp"
+#include "unitgain/types.hpp"
+
+namespace unitgain {
+
+// An array of weights that layers own and networks use. Its memory never moves.
+template <class T>
+class Parameter {
+ public:
+  // Zero-filled.
+  Parameter(std::string name, std::vector<Index> shape);
+  ~Parameter();
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+
+  const std::string& name() const { return name_; }
+  const std::vector<Index>& shape() const { return shape_; }
+  Index size() const { return size_; }
+  T* data() const { return data_; }
+
+ private:
+  std::string name_;
+  std::vector<Index> shape_;
+  Index size_;
+  T* data_;
+};
+
+template <class T>
+using ParameterPtr = std::shared_ptr<Parameter<T>>;
+
+// One sample of a node's output, as a matrix: layers act along the columns.
+struct SampleShape {
+  Index rows;
+  Index cols;
+  Index size() const { return rows * cols; }
+};
+
+using NodeId = int;
+
+struct InputNode {};
+template <class T>
+struct DenseNode {
+  ParameterPtr<T> kernel;  // (inputs, units)
+  ParameterPtr<T> bias;    // (units), or null
+};
+template <class T>
+struct BatchNormNode {
+  ParameterPtr<T> gamma, beta;  // (features), either may be null
+  ParameterPtr<T> moving_mean, moving_variance;
+  double momentum;
+  double epsilon;
+};
+struct ActivationNode {
+  ActivationSpec activation;
+};
+struct SoftmaxNode {};
+struct DropoutNode {
+  double rate;
+  std::uint64_t key;  // of the random numbers; their stream is the training step
+};
+struct ReshapeNode {};
+struct AddNode {};
+
+template <class T>
+struct Node {
+  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, ActivationNode, SoftmaxNode, DropoutNode,
+               ReshapeNode, AddNode>
+      operation;
+  std::vector<NodeId> inputs;
+  SampleShape shape;
+  bool trainable;
+};
+
+// What a network is: a directed acyclic graph, in an order in which every node follows its inputs.
+// Each member adds a node and returns its number; ValueError where shapes do not fit.
+template <class T>
+class Graph {
+ public:
+  NodeId input(SampleShape shape);
+  NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
+  NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
+  NodeId activation(NodeId x, const ActivationSpec& activation);
+  NodeId softmax(NodeId x);
+  NodeId dropout(NodeId x, double rate, std::uint64_t key);
+  NodeId reshape(NodeId x, SampleShape shape);
+  NodeId add(NodeId x, NodeId y);
+
+  const std::vector<Node<T>>& nodes() const { return nodes_; }
+  const Node<T>& node(NodeId id) const;
+
+ private:
+  NodeId append(Node<T> node);
+  std::vector<Node<T>> nodes_;
+};
+
+enum class ElementType { float32, float64, int32, int64, uint8 };
+
+// Samples in memory, one a row, in any of the element types and with any strides, in bytes.
+struct SampleArray {
+  const void* data;
+  ElementType type;
+  Index rows;
+  Index cols;
+  Index row_stride;
+  Index col_stride;
+};
+
+enum class LossKind { sparse_categorical_crossentropy, mean_squared_error };
+struct LossSpec {
+  LossKind kind;
+  bool from_logits;  // of cross-entropy: the network gives logits, not probabilities
+};
+
+enum class OptimizerKind { sgd, adam };
+struct OptimizerSpec {
+  OptimizerKind kind;
+  double learning_rate;
+  double momentum;  // SGD
+  bool nesterov;    // SGD
+  double beta_1;    // Adam
+  double beta_2;    // Adam
+  double epsilon;   // Adam
+};
+
+// Inputs and what the network should make of them: class labels (for sparse cross-entropy) or
+// target values.
+struct Samples {
+  SampleArray x;
+  const std::int32_t* labels = nullptr;  // one a row of x
+  SampleArray targets = {};
+  const Index* order = nullptr;  // the rows in the order of use; null: as they come
+  Index count = 0;               // how many rows are used: all of x, or all of `order`
+};
+
+// Sums over the samples seen; divide by `samples` for the means.
+struct Totals {
+  Index samples = 0;
+  double loss = 0;
+  double correct = 0;         // samples whose largest output is the label's
+  double absolute_error = 0;  // mean over a sample's outputs
+};
+
+// Told now and then how far a pass has come; returning false ends the pass after the current batch.
+using Progress = std::function<bool(Index batches_done, const Totals& totals)>;
+
+// A graph that runs. Any number of threads may call any members of one network at once: inference
+// runs side by side, a training step alone.
+template <class T>
+class Network {
+ public:
+  // A network with one input node and one output node.
+  Network(Graph<T> graph, NodeId output);
+  ~Network();
+
+  const Graph<T>& graph() const;
+  SampleShape input_shape() const;
+  SampleShape output_shape() const;
+
+  // y (x.rows times the output's size, contiguous) = the network's output in inference mode.
+  void predict(const SampleArray& x, T* y, Index batch_size, const Progress& progress = {}) const;
+
+  // What training needs; resets the optimizer's state. Throws ValueError for a loss that does not
+  // fit the output.
+  void compile(const OptimizerSpec& optimizer, const LossSpec& loss);
+  void set_learning_rate(double learning_rate);
+  double learning_rate() const;
+  // Training steps done since compile().
+  std::int64_t iterations() const;
+
+  // One pass of training over the samples; the last batch may be smaller.
+  Totals train(const Samples& samples, Index batch_size, const Progress& progress = {});
+  Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {}) const;
+  // The loss of one batch in training mode and its gradient, in the order of trainable(); nothing
+  // of the network changes.
+  Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
+  const std::vector<ParameterPtr<T>>& trainable() const;
+
+  // Runs `change` while nothing else reads or writes the parameters.
+  void exclusively(const std::function<void()>& change);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace unitgain

@@ -1,0 +1,149 @@
+// Batch normalisation, with the activation behind it in the same step.
+#include "ops/batch_norm.hpp"
+#include "nn/plan_builder.hpp"
+#include "ops/activation.hpp"
+#include "ops/fold_batch_norm.hpp"
+#include "ops/grain.hpp"
+#include "runtime/dispatch.hpp"
+
+namespace unitgain::nn {
+
+namespace {
+
+template <class T>
+T* data(const ParameterPtr<T>& parameter) {
+  return parameter != nullptr ? parameter->data() : nullptr;
+}
+
+// A frozen layer uses its moving statistics in training too, as in Keras.
+template <class T>
+bool uses_batch_statistics(const PlanBuilder<T>& builder, const Group<T>& group) {
+  return builder.mode() == Mode::train && builder.node(group.head).trainable;
+}
+
+template <class T>
+void activate(PlanBuilder<T>& builder, const Group<T>& group, BufferId z) {
+  if (group.activation.kind == Activation::linear) return;
+  const BufferId y = builder.value(group.result);
+  const Index n = builder.values(group.result);
+  builder.step(
+      "activation", 0.3 * static_cast<double>(n), {z, y},
+      [=, activation = group.activation](const runtime::Team& team, const Context<T>& context) {
+        ops::activation<T>(team, activation, context.at(z), context.at(y), n);
+      });
+}
+
+}  // namespace
+
+template <class T>
+void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
+                        const BatchNormNode<T>& norm) {
+  const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
+  const BufferId x = builder.value(group.inputs[0]);
+  const bool keep_input =
+      builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input;
+  const BufferId z = keep_input ? builder.saved(group) : builder.value(group.result);
+  const BufferId mean = builder.statistics(group.head, 0, cols);
+  const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
+  const BufferId scale = builder.buffer(cols);
+  const T epsilon = static_cast<T>(norm.epsilon);
+  const double work = 0.5 * static_cast<double>(rows * cols);
+  if (uses_batch_statistics(builder, group)) {
+    builder.step("batch norm", work, {x, z, mean, inverse_deviation, scale},
+                 [=](const runtime::Team& team, const Context<T>& context) {
+                   const bool update = context.update_statistics;
+                   ops::batch_norm_train<T>(
+                       team, context.at(x), context.at(z), rows, cols, data(norm.gamma),
+                       data(norm.beta), epsilon, norm.momentum,
+                       update ? norm.moving_mean->data() : nullptr,
+                       update ? norm.moving_variance->data() : nullptr, context.at(mean),
+                       context.at(inverse_deviation), context.at(scale));
+                 });
+  } else {
+    builder.step("batch norm", work, {x, z, scale},
+                 [=](const runtime::Team& team, const Context<T>& context) {
+                   ops::batch_norm_infer<T>(team, context.at(x), context.at(z), rows, cols,
+                                            data(norm.gamma), data(norm.beta), epsilon,
+                                            norm.moving_mean->data(), norm.moving_variance->data(),
+                                            context.at(scale));
+                 });
+  }
+  activate(builder, group, z);
+}
+
+namespace {
+
+// dx = dz scale, the statistics being constants.
+template <class T>
+void frozen_backward(PlanBuilder<T>& builder, const Group<T>& group, const BatchNormNode<T>& norm) {
+  const NodeId source = group.inputs[0];
+  if (!builder.wants_gradient(source)) return;
+  const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
+  const BufferId dz = builder.gradient(group.result), dx = builder.begin_gradient(source);
+  const BufferId scale = builder.buffer(cols), shift = builder.buffer(cols);
+  builder.step("batch norm gradient", 0.3 * static_cast<double>(rows * cols),
+               {dz, dx, scale, shift}, [=](const runtime::Team& team, const Context<T>& context) {
+                 T* factor = context.at(scale);
+                 ops::fold_batch_norm<T>(team, cols, nullptr, data(norm.gamma), nullptr,
+                                         norm.moving_mean->data(), norm.moving_variance->data(),
+                                         static_cast<T>(norm.epsilon), factor, context.at(shift));
+                 const runtime::Range range = team.share(cols, ops::column_grain<T>);
+                 for (Index i = 0; i < rows; ++i) {
+                   for (Index j = range.begin; j < range.end; ++j) {
+                     context.at(dx)[i * cols + j] = context.at(dz)[i * cols + j] * factor[j];
+                   }
+                 }
+               });
+  builder.finish_gradient(source, dx);
+}
+
+}  // namespace
+
+template <class T>
+void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
+                         const BatchNormNode<T>& norm) {
+  if (!uses_batch_statistics(builder, group)) return frozen_backward(builder, group, norm);
+  const NodeId source = group.inputs[0];
+  const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
+  const BufferId x = builder.value(source), dz = builder.gradient(group.result);
+  const BufferId mean = builder.statistics(group.head, 0, cols);
+  const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
+  const BufferId scratch = builder.buffer(3 * cols), sums = builder.buffer(2 * cols);
+  const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
+  const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
+
+  std::vector<BufferId> uses{x, dz, mean, inverse_deviation, scratch, sums};
+  if (dx != no_buffer) uses.push_back(dx);
+  builder.step(
+      "batch norm gradient", static_cast<double>(rows * cols), std::move(uses),
+      [=](const runtime::Team& team, const Context<T>& context) {
+        T* gamma_gradient = context.at(sums);
+        T* beta_gradient = context.at(sums) + cols;
+        ops::batch_norm_gradient<T>(
+            team, context.at(x), context.at(dz), dx != no_buffer ? context.at(dx) : nullptr, rows,
+            cols, data(norm.gamma), context.at(mean), context.at(inverse_deviation), gamma_gradient,
+            beta_gradient, context.at(scratch));
+        // Each member has the sums of its own columns.
+        const runtime::Range range = team.share(cols, ops::column_grain<T>);
+        for (Index j = range.begin; j < range.end; ++j) {
+          if (gamma.gradient != nullptr) {
+            gamma.gradient[j] = (gamma.accumulate ? gamma.gradient[j] : T{0}) + gamma_gradient[j];
+          }
+          if (beta.gradient != nullptr) {
+            beta.gradient[j] = (beta.accumulate ? beta.gradient[j] : T{0}) + beta_gradient[j];
+          }
+        }
+      });
+  if (dx != no_buffer) builder.finish_gradient(source, dx);
+}
+
+template void batch_norm_forward(PlanBuilder<float>&, const Group<float>&,
+                                 const BatchNormNode<float>&);
+template void batch_norm_forward(PlanBuilder<double>&, const Group<double>&,
+                                 const BatchNormNode<double>&);
+template void batch_norm_backward(PlanBuilder<float>&, const Group<float>&,
+                                  const BatchNormNode<float>&);
+template void batch_norm_backward(PlanBuilder<double>&, const Group<double>&,
+                                  const BatchNormNode<double>&);
+
+}  // namespace unitgain::nn

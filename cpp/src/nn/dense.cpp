@@ -1,0 +1,182 @@
+// Dense: z = x W + b, y = f(z). Backward, with dz = dy f'(z): dW = x^T dz, db = sum of dz's rows,
+// dx = dz W^T.
+#include "nn/plan_builder.hpp"
+#include "ops/activation.hpp"
+#include "ops/column_sums.hpp"
+#include "ops/fold_batch_norm.hpp"
+#include "ops/gemm.hpp"
+
+namespace unitgain::nn {
+
+namespace {
+
+template <class T>
+MatrixView<const T> matrix(const T* data, Index rows, Index cols) {
+  return {data, rows, cols, cols, 1};
+}
+
+template <class T>
+MatrixView<const T> transposed(const MatrixView<const T>& view) {
+  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+}
+
+// Scale and shift that stand for the batch norm behind the product, and for the bias before it.
+template <class T>
+void fold_norm(PlanBuilder<T>& builder, const BatchNormNode<T>& norm, const DenseNode<T>& dense,
+               BufferId scale, BufferId shift, Index features) {
+  builder.step("fold batch norm", static_cast<double>(features), {scale, shift},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 const auto data = [](const ParameterPtr<T>& p) { return p ? p->data() : nullptr; };
+                 ops::fold_batch_norm<T>(team, features, data(dense.bias), data(norm.gamma),
+                                         data(norm.beta), norm.moving_mean->data(),
+                                         norm.moving_variance->data(), static_cast<T>(norm.epsilon),
+                                         context.at(scale), context.at(shift));
+               });
+}
+
+}  // namespace
+
+template <class T>
+void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
+  const Index rows = builder.rows(group.head);
+  const Index features = dense.kernel->shape()[0], units = dense.kernel->shape()[1];
+  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
+  const BufferId workspace =
+      builder.workspace(ops::gemm_workspace<T>(rows, units, features, builder.threads()));
+  std::vector<BufferId> uses{x, y, workspace};
+
+  // The pre-activation is kept only where the backward pass will want it.
+  BufferId z = y;
+  if (builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input) {
+    z = builder.saved(group);
+    uses.push_back(z);
+  }
+  BufferId scale = no_buffer, shift = no_buffer;
+  if (group.folded_norm >= 0) {
+    scale = builder.buffer(units);
+    shift = builder.buffer(units);
+    uses.insert(uses.end(), {scale, shift});
+    fold_norm(builder, std::get<BatchNormNode<T>>(builder.node(group.folded_norm).operation), dense,
+              scale, shift, units);
+  }
+  const ActivationSpec activation = group.activation;
+  builder.step("dense", ops::gemm_work(rows, units, features), std::move(uses),
+               [=, kernel = dense.kernel, bias = dense.bias](const runtime::Team& team,
+                                                             const Context<T>& context) {
+                 ops::Gemm<T> product{matrix<T>(context.at(x), rows, features),
+                                      matrix<T>(kernel->data(), features, units),
+                                      {context.at(z), rows, units, units, 1}};
+                 product.epilogue.activation = activation;
+                 product.epilogue.bias = bias ? bias->data() : nullptr;
+                 if (scale != no_buffer) {
+                   product.epilogue.scale = context.at(scale);
+                   product.epilogue.bias = context.at(shift);
+                 }
+                 if (z != y) {
+                   product.epilogue.output = context.at(y);
+                   product.epilogue.output_stride = units;
+                 }
+                 ops::gemm(team, product, context.template at<std::byte>(workspace));
+               });
+}
+
+namespace {
+
+template <class T>
+void kernel_gradient(PlanBuilder<T>& builder, BufferId x, BufferId dz, Index rows,
+                     const ParameterPtr<T>& kernel) {
+  const auto target = builder.begin_parameter(kernel);
+  if (target.gradient == nullptr) return;
+  const Index features = kernel->shape()[0], units = kernel->shape()[1];
+  const BufferId workspace =
+      builder.workspace(ops::gemm_workspace<T>(features, units, rows, builder.threads()));
+  builder.step("dense kernel gradient", ops::gemm_work(features, units, rows), {x, dz, workspace},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::Gemm<T> product{transposed(matrix<T>(context.at(x), rows, features)),
+                                      matrix<T>(context.at(dz), rows, units),
+                                      {target.gradient, features, units, units, 1}};
+                 product.beta = target.accumulate ? T{1} : T{0};
+                 ops::gemm(team, product, context.template at<std::byte>(workspace));
+               });
+}
+
+template <class T>
+void bias_gradient(PlanBuilder<T>& builder, BufferId dz, Index rows, const ParameterPtr<T>& bias) {
+  const auto target = builder.begin_parameter(bias);
+  if (target.gradient == nullptr) return;
+  const Index units = bias->size();
+  const double work = 0.1 * static_cast<double>(rows * units);
+  if (!target.accumulate) {
+    builder.step(
+        "dense bias gradient", work, {dz},
+        [=](const runtime::Team& team, const Context<T>& context) {
+          ops::column_sums<T>(team, context.at(dz), units, rows, units, target.gradient);
+        },
+        false);
+    return;
+  }
+  const BufferId part = builder.buffer(units);
+  builder.step("dense bias gradient", work, {dz, part},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::column_sums<T>(team, context.at(dz), units, rows, units, context.at(part));
+                 team.barrier();
+                 const runtime::Range range = team.share(units, 16);
+                 for (Index j = range.begin; j < range.end; ++j) {
+                   target.gradient[j] += context.at(part)[j];
+                 }
+               });
+}
+
+template <class T>
+void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index rows,
+                    const ParameterPtr<T>& kernel) {
+  const Index features = kernel->shape()[0], units = kernel->shape()[1];
+  const BufferId dx = builder.begin_gradient(source);
+  const BufferId workspace =
+      builder.workspace(ops::gemm_workspace<T>(rows, features, units, builder.threads()));
+  std::vector<BufferId> uses{dz, dx, workspace};
+  // The derivative of the activation that made x is multiplied in while dx's tiles are in cache.
+  BufferId saved = no_buffer;
+  ActivationSpec derivative = {};
+  if (const Group<T>* group = builder.group_to_differentiate(source); group != nullptr) {
+    saved = builder.saved(*group);
+    derivative = group->activation;
+    builder.derivative_applied(source) = true;
+    uses.push_back(saved);
+  }
+  builder.step("dense input gradient", ops::gemm_work(rows, features, units), std::move(uses),
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::Gemm<T> product{matrix<T>(context.at(dz), rows, units),
+                                      transposed(matrix<T>(kernel->data(), features, units)),
+                                      {context.at(dx), rows, features, features, 1}};
+                 if (saved != no_buffer) {
+                   product.epilogue.saved = context.at(saved);
+                   product.epilogue.saved_stride = features;
+                   product.epilogue.derivative = derivative;
+                 }
+                 ops::gemm(team, product, context.template at<std::byte>(workspace));
+               });
+  builder.finish_gradient(source, dx);
+}
+
+}  // namespace
+
+template <class T>
+void dense_backward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
+  const Index rows = builder.rows(group.head);
+  const BufferId x = builder.value(group.inputs[0]), dz = builder.gradient(group.result);
+  if (builder.node(group.head).trainable) {
+    bias_gradient(builder, dz, rows, dense.bias);
+    kernel_gradient(builder, x, dz, rows, dense.kernel);
+  }
+  if (builder.wants_gradient(group.inputs[0])) {
+    input_gradient(builder, group.inputs[0], dz, rows, dense.kernel);
+  }
+}
+
+template void dense_forward(PlanBuilder<float>&, const Group<float>&, const DenseNode<float>&);
+template void dense_forward(PlanBuilder<double>&, const Group<double>&, const DenseNode<double>&);
+template void dense_backward(PlanBuilder<float>&, const Group<float>&, const DenseNode<float>&);
+template void dense_backward(PlanBuilder<double>&, const Group<double>&, const DenseNode<double>&);
+
+}  // namespace unitgain::nn

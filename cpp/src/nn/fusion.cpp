@@ -1,0 +1,117 @@
+#include "nn/fusion.hpp"
+
+namespace unitgain::nn {
+
+namespace {
+
+template <class T>
+bool is_identity(const Node<T>& node, Mode mode) {
+  if (std::holds_alternative<ReshapeNode>(node.operation)) return true;
+  if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
+    return activation->activation.kind == Activation::linear;
+  }
+  if (const auto* dropout = std::get_if<DropoutNode>(&node.operation)) {
+    return mode != Mode::train || dropout->rate == 0.0;
+  }
+  return false;
+}
+
+template <class T>
+bool has_parameters(const Node<T>& node) {
+  return std::holds_alternative<DenseNode<T>>(node.operation) ||
+         std::holds_alternative<BatchNormNode<T>>(node.operation);
+}
+
+// The nodes that the output depends on.
+template <class T>
+std::vector<bool> reachable(const Graph<T>& graph, NodeId output) {
+  std::vector<bool> reached(graph.nodes().size(), false);
+  reached[static_cast<std::size_t>(output)] = true;
+  for (NodeId id = output; id >= 0; --id) {
+    if (!reached[static_cast<std::size_t>(id)]) continue;
+    for (const NodeId input : graph.node(id).inputs)
+      reached[static_cast<std::size_t>(input)] = true;
+  }
+  return reached;
+}
+
+// Puts the node into the group that computes its input, if that group can take it.
+template <class T>
+bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
+  const Node<T>& node = graph.node(id);
+  const auto& head = graph.node(group.head).operation;
+  const bool open = group.activation.kind == Activation::linear;
+  const bool dense = std::holds_alternative<DenseNode<T>>(head);
+  const bool norm = std::holds_alternative<BatchNormNode<T>>(head);
+  if (std::holds_alternative<BatchNormNode<T>>(node.operation) && mode != Mode::train && dense &&
+      open && group.folded_norm < 0) {
+    group.folded_norm = id;
+    return true;
+  }
+  if (const auto* activation = std::get_if<ActivationNode>(&node.operation);
+      activation != nullptr && open && (dense || norm)) {
+    group.activation = activation->activation;
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+template <class T>
+Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode) {
+  const auto count = graph.nodes().size();
+  const std::vector<bool> needed = reachable(graph, output);
+  Fusion<T> fusion{{},
+                   std::vector<NodeId>(count, -1),
+                   std::vector<int>(count, -1),
+                   std::vector<int>(count, 0),
+                   std::vector<bool>(count, false)};
+  const auto at = [](NodeId id) { return static_cast<std::size_t>(id); };
+
+  // Readers of each value, counted before grouping: only a value with one reader may be absorbed.
+  std::vector<int> readers(count, 0);
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!needed[i]) continue;
+    const Node<T>& node = graph.nodes()[i];
+    const bool identity = is_identity(node, mode);
+    fusion.value_of[i] = identity ? fusion.value_of[at(node.inputs[0])] : static_cast<NodeId>(i);
+    if (identity) continue;
+    for (const NodeId input : node.inputs) ++readers[at(fusion.value_of[at(input)])];
+  }
+  ++readers[at(fusion.value_of[at(output)])];
+
+  for (std::size_t i = 0; i < count; ++i) {
+    const Node<T>& node = graph.nodes()[i];
+    if (!needed[i] || fusion.value_of[i] != static_cast<NodeId>(i)) continue;
+    bool gradient = node.trainable && has_parameters(node);
+    std::vector<NodeId> inputs;
+    for (const NodeId input : node.inputs) {
+      inputs.push_back(fusion.value_of[at(input)]);
+      gradient = gradient || fusion.has_gradient[at(inputs.back())];
+    }
+    fusion.has_gradient[i] = gradient;
+    if (inputs.empty()) continue;
+
+    const NodeId source = inputs[0];
+    const int source_group = fusion.group_of[at(source)];
+    if (inputs.size() == 1 && readers[at(source)] == 1 && source_group >= 0 &&
+        absorb(fusion.groups[at(source_group)], graph, static_cast<NodeId>(i), mode)) {
+      fusion.groups[at(source_group)].result = static_cast<NodeId>(i);
+      fusion.group_of[i] = source_group;
+      continue;
+    }
+    fusion.group_of[i] = static_cast<int>(fusion.groups.size());
+    fusion.groups.push_back({static_cast<NodeId>(i), inputs, -1, {}, static_cast<NodeId>(i)});
+  }
+  for (const Group<T>& group : fusion.groups) {
+    for (const NodeId input : group.inputs) ++fusion.consumers[at(input)];
+  }
+  ++fusion.consumers[at(fusion.value_of[at(output)])];
+  return fusion;
+}
+
+template Fusion<float> fuse(const Graph<float>&, NodeId, Mode);
+template Fusion<double> fuse(const Graph<double>&, NodeId, Mode);
+
+}  // namespace unitgain::nn

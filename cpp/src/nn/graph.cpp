@@ -1,0 +1,144 @@
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "base/aligned_buffer.hpp"
+#include "unitgain/error.hpp"
+#include "unitgain/network.hpp"
+
+namespace unitgain {
+
+namespace {
+
+std::string shape_text(const std::vector<Index>& shape) {
+  std::string text = "(";
+  for (const Index size : shape) text += std::to_string(size) + ", ";
+  if (shape.size() > 1) text.resize(text.size() - 2);
+  if (shape.size() == 1) text.resize(text.size() - 1);
+  return text + ")";
+}
+
+// A vector of `features` values, or (if `optional`) none.
+template <class T>
+void check_vector(const ParameterPtr<T>& parameter, const char* name, Index features,
+                  bool optional) {
+  if (parameter == nullptr) {
+    if (optional) return;
+    throw ValueError(std::string(name) + " is missing");
+  }
+  if (parameter->shape() != std::vector<Index>{features}) {
+    throw ValueError(std::string(name) + " has shape " + shape_text(parameter->shape()) +
+                     ", but x has " + std::to_string(features) + " features");
+  }
+}
+
+}  // namespace
+
+template <class T>
+Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
+    : name_(std::move(name)), shape_(std::move(shape)), size_(1) {
+  for (const Index size : shape_) {
+    if (size < 0)
+      throw ValueError(name_ + " has a negative size in its shape " + shape_text(shape_));
+    size_ *= size;
+  }
+  const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
+  data_ = static_cast<T*>(::operator new(bytes, std::align_val_t{base::cache_line}));
+  std::memset(data_, 0, bytes);
+}
+
+template <class T>
+Parameter<T>::~Parameter() {
+  ::operator delete(data_, std::align_val_t{base::cache_line});
+}
+
+template <class T>
+NodeId Graph<T>::append(Node<T> node) {
+  nodes_.push_back(std::move(node));
+  return static_cast<NodeId>(nodes_.size()) - 1;
+}
+
+template <class T>
+const Node<T>& Graph<T>::node(NodeId id) const {
+  if (id < 0 || id >= static_cast<NodeId>(nodes_.size())) {
+    throw ValueError("the graph has no node " + std::to_string(id));
+  }
+  return nodes_[static_cast<std::size_t>(id)];
+}
+
+template <class T>
+NodeId Graph<T>::input(SampleShape shape) {
+  if (shape.rows < 1 || shape.cols < 1) throw ValueError("an input needs at least one feature");
+  return append({InputNode{}, {}, shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable) {
+  const SampleShape shape = node(x).shape;
+  if (kernel == nullptr) throw ValueError("kernel is missing");
+  if (kernel->shape().size() != 2 || kernel->shape()[0] != shape.cols) {
+    throw ValueError("kernel has shape " + shape_text(kernel->shape()) + ", but x has " +
+                     std::to_string(shape.cols) + " features");
+  }
+  const Index units = kernel->shape()[1];
+  if (bias != nullptr && bias->shape() != std::vector<Index>{units}) {
+    throw ValueError("bias has shape " + shape_text(bias->shape()) + ", but kernel has " +
+                     std::to_string(units) + " units");
+  }
+  return append(
+      {DenseNode<T>{std::move(kernel), std::move(bias)}, {x}, {shape.rows, units}, trainable});
+}
+
+template <class T>
+NodeId Graph<T>::batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable) {
+  const SampleShape shape = node(x).shape;
+  check_vector(parameters.gamma, "gamma", shape.cols, true);
+  check_vector(parameters.beta, "beta", shape.cols, true);
+  check_vector(parameters.moving_mean, "moving_mean", shape.cols, false);
+  check_vector(parameters.moving_variance, "moving_variance", shape.cols, false);
+  return append({parameters, {x}, shape, trainable});
+}
+
+template <class T>
+NodeId Graph<T>::activation(NodeId x, const ActivationSpec& activation) {
+  return append({ActivationNode{activation}, {x}, node(x).shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::softmax(NodeId x) {
+  return append({SoftmaxNode{}, {x}, node(x).shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::dropout(NodeId x, double rate, std::uint64_t key) {
+  if (!(rate >= 0.0 && rate < 1.0)) {
+    throw ValueError("rate must be at least 0 and less than 1, but it is " + std::to_string(rate));
+  }
+  return append({DropoutNode{rate, key}, {x}, node(x).shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::reshape(NodeId x, SampleShape shape) {
+  if (node(x).shape.size() != shape.size()) {
+    throw ValueError("a sample of " + std::to_string(node(x).shape.size()) +
+                     " values cannot be reshaped to " + shape_text({shape.rows, shape.cols}));
+  }
+  return append({ReshapeNode{}, {x}, shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::add(NodeId x, NodeId y) {
+  const SampleShape a = node(x).shape, b = node(y).shape;
+  if (a.rows != b.rows || a.cols != b.cols) {
+    throw ValueError("x has samples of shape " + shape_text({a.rows, a.cols}) +
+                     ", but y has samples of shape " + shape_text({b.rows, b.cols}));
+  }
+  return append({AddNode{}, {x, y}, a, false});
+}
+
+template class Parameter<float>;
+template class Parameter<double>;
+template class Graph<float>;
+template class Graph<double>;
+
+}  // namespace unitgain

@@ -1,0 +1,182 @@
+// The nodes without parameters, and the dispatch of a group to its operation's file.
+#include "nn/plan_builder.hpp"
+#include "ops/activation.hpp"
+#include "ops/dropout.hpp"
+#include "ops/grain.hpp"
+#include "ops/softmax.hpp"
+#include "runtime/dispatch.hpp"
+
+namespace unitgain::nn {
+
+namespace {
+
+template <class T>
+void activation_forward(PlanBuilder<T>& builder, const Group<T>& group,
+                        const ActivationSpec& activation) {
+  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
+  const Index n = builder.values(group.result);
+  builder.step("activation", 0.3 * static_cast<double>(n), {x, y},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::activation<T>(team, activation, context.at(x), context.at(y), n);
+               });
+}
+
+template <class T>
+void activation_backward(PlanBuilder<T>& builder, const Group<T>& group,
+                         const ActivationSpec& activation) {
+  const NodeId source = group.inputs[0];
+  if (!builder.wants_gradient(source)) return;
+  const BufferId saved =
+      builder.value(activation_info(activation.kind).saves_input ? source : group.result);
+  const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
+  const Index n = builder.values(source);
+  builder.step("activation gradient", 0.3 * static_cast<double>(n), {saved, dy, dx},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::activation_gradient<T>(team, activation, context.at(saved), context.at(dy),
+                                             context.at(dx), n);
+               });
+  builder.finish_gradient(source, dx);
+}
+
+template <class T>
+void softmax_forward(PlanBuilder<T>& builder, const Group<T>& group) {
+  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
+  const Index rows = builder.rows(group.result), cols = builder.node(group.result).shape.cols;
+  builder.step("softmax", static_cast<double>(rows * cols), {x, y},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::softmax<T>(team, context.at(x), context.at(y), rows, cols);
+               });
+}
+
+template <class T>
+void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group) {
+  const NodeId source = group.inputs[0];
+  if (!builder.wants_gradient(source)) return;
+  const BufferId y = builder.value(group.result);
+  const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
+  const Index rows = builder.rows(source), cols = builder.node(source).shape.cols;
+  builder.step("softmax gradient", 0.5 * static_cast<double>(rows * cols), {y, dy, dx},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::softmax_gradient<T>(team, context.at(y), context.at(dy), context.at(dx), rows,
+                                          cols);
+               });
+  builder.finish_gradient(source, dx);
+}
+
+template <class T>
+void dropout_step(PlanBuilder<T>& builder, const char* name, const DropoutNode& dropout,
+                  BufferId from, BufferId to, Index n) {
+  builder.step(name, 0.5 * static_cast<double>(n), {from, to},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::dropout<T>(team, context.at(from), context.at(to), n, dropout.key,
+                                 context.step, dropout.rate);
+               });
+}
+
+template <class T>
+void dropout_backward(PlanBuilder<T>& builder, const Group<T>& group, const DropoutNode& dropout) {
+  const NodeId source = group.inputs[0];
+  if (!builder.wants_gradient(source)) return;
+  const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
+  dropout_step(builder, "dropout gradient", dropout, dy, dx, builder.values(source));
+  builder.finish_gradient(source, dx);
+}
+
+template <class T>
+void add_forward(PlanBuilder<T>& builder, const Group<T>& group) {
+  const BufferId a = builder.value(group.inputs[0]), b = builder.value(group.inputs[1]);
+  const BufferId sum = builder.value(group.result);
+  const Index n = builder.values(group.result);
+  builder.step("add", 0.2 * static_cast<double>(n), {a, b, sum},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 const runtime::Range range = team.share(n, ops::element_grain);
+                 runtime::kernels<T>().vector->add(context.at(a) + range.begin,
+                                                   context.at(b) + range.begin,
+                                                   context.at(sum) + range.begin, range.size());
+               });
+}
+
+template <class T>
+void add_backward(PlanBuilder<T>& builder, const Group<T>& group) {
+  const BufferId dy = builder.gradient(group.result);
+  const Index n = builder.values(group.result);
+  for (const NodeId source : group.inputs) {
+    if (!builder.wants_gradient(source)) continue;
+    const BufferId dx = builder.begin_gradient(source);
+    builder.step("copy gradient", 0.2 * static_cast<double>(n), {dy, dx},
+                 [=](const runtime::Team& team, const Context<T>& context) {
+                   const runtime::Range range = team.share(n, ops::element_grain);
+                   std::copy_n(context.at(dy) + range.begin, range.size(),
+                               context.at(dx) + range.begin);
+                 });
+    builder.finish_gradient(source, dx);
+  }
+}
+
+// The derivative of a group's own activation, unless the product that made the gradient had it.
+template <class T>
+void differentiate_activation(PlanBuilder<T>& builder, const Group<T>& group) {
+  if (group.activation.kind == Activation::linear || builder.derivative_applied(group.result))
+    return;
+  const BufferId saved = builder.saved(group), gradient = builder.gradient(group.result);
+  const Index n = builder.values(group.result);
+  builder.step(
+      "activation gradient", 0.3 * static_cast<double>(n), {saved, gradient},
+      [=, activation = group.activation](const runtime::Team& team, const Context<T>& context) {
+        ops::activation_gradient<T>(team, activation, context.at(saved), context.at(gradient),
+                                    context.at(gradient), n);
+      });
+}
+
+template <class... Case>
+struct Overload : Case... {
+  using Case::operator()...;
+};
+template <class... Case>
+Overload(Case...) -> Overload<Case...>;
+
+}  // namespace
+
+template <class T>
+void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
+  std::visit(
+      Overload{
+          [&](const DenseNode<T>& node) { dense_forward(builder, group, node); },
+          [&](const BatchNormNode<T>& node) { batch_norm_forward(builder, group, node); },
+          [&](const ActivationNode& node) { activation_forward(builder, group, node.activation); },
+          [&](const SoftmaxNode&) { softmax_forward(builder, group); },
+          [&](const DropoutNode& node) {
+            dropout_step(builder, "dropout", node, builder.value(group.inputs[0]),
+                         builder.value(group.result), builder.values(group.result));
+          },
+          [&](const AddNode&) { add_forward(builder, group); },
+          [](const InputNode&) {},
+          [](const ReshapeNode&) {},
+      },
+      builder.node(group.head).operation);
+}
+
+template <class T>
+void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
+  if (!builder.wants_gradient(group.result)) return;
+  differentiate_activation(builder, group);
+  std::visit(
+      Overload{
+          [&](const DenseNode<T>& node) { dense_backward(builder, group, node); },
+          [&](const BatchNormNode<T>& node) { batch_norm_backward(builder, group, node); },
+          [&](const ActivationNode& node) { activation_backward(builder, group, node.activation); },
+          [&](const SoftmaxNode&) { softmax_backward(builder, group); },
+          [&](const DropoutNode& node) { dropout_backward(builder, group, node); },
+          [&](const AddNode&) { add_backward(builder, group); },
+          [](const InputNode&) {},
+          [](const ReshapeNode&) {},
+      },
+      builder.node(group.head).operation);
+}
+
+template void lower_forward(PlanBuilder<float>&, const Group<float>&);
+template void lower_forward(PlanBuilder<double>&, const Group<double>&);
+template void lower_backward(PlanBuilder<float>&, const Group<float>&);
+template void lower_backward(PlanBuilder<double>&, const Group<double>&);
+
+}  // namespace unitgain::nn

@@ -1,0 +1,111 @@
+// What running a network means for one batch size and one mode: a list of steps over one arena. A
+// plan is made once and runs without allocating; it is immutable, so that any number of threads may
+// run it, each on an arena and a context of its own.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/parallel.hpp"
+#include "unitgain/network.hpp"
+
+namespace unitgain::nn {
+
+enum class Mode {
+  infer,     // the output
+  evaluate,  // the output and its loss
+  train,     // the output in training mode, its loss, and the gradients
+};
+
+using BufferId = int;
+inline constexpr BufferId no_buffer = -1;
+
+// What one run works on.
+template <class T>
+struct Context {
+  std::byte* arena;
+  const Index* offsets;  // of each buffer in the arena
+
+  const Samples* samples;
+  Index first;             // of the batch, in the samples' order
+  std::uint64_t step;      // the training step: the stream of this run's random numbers
+  bool update_statistics;  // whether batch norm moves its moving statistics
+
+  // A batch that can be read where it is, and a result that can be written where it goes.
+  BufferId input;
+  const T* direct_input;
+  BufferId output;
+  T* direct_output;
+
+  template <class U = T>
+  U* at(BufferId buffer) const {
+    if (buffer == input && direct_input != nullptr) {
+      return reinterpret_cast<U*>(const_cast<T*>(direct_input));
+    }
+    if (buffer == output && direct_output != nullptr) return reinterpret_cast<U*>(direct_output);
+    return reinterpret_cast<U*>(arena + offsets[buffer]);
+  }
+};
+
+template <class T>
+using StepFunction = std::function<void(const runtime::Team&, const Context<T>&)>;
+
+template <class T>
+struct Step {
+  std::string name;
+  StepFunction<T> run;
+  bool barrier;  // whether the team meets after it
+};
+
+template <class T>
+struct Plan {
+  Index batch;
+  Mode mode;
+  int threads;
+  std::vector<Step<T>> steps;
+  std::vector<Index> offsets;
+  Index arena_bytes;
+
+  BufferId input, output;
+  BufferId row_losses;           // double, one a row of the output; evaluate and train
+  BufferId predicted;            // int32, likewise, of cross-entropy
+  BufferId row_absolute_errors;  // double, likewise, of squared error
+  Index rows;                    // of the output: batch times the sample's rows
+};
+
+// Where the gradient of each trainable parameter goes.
+template <class T>
+struct ParameterGradients {
+  std::vector<const Parameter<T>*> parameters;
+  std::vector<T*> gradients;
+  T* find(const Parameter<T>* parameter) const {
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      if (parameters[i] == parameter) return gradients[i];
+    }
+    return nullptr;
+  }
+};
+
+template <class T>
+Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
+                  const LossSpec* loss, const ParameterGradients<T>& gradients, int threads);
+
+// One member's part of a run.
+template <class T>
+void run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team) {
+  for (const Step<T>& step : plan.steps) {
+    step.run(team, context);
+    if (step.barrier) team.barrier();
+  }
+}
+
+template <class T>
+void run_plan(const Plan<T>& plan, const Context<T>& context) {
+  runtime::parallel(plan.threads,
+                    [&](const runtime::Team& team) { run_steps(plan, context, team); });
+}
+
+}  // namespace unitgain::nn

@@ -1,0 +1,89 @@
+// Plans by batch size and mode, and arenas to run them on.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+
+#include "base/aligned_buffer.hpp"
+#include "nn/plan.hpp"
+
+namespace unitgain::nn {
+
+// A plan with the arenas that no run is using.
+template <class T>
+struct CachedPlan {
+  Plan<T> plan;
+  int asked_threads;
+  std::mutex mutex;
+  std::vector<base::AlignedBuffer<std::byte>> free_arenas;
+};
+
+// One run's hold on a plan and an arena.
+template <class T>
+class PlanLease {
+ public:
+  explicit PlanLease(std::shared_ptr<CachedPlan<T>> cached) : cached_(std::move(cached)) {
+    const std::lock_guard lock(cached_->mutex);
+    if (cached_->free_arenas.empty()) {
+      arena_ = base::AlignedBuffer<std::byte>(cached_->plan.arena_bytes);
+    } else {
+      arena_ = std::move(cached_->free_arenas.back());
+      cached_->free_arenas.pop_back();
+    }
+  }
+  PlanLease(PlanLease&&) noexcept = default;
+  ~PlanLease() {
+    if (cached_ == nullptr) return;
+    const std::lock_guard lock(cached_->mutex);
+    cached_->free_arenas.push_back(std::move(arena_));
+  }
+
+  const Plan<T>& plan() const { return cached_->plan; }
+  std::byte* arena() const { return arena_.data(); }
+
+ private:
+  std::shared_ptr<CachedPlan<T>> cached_;
+  base::AlignedBuffer<std::byte> arena_;
+};
+
+// Keeps the plans used last. Safe to use from many threads.
+template <class T>
+class PlanCache {
+ public:
+  // The plan for (batch, mode, threads), made by make() if it is not known.
+  template <class Make>
+  PlanLease<T> lease(Index batch, Mode mode, int threads, Make&& make) {
+    {
+      const std::lock_guard lock(mutex_);
+      for (auto known = plans_.begin(); known != plans_.end(); ++known) {
+        const CachedPlan<T>& cached = **known;
+        if (cached.plan.batch != batch || cached.plan.mode != mode ||
+            cached.asked_threads != threads) {
+          continue;
+        }
+        plans_.splice(plans_.begin(), plans_, known);
+        return PlanLease<T>(plans_.front());
+      }
+    }
+    auto cached = std::make_shared<CachedPlan<T>>();
+    cached->plan = make();
+    cached->asked_threads = threads;
+    const std::lock_guard lock(mutex_);
+    plans_.push_front(cached);
+    if (plans_.size() > most_plans) plans_.pop_back();
+    return PlanLease<T>(std::move(cached));
+  }
+
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    plans_.clear();
+  }
+
+ private:
+  static constexpr std::size_t most_plans = 16;
+  std::mutex mutex_;
+  std::list<std::shared_ptr<CachedPlan<T>>> plans_;
+};
+
+}  // namespace unitgain::nn
