@@ -65,5 +65,6 @@ void bind_activations(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_random(py::module_& module);
 void bind_nn(py::module_& module);
+void bind_kernels(py::module_& module);
 
 }  // namespace unitgain::bindings

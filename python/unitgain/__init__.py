@@ -1,7 +1,39 @@
 """Dense neural networks on CPUs: fast kernels under a thin layer API."""
 
-from unitgain import random
+from unitgain import (
+    activations,
+    callbacks,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    ops,
+    random,
+)
 from unitgain._native import __version__
 from unitgain.config import num_threads, set_num_threads, show_config, threads
+from unitgain.models import Model, Sequential
+from unitgain.ops import matmul
 
-__all__ = ["__version__", "num_threads", "random", "set_num_threads", "show_config", "threads"]
+__all__ = [
+    "Model",
+    "Sequential",
+    "__version__",
+    "activations",
+    "callbacks",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "matmul",
+    "metrics",
+    "num_threads",
+    "optimizers",
+    "ops",
+    "random",
+    "set_num_threads",
+    "show_config",
+    "threads",
+]

@@ -165,6 +165,16 @@ def key_and_stream(seed: SupportsIndex | None) -> tuple[int, int]:
     return key, next(streams)
 
 
+def mixed_key(seed: SupportsIndex | None) -> int:
+    """Return a Philox key of its own for one consumer of many streams, drawn from a seed."""
+    key, stream = key_and_stream(seed)
+    low, high = 0xFFFFFFFF, 32
+    words = _native.philox(
+        [stream & low, stream >> high, low, low], [key & low, key >> high]
+    )
+    return int(words[0]) | int(words[1]) << high
+
+
 def _checked_seed(seed: SupportsIndex) -> int:
     value = operator.index(seed)
     if not 0 <= value < 1 << 64:

@@ -53,7 +53,7 @@ void gather_rows(const runtime::Team& team, const SampleArray& array, const Inde
   const auto* data = static_cast<const std::byte*>(array.data);
   const runtime::Range range = team.share(count);
   for (Index i = range.begin; i < range.end; ++i) {
-    const Index row = order != nullptr ? order[i] : first + i;
+    const Index row = order != nullptr ? order[first + i] : first + i;
     convert(data + row * array.row_stride, array.col_stride, array.cols, out + i * array.cols);
   }
 }

@@ -6,7 +6,7 @@
 
 namespace unitgain::ops {
 
-// out row i = array row order[i], or row first + i when order is null, for count rows.
+// out row i = array row order[first + i], or row first + i when order is null, for count rows.
 template <class T>
 void gather_rows(const runtime::Team& team, const SampleArray& array, const Index* order,
                  Index first, Index count, T* out);

@@ -1,0 +1,88 @@
+"""What a benchmark case is: one operation, and how each library does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+OURS = "unitgain"
+REFERENCE = "NumPy"
+# The libraries to compare with, and the module whose presence means that one can run.
+PEERS = {
+    REFERENCE: "numpy",
+    "PyTorch": "torch",
+    "JAX": "jax",
+    "SciPy": "scipy",
+    "scikit-learn": "sklearn",
+    "ONNX Runtime": "onnxruntime",
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One library's way to do the operation.
+
+    ``run`` does it once, complete when it returns. ``result`` gives the numbers that all
+    contenders must agree on; it is called once, before ``run`` is ever timed. Where nothing else
+    is given, those are what ``run`` returns.
+    """
+
+    run: Callable[[], Any]
+    result: Callable[[], Any]
+
+    @classmethod
+    def of(cls, run: Callable[[], Any]) -> Contender:
+        """Return the contender whose result is what ``run`` returns."""
+        return cls(run, run)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A case made ready: inputs exist, and each library can be asked for its contender.
+
+    ``contenders`` maps a library's name to a function that imports the library and returns its
+    :class:`Contender`; unitgain and NumPy are always among them. ``tolerance`` is the largest
+    difference from NumPy's result, relative to that result's largest absolute value, that rounding
+    can explain. ``operations`` is how many floating-point operations a run takes, 0 where the
+    number says little.
+    """
+
+    contenders: Mapping[str, Callable[[], Contender]]
+    tolerance: float
+    operations: int = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A named operation of a given size; ``prepare`` allocates its inputs.
+
+    ``title`` says it in words. ``quick`` cases are those that ``unitgain bench --quick`` runs.
+    """
+
+    name: str
+    title: str
+    prepare: Callable[[], Trial]
+    quick: bool = False
+
+
+def difference(result: Any, reference: Any) -> float:
+    """Return the largest absolute difference, relative to the reference's largest absolute value.
+
+    Results of different shapes, or with a NaN in one alone, differ infinitely.
+    """
+    ours, theirs = np.asarray(result, np.float64), np.asarray(reference, np.float64)
+    if ours.shape != theirs.shape:
+        return float("inf")
+    if ours.size == 0:
+        return 0.0
+    if np.array_equal(ours, theirs, equal_nan=True):
+        return 0.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        largest = float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
+    return largest if np.isfinite(largest) else float("inf")

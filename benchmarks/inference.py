@@ -1,0 +1,78 @@
+"""Inference with a trained network: one row for latency, many for throughput."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .case import OURS, REFERENCE, Case, Contender, Trial
+from .numpy_reference import Network, infer
+from .training import LEARNING_RATE, build_model
+
+# Each layer adds at most (its inputs + 2) roundings of relative size u to what it is given, and the
+# outputs of these networks are no smaller than their terms by more than a factor of ten or so.
+TOLERANCE = 2e-5
+
+
+def cases() -> list[Case]:
+    """Return the networks of the training cases, on one row and on many."""
+    networks = ((64, 256, 128, 10), (784, 512, 512, 10))
+    return [_case(sizes, rows) for sizes in networks for rows in (1, 32, 4096)]
+
+
+def _trained(sizes: tuple[int, ...], x: Any) -> Network:
+    """Return a network whose moving moments and batch norm parameters are not the initial ones."""
+    network = Network(sizes, learning_rate=LEARNING_RATE)
+    labels = np.random.default_rng(1).integers(sizes[-1], size=len(x))
+    for _ in range(20):
+        network.train_on_batch(x, labels)
+    return network
+
+
+def _case(sizes: tuple[int, ...], rows: int) -> Case:
+    def prepare() -> Trial:
+        generator = np.random.default_rng(0)
+        network = _trained(sizes, generator.random((256, sizes[0]), np.float32))
+        pairs = network.folded()
+        x = generator.random((rows, sizes[0]), np.float32)
+
+        def unitgain() -> Contender:
+            model = build_model(sizes, batch_norm=True, learning_rate=LEARNING_RATE)
+            model.set_weights(network.get_weights())
+            return Contender.of(lambda: model(x))
+
+        def torch() -> Contender:
+            from . import torch_network
+
+            return torch_network.inference(pairs, x)
+
+        def jax() -> Contender:
+            from . import jax_network
+
+            return jax_network.inference(pairs, x)
+
+        def sklearn() -> Contender:
+            from . import sklearn_network
+
+            return sklearn_network.inference(pairs, x)
+
+        def onnx() -> Contender:
+            from . import onnx_network
+
+            return onnx_network.inference(pairs, x)
+
+        contenders = {
+            OURS: unitgain,
+            REFERENCE: lambda: Contender.of(lambda: infer(pairs, x)),
+            "PyTorch": torch,
+            "JAX": jax,
+            "scikit-learn": sklearn,
+            "ONNX Runtime": onnx,
+        }
+        return Trial(contenders, TOLERANCE)
+
+    network_name = "-".join(str(size) for size in sizes)
+    title = f"inference, {network_name} with batch norm, {rows} row{'s' if rows > 1 else ''}"
+    quick = rows == 1 and sizes[0] == 64
+    return Case(f"inference/{network_name}/{rows}", title, prepare, quick=quick)

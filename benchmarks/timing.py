@@ -1,0 +1,91 @@
+"""Fair times: contenders take turns in one process, and the median of their turns counts."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter, sleep
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: ``rounds`` turns for each contender, of about ``seconds`` each.
+
+    Before each turn it is quiet for ``rest`` seconds.
+    """
+
+    rounds: int
+    seconds: float
+    rest: float
+
+
+# OpenBLAS's threads stay awake for 2^26 clock ticks after a product, some 25 ms, and would take
+# time from whoever comes next.
+THOROUGH = Effort(rounds=15, seconds=0.02, rest=0.03)
+QUICK = Effort(rounds=3, seconds=0.001, rest=0.0)
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds that one run takes: the median of the turns, and their quartiles."""
+
+    median: float
+    low: float
+    high: float
+
+
+def _turn(run: Callable[[], Any], repeats: int) -> float:
+    """Return the seconds of one run, averaged over ``repeats``, after one that is not counted.
+
+    The uncounted run refills the caches and wakes the library's threads.
+    """
+    run()
+    start = perf_counter()
+    for _ in range(repeats):
+        run()
+    return (perf_counter() - start) / repeats
+
+
+def _repeats(run: Callable[[], Any], seconds: float) -> int:
+    """Return how many runs make a turn of about the given seconds.
+
+    Later estimates are better ones: the first runs compile, allocate and fault pages in.
+    """
+    repeats = 1
+    for _ in range(6):
+        enough = math.ceil(seconds / max(_turn(run, repeats), 1e-9))
+        if enough <= 2 * repeats:
+            return enough
+        repeats = min(enough, 8 * repeats)
+    return repeats
+
+
+def alternate(runs: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, Times]:
+    """Time functions that do the same thing, taking turns, and return each one's times.
+
+    The order rotates from round to round, so that none always follows the same one. Python's
+    garbage collector is off meanwhile.
+    """
+    names = list(runs)
+    repeats = {name: _repeats(run, effort.seconds) for name, run in runs.items()}
+    turns: dict[str, list[float]] = {name: [] for name in names}
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for shift in range(effort.rounds):
+            start = shift % len(names)
+            for name in names[start:] + names[:start]:
+                sleep(effort.rest)
+                turns[name].append(_turn(runs[name], repeats[name]))
+    finally:
+        if collecting:
+            gc.enable()
+    return {
+        name: Times(*(float(q) for q in np.quantile(times, (0.5, 0.25, 0.75))))
+        for name, times in turns.items()
+    }

@@ -1,0 +1,85 @@
+"""Users' arrays as the native network takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unitgain.layers.base import SampleShape
+from unitgain.losses import Loss
+
+
+def samples(x: ArrayLike, shape: SampleShape, name: str = "x") -> NDArray[Any]:
+    """Return ``x`` as (samples, features), without a copy where its strides allow.
+
+    Raises:
+        ValueError: if a sample of ``x`` has another shape.
+    """
+    array = np.asarray(x)
+    if array.shape[1:] != shape or array.ndim == 0:
+        expected = ", ".join(["samples", *map(str, shape)])
+        raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
+    return array.reshape(len(array), -1) if array.ndim != 2 else array
+
+
+def targets(
+    y: ArrayLike, count: int, shape: SampleShape, loss: Loss, name: str = "y"
+) -> NDArray[Any]:
+    """Return ``y`` as the loss takes it: int32 labels, or (samples, values).
+
+    Raises:
+        ValueError: if the number of samples or the shape does not fit, or a label is no class.
+    """
+    array = np.asarray(y)
+    if array.ndim == 0 or len(array) != count:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but x has {count} samples: both need as many"
+        )
+    if loss.takes_labels:
+        return _labels(array, shape, name)
+    if array.ndim == 1 and shape == (1,):
+        array = array[:, np.newaxis]
+    if array.shape[1:] != shape:
+        expected = ", ".join(["samples", *map(str, shape)])
+        raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
+    return array.reshape(count, -1)
+
+
+def _labels(array: NDArray[Any], shape: SampleShape, name: str) -> NDArray[np.int32]:
+    if array.shape[1:] == (*shape[:-1], 1):
+        array = array[..., 0]
+    if array.shape[1:] != shape[:-1]:
+        expected = ", ".join(["samples", *map(str, shape[:-1])])
+        raise ValueError(f"{name} has shape {array.shape}, expected ({expected}): class labels")
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} has dtype {array.dtype}, expected integer class labels")
+    if array.size:
+        low, high = array.min(), array.max()
+        if not (low >= 0 and high < shape[-1]):
+            raise ValueError(
+                f"{name} has labels from {low} to {high}, but the output has {shape[-1]} "
+                f"classes: labels run from 0 to {shape[-1] - 1}"
+            )
+        if array.dtype.kind == "f" and (array != np.rint(array)).any():
+            raise ValueError(f"{name} has labels that are no whole numbers")
+    return np.ascontiguousarray(array, np.int32)
+
+
+def split(
+    x: NDArray[Any], y: NDArray[Any], share: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the first samples and, of the given share, the last: x, y, x, y.
+
+    Raises:
+        ValueError: if ``share`` is not between 0 and 1, or leaves one part empty.
+    """
+    if not 0 < share < 1:
+        raise ValueError(f"validation_split must be between 0 and 1, but it is {share}")
+    count = int(len(x) * (1 - share))
+    if count == 0 or count == len(x):
+        raise ValueError(
+            f"validation_split is {share}, which leaves no samples on one side of {len(x)}"
+        )
+    return x[:count], y[:count], x[count:], y[count:]

@@ -1,0 +1,184 @@
+"""The ``unitgain`` command: ``demo``, ``bench`` and ``info``.
+
+Each subcommand imports what it needs when it is asked for. The exit status is 0 if all went well,
+1 if results disagreed or a file could not be written, 2 if the arguments are wrong, 130 after
+Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from unitgain._native import __version__
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line given (by default the process's) and return the exit status."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader (``unitgain bench --list | head``) has all it wants. Python would complain
+        # again when it flushes the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        print(f"unitgain: error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="unitgain", description="Dense neural networks on CPUs: demonstration and benchmarks."
+    )
+    parser.add_argument("--version", action="version", version=f"unitgain {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    demo = commands.add_parser(
+        "demo",
+        help="train on handwritten digits and compare with NumPy",
+        description="Train a network on 1,347 handwritten digits, test it on 450 others, then time "
+        "unitgain against NumPy doing the same.",
+    )
+    demo.add_argument("--plot", type=_plot_file, metavar="FILE", help="draw the results (.png ...)")
+    demo.add_argument("--seed", type=_seed, default=0, help="of all random numbers (default 0)")
+    demo.add_argument("--epochs", type=_epochs, help="passes over the training digits")
+    demo.set_defaults(command=_demo)
+
+    bench = commands.add_parser(
+        "bench",
+        help="time unitgain against the libraries that are installed",
+        description="Time unitgain against NumPy and those of PyTorch, JAX, SciPy, scikit-learn "
+        "and ONNX Runtime that are installed (pip install unitgain[bench]), taking turns.",
+    )
+    bench.add_argument(
+        "--filter",
+        action="append",
+        metavar="TEXT",
+        help="only cases whose name contains TEXT (* and ? allowed); may be repeated",
+    )
+    bench.add_argument(
+        "--peers",
+        type=_peers,
+        metavar="NAMES",
+        help="only these libraries, as in --peers pytorch,jax; NumPy always runs",
+    )
+    bench.add_argument("--quick", action="store_true", help="a few small cases, in seconds")
+    bench.add_argument("--list", action="store_true", help="name the cases and stop")
+    bench.add_argument("--json", type=_output_file, metavar="FILE", help="write the results there")
+    bench.add_argument("--csv", type=_output_file, metavar="FILE", help="write the results there")
+    bench.set_defaults(command=_bench, parser=bench)
+
+    info = commands.add_parser("info", help="print versions, instruction set and threads")
+    info.set_defaults(command=_info)
+    return parser
+
+
+def _output_file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        problem = "is a directory" if path.is_dir() else f"there is no directory {path.parent}"
+        raise argparse.ArgumentTypeError(f"cannot write {text}: {problem}")
+    return path
+
+
+def _plot_file(text: str) -> Path:
+    from unitgain import plotting
+
+    path = _output_file(text)
+    try:
+        plotting.check_file(path)
+    except (ImportError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
+
+
+def _whole_number(text: str, smallest: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = smallest - 1
+    if number < smallest:
+        raise argparse.ArgumentTypeError(f"expected a whole number from {smallest}, got {text!r}")
+    return number
+
+
+def _seed(text: str) -> int:
+    return _whole_number(text, 0)
+
+
+def _epochs(text: str) -> int:
+    return _whole_number(text, 1)
+
+
+def _peers(text: str) -> list[str]:
+    from unitgain.benchmarks.case import PEERS
+
+    names = {name.lower().replace(" ", ""): name for name in PEERS}
+    chosen = [part.strip().lower().replace(" ", "") for part in text.split(",")]
+    for part in chosen:
+        if part not in names:
+            known = ", ".join(sorted(names))
+            raise argparse.ArgumentTypeError(f"unknown library {part!r}, expected some of {known}")
+    return [names[part] for part in chosen]
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from unitgain import demo
+
+    epochs = demo.EPOCHS if options.epochs is None else options.epochs
+    return demo.run(seed=options.seed, epochs=epochs, plot=options.plot)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from unitgain.benchmarks import report, runner, timing
+
+    cases = [case for case in runner.all_cases() if case.quick or not options.quick]
+    if options.filter:
+        try:
+            cases = runner.matching(cases, options.filter)
+        except ValueError as error:
+            options.parser.error(f"{error}; unitgain bench --list names them all")
+    if options.list:
+        for case in cases:
+            print(f"{case.name}: {case.title}")
+        return 0
+
+    installed = runner.installed_peers()
+    peers = installed if options.peers is None else options.peers
+    missing = [name for name in peers if name not in installed]
+    if missing:
+        options.parser.error(f"not installed: {', '.join(missing)} (pip install unitgain[bench])")
+    environment = runner.environment(peers)
+    print(report.format_environment(environment))
+    effort = timing.QUICK if options.quick else timing.THOROUGH
+    measurements = []
+    for case in cases:
+        measured = runner.run_case(case, peers, effort)
+        measurements += measured
+        print("\n" + report.format_case(measured), flush=True)
+    if options.json:
+        report.write_json(options.json, environment, measurements)
+    if options.csv:
+        report.write_csv(options.csv, environment, measurements)
+    wrong = [m for m in measurements if not m.agrees]
+    for m in wrong:
+        print(f"unitgain: error: {m.library} disagrees with NumPy in {m.case}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _info(options: argparse.Namespace) -> int:
+    from unitgain.config import config_text
+
+    print(config_text())
+    return 0

@@ -1,0 +1,208 @@
+"""What every layer has: a name, weights, and a place in a graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from unitgain import _names, _native, initializers
+
+__all__ = ["Layer", "Variable"]
+
+# One sample's shape, without the batch.
+SampleShape: TypeAlias = tuple[int, ...]
+
+
+def native(dtype: str) -> Any:
+    """Return the native classes for float32 or float64 networks."""
+    return getattr(_native, dtype)
+
+
+class Variable:
+    """An array of weights. It lives in native memory, which :attr:`array` shows without a copy.
+
+    Attributes:
+        name: what the variable is called, ``dense/kernel``.
+        array: the values; writing to it changes the weights.
+        trainable: whether training may change it.
+    """
+
+    def __init__(
+        self, name: str, values: NDArray[Any], trainable: bool, dtype: str = "float32"
+    ) -> None:
+        self.name = name
+        self.trainable = trainable
+        self.parameter = native(dtype).Parameter(name, values.shape)
+        self.array: NDArray[Any] = self.parameter.array
+        self.array[...] = values
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The array's shape."""
+        return self.array.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The array's dtype, float32 or float64."""
+        return self.array.dtype
+
+    def numpy(self) -> NDArray[Any]:
+        """Return a copy of the values."""
+        return self.array.copy()
+
+    def assign(self, values: ArrayLike) -> None:
+        """Set the values.
+
+        Raises:
+            ValueError: if ``values`` has another shape.
+        """
+        new = np.asarray(values)
+        if new.shape != self.shape:
+            raise ValueError(f"values has shape {new.shape}, but {self.name} has {self.shape}")
+        self.array[...] = new
+
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+        array = self.array if dtype is None else self.array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __repr__(self) -> str:
+        return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
+
+
+class Layer:
+    """A step of a network. Layers get their weights when the input's shape is known.
+
+    Args:
+        name: what the layer is called; None makes a fresh name from the class's.
+        trainable: whether training may change the layer's weights.
+    """
+
+    def __init__(self, name: str | None = None, trainable: bool = True) -> None:
+        self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
+        self.trainable = trainable
+        self.built = False
+        self.dtype = "float32"
+        self.input_shape: SampleShape | None = None
+        self.weights: list[Variable] = []
+
+    def build(self, input_shape: SampleShape) -> None:
+        """Make the weights for samples of this shape. Layers with weights override it."""
+
+    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
+        """Return the shape of the layer's output for one sample."""
+        return input_shape
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add the layer to a native graph behind ``node``; return the node of its output."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement lower")
+
+    def ensure_built(self, input_shape: SampleShape, dtype: str) -> None:
+        """Build the layer, or check that it was built for this input.
+
+        Raises:
+            ValueError: if it was built for another number of features or another dtype.
+        """
+        if not self.built:
+            self.dtype = dtype
+            self.build(input_shape)
+            self.built = True
+        elif self.weights and (self.dtype != dtype or self._features() != input_shape[-1]):
+            raise ValueError(
+                f"{self.name} was built for {self._features()} {self.dtype} features, but its "
+                f"input has {input_shape[-1]} {dtype} features"
+            )
+        self.input_shape = input_shape
+
+    def _features(self) -> int | None:
+        return None if self.input_shape is None else self.input_shape[-1]
+
+    def add_weight(
+        self,
+        name: str,
+        shape: Sequence[int],
+        initializer: initializers.Initializer,
+        trainable: bool = True,
+    ) -> Variable:
+        """Make a variable and add it to :attr:`weights`."""
+        values = np.asarray(initializer(tuple(shape), self.dtype))
+        if values.shape != tuple(shape):
+            raise ValueError(
+                f"the initializer of {self.name}/{name} made shape {values.shape}, "
+                f"expected {tuple(shape)}"
+            )
+        variable = Variable(f"{self.name}/{name}", values, trainable, self.dtype)
+        self.weights.append(variable)
+        return variable
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return [w for w in self.weights if w.trainable and self.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves: frozen ones, and moving statistics."""
+        return [w for w in self.weights if not (w.trainable and self.trainable)]
+
+    def count_params(self) -> int:
+        """Return the number of values in the weights."""
+        return sum(math.prod(w.shape) for w in self.weights)
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of the weights."""
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Set all weights, in the order of :meth:`get_weights`.
+
+        Raises:
+            ValueError: if the number of arrays or a shape differs; nothing is changed then.
+        """
+        arrays = checked_weights(self.name, self.weights, weights)
+        for variable, array in zip(self.weights, arrays, strict=True):
+            variable.assign(array)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+def checked_weights(
+    owner: str, variables: Sequence[Variable], weights: Sequence[ArrayLike]
+) -> list[NDArray[Any]]:
+    """Return ``weights`` as arrays that fit the variables.
+
+    Raises:
+        ValueError: if the number of arrays or a shape differs.
+    """
+    if len(weights) != len(variables):
+        raise ValueError(
+            f"weights has {len(weights)} arrays, but {owner} has {len(variables)} weights"
+        )
+    arrays = [np.asarray(w) for w in weights]
+    for variable, array in zip(variables, arrays, strict=True):
+        if array.shape != variable.shape:
+            raise ValueError(
+                f"the array for {variable.name} has shape {array.shape}, expected {variable.shape}"
+            )
+    return arrays
+
+
+def checked_sizes(argument: str, shape: Sequence[int]) -> SampleShape:
+    """Return a shape as a tuple of positive ints.
+
+    Raises:
+        ValueError: if it is empty or has a size below 1.
+    """
+    sizes = tuple(int(size) for size in shape)
+    if not sizes or any(size < 1 for size in sizes):
+        raise ValueError(f"{argument} is {tuple(shape)}, expected one or more positive sizes")
+    return sizes
+
+
+def rows_and_cols(shape: SampleShape) -> tuple[int, int]:
+    """Return one sample as the native graph sees it: rows along which layers repeat, features."""
+    return math.prod(shape[:-1]), shape[-1]

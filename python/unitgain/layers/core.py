@@ -1,0 +1,167 @@
+"""Input, Dense, Activation, Flatten."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from unitgain import activations, initializers
+from unitgain.layers.base import Layer, SampleShape, checked_sizes, rows_and_cols
+
+__all__ = ["Activation", "Dense", "Flatten", "Input"]
+
+ActivationName = str | Callable[..., Any] | None
+
+
+class Input(Layer):
+    """The shape and dtype of one sample; the first layer of a model.
+
+    Args:
+        shape: of a sample, without the batch: ``(64,)``.
+        dtype: float32 or float64, of the whole network.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if the shape is empty or has a size below 1.
+        TypeError: if ``dtype`` is neither float32 nor float64.
+    """
+
+    def __init__(
+        self, shape: Sequence[int], dtype: DTypeLike = "float32", name: str | None = None
+    ) -> None:
+        super().__init__(name)
+        self.shape = checked_sizes("shape", shape)
+        self.dtype = checked_dtype(dtype)
+        self.built = True
+
+
+class Dense(Layer):
+    """``y = activation(x @ kernel + bias)`` on the last axis.
+
+    Args:
+        units: the number of outputs.
+        activation: a name or function of :mod:`unitgain.activations`; None for none.
+        use_bias: whether there is a bias.
+        kernel_initializer: makes the kernel, shape ``(inputs, units)``.
+        bias_initializer: makes the bias, shape ``(units,)``.
+        name: what the layer is called.
+        trainable: whether training may change the weights.
+
+    Raises:
+        ValueError: if ``units`` is below 1, or a name is unknown.
+    """
+
+    def __init__(
+        self,
+        units: SupportsIndex,
+        activation: ActivationName = None,
+        use_bias: bool = True,
+        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
+        bias_initializer: str | initializers.Initializer = "zeros",
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, trainable)
+        self.units = operator.index(units)
+        if self.units < 1:
+            raise ValueError(f"units must be at least 1, but it is {self.units}")
+        self.activation = activation_name(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def build(self, input_shape: SampleShape) -> None:
+        """Make the kernel and the bias."""
+        self.kernel = self.add_weight(
+            "kernel", (input_shape[-1], self.units), self.kernel_initializer
+        )
+        self.bias = (
+            self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+        )
+
+    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
+        """Return the input's shape with ``units`` as its last size."""
+        return (*input_shape[:-1], self.units)
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a dense node and its activation."""
+        bias = None if self.bias is None else self.bias.parameter
+        node = graph.dense(node, self.kernel.parameter, bias, self.trainable)
+        return lower_activation(graph, node, self.activation)
+
+
+class Activation(Layer):
+    """An activation function as a layer.
+
+    Args:
+        activation: a name or function of :mod:`unitgain.activations`.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if the name is unknown.
+    """
+
+    def __init__(self, activation: ActivationName, name: str | None = None) -> None:
+        super().__init__(name)
+        self.activation = activation_name(activation)
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add the activation's node."""
+        return lower_activation(graph, node, self.activation)
+
+
+class Flatten(Layer):
+    """Makes one row of features of each sample."""
+
+    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
+        """Return the number of features, as a shape."""
+        return (math.prod(input_shape),)
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a node that reads the same memory as one row."""
+        assert self.input_shape is not None
+        return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(self.input_shape))))
+
+
+def activation_name(activation: ActivationName) -> str:
+    """Return the name of an activation given as a name, a function or None.
+
+    Raises:
+        ValueError: if there is none of that name.
+        TypeError: if it is a function that is not one of :mod:`unitgain.activations`.
+    """
+    if activation is None:
+        return "linear"
+    function = activations.get(activation)
+    name = getattr(function, "__name__", "")
+    if getattr(activations, name, None) is not function:
+        raise TypeError(
+            f"activation is {activation!r}, expected a name or a function of unitgain.activations"
+        )
+    return name
+
+
+def lower_activation(graph: Any, node: int, name: str) -> int:
+    """Add an activation's node; the linear one needs none."""
+    if name == "linear":
+        return node
+    if name == "softmax":
+        return int(graph.softmax(node))
+    return int(graph.activation(node, name))
+
+
+def checked_dtype(dtype: DTypeLike) -> str:
+    """Return ``float32`` or ``float64``.
+
+    Raises:
+        TypeError: for any other dtype.
+    """
+    name = np.dtype(dtype).name
+    if name not in ("float32", "float64"):
+        raise TypeError(f"dtype is {name}, expected float32 or float64")
+    return name

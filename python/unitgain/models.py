@@ -1,0 +1,521 @@
+"""Models: layers that are trained and run together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unitgain import _data, _names, losses, metrics, optimizers, random
+from unitgain._progress import ProgressBar, format_logs
+from unitgain.callbacks import Callback, History
+from unitgain.layers.base import (
+    Layer,
+    SampleShape,
+    Variable,
+    checked_weights,
+    native,
+    rows_and_cols,
+)
+from unitgain.layers.core import Input
+
+__all__ = ["Model", "Sequential"]
+
+# Enough rows for the products to run at full speed, few enough for their results to stay in cache.
+_PREDICT_BATCH = 256
+
+
+class Model:
+    """What every model does: compile, fit, evaluate, predict, and hold weights.
+
+    Subclasses provide ``layers`` and ``_lower``, which puts the layers into a native graph. Any
+    number of threads may call one model: inference runs side by side, a training step alone.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
+        self.stop_training = False
+        self.optimizer: optimizers.Optimizer | None = None
+        self.loss: losses.Loss | None = None
+        self.metrics: list[metrics.Metric] = []
+        self._network: Any = None
+        self._trainable: list[Variable] = []
+        self._needs_compile = False
+        self.layers: list[Layer] = []
+
+    # ---- structure ----
+
+    @property
+    def built(self) -> bool:
+        """Whether the layers have their weights."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement built")
+
+    def build(self, input_shape: SampleShape, dtype: str = "float32") -> None:
+        """Give the layers their weights, for samples of this shape."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement build")
+
+    def _lower(self, graph: Any) -> int:
+        """Put the layers into a native graph; return the output's node."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement _lower")
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of weights and results, float32 or float64."""
+        return self.layers[0].dtype if self.layers else "float32"
+
+    @property
+    def input_shape(self) -> SampleShape:
+        """The shape of one sample."""
+        self._check_built()
+        shape = self.layers[0].input_shape
+        assert shape is not None
+        return shape
+
+    @property
+    def output_shape(self) -> SampleShape:
+        """The shape of the output for one sample."""
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights, layer by layer."""
+        return list(dict.fromkeys(w for layer in self.layers for w in layer.weights))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        return list(dict.fromkeys(w for layer in self.layers for w in layer.trainable_weights))
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves: frozen ones, and moving statistics."""
+        trainable = self.trainable_weights
+        return [w for w in self.weights if w not in trainable]
+
+    def get_layer(self, name: str) -> Layer:
+        """Return the layer of that name.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(_names.unknown("name", name, {layer.name: layer for layer in self.layers}))
+
+    def count_params(self) -> int:
+        """Return the number of values in the weights."""
+        self._check_built()
+        return _size(self.weights)
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of all weights."""
+        return [w.numpy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Set all weights, in the order of :meth:`get_weights`, between two steps.
+
+        Raises:
+            ValueError: if the number of arrays or a shape differs; nothing is changed then.
+        """
+        self._check_built()
+        variables = self.weights
+        arrays = checked_weights(self.name, variables, weights)
+        self._native_network().assign([v.parameter for v in variables], arrays)
+
+    def summary(self, line_length: int = 72) -> None:
+        """Print the layers with their output shapes and numbers of weights."""
+        self._check_built()
+        rows = [("Layer (type)", "Output shape", "Weights")]
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+            text = ", ".join(["None", *map(str, shape)])
+            title = f"{layer.name} ({type(layer).__name__})"
+            rows.append((title, f"({text})", f"{layer.count_params():,}"))
+        first = max(line_length - 32, *(len(row[0]) for row in rows))
+        lines = [f"{a:<{first}} {b:<18} {c:>12}" for a, b, c in rows]
+        rule = "-" * len(lines[0])
+        total, trainable = self.count_params(), _size(self.trainable_weights)
+        itemsize = np.dtype(self.dtype).itemsize
+        print(f"Model: {self.name}", rule, lines[0], rule, *lines[1:], rule, sep="\n")
+        print(f"Weights: {total:,} ({total * itemsize / 1024:,.1f} KiB)")
+        print(f"  trainable: {trainable:,}", f"  not trainable: {total - trainable:,}", sep="\n")
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ValueError(
+                f"{self.name} has no weights yet: give it an Input layer, or call build"
+            )
+
+    def _native_network(self) -> Any:
+        """Return the native network, made anew when layers or what is trainable have changed."""
+        self._check_built()
+        trainable = self.trainable_weights
+        if self._network is None or trainable != self._trainable:
+            types = native(self.dtype)
+            graph = types.Graph()
+            self._network = types.Network(graph, self._lower(graph))
+            self._trainable = trainable
+            self._needs_compile = self.optimizer is not None
+        if self._needs_compile:
+            assert self.optimizer is not None
+            assert self.loss is not None
+            self._network.compile(self.optimizer.spec(), self.loss.spec)
+            self.optimizer.attach(self._network)
+            self._needs_compile = False
+        return self._network
+
+    # ---- training ----
+
+    def compile(
+        self,
+        optimizer: str | optimizers.Optimizer,
+        loss: str | losses.Loss,
+        metrics: Sequence[str | metrics.Metric] | None = None,  # noqa: F811 - Keras's name
+    ) -> None:
+        """Set what training needs. The optimizer starts afresh.
+
+        Args:
+            optimizer: a name or an instance of :mod:`unitgain.optimizers`.
+            loss: a name or an instance of :mod:`unitgain.losses`.
+            metrics: names or instances of :mod:`unitgain.metrics`.
+
+        Raises:
+            ValueError: if a name is unknown, or a metric does not go with the loss.
+        """
+        chosen_loss = losses.get(loss)
+        chosen_metrics = _resolve_metrics(metrics or [])
+        for metric in chosen_metrics:
+            metric.check(chosen_loss)
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = chosen_loss
+        self.metrics = chosen_metrics
+        self._needs_compile = True
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Iterable[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+    ) -> History:
+        """Train on ``x`` and ``y``. An epoch is one native call; Ctrl-C ends it between two steps.
+
+        Args:
+            x: samples, ``(samples, *input_shape)``. Numbers of any dtype: each batch is converted
+                as it is read.
+            y: class labels ``(samples,)``, or target values, as the loss has it.
+            batch_size: samples a step, 32 by default; an epoch's last batch may be smaller.
+            epochs: the number of the last epoch.
+            verbose: 0 for silence, 1 (or "auto") for a progress bar an epoch, 2 for a line.
+            callbacks: told of epochs, see :mod:`unitgain.callbacks`.
+            validation_split: the share of samples, the last ones, kept for validation.
+            validation_data: ``(x, y)`` evaluated after each epoch; goes before the split.
+            shuffle: whether each epoch has an order of its own.
+            initial_epoch: the number of the first epoch, from 0.
+
+        Returns:
+            The loss and metrics of each epoch.
+
+        Raises:
+            ValueError: if the model is not compiled, or shapes or values do not fit.
+        """
+        loss = self._compiled_loss()
+        batch_size = _checked_batch_size(batch_size, 32)
+        inputs, labels = self._samples(x, y, loss)
+        validation = None
+        if validation_data is not None:
+            validation = self._samples(*validation_data, loss, ("validation x", "validation y"))
+        elif validation_split:
+            inputs, labels, *held_out = _data.split(inputs, labels, validation_split)
+            validation = (held_out[0], held_out[1])
+        if len(inputs) == 0:
+            raise ValueError("x has no samples")
+
+        history = History()
+        listeners = [history, *(callbacks or [])]
+        for listener in listeners:
+            listener.model = self
+            listener.on_train_begin()
+        self.stop_training = False
+        for epoch in range(initial_epoch, epochs):
+            for listener in listeners:
+                listener.on_epoch_begin(epoch)
+            title = f"Epoch {epoch + 1}/{epochs}"
+            logs = self._train_epoch(inputs, labels, validation, batch_size, shuffle, title, verbose)
+            for listener in listeners:
+                listener.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
+        for listener in listeners:
+            listener.on_train_end()
+        return history
+
+    def _train_epoch(
+        self,
+        x: NDArray[Any],
+        y: NDArray[Any],
+        validation: tuple[NDArray[Any], NDArray[Any]] | None,
+        batch_size: int,
+        shuffle: bool,
+        title: str,
+        verbose: str | int,
+    ) -> dict[str, float]:
+        network = self._native_network()
+        order = random.permutation(len(x)) if shuffle else None
+        batches = math.ceil(len(x) / batch_size)
+        with ProgressBar(title, batches, self._logs, verbose in ("auto", 1, True)) as bar:
+            logs = self._logs(network.train(x, y, order, batch_size, bar))
+            if validation is not None:
+                totals = network.evaluate(*validation, max(batch_size, _PREDICT_BATCH), _quiet)
+                logs |= {f"val_{name}": value for name, value in self._logs(totals).items()}
+            bar.finish(batches, logs)
+        if verbose == 2:
+            print(f"{title}: {format_logs(logs)}")
+        return logs
+
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        return_dict: bool = False,
+    ) -> Any:
+        """Return the loss and metrics on ``x`` and ``y``, in inference mode.
+
+        Args:
+            x: samples, as for :meth:`fit`.
+            y: labels or targets, as for :meth:`fit`.
+            batch_size: samples at a time; the result is the same for any.
+            verbose: 0 for silence, else the result is printed too.
+            return_dict: whether to return a dict by name.
+
+        Returns:
+            The loss, or a list of the loss and the metrics if there are any, or a dict.
+
+        Raises:
+            ValueError: if the model is not compiled, or shapes or values do not fit.
+        """
+        loss = self._compiled_loss()
+        inputs, labels = self._samples(x, y, loss)
+        size = _checked_batch_size(batch_size, _PREDICT_BATCH)
+        logs = self._logs(self._native_network().evaluate(inputs, labels, size, _quiet))
+        if verbose not in (0, False):
+            print(format_logs(logs))
+        return _results(logs, return_dict)
+
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike, return_dict: bool = False) -> Any:
+        """Do one training step on all of ``x`` and ``y``; return its loss and metrics.
+
+        Returns and raises what :meth:`evaluate` does.
+        """
+        loss = self._compiled_loss()
+        inputs, labels = self._samples(x, y, loss)
+        totals = self._native_network().train(inputs, labels, None, max(1, len(inputs)))
+        return _results(self._logs(totals), return_dict)
+
+    def test_on_batch(self, x: ArrayLike, y: ArrayLike, return_dict: bool = False) -> Any:
+        """Return the loss and metrics on ``x`` and ``y``, in inference mode, changing nothing."""
+        return self.evaluate(x, y, batch_size=None, return_dict=return_dict)
+
+    def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, list[NDArray[Any]]]:
+        """Return the loss of one batch in training mode and its gradient; nothing is changed.
+
+        Returns:
+            The loss, and an array for each of :attr:`trainable_weights`, of its shape.
+        """
+        loss = self._compiled_loss()
+        inputs, labels = self._samples(x, y, loss)
+        network = self._native_network()
+        totals, arrays = network.gradients(inputs, labels)
+        by_name = dict(zip((p.name for p in network.trainable), arrays, strict=True))
+        return totals.loss / totals.samples, [by_name[w.name] for w in self.trainable_weights]
+
+    def _compiled_loss(self) -> losses.Loss:
+        if self.loss is None:
+            raise ValueError(f"{self.name} is not compiled: call compile(optimizer, loss) first")
+        return self.loss
+
+    def _samples(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: losses.Loss,
+        names: tuple[str, str] = ("x", "y"),
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        inputs = self._inputs(x, names[0])
+        return inputs, _data.targets(y, len(inputs), self.output_shape, loss, names[1])
+
+    def _inputs(self, x: ArrayLike, name: str = "x") -> NDArray[Any]:
+        if not self.built:
+            array = np.asarray(x)
+            if array.ndim < 2:
+                raise ValueError(f"{name} has shape {array.shape}, expected samples of features")
+            dtype = "float64" if array.dtype == np.float64 else "float32"
+            self.build(array.shape[1:], dtype)
+        return _data.samples(x, self.input_shape, name)
+
+    def _logs(self, totals: Any) -> dict[str, float]:
+        logs = {"loss": totals.loss / max(1, totals.samples)}
+        return logs | {metric.name: metric.result(totals) for metric in self.metrics}
+
+    # ---- inference ----
+
+    def predict(
+        self, x: ArrayLike, batch_size: int | None = None, verbose: str | int = 0
+    ) -> NDArray[Any]:
+        """Return the outputs for many samples, ``(samples, *output_shape)``.
+
+        Args:
+            x: samples, ``(samples, *input_shape)``.
+            batch_size: samples at a time, by default as many as run fastest.
+            verbose: 1 for a progress bar.
+
+        Raises:
+            ValueError: if shapes do not fit, or the model has no weights yet.
+        """
+        inputs = self._inputs(x)
+        size = _checked_batch_size(batch_size, _PREDICT_BATCH)
+        batches = math.ceil(len(inputs) / size)
+        with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
+            outputs = self._native_network().predict(inputs, size, bar)
+            bar.finish(batches, {})
+        return np.asarray(outputs).reshape(len(inputs), *self.output_shape)
+
+    def __call__(self, x: ArrayLike) -> NDArray[Any]:
+        """Return the outputs for a batch, in inference mode: the call of the lowest latency."""
+        inputs = self._inputs(x)
+        outputs = self._native_network().predict(inputs, max(1, len(inputs)))
+        return np.asarray(outputs).reshape(len(inputs), *self.output_shape)
+
+
+class Sequential(Model):
+    """Layers one behind the other.
+
+    Args:
+        layers: the layers; with an :class:`~unitgain.layers.Input` first the weights are made at
+            once, without one when the first data come.
+        name: what the model is called.
+
+    >>> import unitgain as ug
+    >>> model = ug.Sequential([ug.layers.Input((4,)), ug.layers.Dense(3)])
+    >>> model.count_params()
+    15
+    """
+
+    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None) -> None:
+        super().__init__(name)
+        self._input: Input | None = None
+        for layer in layers:
+            self.add(layer)
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer.
+
+        Raises:
+            TypeError: if it is no layer.
+            ValueError: if its input's shape does not fit, or an Input comes after other layers.
+        """
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layer is of type {type(layer).__name__}, expected a layer")
+        if isinstance(layer, Input):
+            if self._input is not None or self.layers:
+                raise ValueError("an Input must be the first layer")
+            self._input = layer
+            return
+        if any(layer.name == other.name and layer is not other for other in self.layers):
+            raise ValueError(f"the model has a layer named {layer.name!r} already")
+        if self.layers and self.built:
+            layer.ensure_built(self.output_shape, self.dtype)
+        elif self._input is not None:
+            layer.ensure_built(self._input.shape, self._input.dtype)
+        self.layers.append(layer)
+        self._network = None
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if not self.layers:
+            raise ValueError("the model has no layers")
+        self._network = None
+        return self.layers.pop()
+
+    @property
+    def built(self) -> bool:
+        """Whether the layers have their weights."""
+        return bool(self.layers) and all(layer.built for layer in self.layers)
+
+    def build(self, input_shape: SampleShape, dtype: str = "float32") -> None:
+        """Give the layers their weights, for samples of this shape.
+
+        Raises:
+            ValueError: if there are no layers, or a layer was built for another shape.
+        """
+        if not self.layers:
+            raise ValueError("the model has no layers")
+        if self._input is None:
+            self._input = Input(input_shape, dtype)
+        shape = self._input.shape
+        for layer in self.layers:
+            layer.ensure_built(shape, self._input.dtype)
+            shape = layer.compute_output_shape(shape)
+
+    @property
+    def input_shape(self) -> SampleShape:
+        """The shape of one sample."""
+        self._check_built()
+        assert self._input is not None
+        return self._input.shape
+
+    def _lower(self, graph: Any) -> int:
+        shape = self.input_shape
+        node = int(graph.input(*rows_and_cols(shape)))
+        for layer in self.layers:
+            layer.input_shape = shape
+            node = layer.lower(graph, node)
+            shape = layer.compute_output_shape(shape)
+        return node
+
+
+def _quiet(batches: int, totals: Any) -> None:
+    """Show nothing: the native pass answers Ctrl-C whenever it calls."""
+
+
+def _size(weights: Sequence[Variable]) -> int:
+    return sum(math.prod(w.shape) for w in weights)
+
+
+def _results(logs: dict[str, float], return_dict: bool) -> Any:
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values if len(values) > 1 else values[0]
+
+
+def _checked_batch_size(batch_size: int | None, default: int) -> int:
+    if batch_size is None:
+        return default
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, but it is {batch_size}")
+    return int(batch_size)
+
+
+def _resolve_metrics(names: Sequence[str | metrics.Metric]) -> list[metrics.Metric]:
+    return [metrics.get(name) for name in names]

@@ -1,0 +1,94 @@
+"""The demo's figure. Needs matplotlib, which is imported when a figure is asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from unitgain.benchmarks.report import format_ratio, format_seconds
+
+__all__ = ["check_file", "draw_demo"]
+
+TRAIN_COLOR, TEST_COLOR, BAR_COLOR = "#9aa5b1", "#1f6fb4", "#1f6fb4"
+
+
+def check_file(path: Path) -> None:
+    """Check that a figure can be written to a file of this name.
+
+    Raises:
+        ImportError: if matplotlib is not installed.
+        ValueError: if matplotlib cannot write the format that the name ends in.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("drawing needs matplotlib: pip install unitgain[plot]")
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.removeprefix(".").lower() not in formats:
+        known = ", ".join(f".{name}" for name in sorted(formats))
+        raise ValueError(f"cannot draw to {path}: its name must end in one of {known}")
+
+
+def draw_demo(training: Any, measurements: Sequence[Any], heading: str, path: Path) -> None:
+    """Draw a demo's loss and accuracy by epoch and its ratios to NumPy, and write them to ``path``.
+
+    Arguments:
+        training: a :class:`unitgain.demo.Training`.
+        measurements: what :func:`unitgain.demo.compare` returned.
+        heading: a line that says on what machine.
+        path: the file, its format told by its ending.
+
+    Raises:
+        ImportError, ValueError: see :func:`check_file`.
+        OSError: if the file cannot be written.
+    """
+    check_file(path)
+    from matplotlib.figure import Figure
+
+    figure: Any = Figure(figsize=(10, 7.8), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    figure.suptitle(heading, x=0.012, ha="left", fontsize=9, color="#52606d")
+    curves, bars = figure.subfigures(2, 1, height_ratios=(1, 1.1), hspace=0.04)
+    loss, accuracy = curves.subplots(1, 2)
+    _draw_curves(loss, training.history, "loss")
+    loss.set_yscale("log")
+    loss.set_title("Cross-entropy loss", loc="left")
+    _draw_curves(accuracy, training.history, "accuracy", factor=100)
+    accuracy.set_title(f"Accuracy, %: {100 * training.accuracy:.1f} at the end", loc="left")
+    _draw_ratios(bars.subplots(), measurements)
+    figure.savefig(path, dpi=150)
+
+
+def _draw_curves(axes: Any, history: Any, key: str, factor: float = 1) -> None:
+    epochs = range(1, len(history[key]) + 1)
+    parts = ((key, TRAIN_COLOR, "training digits"), (f"val_{key}", TEST_COLOR, "test digits"))
+    for name, color, part in parts:
+        values = [factor * value for value in history[name]]
+        marker = "o" if len(values) == 1 else ""
+        axes.plot(epochs, values, color=color, label=part, linewidth=2, marker=marker)
+    axes.set_xlabel("epoch")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def _draw_ratios(axes: Any, measurements: Sequence[Any]) -> None:
+    """Draw a bar for each operation, its name and times above it."""
+    pairs = list(zip(measurements[0::2], measurements[1::2], strict=True))
+    bars = axes.barh(range(len(pairs)), [numpy.ratio for _, numpy in pairs], 0.42, color=BAR_COLOR)
+    labels = axes.bar_label(bars, [format_ratio(numpy.ratio) for _, numpy in pairs], padding=5)
+    for label in labels:
+        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+    for row, (ours, numpy) in enumerate(pairs):
+        times = f"{format_seconds(ours.times.median)}, NumPy {format_seconds(numpy.times.median)}"
+        title = axes.text(0, row - 0.28, f"{ours.title}: {times}", va="bottom", fontsize=9)
+        title.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+    axes.axvline(1, color="black", linewidth=1, linestyle="--", zorder=0)
+    axes.set_title("NumPy's time over unitgain's (dashed: equal)", loc="left")
+    axes.set_yticks([])
+    axes.set_ylim(len(pairs) - 0.6, -0.8)
+    axes.set_xlim(0, 1.1 * max(1.0, *(numpy.ratio for _, numpy in pairs)))
+    axes.spines[["top", "right", "left"]].set_visible(False)

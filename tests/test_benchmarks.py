@@ -1,0 +1,329 @@
+"""The benchmark suite measures the same work by everyone, fairly, and says so when it is not."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from unitgain.benchmarks import report, runner, timing, training
+from unitgain.benchmarks.case import OURS, REFERENCE, Case, Contender, Trial, difference
+from unitgain.benchmarks.numpy_reference import EPSILON, Network
+
+CASES = {case.name: case for case in runner.all_cases()}
+ENVIRONMENT = {
+    "unitgain": "1.2.3",
+    "python": "3.12",
+    "cpu": "a CPU",
+    "cpus": 4,
+    "instruction_set": "avx2",
+    "threads": 4,
+    "libraries": {"NumPy": "2.0"},
+    "openblas_settings": {},
+    "load": 0.1,
+}
+
+
+def constant_case(ours, numpy, tolerance=1e-6):
+    """A case in which the two contenders do nothing but return what is given."""
+    contenders = {
+        OURS: lambda: Contender.of(lambda: ours),
+        REFERENCE: lambda: Contender.of(lambda: numpy),
+    }
+    return Case("made/up", "made up", lambda: Trial(contenders, tolerance, operations=1000))
+
+
+def measure(case):
+    return runner.run_case(case, [], timing.Effort(rounds=1, seconds=1e-6, rest=0.0))
+
+
+# --- the cases ---
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_unitgain_agrees_with_numpy_in_every_case(name):
+    trial = CASES[name].prepare()
+    ours, numpy = trial.contenders[OURS](), trial.contenders[REFERENCE]()
+    assert difference(ours.result(), numpy.result()) <= trial.tolerance
+    ours.run()
+    numpy.run()
+
+
+def test_every_subject_has_cases_and_quick_ones():
+    assert len(CASES) == len(runner.all_cases())
+    for subject in runner.SUBJECTS:
+        assert any(case.quick for name, case in CASES.items() if name.startswith(f"{subject}/"))
+
+
+def test_training_tolerance_lies_between_rounding_and_an_error():
+    (x, y), sizes = training._data((64, 256, 128, 10), 32), (64, 256, 128, 10)
+
+    def losses(dtype=np.float32, epsilon=1e-7):
+        network = Network(sizes, dtype=dtype)
+        network.epsilon = epsilon
+        return [network.train_on_batch(x.astype(dtype), y) for _ in range(training.STEPS)]
+
+    exact = Network(sizes, dtype=np.float64)
+    exact.set_weights(Network(sizes).get_weights())
+    exact = [exact.train_on_batch(x.astype(np.float64), y) for _ in range(training.STEPS)]
+    assert difference(losses(), exact) < training.TOLERANCE / 4
+    assert difference(losses(epsilon=3e-6), exact) > 4 * training.TOLERANCE
+
+
+# --- the network in NumPy ---
+
+
+def small_network(batch_norm, dtype=np.float64):
+    network = Network((5, 7, 6, 4), batch_norm=batch_norm, dtype=dtype, seed=1)
+    generator = np.random.default_rng(2)
+    # Weights away from their initial values, so that no term of a gradient is 0 or 1 by chance.
+    weights = [w + 0.1 * generator.standard_normal(w.shape) for w in network.get_weights()]
+    network.set_weights(np.abs(w) if i % 5 == 4 else w for i, w in enumerate(weights))
+    return network, generator.standard_normal((9, 5)).astype(dtype), generator.integers(4, size=9)
+
+
+def plain_loss(weights, x, y, batch_norm):
+    """The loss, written a second time, as the formulas stand in the papers."""
+    weights = list(weights)
+    while len(weights) > 2:
+        x = x @ weights.pop(0)
+        if batch_norm:
+            gamma, beta, _, _ = (weights.pop(0) for _ in range(4))
+            x = gamma * (x - x.mean(0)) / np.sqrt(x.var(0) + EPSILON) + beta
+        else:
+            x = x + weights.pop(0)
+        x = np.where(x > 0, x, 0)
+    kernel, bias = weights
+    return -log_softmax(x @ kernel + bias, axis=1)[np.arange(len(y)), y].mean()
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_reference_loss_is_the_formula(batch_norm):
+    network, x, y = small_network(batch_norm)
+    expected = plain_loss(network.get_weights(), x, y, batch_norm)
+    assert network.train_on_batch(x, y) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_reference_step_is_adam_with_the_gradient_of_the_loss(batch_norm):
+    network, x, y = small_network(batch_norm)
+    before = network.get_weights()
+    network.train_on_batch(x, y)
+    step = 1e-6
+    for index, weight in enumerate(before):
+        if batch_norm and index in (3, 4, 8, 9):
+            continue  # moving mean and variance, which no gradient reaches
+        for position in np.ndindex(weight.shape):
+            shifted = [w.copy() for w in before]
+            shifted[index][position] += step
+            above = plain_loss(shifted, x, y, batch_norm)
+            shifted[index][position] -= 2 * step
+            gradient = (above - plain_loss(shifted, x, y, batch_norm)) / (2 * step)
+            # Adam's first step: m = (1 - beta_1) g, v = (1 - beta_2) g^2.
+            rate = 1e-3 * np.sqrt(1 - 0.999) / (1 - 0.9)
+            update = rate * 0.1 * gradient / (np.sqrt(0.001) * abs(gradient) + 1e-7)
+            change = before[index][position] - network.get_weights()[index][position]
+            assert change == pytest.approx(update, rel=1e-3, abs=1e-9)
+
+
+def test_reference_moments_are_adams_over_several_steps():
+    network, x, y = small_network(batch_norm=False)
+    mean = square = np.zeros_like(network._parameters)
+    for count in range(1, 6):
+        before = network._parameters.copy()
+        network.train_on_batch(x, y)
+        gradient = network._gradients
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        rate = 1e-3 * np.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+        expected = before - rate * mean / (np.sqrt(square) + 1e-7)
+        np.testing.assert_allclose(network._parameters, expected, rtol=1e-10, atol=1e-14)
+
+
+def test_reference_folds_batch_norm_by_the_moving_moments():
+    network, x, y = small_network(batch_norm=True)
+    for _ in range(3):
+        network.train_on_batch(x, y)
+    weights, expected = network.get_weights(), x
+    for first in (0, 5):
+        kernel, gamma, beta, mean, variance = weights[first : first + 5]
+        expected = gamma * (expected @ kernel - mean) / np.sqrt(variance + EPSILON) + beta
+        expected = np.maximum(expected, 0)
+    expected = expected @ weights[10] + weights[11]
+    np.testing.assert_allclose(network.predict(x), expected, rtol=1e-10)
+
+
+def test_reference_moving_moments_follow_the_batch():
+    network, x, y = small_network(batch_norm=True)
+    kernel, _, _, mean, variance = network.get_weights()[:5]
+    z = x @ kernel
+    network.train_on_batch(x, y)
+    _, _, _, new_mean, new_variance = network.get_weights()[:5]
+    np.testing.assert_allclose(new_mean, 0.99 * mean + 0.01 * z.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(new_variance, 0.99 * variance + 0.01 * z.var(0), rtol=1e-12)
+
+
+def test_reference_stays_in_its_type():
+    network, x, y = small_network(batch_norm=True, dtype=np.float32)
+    network.train_on_batch(x, y)
+    assert {w.dtype for w in network.get_weights()} == {np.dtype(np.float32)}
+    assert network.predict(x).dtype == np.float32
+
+
+# --- agreement ---
+
+
+@pytest.mark.parametrize(
+    ("result", "reference", "expected"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0),
+        ([1.0, 2.5], [1.0, 2.0], 0.25),
+        ([1.0, np.nan], [1.0, np.nan], 0),
+        ([1.0, np.nan], [1.0, 2.0], np.inf),
+        ([1.0, np.inf], [1.0, 2.0], np.inf),
+        ([1.0], [1.0, 2.0], np.inf),
+        ([0.0, 0.0], [0.0, 0.0], 0),
+        ([0.0, 1.0], [0.0, 0.0], np.inf),
+        (np.empty((0, 3)), np.empty((0, 3)), 0),
+    ],
+)
+def test_difference_is_relative_to_the_largest_value(result, reference, expected):
+    assert difference(result, reference) == expected
+
+
+def test_contenders_that_differ_do_not_agree():
+    ours, numpy = measure(constant_case(np.array([1.0, 2.1]), np.array([1.0, 2.0])))
+    assert not ours.agrees
+    assert ours.difference == pytest.approx(0.05)
+    assert numpy.agrees
+    assert "at most 1.0e-06 allowed" in report.format_case([ours, numpy])
+
+
+# --- times ---
+
+
+class Clock:
+    """Stands in for time: it moves when somebody works or sleeps."""
+
+    def __init__(self, monkeypatch):
+        self.now, self.log = 0.0, []
+        monkeypatch.setattr(timing, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(timing, "sleep", self.work)
+
+    def work(self, seconds):
+        self.now += seconds
+
+    def worker(self, name, seconds):
+        def run():
+            self.log.append(name)
+            self.work(seconds)
+
+        return run
+
+
+def test_times_are_those_of_one_run(monkeypatch):
+    clock = Clock(monkeypatch)
+    runs = {"a": clock.worker("a", 0.001), "b": clock.worker("b", 0.25)}
+    times = timing.alternate(runs, timing.Effort(rounds=5, seconds=0.01, rest=0.5))
+    assert times["a"].median == pytest.approx(0.001)
+    assert times["b"].median == pytest.approx(0.25)
+    assert times["b"].low == pytest.approx(times["b"].high)
+
+
+def test_contenders_take_turns_in_rotating_order(monkeypatch):
+    clock = Clock(monkeypatch)
+    runs = {name: clock.worker(name, 1.0) for name in "abc"}
+    timing.alternate(runs, timing.Effort(rounds=3, seconds=0.5, rest=0.0))
+    assert "".join(clock.log[-18:]) == "aabbcc" + "bbccaa" + "ccaabb"
+
+
+def test_median_is_not_moved_by_one_slow_turn(monkeypatch):
+    clock, durations = Clock(monkeypatch), [1.0] * 6 + [50.0, 50.0] + [1.0] * 20
+    runs = {"a": lambda: clock.work(durations.pop(0))}
+    times = timing.alternate(runs, timing.Effort(rounds=5, seconds=0.5, rest=0.0))
+    assert times["a"].median == pytest.approx(1.0)
+
+
+def test_ratio_is_the_peers_time_over_ours(monkeypatch):
+    clock = Clock(monkeypatch)
+    value = np.ones(2)
+    contenders = {
+        OURS: lambda: Contender(clock.worker("ours", 0.002), lambda: value),
+        REFERENCE: lambda: Contender(clock.worker("numpy", 0.006), lambda: value),
+        "PyTorch": lambda: pytest.fail("not asked for"),
+    }
+    ours, numpy = measure(Case("a", "a", lambda: Trial(contenders, 0.0, operations=12)))
+    assert ours.ratio == pytest.approx(1)
+    assert numpy.ratio == pytest.approx(3)
+    assert numpy.rate == pytest.approx(2000)
+
+
+# --- choosing cases, and reports ---
+
+
+def test_patterns_choose_cases_in_the_suites_order():
+    cases = [case for case in CASES.values() if case.quick]
+    chosen = [case.name for case in runner.matching(cases, ["linalg", "matmul/*64x256"])]
+    assert chosen[0].startswith("matmul/")
+    assert chosen[-1].startswith("linalg/")
+    assert all("64x256" in name or name.startswith("linalg/") for name in chosen)
+
+
+def test_a_pattern_without_a_match_is_an_error():
+    with pytest.raises(ValueError, match="no benchmark case matches 'matmull'"):
+        runner.matching(CASES.values(), ["matmul", "matmull"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.234e-9, "1.23 ns"),
+        (9.996e-7, "1.00 µs"),
+        (1.25e-5, "12.5 µs"),
+        (0.1234, "123 ms"),
+        (9.9999e-4, "1.00 ms"),
+        (2.5, "2.50 s"),
+        (1234.0, "1234 s"),
+    ],
+)
+def test_times_have_three_digits_and_a_unit(seconds, text):
+    assert report.format_seconds(seconds) == text
+
+
+def test_json_and_csv_hold_every_measurement(tmp_path):
+    measurements = measure(constant_case(np.array([np.nan]), np.array([1.0])))
+    report.write_json(tmp_path / "out.json", ENVIRONMENT, measurements)
+    report.write_csv(tmp_path / "out.csv", ENVIRONMENT, measurements)
+    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert document["environment"] == ENVIRONMENT
+    assert [record["library"] for record in document["results"]] == [OURS, REFERENCE]
+    ours = document["results"][0]
+    assert ours["agrees"] is False
+    assert ours["difference"] is None
+    assert ours["seconds_low"] <= ours["seconds"] <= ours["seconds_high"]
+    with (tmp_path / "out.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["library"] for row in rows] == [OURS, REFERENCE]
+    assert rows[0]["instruction_set"] == "avx2"
+    assert float(rows[1]["ratio"]) == pytest.approx(document["results"][1]["ratio"])
+
+
+def test_openblas_settings_that_slow_numpy_down_are_warned_of(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    monkeypatch.delenv("OPENBLAS_L2_SIZE", raising=False)
+    settings = runner.openblas_settings()
+    assert settings == {"OPENBLAS_CORETYPE": "Haswell"}
+    text = report.format_environment({**ENVIRONMENT, "openblas_settings": settings})
+    assert "warning: OPENBLAS_CORETYPE=Haswell" in text
+    assert "warning" not in report.format_environment(ENVIRONMENT)
+
+
+def test_a_busy_machine_is_warned_of():
+    assert "warning: 3.5 threads" in report.format_environment({**ENVIRONMENT, "load": 3.5})
+
+
+def test_environment_names_what_the_times_depend_on():
+    environment = runner.environment([])
+    assert set(environment) >= set(ENVIRONMENT)
+    assert environment["libraries"] == {"NumPy": np.__version__}
