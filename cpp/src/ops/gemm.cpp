@@ -70,9 +70,8 @@ Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels)
       best_rows = rows;
     }
   }
-  const runtime::Team down(team.rank() % best_rows, best_rows);
-  const runtime::Team across(team.rank() / best_rows, team.size() / best_rows);
-  return {down.share(row_panels), across.share(col_panels)};
+  return {runtime::Team::share(team.rank() % best_rows, best_rows, row_panels),
+          runtime::Team::share(team.rank() / best_rows, team.size() / best_rows, col_panels)};
 }
 
 template <class T>
