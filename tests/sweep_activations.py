@@ -1,8 +1,8 @@
 """Measure the largest error of each activation over every float32 input.
 
-Run it as ``python tests/sweep_activations.py [name ...] [--stride N]``, with ``UNITGAIN_ISA`` to choose
-the variant. All 2^32 inputs take a few minutes a function; ``--stride 997`` takes every 997th. The
-reference is the formula in float64, whose own error is below 1e-6 of a float32 ulp.
+Run it as ``python tests/sweep_activations.py [name ...] [--stride N]``, with ``UNITGAIN_ISA`` to
+choose the variant. All 2^32 inputs take a few minutes a function; ``--stride 997`` takes every
+997th. The reference is the formula in float64, whose own error is below 1e-6 of a float32 ulp.
 """
 
 import argparse

@@ -37,7 +37,7 @@ def run(variant: str, arguments: Sequence[str]) -> str:
     """Run Python with these arguments on a variant; return what it printed, or fail with it."""
     process = subprocess.run(
         [sys.executable, *arguments],
-        # Plugins that pytest would load, and that these tests do not need, take half a second each time.
+        # Plugins that pytest would load, and that these tests do not need, take half a second.
         env=os.environ | {"UNITGAIN_ISA": variant, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         cwd=Path(__file__).parent,
         stdout=subprocess.PIPE,
