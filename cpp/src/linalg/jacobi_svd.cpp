@@ -30,10 +30,11 @@ struct Pair {
   Index second;
 };
 
-// The pairs first <= second of n numbers with (first + second) mod n = round, which have no number in
-// common. Taken over the rounds 0, 1, ... this is the row-cyclic order (0, 1), (0, 2), ..., (1, 2), ...
-// with sweeps that overlap: a pair is always met after those of its row and of its column that precede
-// it there. Row-cyclic order with sorted norms needs some two sweeps fewer than a tournament.
+// The pairs first <= second of n numbers with (first + second) mod n = round, which have no number
+// in common. Taken over the rounds 0, 1, ... this is the row-cyclic order (0, 1), (0, 2), ..., (1,
+// 2), ... with sweeps that overlap: a pair is always met after those of its row and of its column
+// that precede it there. Row-cyclic order with sorted norms needs some two sweeps fewer than a
+// tournament.
 class Round {
  public:
   Round(Index n, Index round) : n_(n), round_(round), low_(round / 2 + 1) {}
@@ -59,8 +60,8 @@ class Sweep {
         rows_(padded<T>(problem.x.rows)),
         tolerance_(tolerance) {}
 
-  // All pairs of a column of one block and a column of the other, or within one block, in row-cyclic
-  // order; the pairs of one antidiagonal are independent.
+  // All pairs of a column of one block and a column of the other, or within one block, in
+  // row-cyclic order; the pairs of one antidiagonal are independent.
   void rotate_blocks(Pair blocks) {
     const Index first = blocks.first * block, second = blocks.second * block;
     for (Index sum = 0; sum <= 2 * block - 2; ++sum) {

@@ -22,7 +22,7 @@ void solve_stack(Index count, double work, Bytes&& workspace_bytes, Solve&& solv
     if (deal) {
       const runtime::Range mine = team.share(count);
       for (Index i = mine.begin; i < mine.end; ++i) {
-        solve(runtime::Team(0, 1), i, workspace + team.rank() * bytes);
+        solve(runtime::Team(), i, workspace + team.rank() * bytes);
       }
     } else {
       for (Index i = 0; i < count; ++i) {
