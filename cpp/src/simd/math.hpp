@@ -3,8 +3,8 @@
 // The argument of every exponential is reduced to x = n ln 2 + r, |r| <= 0.3475, n an integer. ln 2
 // is subtracted in two parts, the first short enough that n times it is exact (Cody and Waite,
 // "Software Manual for the Elementary Functions", 1980), so that r has one rounding. Then exp r = 1
-// + r + r^2 q(r) with a near-minimax polynomial q, whose error is below 2^-27 of exp r in float and
-// 2^-57 in double; tests/fit_polynomials.py computes its coefficients. tests/sweep_activations.py
+// + r + r^2 q(r) with a near-minimax polynomial q, whose error is below 2^-26 of exp r in float and
+// 2^-55 in double; tests/fit_polynomials.py computes its coefficients. tests/sweep_activations.py
 // measures the errors of what is built on this.
 #pragma once
 
