@@ -53,7 +53,7 @@ def _matrices(a: ArrayLike, hermitian: bool) -> NDArray[Any]:
         )
     if hermitian and array.shape[-2] != array.shape[-1]:
         raise LinAlgError(
-            f"a has shape {array.shape}, but with hermitian=True the last two dimensions must be equal"
+            f"a has shape {array.shape}, but with hermitian=True its matrices must be square"
         )
     return array
 
@@ -97,17 +97,17 @@ def svd(
         hermitian: Says that ``a`` is symmetric. The same method computes the result.
 
     Returns:
-        The named tuple ``(U, S, Vh)``, with ``S`` of shape ``(..., K)`` from the largest value to the
-        smallest, or ``S`` alone if ``compute_uv`` is false. ``U`` and ``Vh`` are orthogonal and
+        The named tuple ``(U, S, Vh)``, with ``S`` of shape ``(..., K)`` from the largest value to
+        the smallest, or ``S`` alone if ``compute_uv`` is false. ``U`` and ``Vh`` are orthogonal and
         reproduce ``a`` to within a small multiple of its norm times the epsilon of its type.
 
     Raises:
-        LinAlgError: if ``a`` has fewer than two dimensions or an entry that is NaN or infinite, which
-            the message names.
+        LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
+            which the message names.
         TypeError: if ``a`` is neither float32 nor float64.
 
-    The method: Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM J. Matrix Anal.
-    Appl. 29, 2008.
+    The method: Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM Journal on
+    Matrix Analysis and Applications 29, 2008.
 
     >>> import numpy as np
     >>> import unitgain as ug
@@ -126,26 +126,26 @@ def pinv(
     rcond: ArrayLike | None = None,
     hermitian: bool = False,
     *,
-    rtol: ArrayLike | None | _NoValue = _no_value,
+    rtol: ArrayLike | _NoValue | None = _no_value,
 ) -> NDArray[Any]:
     """Moore-Penrose pseudoinverse, from the singular value decomposition.
 
     Args:
         a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
-        rcond: Singular values of at most ``rcond`` times the largest count as zero. One number, or one
-            for each matrix of the stack. Default: 1e-15.
+        rcond: Singular values of at most ``rcond`` times the largest count as zero. One number, or
+            one for each matrix of the stack. Default: 1e-15.
         hermitian: Says that ``a`` is symmetric. The same method computes the result.
         rtol: The Array API's name for ``rcond``; ``rtol=None`` stands for ``max(M, N)`` times the
             epsilon of the type. Only one of the two can be given.
 
     Returns:
-        The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose singular values spread over
-        more than float32 arithmetic resolves is computed in float64, so that ``rcond`` means what it
-        says.
+        The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose singular values spread
+        over more than float32 arithmetic resolves is computed in float64, so that ``rcond`` means
+        what it says.
 
     Raises:
-        LinAlgError: if ``a`` has fewer than two dimensions or an entry that is NaN or infinite, which
-            the message names.
+        LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
+            which the message names.
         TypeError: if ``a`` is neither float32 nor float64.
         ValueError: if both ``rcond`` and ``rtol`` are given, or ``rcond`` does not fit the stack.
 

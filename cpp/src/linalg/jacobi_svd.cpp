@@ -30,10 +30,11 @@ struct Pair {
   Index second;
 };
 
-// The pairs first <= second of n numbers with (first + second) mod n = round, which have no number in
-// common. Taken over the rounds 0, 1, ... this is the row-cyclic order (0, 1), (0, 2), ..., (1, 2), ...
-// with sweeps that overlap: a pair is always met after those of its row and of its column that precede
-// it there. Row-cyclic order with sorted norms needs some two sweeps fewer than a tournament.
+// The pairs first <= second of n numbers with (first + second) mod n = round, which have no number
+// in common. Taken over the rounds 0, 1, ... this is the row-cyclic order (0, 1), (0, 2), ..., (1,
+// 2), ... with sweeps that overlap: a pair is always met after those of its row and of its column
+// that precede it there. Row-cyclic order with sorted norms needs some two sweeps fewer than a
+// tournament.
 class Round {
  public:
   Round(Index n, Index round) : n_(n), round_(round), low_(round / 2 + 1) {}
@@ -59,8 +60,8 @@ class Sweep {
         rows_(padded<T>(problem.x.rows)),
         tolerance_(tolerance) {}
 
-  // All pairs of a column of one block and a column of the other, or within one block, in row-cyclic
-  // order; the pairs of one antidiagonal are independent.
+  // All pairs of a column of one block and a column of the other, or within one block, in
+  // row-cyclic order; the pairs of one antidiagonal are independent.
   void rotate_blocks(Pair blocks) {
     const Index first = blocks.first * block, second = blocks.second * block;
     for (Index sum = 0; sum <= 2 * block - 2; ++sum) {
@@ -72,6 +73,7 @@ class Sweep {
       }
       rotate(pairs, count);
     }
+    turn_rotations();
   }
 
   SweepRecord record = {0, 0};
@@ -118,16 +120,35 @@ class Sweep {
                            static_cast<T>(c), static_cast<T>(s), squares);
     p = squares[0];
     q = squares[1];
-    if (problem_.rotations.data != nullptr) {
-      vector_.rotate(problem_.rotations[pair.first], problem_.rotations[pair.second],
-                     padded<T>(problem_.rotations.rows), static_cast<T>(c), static_cast<T>(s));
-    }
+    turns_[turn_count_++] = {pair, static_cast<T>(c), static_cast<T>(s)};
   }
+
+  // Repeats what was done to X's columns, after all of a task, so that X's columns and these are
+  // not in the first-level cache together.
+  void turn_rotations() {
+    if (problem_.rotations.data != nullptr) {
+      const Index rows = padded<T>(problem_.rotations.rows);
+      for (Index i = 0; i < turn_count_; ++i) {
+        const Turn& turn = turns_[i];
+        vector_.rotate(problem_.rotations[turn.pair.first], problem_.rotations[turn.pair.second],
+                       rows, turn.c, turn.s);
+      }
+    }
+    turn_count_ = 0;
+  }
+
+  struct Turn {
+    Pair pair;
+    T c;
+    T s;
+  };
 
   const JacobiProblem<T>& problem_;
   const simd::VectorKernels<T>& vector_;
   Index rows_;
   double tolerance_;
+  Turn turns_[block * block];
+  Index turn_count_ = 0;
 };
 
 }  // namespace
