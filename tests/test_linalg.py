@@ -120,8 +120,8 @@ BATTERY = battery()
 
 
 def in_extreme_range(a, dtype, exponent):
-    """Multiply ``a`` by a power of two so that its largest entry is near 10**exponent."""
-    shift = int(np.floor(exponent * np.log2(10) - np.log2(abs(a).max())))
+    """Multiply ``a`` by a power of two so that its norm is near 10**exponent."""
+    shift = int(np.floor(exponent * np.log2(10) - np.log2(np.linalg.norm(a))))
     return np.ldexp(a, shift).astype(dtype)
 
 
@@ -212,7 +212,7 @@ def test_float32_pinv_is_that_of_float64_with_the_default_rcond(name):
     for matrix, reference in ((a, expected), (a.T, expected.T)):
         b = ug.linalg.pinv(matrix)
         assert b.dtype == np.float32
-        bound = tolerance(a) * min(kept[0] / kept[-1], 2.0**12) * np.linalg.norm(expected)
+        bound = tolerance(a) * min(kept[0] / kept[-1], 2.0**14) * np.linalg.norm(expected)
         assert np.linalg.norm(b - reference) <= bound
 
 
@@ -246,7 +246,7 @@ def test_rtol_none_is_size_times_epsilon(dtype):
     above, below = np.diag([1, 4.5 * eps, 0, 0]), np.diag([1, 3.5 * eps, 0, 0])
     assert ug.linalg.pinv(above.astype(dtype), rtol=None)[1, 1] > 0
     assert ug.linalg.pinv(below.astype(dtype), rtol=None)[1, 1] == 0
-    assert ug.linalg.pinv(below.astype(dtype))[1, 1] > 0
+    assert ug.linalg.pinv(below.astype(dtype), rtol=0)[1, 1] > 0
 
 
 # ---- arrays of any shape and layout ----
@@ -394,14 +394,16 @@ def test_rcond_must_fit_the_stack():
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(70, 70), (150, 41), (41, 150), (20, 9, 7), (2, 48, 48)])
+@pytest.mark.parametrize("shape", [(30, 20), (170, 170), (280, 260), (230, 800), (20, 9, 7)])
 def test_bits_are_equal_for_any_number_of_threads(shape, dtype):
     a = np.random.default_rng(1).standard_normal(shape).astype(dtype)
-    a[..., -3:] = a[..., :3]
+    singular = a.copy()
+    singular[..., -3:] = singular[..., :3]
     results = []
-    for threads in (1, 2, 3, 5):
+    for threads in (1, 2, 3):
         with ug.threads(threads):
-            results.append((*ug.linalg.svd(a), ug.linalg.pinv(a, 1e-5), ug.linalg.pinv(a)))
+            inverses = ug.linalg.pinv(a), ug.linalg.pinv(singular, 1e-4)
+            results.append((*ug.linalg.svd(singular, False), *inverses))
     for other in results[1:]:
         for first, second in zip(results[0], other, strict=True):
             np.testing.assert_array_equal(first, second)

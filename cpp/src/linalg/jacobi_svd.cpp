@@ -158,9 +158,9 @@ void orthogonalize(const runtime::Team& team, const JacobiProblem<T>& problem) {
   const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
   const Index n = problem.x.count;
   const Index blocks = (n + block - 1) / block;
-  // An inner product of unit vectors has a rounding error of about this.
-  const double tolerance =
-      std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<double>(std::max(n, block)));
+  // Near the rounding error of an inner product of unit vectors. Rotating by what is mere rounding
+  // does no harm, while n pairs left at a larger angle would add up.
+  constexpr double tolerance = 2 * std::numeric_limits<T>::epsilon();
   const runtime::Range columns = team.share(n);
   for (Index j = columns.begin; j < columns.end; ++j) {
     problem.squares[j] = vector.dot(problem.x[j], problem.x[j], padded<T>(problem.x.rows));
@@ -183,8 +183,11 @@ void orthogonalize(const runtime::Team& team, const JacobiProblem<T>& problem) {
       all.movement = std::max(all.movement, records[member].movement);
     }
     // After its own rotation a pair's cosine changes only as the later rotations of its two columns
-    // add parts of other columns, at most 2 n times: this bounds what the sweep has left.
+    // add parts of other columns, at most 2 n times: the first condition bounds what is left by the
+    // tolerance. The second is for equal lengths, where rounding alone calls for any rotation.
+    const double rounding = tolerance * (2 + std::sqrt(static_cast<double>(n)) / 4);
     if (2 * static_cast<double>(n) * all.cosine * all.movement <= tolerance) break;
+    if (all.cosine <= rounding) break;
   }
 }
 
