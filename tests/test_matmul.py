@@ -10,8 +10,8 @@ import unitgain as ug
 
 test_other_variants = rerun_on_other_variants(__file__)
 
-# Edges of the micro-tiles (4, 6, 12, 14 rows; 4 to 32 columns), of the blocks (k of 256), and of what
-# is packed.
+# Edges of the micro-tiles (4, 6, 12, 14 rows; 4 to 32 columns), of the blocks (k of 256), and of
+# what is packed.
 SIZES = [1, 2, 3, 5, 7, 8, 13, 14, 15, 16, 17, 29, 31, 32, 33, 43, 64, 97]
 DTYPES = [np.float32, np.float64]
 

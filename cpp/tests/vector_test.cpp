@@ -38,6 +38,84 @@ UNITGAIN_TYPED_TEST(axpy_adds_a_multiple) {
   }
 }
 
+UNITGAIN_TYPED_TEST(dot4_is_four_dot_products) {
+  for (const Index n : sizes) {
+    const auto y = random_array<T>(n, 5);
+    const Array<T> x[] = {random_array<T>(n, 1), random_array<T>(n, 2), random_array<T>(n, 3),
+                          random_array<T>(n, 4)};
+    const T* pointers[] = {x[0].data(), x[1].data(), x[2].data(), x[3].data()};
+    T dots[4];
+    kernels<T>().dot4(pointers, y.data(), n, dots);
+    for (Index j = 0; j < 4; ++j) {
+      Reference<T> expected = 0;
+      for (Index i = 0; i < n; ++i) expected += Reference<T>(x[j][i]) * y[i];
+      CHECK_NEAR(dots[j], expected, static_cast<Reference<T>>(n * (n + 1)) * epsilon<T>,
+                 "n = " << n << ", j = " << j);
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(axpy4_adds_four_multiples) {
+  for (const Index n : sizes) {
+    const Array<T> x[] = {random_array<T>(n, 1), random_array<T>(n, 2), random_array<T>(n, 3),
+                          random_array<T>(n, 4)};
+    const T* pointers[] = {x[0].data(), x[1].data(), x[2].data(), x[3].data()};
+    const T alpha[] = {T(0.5), T(-1.25), T(2), T(0.3)};
+    const auto before = random_array<T>(n, 5);
+    const Array<T> y = before;
+    kernels<T>().axpy4(alpha, pointers, y.data(), n);
+    for (Index i = 0; i < n; ++i) {
+      Reference<T> expected = before[i];
+      for (Index j = 0; j < 4; ++j) expected += Reference<T>(alpha[j]) * x[j][i];
+      CHECK_NEAR(y[i], expected, 12 * epsilon<T>, "n = " << n << ", i = " << i);
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(max_abs_is_the_largest_magnitude_of_finite_values) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  CHECK(kernels<T>().max_abs(nullptr, 0) == 0, "n = 0");
+  for (const Index n : sizes) {
+    for (Index at = 0; at < n; ++at) {
+      const auto x = random_array<T>(n, 1);
+      x[at] = T(-7.5);
+      CHECK(kernels<T>().max_abs(x.data(), n) == T(7.5), "n = " << n << ", at = " << at);
+      for (const T bad : {infinity, -infinity, nan}) {
+        x[at] = bad;
+        CHECK(std::isnan(kernels<T>().max_abs(x.data(), n)), "n = " << n << ", at = " << at);
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(fused_sums_of_squares_are_those_of_what_is_stored) {
+  for (const Index n : sizes) {
+    const auto x_before = random_array<T>(n, 1);
+    const auto y_before = random_array<T>(n, 2);
+    const auto check_square = [n](T square, const Array<T>& values) {
+      Reference<T> expected = 0;
+      for (const T value : values) expected += Reference<T>(value) * value;
+      CHECK_NEAR(square, expected, static_cast<Reference<T>>(n + 1) * epsilon<T> * expected,
+                 "n = " << n);
+    };
+    const Array<T> x = x_before, y = y_before, plain_x = x_before, plain_y = y_before;
+    T squares[2];
+    kernels<T>().rotate(plain_x.data(), plain_y.data(), n, T(0.6), T(-0.8));
+    kernels<T>().rotate_squares(x.data(), y.data(), n, T(0.6), T(-0.8), squares);
+    check_square(squares[0], x);
+    check_square(squares[1], y);
+    const T square = kernels<T>().axpy_squares(T(1.5), x_before.data(), y_before.data(), n);
+    check_square(square, y_before);
+    const Array<T> sum = random_array<T>(n, 2);
+    kernels<T>().axpy(T(1.5), x_before.data(), sum.data(), n);
+    for (Index i = 0; i < n; ++i) {
+      CHECK(x[i] == plain_x[i] && y[i] == plain_y[i], "n = " << n << ", i = " << i);
+      CHECK(y_before[i] == sum[i], "n = " << n << ", i = " << i);
+    }
+  }
+}
+
 UNITGAIN_TYPED_TEST(scale_and_add_round_once) {
   for (const Index n : sizes) {
     const auto x = random_array<T>(n, 1);

@@ -53,8 +53,7 @@ def _matrices(a: ArrayLike, hermitian: bool) -> NDArray[Any]:
         )
     if hermitian and array.shape[-2] != array.shape[-1]:
         raise LinAlgError(
-            f"a has shape {array.shape}, but with hermitian=True the last two dimensions must be "
-            "equal"
+            f"a has shape {array.shape}, but with hermitian=True its matrices must be square"
         )
     return array
 
@@ -103,12 +102,12 @@ def svd(
         reproduce ``a`` to within a small multiple of its norm times the epsilon of its type.
 
     Raises:
-        LinAlgError: if ``a`` has fewer than two dimensions or an entry that is NaN or infinite,
+        LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
             which the message names.
         TypeError: if ``a`` is neither float32 nor float64.
 
-    The method: Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM J. Matrix
-    Anal. Appl. 29, 2008.
+    The method: Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM Journal on
+    Matrix Analysis and Applications 29, 2008.
 
     >>> import numpy as np
     >>> import unitgain as ug
@@ -131,6 +130,9 @@ def pinv(
 ) -> NDArray[Any]:
     """Moore-Penrose pseudoinverse, from the singular value decomposition.
 
+    A matrix whose QR decomposition proves that no singular value is at the cutoff or below is
+    inverted through that decomposition: the same pseudoinverse in a fraction of the time.
+
     Args:
         a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
         rcond: Singular values of at most ``rcond`` times the largest count as zero. One number, or
@@ -140,12 +142,12 @@ def pinv(
             epsilon of the type. Only one of the two can be given.
 
     Returns:
-        The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose singular values spread
-        over more than float32 arithmetic resolves is computed in float64, so that ``rcond`` means
-        what it says.
+        The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose condition leaves float32
+        arithmetic fewer than three digits is computed in float64, as NumPy does with all, so that
+        ``rcond`` means what it says.
 
     Raises:
-        LinAlgError: if ``a`` has fewer than two dimensions or an entry that is NaN or infinite,
+        LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
             which the message names.
         TypeError: if ``a`` is neither float32 nor float64.
         ValueError: if both ``rcond`` and ``rtol`` are given, or ``rcond`` does not fit the stack.

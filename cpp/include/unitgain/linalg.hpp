@@ -39,15 +39,15 @@ std::optional<Entry> find_non_finite(MatrixView<const T> a);
 // One-sided Jacobi: every finite matrix has its answer. Throws ValueError for shapes that do not
 // fit, and LinAlgError naming the first entry that is NaN or infinite.
 //
-// The factors reproduce A within a small multiple of its norm times the type's epsilon. pinv
-// computes a float matrix in double when float would not tell its small singular values from
-// rounding.
+// The factors reproduce A within a small multiple of its norm times the type's epsilon. pinv takes
+// R^-1 instead of singular values where a QR decomposition proves that none would be cut off, and
+// computes a float matrix in double where its condition would leave fewer than three digits.
 template <class T>
 void svd(MatrixView<const T> a, MatrixView<T> u, T* s, MatrixView<T> vt);
 template <class T>
 void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond);
 
-// Many at once, split over the threads.
+// Many matrices of one shape at once, split over the threads.
 template <class T>
 void svd(std::span<const SvdProblem<T>> problems);
 template <class T>

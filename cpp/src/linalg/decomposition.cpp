@@ -97,11 +97,6 @@ template <class T>
 PowerOfTwo<T>::PowerOfTwo(int exponent)
     : first(std::ldexp(T(1), exponent / 2)), second(std::ldexp(T(1), exponent - exponent / 2)) {}
 
-double decomposition_work(Index rows, Index cols) {
-  const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
-  return 100 * n * n + 0.3 * m * n * n + 2 * n * n * n;
-}
-
 template <class T>
 T largest_entry(MatrixView<const T> a) {
   if (a.row_stride == 1) a = transposed(a);
@@ -120,6 +115,17 @@ T largest_entry(MatrixView<const T> a) {
     if (!std::isfinite(largest)) return std::numeric_limits<T>::quiet_NaN();
   }
   return largest;
+}
+
+std::string shape_text(Index rows, Index cols) {
+  return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+}
+
+template <class T>
+void require_shape(MatrixView<const T> a, MatrixView<const T> first) {
+  if (a.rows == first.rows && a.cols == first.cols) return;
+  throw ValueError("a has shape " + shape_text(a.rows, a.cols) + ", but its stack's first has " +
+                   shape_text(first.rows, first.cols));
 }
 
 template <class T>
@@ -159,24 +165,28 @@ Decomposition<T> carve_decomposition(Carver& carver, Index rows, Index cols, boo
   result.order = carver.take<Index>(cols);
   result.rank = carver.take<Index>(1);
   result.exponent = carver.take<int>(1);
-  result.squares = carver.take<double>(cols);
+  result.squares = carver.take<double>(2 * cols);
   result.records = carver.take<SweepRecord>(2 * threads);
   return result;
 }
 
 template <class S, class T>
-void decompose(const runtime::Team& team, MatrixView<const S> a, const Decomposition<T>& result) {
+void reduce(const runtime::Team& team, MatrixView<const S> a, const Decomposition<T>& result) {
   if (team.rank() == 0) {
     const S largest = largest_entry(a);
     *result.exponent = largest > 0 ? scaled_exponent<T> - std::ilogb(largest) : 0;
   }
   team.barrier();
-  const runtime::Range mine = team.share(a.cols);
-  load_columns(a, *result.exponent, mine, result.qr.columns);
+  load_columns(a, *result.exponent, team.share(a.cols), result.qr.columns);
   team.barrier();
+  factor(team, result.qr);
+}
+
+template <class T>
+void diagonalize(const runtime::Team& team, const Decomposition<T>& result) {
+  const runtime::Range mine = team.share(result.right.count);
   // Pivoting sorts and grades R, and the columns of R^T are far closer to orthogonal than A's:
   // Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", 2008.
-  factor(team, result.qr);
   load_rows_of_r(result.qr, mine, result.right);
   if (result.left.data != nullptr) {
     std::fill_n(result.left[mine.begin], mine.size() * result.left.stride, T(0));
@@ -187,21 +197,22 @@ void decompose(const runtime::Team& team, MatrixView<const S> a, const Decomposi
   finish(team, result);
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                              \
-  template struct PowerOfTwo<T>;                                                             \
-  template T largest_entry<T>(MatrixView<const T>);                                          \
-  template void require_finite<T>(MatrixView<const T>);                                      \
-  template Decomposition<T> carve_decomposition<T>(Carver&, Index, Index, bool, int);        \
-  template void decompose<T, T>(const runtime::Team&, MatrixView<const T>,                   \
-                                const Decomposition<T>&);                                    \
-  template void store_columns<T, T>(Columns<T>, const Index*, PowerOfTwo<T>, runtime::Range, \
+#define UNITGAIN_INSTANTIATE(T)                                                                   \
+  template struct PowerOfTwo<T>;                                                                  \
+  template T largest_entry<T>(MatrixView<const T>);                                               \
+  template void require_shape<T>(MatrixView<const T>, MatrixView<const T>);                       \
+  template void require_finite<T>(MatrixView<const T>);                                           \
+  template Decomposition<T> carve_decomposition<T>(Carver&, Index, Index, bool, int);             \
+  template void reduce<T, T>(const runtime::Team&, MatrixView<const T>, const Decomposition<T>&); \
+  template void diagonalize<T>(const runtime::Team&, const Decomposition<T>&);                    \
+  template void store_columns<T, T>(Columns<T>, const Index*, PowerOfTwo<T>, runtime::Range,      \
                                     MatrixView<T>);
 UNITGAIN_INSTANTIATE(float)
 UNITGAIN_INSTANTIATE(double)
 #undef UNITGAIN_INSTANTIATE
 
-template void decompose<float, double>(const runtime::Team&, MatrixView<const float>,
-                                       const Decomposition<double>&);
+template void reduce<float, double>(const runtime::Team&, MatrixView<const float>,
+                                    const Decomposition<double>&);
 template void store_columns<double, float>(Columns<double>, const Index*, PowerOfTwo<double>,
                                            runtime::Range, MatrixView<float>);
 

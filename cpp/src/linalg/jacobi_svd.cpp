@@ -73,6 +73,7 @@ class Sweep {
       }
       rotate(pairs, count);
     }
+    turn_rotations();
   }
 
   SweepRecord record = {0, 0};
@@ -119,16 +120,35 @@ class Sweep {
                            static_cast<T>(c), static_cast<T>(s), squares);
     p = squares[0];
     q = squares[1];
-    if (problem_.rotations.data != nullptr) {
-      vector_.rotate(problem_.rotations[pair.first], problem_.rotations[pair.second],
-                     padded<T>(problem_.rotations.rows), static_cast<T>(c), static_cast<T>(s));
-    }
+    turns_[turn_count_++] = {pair, static_cast<T>(c), static_cast<T>(s)};
   }
+
+  // Repeats what was done to X's columns, after all of a task, so that X's columns and these are
+  // not in the first-level cache together.
+  void turn_rotations() {
+    if (problem_.rotations.data != nullptr) {
+      const Index rows = padded<T>(problem_.rotations.rows);
+      for (Index i = 0; i < turn_count_; ++i) {
+        const Turn& turn = turns_[i];
+        vector_.rotate(problem_.rotations[turn.pair.first], problem_.rotations[turn.pair.second],
+                       rows, turn.c, turn.s);
+      }
+    }
+    turn_count_ = 0;
+  }
+
+  struct Turn {
+    Pair pair;
+    T c;
+    T s;
+  };
 
   const JacobiProblem<T>& problem_;
   const simd::VectorKernels<T>& vector_;
   Index rows_;
   double tolerance_;
+  Turn turns_[block * block];
+  Index turn_count_ = 0;
 };
 
 }  // namespace
@@ -138,9 +158,9 @@ void orthogonalize(const runtime::Team& team, const JacobiProblem<T>& problem) {
   const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
   const Index n = problem.x.count;
   const Index blocks = (n + block - 1) / block;
-  // An inner product of unit vectors has a rounding error of about this.
-  const double tolerance =
-      std::numeric_limits<T>::epsilon() * std::sqrt(static_cast<double>(std::max(n, block)));
+  // Near the rounding error of an inner product of unit vectors. Rotating by what is mere rounding
+  // does no harm, while n pairs left at a larger angle would add up.
+  constexpr double tolerance = 2 * std::numeric_limits<T>::epsilon();
   const runtime::Range columns = team.share(n);
   for (Index j = columns.begin; j < columns.end; ++j) {
     problem.squares[j] = vector.dot(problem.x[j], problem.x[j], padded<T>(problem.x.rows));
@@ -163,8 +183,11 @@ void orthogonalize(const runtime::Team& team, const JacobiProblem<T>& problem) {
       all.movement = std::max(all.movement, records[member].movement);
     }
     // After its own rotation a pair's cosine changes only as the later rotations of its two columns
-    // add parts of other columns, at most 2 n times: this bounds what the sweep has left.
+    // add parts of other columns, at most 2 n times: the first condition bounds what is left by the
+    // tolerance. The second is for equal lengths, where rounding alone calls for any rotation.
+    const double rounding = tolerance * (2 + std::sqrt(static_cast<double>(n)) / 4);
     if (2 * static_cast<double>(n) * all.cosine * all.movement <= tolerance) break;
+    if (all.cosine <= rounding) break;
   }
 }
 

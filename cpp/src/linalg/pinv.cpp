@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,18 @@ namespace linalg {
 
 namespace {
 
-// Below this ratio of singular values, half of a float's precision is gone from the pseudoinverse
-// that float arithmetic would give, and soon all of it.
-constexpr double float_resolution = 0x1p-12;
+// The condition number up to which a pseudoinverse is computed by way of R^-1, or at all, in T: its
+// relative error is the condition number times T's epsilon, whatever the method. Float ends where
+// double costs little and an answer of three digits is in sight; double ends well before the
+// computed norm of R^-1 stops being that of the true one.
+template <class T>
+double largest_condition(Index cols) {
+  if constexpr (std::is_same_v<T, float>) {
+    return 0x1p14;
+  } else {
+    return 0x1p-8 / (std::numeric_limits<T>::epsilon() * static_cast<double>(cols));
+  }
+}
 
 template <class T>
 struct PinvWorkspace {
@@ -59,21 +69,35 @@ void multiply_factors(const runtime::Team& team, const Decomposition<T>& parts, 
   }
 }
 
+// Rows of the scaled pseudoinverse, before Q^T, from the singular value decomposition.
+template <class T>
+void invert_by_svd(const runtime::Team& team, double rcond, const PinvWorkspace<T>& workspace) {
+  const Decomposition<T>& parts = workspace.decomposition;
+  diagonalize(team, parts);
+  const double cutoff = rcond * parts.values[0];
+  Index rank = 0;
+  while (rank < *parts.rank && parts.values[rank] > cutoff) ++rank;
+  multiply_factors(team, parts, rank, workspace.rows);
+}
+
 // The pseudoinverse of a tall matrix of S in the arithmetic of T. Returns false, with nothing
 // written, if T is float and only double can tell which singular values are above the cutoff.
+//
+// When A P = Q R and rcond ||R|| ||R^-1|| < 1 in the Frobenius norm, then rcond s_max < s_min: no
+// singular value is cut off, and the pseudoinverse is P R^-1 Q^T without knowing them.
 template <class T, class S>
 bool solve(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
            const PinvWorkspace<T>& workspace) {
   const Decomposition<T>& parts = workspace.decomposition;
-  decompose(team, a, parts);
-  const double largest = parts.values[0];
-  if constexpr (std::is_same_v<T, float>) {
-    const double smallest = parts.values[a.cols - 1];
-    if (rcond < float_resolution && smallest < float_resolution * largest) return false;
+  reduce(team, a, parts);
+  const double condition = invert_r(team, parts.qr, workspace.rows, parts.squares);
+  // The factor leaves room for the rounding of both norms.
+  const bool inverted = condition < largest_condition<T>(a.cols) && 1.125 * rcond * condition < 1;
+  if (!inverted) {
+    if (std::is_same_v<T, float> && rcond * largest_condition<T>(a.cols) < 1) return false;
+    team.barrier();
+    invert_by_svd(team, rcond, workspace);
   }
-  Index rank = 0;
-  while (rank < *parts.rank && parts.values[rank] > rcond * largest) ++rank;
-  multiply_factors(team, parts, rank, workspace.rows);
   apply_q(team, parts.qr, workspace.rows);
   store_columns(workspace.rows, nullptr, PowerOfTwo<T>(*parts.exponent),
                 team.share(workspace.rows.count), out);
@@ -92,8 +116,9 @@ void solve_marked(std::span<const PinvProblem<S>> problems, std::vector<char>& m
   const bool wide = shape.rows < shape.cols;
   const Index rows = std::max(shape.rows, shape.cols);
   const Index cols = std::min(shape.rows, shape.cols);
+  const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
   solve_stack(
-      static_cast<Index>(todo.size()), decomposition_work(rows, cols),
+      static_cast<Index>(todo.size()), Cost{10 * n * n + 0.25 * m * n * n, cols},
       [&](int threads) {
         Carver carver(nullptr);
         carve<T>(carver, rows, cols, threads);
@@ -118,12 +143,10 @@ void solve_marked(std::span<const PinvProblem<S>> problems, std::vector<char>& m
 template <class T>
 void pinv(std::span<const PinvProblem<T>> problems) {
   for (const PinvProblem<T>& problem : problems) {
+    linalg::require_shape(problem.a, problems.front().a);
     if (problem.out.rows != problem.a.cols || problem.out.cols != problem.a.rows) {
-      const auto text = [](Index rows, Index cols) {
-        return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
-      };
-      throw ValueError("out has shape " + text(problem.out.rows, problem.out.cols) +
-                       ", but a has shape " + text(problem.a.rows, problem.a.cols));
+      throw ValueError("out has shape " + linalg::shape_text(problem.out.rows, problem.out.cols) +
+                       ", but a has shape " + linalg::shape_text(problem.a.rows, problem.a.cols));
     }
     linalg::require_finite(problem.a);
   }

@@ -172,9 +172,51 @@ void apply_q(const runtime::Team& team, const PivotedQr<T>& qr, Columns<T> x) {
   }
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                       \
-  template PivotedQr<T> carve_qr<T>(Carver&, Index, Index);           \
-  template void factor<T>(const runtime::Team&, const PivotedQr<T>&); \
+template <class T>
+double invert_r(const runtime::Team& team, const PivotedQr<T>& qr, Columns<T> inverse,
+                double* squares) {
+  constexpr Index group = 4;
+  const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
+  const Index n = qr.columns.count;
+  if (*qr.steps < n) return std::numeric_limits<double>::infinity();
+  // Rows four at a time, from z_i R = e_i: each element is one inner product with a column of R.
+  // The first rows are the longest, so that they are dealt out in turn.
+  for (Index first = team.rank() * group; first < n; first += team.size() * group) {
+    const Index count = std::min(group, n - first);
+    T* rows[group];
+    for (Index i = 0; i < group; ++i) {
+      rows[i] = inverse[qr.order[first + std::min(i, count - 1)]];
+      std::fill_n(rows[i], inverse.rows, T(0));
+    }
+    for (Index j = first; j < n; ++j) {
+      const T* column = qr.columns[qr.order[j]];
+      const T* starts[group] = {rows[0] + first, rows[1] + first, rows[2] + first, rows[3] + first};
+      T sums[group];
+      vector.dot4(starts, column + first, j - first, sums);
+      for (Index i = 0; i < count; ++i) {
+        rows[i][j] = ((first + i == j) - sums[i]) / qr.diagonal[j];
+      }
+    }
+    for (Index i = 0; i < count; ++i) {
+      const T diagonal = qr.diagonal[first + i];
+      const T* column = qr.columns[qr.order[first + i]];
+      squares[first + i] = vector.dot(column, column, first + i) + diagonal * diagonal;
+      squares[n + first + i] = vector.dot(rows[i], rows[i], n);
+    }
+  }
+  team.barrier();
+  double r_square = 0, inverse_square = 0;
+  for (Index i = 0; i < n; ++i) {
+    r_square += squares[i];
+    inverse_square += squares[n + i];
+  }
+  return std::sqrt(r_square) * std::sqrt(inverse_square);
+}
+
+#define UNITGAIN_INSTANTIATE(T)                                                                \
+  template PivotedQr<T> carve_qr<T>(Carver&, Index, Index);                                    \
+  template void factor<T>(const runtime::Team&, const PivotedQr<T>&);                          \
+  template double invert_r<T>(const runtime::Team&, const PivotedQr<T>&, Columns<T>, double*); \
   template void apply_q<T>(const runtime::Team&, const PivotedQr<T>&, Columns<T>);
 UNITGAIN_INSTANTIATE(float)
 UNITGAIN_INSTANTIATE(double)

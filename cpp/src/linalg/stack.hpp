@@ -8,14 +8,24 @@
 
 namespace unitgain::linalg {
 
-// Calls solve(team, i, workspace) for each problem i of `count`. Each takes about `work`
-// nanoseconds on one thread, and workspace_bytes(threads) of memory on a team of that many. Many
-// problems, or small ones, are dealt out, one to a thread; a few large ones are each solved by all
-// threads.
+// What one problem takes, roughly.
+struct Cost {
+  double nanoseconds;  // on one thread
+  Index barriers;      // how often the members of a team would wait for each other
+};
+
+// Calls solve(team, i, workspace) for each problem i of `count`, which needs
+// workspace_bytes(threads) of memory on a team of that many. Many problems, or small ones, are
+// dealt out, one to a thread; a few large ones are each solved by all threads.
 template <class Bytes, class Solve>
-void solve_stack(Index count, double work, Bytes&& workspace_bytes, Solve&& solve) {
-  const int threads = runtime::threads_for(work * static_cast<double>(count));
-  const bool deal = threads > 1 && (count >= 4 * threads || runtime::threads_for(work) == 1);
+void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve) {
+  // A barrier costs about a microsecond, and far more when other programs want the CPUs as well.
+  constexpr double least_between_barriers = 10e3;
+  const bool worth_a_team =
+      cost.nanoseconds > least_between_barriers * static_cast<double>(cost.barriers);
+  int threads = runtime::threads_for(cost.nanoseconds * static_cast<double>(count));
+  const bool deal = count > 1 && (count >= 4 * threads || !worth_a_team);
+  if (!deal && !worth_a_team) threads = 1;
   const Index bytes = (workspace_bytes(deal ? 1 : threads) + 63) / 64 * 64;
   std::byte* const workspace = runtime::thread_workspace(deal ? bytes * threads : bytes);
   runtime::parallel(threads, [&](const runtime::Team& team) {

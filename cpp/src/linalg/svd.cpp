@@ -97,7 +97,8 @@ template <class T>
 void solve(const runtime::Team& team, MatrixView<const T> a, MatrixView<T> left_out, T* s,
            MatrixView<T> right_out, const SvdWorkspace<T>& workspace) {
   const Decomposition<T>& parts = workspace.decomposition;
-  decompose(team, a, parts);
+  reduce(team, a, parts);
+  diagonalize(team, parts);
   if (team.rank() == 0) {
     const PowerOfTwo<T> unscale(-*parts.exponent);
     for (Index k = 0; k < a.cols; ++k) s[k] = unscale(parts.values[k]);
@@ -109,19 +110,23 @@ void solve(const runtime::Team& team, MatrixView<const T> a, MatrixView<T> left_
 }
 
 template <class T>
-void check(const SvdProblem<T>& problem) {
+void check(const SvdProblem<T>& problem, const SvdProblem<T>& first) {
+  require_shape(problem.a, first.a);
   const Index m = problem.a.rows, n = problem.a.cols, k = std::min(m, n);
-  if (problem.u.data != nullptr || problem.vt.data != nullptr) {
+  if ((problem.u.data == nullptr) != (first.u.data == nullptr) ||
+      (problem.vt.data == nullptr) != (problem.u.data == nullptr)) {
+    throw ValueError("u and vt are given for all matrices of a stack, or for none");
+  }
+  if (problem.u.data != nullptr) {
+    if (problem.u.cols != first.u.cols) throw ValueError("a stack's u have different shapes");
     const bool thin =
         problem.u.rows == m && problem.u.cols == k && problem.vt.rows == k && problem.vt.cols == n;
     const bool full =
         problem.u.rows == m && problem.u.cols == m && problem.vt.rows == n && problem.vt.cols == n;
     if (!thin && !full) {
-      const auto text = [](Index rows, Index cols) {
-        return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
-      };
-      throw ValueError("u has shape " + text(problem.u.rows, problem.u.cols) + " and vt " +
-                       text(problem.vt.rows, problem.vt.cols) + ", but a has shape " + text(m, n));
+      throw ValueError("u has shape " + shape_text(problem.u.rows, problem.u.cols) + " and vt " +
+                       shape_text(problem.vt.rows, problem.vt.cols) + ", but a has shape " +
+                       shape_text(m, n));
     }
   }
   require_finite(problem.a);
@@ -134,7 +139,7 @@ void check(const SvdProblem<T>& problem) {
 template <class T>
 void svd(std::span<const SvdProblem<T>> problems) {
   using namespace linalg;
-  for (const SvdProblem<T>& problem : problems) check(problem);
+  for (const SvdProblem<T>& problem : problems) check(problem, problems.front());
   if (problems.empty()) return;
   const SvdProblem<T>& first = problems.front();
   const bool wide = first.a.rows < first.a.cols;
@@ -148,9 +153,11 @@ void svd(std::span<const SvdProblem<T>> problems) {
     return;
   }
   const Index left_vectors = first.u.data == nullptr ? 0 : wide ? first.vt.rows : first.u.cols;
-  const double work = decomposition_work(rows, cols + left_vectors / 2);
+  const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
+  const auto left = static_cast<double>(left_vectors);
+  const Cost cost = {50 * n * n + 2 * n * n * n + 0.2 * m * n * (n + left), 3 * cols};
   solve_stack(
-      static_cast<Index>(problems.size()), work,
+      static_cast<Index>(problems.size()), cost,
       [&](int threads) {
         Carver carver(nullptr);
         carve<T>(carver, rows, cols, left_vectors, threads);

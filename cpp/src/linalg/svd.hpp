@@ -2,6 +2,8 @@
 // is taken transposed.
 #pragma once
 
+#include <string>
+
 #include "linalg/jacobi_svd.hpp"
 #include "linalg/qr.hpp"
 #include "runtime/parallel.hpp"
@@ -35,7 +37,7 @@ struct Decomposition {
   Index* order;      // values[k] belongs to the columns order[k]
   Index* rank;       // singular values above zero
   int* exponent;     // A times 2^exponent was decomposed
-  double* squares;
+  double* squares;   // scratch, two values for each column
   SweepRecord* records;
 };
 
@@ -43,13 +45,14 @@ template <class T>
 Decomposition<T> carve_decomposition(Carver& carver, Index rows, Index cols, bool vectors,
                                      int threads);
 
-// Decomposes a finite tall matrix, whose entries may be of another type than the arithmetic. Ends
-// with a barrier.
+// Scales a finite tall matrix, whose entries may be of another type than the arithmetic, and finds
+// Q and R: result.qr and result.exponent. Ends with a barrier.
 template <class S, class T>
-void decompose(const runtime::Team& team, MatrixView<const S> a, const Decomposition<T>& result);
+void reduce(const runtime::Team& team, MatrixView<const S> a, const Decomposition<T>& result);
 
-// Nanoseconds on one thread, roughly.
-double decomposition_work(Index rows, Index cols);
+// The rest of the decomposition, from Q and R. Ends with a barrier.
+template <class T>
+void diagonalize(const runtime::Team& team, const Decomposition<T>& result);
 
 // The largest magnitude in a, or NaN if an entry is not finite.
 template <class T>
@@ -59,6 +62,13 @@ T largest_entry(MatrixView<const T> a);
 template <class T, class S>
 void store_columns(Columns<T> columns, const Index* order, PowerOfTwo<T> factor,
                    runtime::Range range, MatrixView<S> out);
+
+// "(3, 4)"
+std::string shape_text(Index rows, Index cols);
+
+// Throws ValueError unless a has the shape of the first matrix of its stack.
+template <class T>
+void require_shape(MatrixView<const T> a, MatrixView<const T> first);
 
 // Throws the LinAlgError for an entry that is not finite, if there is one.
 template <class T>
