@@ -178,7 +178,7 @@ class Model:
         self,
         optimizer: str | optimizers.Optimizer,
         loss: str | losses.Loss,
-        metrics: Sequence[str | metrics.Metric] | None = None,  # noqa: F811 - Keras's name
+        metrics: Sequence[str | metrics.Metric] | None = None,
     ) -> None:
         """Set what training needs. The optimizer starts afresh.
 
@@ -255,7 +255,9 @@ class Model:
             for listener in listeners:
                 listener.on_epoch_begin(epoch)
             title = f"Epoch {epoch + 1}/{epochs}"
-            logs = self._train_epoch(inputs, labels, validation, batch_size, shuffle, title, verbose)
+            logs = self._train_epoch(
+                inputs, labels, validation, batch_size, shuffle, title, verbose
+            )
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
             if self.stop_training:

@@ -33,6 +33,9 @@ struct TileEpilogue {
   ActivationSpec derivative;
 };
 
+// The depth stride that stands for a packed panel: no stride of an operand in place can be this.
+inline constexpr Index packed_panel = INT64_MIN;
+
 template <class T>
 struct GemmKernels {
   Index mr;  // rows of the micro-tile
@@ -45,9 +48,9 @@ struct GemmKernels {
   // the panel's nr values; columns beyond n are zero.
   void (*pack_b)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* packed);
   // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A and B are panels as packed above
-  // (depth stride 0), or lie in place: A with any row stride and depth stride, B with unit column
-  // stride and its row stride as depth stride. When beta is 0, C is not read. The sum over k runs
-  // in one order, whatever the operands' layout and the tile's size.
+  // (depth stride packed_panel), or lie in place: A with any row stride and depth stride, B with
+  // unit column stride and its row stride as depth stride. When beta is 0, C is not read. The sum
+  // over k runs in one order, whatever the operands' layout and the tile's size.
   void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
                Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
@@ -149,13 +152,25 @@ struct DropoutKernels {
                   std::uint64_t first, std::uint32_t threshold, T scale);
 };
 
+// Level-1 linear algebra on contiguous vectors. Every sum has a fixed number of partial sums, so
+// that its bits depend on n and the variant alone.
 template <class T>
 struct VectorKernels {
   T (*dot)(const T* x, const T* y, Index n);
+  // dots[i] = x[i] . y for four vectors x[0] ... x[3], reading y once.
+  void (*dot4)(const T* const* x, const T* y, Index n, T* dots);
+  // The largest |x_i|, 0 for n = 0, or NaN if any x_i is not finite.
+  T (*max_abs)(const T* x, Index n);
   void (*axpy)(T alpha, const T* x, T* y, Index n);  // y += alpha x
+  // y += alpha x, returning the sum of the squares of the new y.
+  T (*axpy_squares)(T alpha, const T* x, T* y, Index n);
+  // y += alpha[0] x[0] + ... + alpha[3] x[3], reading and writing y once.
+  void (*axpy4)(const T* alpha, const T* const* x, T* y, Index n);
   void (*scale)(T alpha, T* x, Index n);
   void (*add)(const T* x, const T* y, T* sum, Index n);  // in place allowed
   void (*rotate)(T* x, T* y, Index n, T c, T s);         // (x, y) = (c x - s y, s x + c y)
+  // The same, with squares[0] and squares[1] the sums of the squares of the new x and the new y.
+  void (*rotate_squares)(T* x, T* y, Index n, T c, T s, T* squares);
 };
 
 template <class T>

@@ -1,9 +1,171 @@
+// Level-1 linear algebra: what Householder QR and one-sided Jacobi are made of.
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
-constinit const VectorKernels<float> vector_f32 = {};
-constinit const VectorKernels<double> vector_f64 = {};
+namespace {
+
+// Partial sums of a reduction: enough that a vector's multiply-adds (4 cycles of latency, 2 a
+// cycle) do not wait for each other while both operands stream from the cache.
+constexpr int partial_sums = 4;
+
+template <int value>
+struct Constant {
+  static constexpr int index = value;
+};
+
+// As for_each_vector, but four vectors at a time: the body's first argument names which of four
+// independent partial sums is this vector's.
+template <class T, class Body>
+UNITGAIN_INLINE void for_each_vector_of_four(Index n, Body&& body) {
+  constexpr Index block = partial_sums * lanes<T>;
+  Index i = 0;
+  for (; i + block <= n; i += block) {
+    const auto visit = [&](auto part) __attribute__((always_inline)) {
+      const Index at = i + part.index * lanes<T>;
+      body(
+          part, [at](const T* p) __attribute__((always_inline)) { return load(p + at); },
+          [at](Vec<T> v, T* p) __attribute__((always_inline)) { store(v, p + at); });
+    };
+    visit(Constant<0>());
+    visit(Constant<1>());
+    visit(Constant<2>());
+    visit(Constant<3>());
+  }
+  for_each_vector<T>(n - i, [&](auto load_rest, auto store_rest) __attribute__((always_inline)) {
+    body(
+        Constant<0>(), [&](const T* p) __attribute__((always_inline)) { return load_rest(p + i); },
+        [&](Vec<T> v, T* p) __attribute__((always_inline)) { store_rest(v, p + i); });
+  });
+}
+
+template <class T>
+UNITGAIN_INLINE T sum_of(const Vec<T>* parts) {
+  return stdx::reduce((parts[0] + parts[1]) + (parts[2] + parts[3]));
+}
+
+template <class T>
+T dot(const T* x, const T* y, Index n) {
+  Vec<T> parts[partial_sums] = {0, 0, 0, 0};
+  for_each_vector_of_four<T>(n, [&](auto part, auto get, auto) __attribute__((always_inline)) {
+    parts[part.index] = multiply_add<T>(get(x), get(y), parts[part.index]);
+  });
+  return sum_of<T>(parts);
+}
+
+template <class T>
+void dot4(const T* const* x, const T* y, Index n, T* dots) {
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  Vec<T> sums[4] = {0, 0, 0, 0};
+  for_each_vector<T>(n, [&](auto get, auto) __attribute__((always_inline)) {
+    const Vec<T> v = get(y);
+    sums[0] = multiply_add<T>(get(x0), v, sums[0]);
+    sums[1] = multiply_add<T>(get(x1), v, sums[1]);
+    sums[2] = multiply_add<T>(get(x2), v, sums[2]);
+    sums[3] = multiply_add<T>(get(x3), v, sums[3]);
+  });
+  for (int i = 0; i < 4; ++i) dots[i] = stdx::reduce(sums[i]);
+}
+
+template <class T>
+T max_abs(const T* x, Index n) {
+  Vec<T> largest = 0, poison = 0;
+  for_each_vector<T>(n, [&](auto get, auto) __attribute__((always_inline)) {
+    const Vec<T> v = get(x);
+    largest = stdx::max(largest, stdx::abs(v));
+    poison += v - v;  // 0 for a finite value, NaN for any other
+  });
+  return stdx::hmax(largest) + stdx::reduce(poison);
+}
+
+template <class T>
+void axpy(T alpha, const T* x, T* y, Index n) {
+  const Vec<T> factor = alpha;
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    put(multiply_add<T>(factor, get(x), get(y)), y);
+  });
+}
+
+template <class T>
+T axpy_squares(T alpha, const T* x, T* y, Index n) {
+  const Vec<T> factor = alpha;
+  Vec<T> parts[partial_sums] = {0, 0, 0, 0};
+  for_each_vector_of_four<T>(n, [&](auto part, auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> v = multiply_add<T>(factor, get(x), get(y));
+    put(v, y);
+    parts[part.index] = multiply_add<T>(v, v, parts[part.index]);
+  });
+  return sum_of<T>(parts);
+}
+
+template <class T>
+void axpy4(const T* alpha, const T* const* x, T* y, Index n) {
+  const T *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3];
+  const Vec<T> a0 = alpha[0], a1 = alpha[1], a2 = alpha[2], a3 = alpha[3];
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> low = multiply_add<T>(a1, get(x1), multiply_add<T>(a0, get(x0), get(y)));
+    put(multiply_add<T>(a3, get(x3), multiply_add<T>(a2, get(x2), low)), y);
+  });
+}
+
+template <class T>
+void scale(T alpha, T* x, Index n) {
+  const Vec<T> factor = alpha;
+  for_each_vector<T>(
+      n, [&](auto get, auto put) __attribute__((always_inline)) { put(factor * get(x), x); });
+}
+
+template <class T>
+void add(const T* x, const T* y, T* sum, Index n) {
+  for_each_vector<T>(
+      n, [&](auto get, auto put) __attribute__((always_inline)) { put(get(x) + get(y), sum); });
+}
+
+template <class T>
+void rotate(T* x, T* y, Index n, T c, T s) {
+  const Vec<T> cosine = c, sine = s, minus_sine = -s;
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(x), v = get(y);
+    put(multiply_add<T>(cosine, u, minus_sine * v), x);
+    put(multiply_add<T>(sine, u, cosine * v), y);
+  });
+}
+
+template <class T>
+void rotate_squares(T* x, T* y, Index n, T c, T s, T* squares) {
+  const Vec<T> cosine = c, sine = s, minus_sine = -s;
+  Vec<T> x_parts[partial_sums] = {0, 0, 0, 0}, y_parts[partial_sums] = {0, 0, 0, 0};
+  for_each_vector_of_four<T>(n, [&](auto part, auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(x), v = get(y);
+    const Vec<T> first = multiply_add<T>(cosine, u, minus_sine * v);
+    const Vec<T> second = multiply_add<T>(sine, u, cosine * v);
+    put(first, x);
+    put(second, y);
+    x_parts[part.index] = multiply_add<T>(first, first, x_parts[part.index]);
+    y_parts[part.index] = multiply_add<T>(second, second, y_parts[part.index]);
+  });
+  squares[0] = sum_of<T>(x_parts);
+  squares[1] = sum_of<T>(y_parts);
+}
+
+template <class T>
+constexpr VectorKernels<T> kernels = {
+    .dot = dot<T>,
+    .dot4 = dot4<T>,
+    .max_abs = max_abs<T>,
+    .axpy = axpy<T>,
+    .axpy_squares = axpy_squares<T>,
+    .axpy4 = axpy4<T>,
+    .scale = scale<T>,
+    .add = add<T>,
+    .rotate = rotate<T>,
+    .rotate_squares = rotate_squares<T>,
+};
+
+}  // namespace
+
+constinit const VectorKernels<float> vector_f32 = kernels<float>;
+constinit const VectorKernels<double> vector_f64 = kernels<double>;
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -1,0 +1,56 @@
+// Linear algebra: the singular value decomposition and the pseudoinverse, for float and double.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "unitgain/types.hpp"
+
+namespace unitgain {
+
+// A = U diag(s) Vt of an m x n matrix; s has k = min(m, n) values, from the largest. u is m x k and
+// vt k x n, or, for square orthogonal factors, u m x m and vt n x n; null data in both leaves the
+// vectors out.
+template <class T>
+struct SvdProblem {
+  MatrixView<const T> a;
+  MatrixView<T> u;
+  T* s;
+  MatrixView<T> vt;
+};
+
+// Of A (m x n) into out (n x m). Singular values of at most rcond times the largest count as zero.
+template <class T>
+struct PinvProblem {
+  MatrixView<const T> a;
+  MatrixView<T> out;
+  double rcond;
+};
+
+struct Entry {
+  Index row;
+  Index col;
+};
+
+// The first entry, row by row, that is NaN or infinite.
+template <class T>
+std::optional<Entry> find_non_finite(MatrixView<const T> a);
+
+// One-sided Jacobi: every finite matrix has its answer. Throws ValueError for shapes that do not
+// fit, and LinAlgError naming the first entry that is NaN or infinite.
+//
+// The factors reproduce A within a small multiple of its norm times the type's epsilon. pinv
+// computes a float matrix in double when float would not tell its small singular values from
+// rounding.
+template <class T>
+void svd(MatrixView<const T> a, MatrixView<T> u, T* s, MatrixView<T> vt);
+template <class T>
+void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond);
+
+// Many at once, split over the threads.
+template <class T>
+void svd(std::span<const SvdProblem<T>> problems);
+template <class T>
+void pinv(std::span<const PinvProblem<T>> problems);
+
+}  // namespace unitgain

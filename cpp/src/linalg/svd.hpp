@@ -1,0 +1,67 @@
+// The decomposition that svd() and pinv() share. Everything here works on a tall matrix: a wide one
+// is taken transposed.
+#pragma once
+
+#include "linalg/jacobi_svd.hpp"
+#include "linalg/qr.hpp"
+#include "runtime/parallel.hpp"
+
+namespace unitgain::linalg {
+
+template <class T>
+MatrixView<T> transposed(MatrixView<T> a) {
+  return {a.data, a.cols, a.rows, a.col_stride, a.row_stride};
+}
+
+// Multiplication by 2^exponent in two factors, each of which the type holds. It rounds only what
+// becomes denormal.
+template <class T>
+struct PowerOfTwo {
+  T first;
+  T second;
+
+  explicit PowerOfTwo(int exponent);
+  T operator()(T x) const { return x * first * second; }
+};
+
+// A = Q J diag(s) W^T, scaled by a power of two: Q from the QR decomposition, J the product of the
+// Jacobi rotations, W with orthonormal columns.
+template <class T>
+struct Decomposition {
+  PivotedQr<T> qr;
+  Columns<T> right;  // W, in no order; columns of null singular values are zero
+  Columns<T> left;   // J, in the same order; data is null if it was not wanted
+  T* values;         // scaled singular values, from the largest
+  Index* order;      // values[k] belongs to the columns order[k]
+  Index* rank;       // singular values above zero
+  int* exponent;     // A times 2^exponent was decomposed
+  double* squares;
+  SweepRecord* records;
+};
+
+template <class T>
+Decomposition<T> carve_decomposition(Carver& carver, Index rows, Index cols, bool vectors,
+                                     int threads);
+
+// Decomposes a finite tall matrix, whose entries may be of another type than the arithmetic. Ends
+// with a barrier.
+template <class S, class T>
+void decompose(const runtime::Team& team, MatrixView<const S> a, const Decomposition<T>& result);
+
+// Nanoseconds on one thread, roughly.
+double decomposition_work(Index rows, Index cols);
+
+// The largest magnitude in a, or NaN if an entry is not finite.
+template <class T>
+T largest_entry(MatrixView<const T> a);
+
+// out(k, i) = factor * columns[j][i], with j = order[k] or, without an order, k; for k in `range`.
+template <class T, class S>
+void store_columns(Columns<T> columns, const Index* order, PowerOfTwo<T> factor,
+                   runtime::Range range, MatrixView<S> out);
+
+// Throws the LinAlgError for an entry that is not finite, if there is one.
+template <class T>
+void require_finite(MatrixView<const T> a);
+
+}  // namespace unitgain::linalg
