@@ -290,3 +290,21 @@ def test_labels_as_a_column_and_as_whole_floats_are_the_same_labels():
     assert classifier().evaluate(x, y[:, np.newaxis]) == expected
     assert classifier().evaluate(x, y.astype(np.float32)) == expected
     assert classifier().evaluate(x, y.astype(np.uint8)) == expected
+
+
+def test_call_in_training_mode_takes_batch_statistics_and_drops():
+    ug.random.seed(0)
+    norm = BatchNormalization(momentum=0.9)
+    model = ug.Sequential([Input((50,), dtype="float64"), norm, Dropout(0.5)])
+    x = np.random.default_rng(0).standard_normal((400, 50)) * 3 + 7
+    outputs = [model(x, training=True) for _ in range(3)]
+    normal = (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-3)
+    for y in outputs:
+        kept = y != 0
+        assert 0.47 < kept.mean() < 0.53
+        np.testing.assert_allclose(y[kept], 2 * normal[kept], rtol=1e-9)
+    assert not np.array_equal(outputs[0] != 0, outputs[1] != 0)
+    np.testing.assert_allclose(norm.moving_mean.array, (1 - 0.9**3) * x.mean(0), rtol=1e-12)
+    expected = (x - norm.moving_mean.array) / np.sqrt(norm.moving_variance.array + 1e-3)
+    np.testing.assert_allclose(model(x), expected, rtol=1e-9)
+    assert model(x[:0], training=True).shape == (0, 50)
