@@ -48,7 +48,7 @@ class Layer:
 class Network:
     """Dense layers with ReLU between them, trained with softmax cross-entropy and Adam.
 
-    Arguments:
+    Args:
         sizes: inputs, the units of each hidden layer, classes: ``(64, 256, 128, 10)``.
         batch_norm: normalise each hidden layer before its ReLU.
         learning_rate: Adam's.

@@ -23,7 +23,7 @@ def load_digits(*, raw: bool = False) -> tuple[Split, Split]:
     beginning with the first. Thirteen people wrote the images; the data set does not say who wrote
     which, so the two parts share writers.
 
-    Arguments:
+    Args:
         raw: return the images as the data set has them, ``uint8`` of shape ``(n, 8, 8)`` with
             values from 0 to 16, instead of as input for a network.
 

@@ -15,7 +15,7 @@ from unitgain.benchmarks.training import build_model
 __all__ = ["EPOCHS", "Training", "compare", "run", "train"]
 
 SIZES = (64, 256, 128, 10)
-EPOCHS = 30
+EPOCHS = 20
 BATCH_SIZE = 32
 LEARNING_RATE = 1e-3
 

@@ -34,7 +34,7 @@ def check_file(path: Path) -> None:
 def draw_demo(training: Any, measurements: Sequence[Any], heading: str, path: Path) -> None:
     """Draw a demo's loss and accuracy by epoch and its ratios to NumPy, and write them to ``path``.
 
-    Arguments:
+    Args:
         training: a :class:`unitgain.demo.Training`.
         measurements: what :func:`unitgain.demo.compare` returned.
         heading: a line that says on what machine.
