@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from variants import rerun_on_other_variants
 
 import unitgain as ug
 from unitgain import _native
 from unitgain.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
+from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
 
@@ -50,7 +50,9 @@ def check_gradients(model, y, shape=(4,), step=1e-6):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_dense_with_activation(name):
-    check_gradients(model_of([Dense(5, activation=name), Dense(6, activation=name), Dense(3)]), LABELS)
+    check_gradients(
+        model_of([Dense(5, activation=name), Dense(6, activation=name), Dense(3)]), LABELS
+    )
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -124,9 +126,7 @@ def test_nodes_with_several_readers_and_shared_parameters_add_up_their_gradients
         parameters[name].array[...] = rng.standard_normal(shape)
     graph = native.Graph()
     x = graph.input(1, 4)
-    first = graph.activation(
-        graph.dense(x, parameters["kernel"], parameters["bias"], True), "tanh"
-    )
+    first = graph.activation(graph.dense(x, parameters["kernel"], parameters["bias"], True), "tanh")
     second = graph.activation(
         graph.dense(first, parameters["kernel"], parameters["bias"], True), "silu"
     )

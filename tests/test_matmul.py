@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from variants import rerun_on_other_variants
 
 import unitgain as ug
+from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
 
-# Edges of the micro-tiles (4, 6, 12, 14 rows; 4 to 32 columns), of the blocks (k of 256), and of what
-# is packed.
+# Edges of the micro-tiles (4, 6, 12, 14 rows; 4 to 32 columns), of the blocks (k of 256), and of
+# what is packed.
 SIZES = [1, 2, 3, 5, 7, 8, 13, 14, 15, 16, 17, 29, 31, 32, 33, 43, 64, 97]
 DTYPES = [np.float32, np.float64]
 
