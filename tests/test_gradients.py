@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from variants import rerun_on_other_variants
 
 import unitgain as ug
 from unitgain import _native
 from unitgain.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
+from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
 

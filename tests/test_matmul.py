@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from variants import rerun_on_other_variants
 
 import unitgain as ug
+from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
 
