@@ -49,8 +49,8 @@ def _step(state: Any, x: Any, y: Any, learning_rate: float, epsilon: float) -> t
     parameters, moving, mean, square, count = state
     (loss, moving), gradients = jax.value_and_grad(_loss, has_aux=True)(parameters, moving, x, y)
     count = count + 1
-    power = count.astype(x.dtype)
-    rate = learning_rate * jnp.sqrt(1 - 0.999**power) / (1 - 0.9**power)
+    power = count.astype(jnp.float64)  # 1 - 0.999^1 has three digits left in float32
+    rate = (learning_rate * jnp.sqrt(1 - 0.999**power) / (1 - 0.9**power)).astype(x.dtype)
     mean = jax.tree.map(lambda m, g: m + (g - m) * (1 - 0.9), mean, gradients)
     square = jax.tree.map(lambda v, g: v + (g * g - v) * (1 - 0.999), square, gradients)
     parameters = jax.tree.map(

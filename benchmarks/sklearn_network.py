@@ -22,7 +22,7 @@ def training(network: Network, x: Array, y: Array, steps: int) -> Contender:
         shuffle=False,
     )
     classes = np.arange(network.sizes[-1])
-    model.partial_fit(x, y, classes)  # creates the arrays that are set next
+    model.partial_fit(x, y, classes=classes)  # creates the arrays that are set next
     for i, layer in enumerate(network.layers):
         model.coefs_[i][:] = layer.kernel
         model.intercepts_[i][:] = layer.bias

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from variants import rerun_on_other_variants
 
 from unitgain import _native
+from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
 

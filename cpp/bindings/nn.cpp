@@ -124,6 +124,19 @@ py::array_t<T> predict(const Network<T>& network, const py::array& x, Index batc
 }
 
 template <class T>
+py::array_t<T> forward(Network<T>& network, const py::array& x) {
+  py::array keep;
+  const SampleArray samples = sample_array<T>(x, "x", keep);
+  py::array_t<T> y({samples.rows, network.output_shape().size()});
+  T* data = y.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    network.forward(samples, data);
+  }
+  return y;
+}
+
+template <class T>
 Totals train(Network<T>& network, const py::array& x, const py::object& y,
              const std::optional<Order>& order, Index batch_size, const py::object& callback) {
   HeldSamples held;
@@ -245,6 +258,7 @@ void bind_network(py::module_& module) {
       .def(py::init<Graph<T>, NodeId>(), py::arg("graph"), py::arg("output"))
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("progress") = py::none())
+      .def("forward", &forward<T>, py::arg("x"))
       .def("compile", &Network<T>::compile, py::arg("optimizer"), py::arg("loss"))
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
            py::arg("batch_size"), py::arg("progress") = py::none())

@@ -18,7 +18,9 @@ UNITGAIN_TYPED_TEST(dropout_keeps_what_the_random_word_says) {
   // The last start lies just below a carry from the counter's first word into its second.
   const std::uint64_t starts[] = {0, 1, 2, 3, 5, 4002, (std::uint64_t{1} << 34) - 7};
   for (const std::uint64_t first : starts) {
-    for (const std::uint32_t threshold : {0u, 0x80000000u, 0x40000001u, 0xffffffffu}) {
+    // The last threshold is itself a word that is drawn, which counts as kept.
+    for (const std::uint32_t threshold :
+         {0u, 0x40000001u, 0x80000000u, 0xffffffffu, random_word(key, stream, first + 1)}) {
       for (const Index n : sizes) {
         const auto x = random_array<T>(n, 1);
         const T scale = T(1.25);

@@ -111,9 +111,10 @@ struct Tile {
   }
 
   void multiply(bool a_is_packed, bool b_is_packed, T alpha, T beta, const Matrix<T>& c) const {
-    kernels<T>().tile(k, a_is_packed ? packed_a.data() : a.data(), a_is_packed ? 0 : a.stride,
-                      a_is_packed ? 0 : 1, b_is_packed ? packed_b.data() : b.data(),
-                      b_is_packed ? 0 : b.stride, alpha, beta, c.data(), c.stride, m, n);
+    kernels<T>().tile(
+        k, a_is_packed ? packed_a.data() : a.data(), a_is_packed ? 0 : a.stride,
+        a_is_packed ? simd::packed_panel : 1, b_is_packed ? packed_b.data() : b.data(),
+        b_is_packed ? simd::packed_panel : b.stride, alpha, beta, c.data(), c.stride, m, n);
   }
 
   Index m, n, k;

@@ -38,7 +38,7 @@ UNITGAIN_TEST(shares_cover_everything_once) {
       for (const Index grain : {1, 4, 100}) {
         Index next = 0;
         for (int rank = 0; rank < threads; ++rank) {
-          const runtime::Range range = runtime::Team(rank, threads).share(n, grain);
+          const runtime::Range range = runtime::Team::share(rank, threads, n, grain);
           CHECK(range.begin == next && range.end >= range.begin, "rank " << rank << ", n = " << n);
           CHECK(range.begin % grain == 0 || range.begin == n, "rank " << rank << ", n = " << n);
           next = range.end;

@@ -9,8 +9,8 @@ from unitgain import (
     linalg,
     losses,
     metrics,
-    optimizers,
     ops,
+    optimizers,
     random,
 )
 from unitgain._native import __version__
@@ -32,8 +32,8 @@ __all__ = [
     "matmul",
     "metrics",
     "num_threads",
-    "optimizers",
     "ops",
+    "optimizers",
     "random",
     "set_num_threads",
     "show_config",

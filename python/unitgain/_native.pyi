@@ -1,10 +1,12 @@
 """unitgain's compiled core. The public API is the package around it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+_Array: TypeAlias = NDArray[Any]  # float32 or float64, where nothing else is said
 
 __version__: str
 
@@ -17,11 +19,142 @@ def set_thread_override(threads: int) -> int: ...
 
 # random
 def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
-def fill_uniform(array: NDArray[Any], key: int, stream: int, low: float, high: float) -> None: ...
-def fill_normal(
-    array: NDArray[Any], key: int, stream: int, mean: float, deviation: float
-) -> None: ...
+def fill_uniform(array: _Array, key: int, stream: int, low: float, high: float) -> None: ...
+def fill_normal(array: _Array, key: int, stream: int, mean: float, deviation: float) -> None: ...
 def fill_truncated_normal(
-    array: NDArray[Any], key: int, stream: int, mean: float, deviation: float
+    array: _Array, key: int, stream: int, mean: float, deviation: float
 ) -> None: ...
 def permutation(n: int, key: int, stream: int) -> NDArray[np.int64]: ...
+
+# operations
+def matmul(
+    a: object,
+    b: object,
+    out: _Array | None = None,
+    bias: object = None,
+    activation: str | None = None,
+) -> Any: ...  # an array, or a scalar for two vectors
+
+# activations
+def activation_names() -> list[str]: ...
+def check_activation(name: str, parameters: Mapping[str, float] = ...) -> None: ...
+def activation(
+    name: str, x: _Array, out: _Array | None, parameters: Mapping[str, float]
+) -> _Array: ...
+def activation_gradient(
+    name: str,
+    x: _Array,
+    upstream: _Array,
+    out: _Array | None,
+    parameters: Mapping[str, float],
+) -> _Array: ...
+def softmax(x: _Array, out: _Array | None) -> _Array: ...
+def softmax_gradient(x: _Array, upstream: _Array, out: _Array | None) -> _Array: ...
+
+# networks
+class Totals:
+    def __init__(self) -> None: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def loss(self) -> float: ...
+    @property
+    def correct(self) -> float: ...
+    @property
+    def absolute_error(self) -> float: ...
+
+class LossKind:
+    sparse_categorical_crossentropy: ClassVar[LossKind]
+    mean_squared_error: ClassVar[LossKind]
+
+class LossSpec:
+    def __init__(self, kind: LossKind, from_logits: bool = False) -> None: ...
+
+class OptimizerKind:
+    sgd: ClassVar[OptimizerKind]
+    adam: ClassVar[OptimizerKind]
+
+class OptimizerSpec:
+    def __init__(
+        self,
+        kind: OptimizerKind,
+        learning_rate: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        beta_1: float = 0.0,
+        beta_2: float = 0.0,
+        epsilon: float = 0.0,
+    ) -> None: ...
+
+# Called with the batches done and the sums so far; what it raises ends the pass.
+_Progress: TypeAlias = Callable[[int, Totals], object]
+
+class _Parameter:
+    def __init__(self, name: str, shape: Sequence[int]) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def array(self) -> _Array: ...
+
+class _Graph:
+    def __init__(self) -> None: ...
+    def input(self, rows: int, cols: int) -> int: ...
+    def dense(
+        self, x: int, kernel: _Parameter, bias: _Parameter | None, trainable: bool
+    ) -> int: ...
+    def batch_norm(
+        self,
+        x: int,
+        gamma: _Parameter | None,
+        beta: _Parameter | None,
+        moving_mean: _Parameter,
+        moving_variance: _Parameter,
+        momentum: float,
+        epsilon: float,
+        trainable: bool,
+    ) -> int: ...
+    def activation(self, x: int, name: str, parameters: Sequence[float] = ...) -> int: ...
+    def softmax(self, x: int) -> int: ...
+    def dropout(self, x: int, rate: float, key: int) -> int: ...
+    def reshape(self, x: int, rows: int, cols: int) -> int: ...
+    def add(self, x: int, y: int) -> int: ...
+
+class _Network:
+    def __init__(self, graph: _Graph, output: int) -> None: ...
+    def forward(self, x: _Array) -> _Array: ...
+    def predict(self, x: _Array, batch_size: int, progress: _Progress | None = None) -> _Array: ...
+    def compile(self, optimizer: OptimizerSpec, loss: LossSpec) -> None: ...
+    def train(
+        self,
+        x: _Array,
+        y: _Array,
+        order: NDArray[np.int64] | None,
+        batch_size: int,
+        progress: _Progress | None = None,
+    ) -> Totals: ...
+    def evaluate(
+        self, x: _Array, y: _Array, batch_size: int, progress: _Progress | None = None
+    ) -> Totals: ...
+    def gradients(self, x: _Array, y: _Array) -> tuple[Totals, list[_Array]]: ...
+    def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
+    @property
+    def trainable(self) -> list[_Parameter]: ...
+    learning_rate: float
+    @property
+    def iterations(self) -> int: ...
+
+class _NetworkTypes(Protocol):
+    """A submodule: the classes for networks of one dtype."""
+
+    Parameter: type[_Parameter]
+    Graph: type[_Graph]
+    Network: type[_Network]
+
+float32: _NetworkTypes
+float64: _NetworkTypes
+
+# linear algebra
+def svd(a: _Array, full_matrices: bool, compute_uv: bool) -> Any: ...  # (u, s, vt), or s alone
+def pinv(a: _Array, rcond: NDArray[np.float64]) -> _Array: ...

@@ -1,8 +1,8 @@
 """Activation functions and their gradients, element by element.
 
-Every function takes an array of any shape and strides, float32 or float64 (lists become float64), and
-returns a new array, or writes into ``out``, which must have the shape and dtype of ``x`` and may be
-``x`` itself. Errors: TypeError for another dtype, ValueError for another shape or a bad parameter.
+Every function takes an array of any shape and strides, float32 or float64 (lists become float64),
+and returns a new array, or writes into ``out``, which must have the shape and dtype of ``x`` and
+may be ``x`` itself. A wrong dtype is a TypeError; a wrong shape or parameter is a ValueError.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def elu(x: npt.ArrayLike, out: Array | None = None, *, alpha: float = 1.0) -> Ar
 def selu(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return ``1.0507 * elu(x, alpha=1.6733)``, the constants that keep mean 0 and variance 1.
 
-    Source: Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NIPS 2017.
+    Source: Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NIPS
+    2017.
     """
     return _apply("selu", x, out)
 
@@ -145,8 +146,8 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
 
     Raises:
         ValueError: if the name is unknown, the shapes differ or a parameter's value is bad.
-        TypeError: if a dtype is not float32 or float64, if the dtypes differ, or if the activation has
-            no such parameter.
+        TypeError: if a dtype is not float32 or float64, if the dtypes differ, or if the activation
+            has no such parameter.
 
     >>> import numpy as np
     >>> gradient("relu", np.array([-1.0, 2.0]), np.array([10.0, 10.0])).tolist()

@@ -22,8 +22,8 @@ class SparseCategoricalCrossentropy(Loss):
     """Cross-entropy, in nats, between a class label and the predicted distribution: -log p[label].
 
     Labels are integers from 0, one a sample. With ``from_logits=True`` the network's output is
-    taken as logits and the softmax is part of the loss, which is more accurate than a softmax layer.
-    Otherwise the output is probabilities: each row is divided by its sum, and p clipped to
+    taken as logits and the softmax is part of the loss, which is more accurate than a softmax
+    layer. Otherwise the output is probabilities: each row is divided by its sum, and p clipped to
     [1e-7, 1 - 1e-7]. Where they come from a softmax layer the loss is computed from its logits.
 
     Args:

@@ -178,7 +178,7 @@ class Model:
         self,
         optimizer: str | optimizers.Optimizer,
         loss: str | losses.Loss,
-        metrics: Sequence[str | metrics.Metric] | None = None,  # noqa: F811 - Keras's name
+        metrics: Sequence[str | metrics.Metric] | None = None,
     ) -> None:
         """Set what training needs. The optimizer starts afresh.
 
@@ -255,7 +255,9 @@ class Model:
             for listener in listeners:
                 listener.on_epoch_begin(epoch)
             title = f"Epoch {epoch + 1}/{epochs}"
-            logs = self._train_epoch(inputs, labels, validation, batch_size, shuffle, title, verbose)
+            logs = self._train_epoch(
+                inputs, labels, validation, batch_size, shuffle, title, verbose
+            )
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
             if self.stop_training:
@@ -396,10 +398,20 @@ class Model:
             bar.finish(batches, {})
         return np.asarray(outputs).reshape(len(inputs), *self.output_shape)
 
-    def __call__(self, x: ArrayLike) -> NDArray[Any]:
-        """Return the outputs for a batch, in inference mode: the call of the lowest latency."""
+    def __call__(self, x: ArrayLike, training: bool = False) -> NDArray[Any]:
+        """Return the outputs for one batch: the call of the lowest latency.
+
+        Args:
+            x: samples, ``(samples, *input_shape)``.
+            training: whether batch norm takes the batch's statistics (and moves its moving ones)
+                and dropout drops, differently at each call.
+        """
         inputs = self._inputs(x)
-        outputs = self._native_network().predict(inputs, max(1, len(inputs)))
+        network = self._native_network()
+        if training:
+            outputs = network.forward(inputs)
+        else:
+            outputs = network.predict(inputs, max(1, len(inputs)))
         return np.asarray(outputs).reshape(len(inputs), *self.output_shape)
 
 

@@ -169,9 +169,7 @@ def mixed_key(seed: SupportsIndex | None) -> int:
     """Return a Philox key of its own for one consumer of many streams, drawn from a seed."""
     key, stream = key_and_stream(seed)
     low, high = 0xFFFFFFFF, 32
-    words = _native.philox(
-        [stream & low, stream >> high, low, low], [key & low, key >> high]
-    )
+    words = _native.philox([stream & low, stream >> high, low, low], [key & low, key >> high])
     return int(words[0]) | int(words[1]) << high
 
 

@@ -169,6 +169,10 @@ class Network {
   // y (x.rows times the output's size, contiguous) = the network's output in inference mode.
   void predict(const SampleArray& x, T* y, Index batch_size, const Progress& progress = {}) const;
 
+  // The same for one batch in training mode: batch norm takes the batch's statistics and moves its
+  // moving ones, and dropout drops, differently at each call.
+  void forward(const SampleArray& x, T* y);
+
   // What training needs; resets the optimizer's state. Throws ValueError for a loss that does not
   // fit the output.
   void compile(const OptimizerSpec& optimizer, const LossSpec& loss);

@@ -118,7 +118,9 @@ T largest_entry(MatrixView<const T> a) {
 }
 
 std::string shape_text(Index rows, Index cols) {
-  return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
+  std::string text = "(";
+  text.append(std::to_string(rows)).append(", ").append(std::to_string(cols)).append(")");
+  return text;
 }
 
 template <class T>

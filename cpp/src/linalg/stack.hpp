@@ -32,7 +32,7 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
     if (deal) {
       const runtime::Range mine = team.share(count);
       for (Index i = mine.begin; i < mine.end; ++i) {
-        solve(runtime::Team(0, 1), i, workspace + team.rank() * bytes);
+        solve(runtime::Team(), i, workspace + team.rank() * bytes);
       }
     } else {
       for (Index i = 0; i < count; ++i) {

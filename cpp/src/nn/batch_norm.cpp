@@ -18,7 +18,7 @@ T* data(const ParameterPtr<T>& parameter) {
 // A frozen layer uses its moving statistics in training too, as in Keras.
 template <class T>
 bool uses_batch_statistics(const PlanBuilder<T>& builder, const Group<T>& group) {
-  return builder.mode() == Mode::train && builder.node(group.head).trainable;
+  return in_training(builder.mode()) && builder.node(group.head).trainable;
 }
 
 template <class T>

@@ -11,7 +11,7 @@ bool is_identity(const Node<T>& node, Mode mode) {
     return activation->activation.kind == Activation::linear;
   }
   if (const auto* dropout = std::get_if<DropoutNode>(&node.operation)) {
-    return mode != Mode::train || dropout->rate == 0.0;
+    return !in_training(mode) || dropout->rate == 0.0;
   }
   return false;
 }
@@ -43,7 +43,7 @@ bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   const bool open = group.activation.kind == Activation::linear;
   const bool dense = std::holds_alternative<DenseNode<T>>(head);
   const bool norm = std::holds_alternative<BatchNormNode<T>>(head);
-  if (std::holds_alternative<BatchNormNode<T>>(node.operation) && mode != Mode::train && dense &&
+  if (std::holds_alternative<BatchNormNode<T>>(node.operation) && !in_training(mode) && dense &&
       open && group.folded_norm < 0) {
     group.folded_norm = id;
     return true;

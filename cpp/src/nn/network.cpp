@@ -129,12 +129,15 @@ struct Network<T>::State {
     return reinterpret_cast<const T*>(static_cast<const std::byte*>(x.data) + first * x.row_stride);
   }
 
-  void check_samples(const Samples& samples) const {
+  void check_features(const SampleArray& x) const {
     const Index expected = graph.node(input).shape.size();
-    if (samples.x.cols != expected) {
-      throw ValueError("x has " + std::to_string(samples.x.cols) +
-                       " features, but the network takes " + std::to_string(expected));
-    }
+    if (x.cols == expected) return;
+    throw ValueError("x has " + std::to_string(x.cols) + " features, but the network takes " +
+                     std::to_string(expected));
+  }
+
+  void check_samples(const Samples& samples) const {
+    check_features(samples.x);
     if (!loss) throw ValueError("the network has no loss: compile it first");
     const SampleShape shape = graph.node(output).shape;
     if (loss->kind == LossKind::mean_squared_error) {
@@ -221,13 +224,25 @@ void Network<T>::exclusively(const std::function<void()>& change) {
 }
 
 template <class T>
+void Network<T>::forward(const SampleArray& x, T* y) {
+  state_->check_features(x);
+  if (x.rows == 0) return;
+  Samples samples;
+  samples.x = x;
+  samples.count = x.rows;
+  const std::unique_lock lock(state_->parameters);
+  const nn::PlanLease<T> lease = state_->lease(x.rows, Mode::forward);
+  nn::Context<T> context = state_->context(lease, samples, 0);
+  context.direct_output = y;
+  nn::run_plan(lease.plan(), context);
+  ++state_->step;
+}
+
+template <class T>
 void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
                          const Progress& progress) const {
   check_batch_size(batch_size);
-  if (x.cols != input_shape().size()) {
-    throw ValueError("x has " + std::to_string(x.cols) + " features, but the network takes " +
-                     std::to_string(input_shape().size()));
-  }
+  state_->check_features(x);
   Samples samples;
   samples.x = x;
   samples.count = x.rows;
@@ -235,11 +250,11 @@ void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
   Totals totals;
   for (Index first = 0, batches = 0; first < x.rows; first += batch_size) {
     const Index batch = std::min(batch_size, x.rows - first);
-    const nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
-    nn::Context<T> context = state_->context(lease, samples, first);
-    context.direct_output = y + first * output_shape().size();
     {
       const std::shared_lock lock(state_->parameters);
+      const nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
+      nn::Context<T> context = state_->context(lease, samples, first);
+      context.direct_output = y + first * output_shape().size();
       nn::run_plan(lease.plan(), context);
     }
     totals.samples += batch;

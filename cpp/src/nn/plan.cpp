@@ -51,7 +51,8 @@ template <class T>
 Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
                   const LossSpec* loss, const ParameterGradients<T>& gradients, int threads) {
   LossSpec criterion = loss != nullptr ? *loss : LossSpec{};
-  if (mode != Mode::infer) output = without_softmax(graph, output, criterion);
+  const bool compares = mode == Mode::evaluate || mode == Mode::train;
+  if (compares) output = without_softmax(graph, output, criterion);
   PlanBuilder<T> builder(graph, fuse(graph, output, mode), batch, mode, gradients, threads);
   const Fusion<T>& fusion = builder.fusion();
 
@@ -63,11 +64,11 @@ Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
   const NodeId result = fusion.value_of[static_cast<std::size_t>(output)];
   BufferId last = builder.value(result);
   LossBuffers losses;
-  if (mode == Mode::infer) {
+  if (compares) {
+    losses = compute_loss(builder, result, criterion);
+  } else {
     if (last == input) last = copy_of(builder, input, output);
     builder.keep(last);
-  } else {
-    losses = compute_loss(builder, result, criterion);
   }
   if (mode == Mode::train) {
     for (auto group = fusion.groups.rbegin(); group != fusion.groups.rend(); ++group) {

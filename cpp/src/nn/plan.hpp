@@ -16,9 +16,15 @@ namespace unitgain::nn {
 
 enum class Mode {
   infer,     // the output
+  forward,   // the output in training mode
   evaluate,  // the output and its loss
   train,     // the output in training mode, its loss, and the gradients
 };
+
+// Whether batch norm takes the batch's statistics and dropout drops.
+constexpr bool in_training(Mode mode) {
+  return mode == Mode::forward || mode == Mode::train;
+}
 
 using BufferId = int;
 inline constexpr BufferId no_buffer = -1;

@@ -173,7 +173,9 @@ Plan<T> PlanBuilder<T>::finish(BufferId input, BufferId output) {
   plan.mode = mode_;
   plan.input = input;
   plan.output = output;
-  plan.threads = std::min(threads_, runtime::threads_for(work_));
+  int barriers = 1;
+  for (const Step<T>& step : steps_) barriers += step.barrier ? 1 : 0;
+  plan.threads = std::min(threads_, runtime::threads_for(work_, barriers));
   plan.offsets = place(&plan.arena_bytes);
   plan.steps = std::move(steps_);
   return plan;

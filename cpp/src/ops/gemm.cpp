@@ -70,9 +70,8 @@ Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels)
       best_rows = rows;
     }
   }
-  const runtime::Team down(team.rank() % best_rows, best_rows);
-  const runtime::Team across(team.rank() / best_rows, team.size() / best_rows);
-  return {down.share(row_panels), across.share(col_panels)};
+  return {runtime::Team::share(team.rank() % best_rows, best_rows, row_panels),
+          runtime::Team::share(team.rank() / best_rows, team.size() / best_rows, col_panels)};
 }
 
 template <class T>
@@ -103,7 +102,7 @@ struct Panels {
   const T* data;
   Index panel_stride;
   Index line_stride;
-  Index depth_stride;  // 0: packed
+  Index depth_stride;  // simd::packed_panel: packed
 };
 
 // The two inner loops: this member's tiles of one mc x nc block of C, kc deep.
@@ -139,7 +138,7 @@ Panels<T> take_b(const runtime::Team& team, const MatrixView<const T>& b, bool p
     kernels.pack_b(b.data + cols.begin * b.col_stride, b.row_stride, b.col_stride, b.rows,
                    cols.size(), packed + cols.begin * b.rows);
   }
-  return {packed, kernels.nr * b.rows, 1, 0};
+  return {packed, kernels.nr * b.rows, 1, simd::packed_panel};
 }
 
 template <class T>
@@ -151,7 +150,7 @@ Panels<T> take_a(const runtime::Team& team, const MatrixView<const T>& a, bool p
     kernels.pack_a(a.data + rows.begin * a.row_stride, a.row_stride, a.col_stride, rows.size(),
                    a.cols, packed + rows.begin * a.cols);
   }
-  return {packed, kernels.mr * a.cols, 1, 0};
+  return {packed, kernels.mr * a.cols, 1, simd::packed_panel};
 }
 
 }  // namespace

@@ -83,13 +83,29 @@ struct Selu {
   }
 };
 
+// numerator (1 + numerator_lost) / (1 + e (1 + e_lost)) for 0 <= e <= 1 and losses of the size of
+// rounding errors. The quotient of the rounded numbers is corrected to first order by the losses
+// and by what rounding 1 + e loses; the inverse of 1 + e is within an eighth of 1 - e / 2, good
+// enough for that.
+template <class T>
+UNITGAIN_INLINE Vec<T> divide_by_one_plus(Vec<T> numerator, Vec<T> numerator_lost, Vec<T> e,
+                                          Vec<T> e_lost) {
+  const Vec<T> sum = T{1} + e;
+  const Vec<T> sum_lost = multiply_add<T>(e, e_lost, e - (sum - T{1}));
+  const Vec<T> inverse = multiply_add<T>(e, T(-0.5), T{1});
+  const Vec<T> quotient = numerator / sum;
+  return multiply_add<T>(quotient, multiply_add<T>(-sum_lost, inverse, numerator_lost), quotient);
+}
+
 // 1 / (1 + e) and e / (1 + e), e = exp(-|x|): neither cancels or overflows.
 struct Sigmoid {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
-    const auto [value, scale] = scaled_exp<T>(-absolute<T>(x), Format<T>::exp_zero);
+    const auto [value, scale, lost] = scaled_exp<T>(-absolute<T>(x), Format<T>::exp_zero);
     const Vec<T> e = value * scale;
-    return select<T>(x < T{0}, e, T{1}) / (T{1} + e);
+    const Mask<T> negative = x < T{0};
+    return divide_by_one_plus<T>(select<T>(negative, e, T{1}), select<T>(negative, lost, T{0}), e,
+                                 lost);
   }
   template <class T>
   UNITGAIN_INLINE static Vec<T> derivative(Vec<T> y, const Parameters&) {
@@ -133,10 +149,12 @@ struct Silu {
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
     const Mask<T> negative = x < T{0};
     // x exp x keeps its precision where exp x alone is below the normal range.
-    const auto [value, scale] = scaled_exp<T>(-absolute<T>(x), Format<T>::silu_zero);
-    Vec<T> y = x * select<T>(negative, value, T{1}) / (T{1} + value * scale);
+    const auto [value, scale, lost] = scaled_exp<T>(-absolute<T>(x), Format<T>::silu_zero);
+    Vec<T> y = divide_by_one_plus<T>(x * select<T>(negative, value, T{1}),
+                                     select<T>(negative, lost, T{0}), value * scale, lost);
     stdx::where(negative, y) = y * scale;
     stdx::where(x < Format<T>::silu_zero, y) = T{-0.0};
+    stdx::where(x > -Format<T>::silu_zero, y) = x;  // infinity too, which a correction would spoil
     return y;
   }
   // s (1 + x (1 - s)) with s = sigmoid x.
@@ -146,7 +164,7 @@ struct Silu {
     stdx::where(x > limit, x) = limit;
     stdx::where(x < -limit, x) = -limit;
     const Mask<T> negative = x < T{0};
-    const auto [value, scale] = scaled_exp<T>(-absolute<T>(x), Format<T>::exp_zero);
+    const auto [value, scale, lost] = scaled_exp<T>(-absolute<T>(x), Format<T>::exp_zero);
     const Vec<T> e = value * scale;
     const Vec<T> inverse = T{1} / (T{1} + e);
     const Vec<T> other = e * inverse;

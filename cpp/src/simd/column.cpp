@@ -74,20 +74,22 @@ void sum(const T* x, Index row_stride, Index rows, Index cols, T* sums) {
 
 // The variance is taken about a first approximation c of the mean, in a second pass: variance =
 // mean of (x - c)^2 - (mean of (x - c))^2, where the subtracted square is as small as c is close.
-// Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", The American
-// Statistician 37, 1983.
+// The first pass itself sums differences from the first row, so that a large common part of a
+// column is not summed, and a constant column has no variance at all. Source: Chan, Golub and
+// LeVeque, "Algorithms for computing the sample variance", The American Statistician 37, 1983.
 template <class T>
 void moments(const T* x, Index row_stride, Index rows, Index cols, T* mean, T* residual,
              T* variance) {
   const T count = static_cast<T>(rows);
   for_each_group<T>(cols, [&](auto columns) __attribute__((always_inline)) {
     constexpr int vectors = decltype(columns)::count;
+    Vec<T> center[vectors];
+    for (int v = 0; v < vectors; ++v) center[v] = columns.get(x, v);
     LongSum<T> sums[vectors][1];
     sum_rows(rows, sums, [&](Index i, int v, Vec<T>* partial) __attribute__((always_inline)) {
-      partial[0] += columns.get(x + i * row_stride, v);
+      partial[0] += columns.get(x + i * row_stride, v) - center[v];
     });
-    Vec<T> center[vectors];
-    for (int v = 0; v < vectors; ++v) center[v] = sums[v][0].value() / count;
+    for (int v = 0; v < vectors; ++v) center[v] += sums[v][0].value() / count;
 
     LongSum<T> deviations[vectors][2];
     sum_rows(rows, deviations, [&](Index i, int v, Vec<T>* partial) __attribute__((always_inline)) {

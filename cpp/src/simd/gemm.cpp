@@ -178,7 +178,8 @@ MultiplyTile<T> choose(Index m, Index n) {
 template <class T>
 void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
           Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
-  const bool a_packed = a_depth_stride == 0, b_packed = b_depth_stride == 0;
+  const bool a_packed = a_depth_stride == packed_panel;
+  const bool b_packed = b_depth_stride == packed_panel;
   MultiplyTile<T> kernel;
   if (a_packed) {
     kernel = b_packed ? choose<T, Layout::packed, Layout::packed>(m, n)

@@ -33,6 +33,9 @@ struct TileEpilogue {
   ActivationSpec derivative;
 };
 
+// The depth stride that stands for a packed panel: no stride of an operand in place can be this.
+inline constexpr Index packed_panel = INT64_MIN;
+
 template <class T>
 struct GemmKernels {
   Index mr;  // rows of the micro-tile
@@ -45,9 +48,9 @@ struct GemmKernels {
   // the panel's nr values; columns beyond n are zero.
   void (*pack_b)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* packed);
   // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A and B are panels as packed above
-  // (depth stride 0), or lie in place: A with any row stride and depth stride, B with unit column
-  // stride and its row stride as depth stride. When beta is 0, C is not read. The sum over k runs
-  // in one order, whatever the operands' layout and the tile's size.
+  // (depth stride packed_panel), or lie in place: A with any row stride and depth stride, B with
+  // unit column stride and its row stride as depth stride. When beta is 0, C is not read. The sum
+  // over k runs in one order, whatever the operands' layout and the tile's size.
   void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
                Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);

@@ -115,6 +115,7 @@ template <class T>
 struct Reduced {
   BitsVec<T> n;  // the integer, modulo 2^32 or 2^64
   Vec<T> r;
+  Vec<T> lost;  // what was rounded off r
 };
 
 // |x| must be below 2^9 in float and 2^13 in double.
@@ -123,9 +124,10 @@ UNITGAIN_INLINE Reduced<T> reduce_exponent(Vec<T> x) {
   using F = Format<T>;
   const Vec<T> shifted = multiply_add<T>(x, F::log2_e, F::round_shift);
   const Vec<T> n = shifted - F::round_shift;
-  Vec<T> r = multiply_add<T>(n, -F::ln2_high, x);
-  r = multiply_add<T>(n, -F::ln2_low, r);
-  return {to_bits<T>(shifted) - to_bits<T>(Vec<T>(F::round_shift)), r};
+  const Vec<T> high = multiply_add<T>(n, -F::ln2_high, x);
+  const Vec<T> r = multiply_add<T>(n, -F::ln2_low, high);
+  return {to_bits<T>(shifted) - to_bits<T>(Vec<T>(F::round_shift)), r,
+          multiply_add<T>(n, -F::ln2_low, high - r)};
 }
 
 // 2^n for n that leaves it a normal number.
@@ -140,13 +142,15 @@ UNITGAIN_INLINE Vec<T> exp_reduced(Vec<T> r) {
   return T{1} + multiply_add<T>(r * r, polynomial<T>(r, Format<T>::exp_polynomial), r);
 }
 
-// exp x as value * scale, both normal numbers, so that multiplying them is the only rounding of a
-// result below the normal range, and a caller can put other factors between. Below `zero` (which
-// says where the caller's result is 0) the value is 0; x <= 0.
+// exp x as value * scale * (1 + lost) for x <= 0. value and scale are normal numbers, so that their
+// product is the only rounding of a result below the normal range, and a caller can put other
+// factors between. `lost` estimates what was rounded off the value. Below `zero`, which says where
+// the caller's result is 0, the value is 0.
 template <class T>
 struct ScaledExp {
   Vec<T> value;
   Vec<T> scale;
+  Vec<T> lost;
 };
 
 template <class T>
@@ -155,13 +159,17 @@ UNITGAIN_INLINE ScaledExp<T> scaled_exp(Vec<T> x, T zero) {
   // Lanes far below are computed as exp 0: a product that underflows costs a hundred cycles.
   const Mask<T> far = x < zero;
   stdx::where(far, x) = T{0};
-  const auto [n, r] = reduce_exponent<T>(x);
+  const auto [n, r, r_lost] = reduce_exponent<T>(x);
+  const Vec<T> tail = multiply_add<T>(r * r, polynomial<T>(r, F::exp_polynomial), r);
+  const Vec<T> power = T{1} + tail;
+  // Relative to the power, whose inverse is within a fifth of 2 - power.
+  const Vec<T> lost = multiply_add<T>(tail - (power - T{1}), T{2} - power, r_lost);
   // Both halves of n + 2 bias are positive, and are valid biased exponents.
   const BitsVec<T> biased = n + BitsVec<T>(2 * F::exponent_bias);
   const BitsVec<T> half = biased >> 1;
-  Vec<T> value = exp_reduced<T>(r) * from_bits<T>(half << F::fraction_bits);
+  Vec<T> value = power * from_bits<T>(half << F::fraction_bits);
   stdx::where(far, value) = T{0};
-  return {value, from_bits<T>((biased - half) << F::fraction_bits)};
+  return {value, from_bits<T>((biased - half) << F::fraction_bits), lost};
 }
 
 // exp x for x <= 0, with 0 for results below the normal range.
@@ -169,7 +177,7 @@ template <class T>
 UNITGAIN_INLINE Vec<T> exp_flushed(Vec<T> x) {
   const Mask<T> tiny = x < Format<T>::exp_normal;
   stdx::where(tiny, x) = T{0};
-  const auto [n, r] = reduce_exponent<T>(x);
+  const auto [n, r, r_lost] = reduce_exponent<T>(x);
   Vec<T> value = exp_reduced<T>(r) * power_of_two<T>(n);
   stdx::where(tiny, value) = T{0};
   return value;
@@ -178,7 +186,7 @@ UNITGAIN_INLINE Vec<T> exp_flushed(Vec<T> x) {
 // exp x for 0 <= x < 80 (float) or 700 (double).
 template <class T>
 UNITGAIN_INLINE Vec<T> exp_moderate(Vec<T> x) {
-  const auto [n, r] = reduce_exponent<T>(x);
+  const auto [n, r, r_lost] = reduce_exponent<T>(x);
   return exp_reduced<T>(r) * power_of_two<T>(n);
 }
 
@@ -194,7 +202,7 @@ template <class T>
 UNITGAIN_INLINE Pair<T> expm1_negative(Vec<T> x) {
   using F = Format<T>;
   stdx::where(x < F::expm1_constant, x) = F::expm1_constant;
-  const auto [n, r] = reduce_exponent<T>(x);
+  const auto [n, r, r_lost] = reduce_exponent<T>(x);
   // p = exp r - 1 = r + r^2 q(r); |r^2 q| < |r|, so the error of the addition is exact as written.
   const Vec<T> tail = r * r * polynomial<T>(r, F::exp_polynomial);
   const Vec<T> p = r + tail;

@@ -66,7 +66,8 @@ UNITGAIN_INLINE Largest largest(const T* row, Index n) {
   return {false, first_equal<T>(row, n, stdx::hmax(best))};
 }
 
-// Writes exp(x - shift) to e (unless null) and returns its sum, without element `skipped`.
+// Writes exp(x - shift) to e (unless null) and returns its sum, without element `skipped`. NaN if
+// the shift is not finite.
 template <class T>
 UNITGAIN_INLINE T exponentials(const T* x, Index n, T shift, Index skipped, T* e) {
   LongSum<T> total;
@@ -88,7 +89,7 @@ UNITGAIN_INLINE T exponentials(const T* x, Index n, T shift, Index skipped, T* e
         }
       });
   total.add(partial);
-  return stdx::reduce(total.value());
+  return stdx::reduce(total.value()) + (shift - shift);
 }
 
 template <class T>

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <experimental/simd>
 
-#include "simd/fused.hpp"
+#include "simd/intrinsics.hpp"
 #include "simd/kernels.hpp"
 
 #define UNITGAIN_INLINE [[gnu::always_inline]] inline

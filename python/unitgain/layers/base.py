@@ -65,7 +65,7 @@ class Variable:
             raise ValueError(f"values has shape {new.shape}, but {self.name} has {self.shape}")
         self.array[...] = new
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.array if dtype is None else self.array.astype(dtype)
         return array.copy() if copy else array
 

@@ -1,0 +1,84 @@
+// The two operations for which the compiler needs to be told the instruction:
+//   fused    a * b + c with one rounding. The vector library's fma is a loop over lanes that GCC
+//   may
+//            leave out of line, where it is slow, and a weak symbol compiled for one variant.
+//   product  the 64-bit products of the lanes' lower halves. A plain 64-bit product takes three to
+//            eight instructions, and GCC 12 does not see that the upper halves are not wanted.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <experimental/simd>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace unitgain::simd::UNITGAIN_VARIANT {
+
+using Floats = std::experimental::native_simd<float>;
+using Doubles = std::experimental::native_simd<double>;
+using Words = std::experimental::native_simd<std::uint64_t>;
+
+#define UNITGAIN_INTRINSIC [[gnu::always_inline]] inline
+
+#if defined(__AVX512F__)
+
+#define UNITGAIN_FUSED 1
+UNITGAIN_INTRINSIC Floats fused(Floats a, Floats b, Floats c) {
+  return std::bit_cast<Floats>(_mm512_fmadd_ps(std::bit_cast<__m512>(a), std::bit_cast<__m512>(b),
+                                               std::bit_cast<__m512>(c)));
+}
+UNITGAIN_INTRINSIC Doubles fused(Doubles a, Doubles b, Doubles c) {
+  return std::bit_cast<Doubles>(_mm512_fmadd_pd(
+      std::bit_cast<__m512d>(a), std::bit_cast<__m512d>(b), std::bit_cast<__m512d>(c)));
+}
+UNITGAIN_INTRINSIC Words product(Words a, Words b) {
+  // Not _mm512_mul_epu32, whose undefined operand GCC 12 warns of. All lanes are taken either way.
+  return std::bit_cast<Words>(
+      _mm512_maskz_mul_epu32(0xff, std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
+}
+
+#elif defined(__AVX2__) && defined(__FMA__)
+
+#define UNITGAIN_FUSED 1
+UNITGAIN_INTRINSIC Floats fused(Floats a, Floats b, Floats c) {
+  return std::bit_cast<Floats>(_mm256_fmadd_ps(std::bit_cast<__m256>(a), std::bit_cast<__m256>(b),
+                                               std::bit_cast<__m256>(c)));
+}
+UNITGAIN_INTRINSIC Doubles fused(Doubles a, Doubles b, Doubles c) {
+  return std::bit_cast<Doubles>(_mm256_fmadd_pd(
+      std::bit_cast<__m256d>(a), std::bit_cast<__m256d>(b), std::bit_cast<__m256d>(c)));
+}
+UNITGAIN_INTRINSIC Words product(Words a, Words b) {
+  return std::bit_cast<Words>(
+      _mm256_mul_epu32(std::bit_cast<__m256i>(a), std::bit_cast<__m256i>(b)));
+}
+
+#elif defined(__x86_64__)
+
+UNITGAIN_INTRINSIC Words product(Words a, Words b) {
+  return std::bit_cast<Words>(_mm_mul_epu32(std::bit_cast<__m128i>(a), std::bit_cast<__m128i>(b)));
+}
+
+#elif defined(__aarch64__)
+
+#define UNITGAIN_FUSED 1
+UNITGAIN_INTRINSIC Floats fused(Floats a, Floats b, Floats c) {
+  return std::bit_cast<Floats>(vfmaq_f32(
+      std::bit_cast<float32x4_t>(c), std::bit_cast<float32x4_t>(a), std::bit_cast<float32x4_t>(b)));
+}
+UNITGAIN_INTRINSIC Doubles fused(Doubles a, Doubles b, Doubles c) {
+  return std::bit_cast<Doubles>(vfmaq_f64(
+      std::bit_cast<float64x2_t>(c), std::bit_cast<float64x2_t>(a), std::bit_cast<float64x2_t>(b)));
+}
+UNITGAIN_INTRINSIC Words product(Words a, Words b) {
+  return std::bit_cast<Words>(
+      vmull_u32(vmovn_u64(std::bit_cast<uint64x2_t>(a)), vmovn_u64(std::bit_cast<uint64x2_t>(b))));
+}
+
+#endif
+
+}  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -1,0 +1,310 @@
+import mpmath
+import numpy as np
+import pytest
+
+import unitgain as ug
+from sweep_activations import references, ulp_errors
+from unitgain import _native, activations
+from variants import rerun_on_other_variants
+
+test_other_variants = rerun_on_other_variants(__file__)
+
+names = _native.activation_names()
+dtypes = [np.float32, np.float64]
+mpmath.mp.prec = 200
+
+alpha = mpmath.mpf("1.6732632423543772848170429916717")
+scale = mpmath.mpf("1.0507009873554804934193349852946")
+
+# The definitions, in arithmetic of 200 bits: each function and its derivative.
+exact = {
+    "linear": (lambda x: x, lambda x: mpmath.mpf(1)),
+    "relu": (lambda x: max(x, mpmath.mpf(0)), lambda x: mpmath.mpf(x > 0)),
+    "leaky_relu": (
+        lambda x: x if x > 0 else mpmath.mpf(0.2) * x,
+        lambda x: mpmath.mpf(1 if x > 0 else 0.2),
+    ),
+    "elu": (
+        lambda x: x if x > 0 else mpmath.expm1(x),
+        lambda x: mpmath.mpf(1) if x > 0 else mpmath.exp(x),
+    ),
+    "selu": (
+        lambda x: scale * (x if x > 0 else alpha * mpmath.expm1(x)),
+        lambda x: scale * (1 if x > 0 else alpha * mpmath.exp(x)),
+    ),
+    "sigmoid": (
+        lambda x: 1 / (1 + mpmath.exp(-x)),
+        lambda x: mpmath.exp(-x) / (1 + mpmath.exp(-x)) ** 2,
+    ),
+    "tanh": (mpmath.tanh, lambda x: mpmath.sech(x) ** 2),
+    "silu": (
+        lambda x: x / (1 + mpmath.exp(-x)),
+        lambda x: (1 + x * mpmath.exp(-x) / (1 + mpmath.exp(-x))) / (1 + mpmath.exp(-x)),
+    ),
+}
+
+
+def samples(dtype: type, n: int = 60) -> np.ndarray:
+    """Values of every size and sign: denormal, tiny, ordinary, where exp underflows, huge."""
+    rng = np.random.default_rng(0)
+    edge = 104.0 if dtype is np.float32 else 746.0
+    tiny = np.finfo(dtype).smallest_subnormal
+    parts = [
+        rng.uniform(-1, 1, n) * 10.0 ** rng.uniform(-30, 0, n),
+        rng.uniform(-4, 4, 2 * n),
+        rng.uniform(-1.1 * edge, 1.1 * edge, n),
+        rng.uniform(-edge, -0.8 * edge, n),
+        np.array([0.625, 88.8, 709.9, 1e30]) * rng.choice([-1, 1], (3, 1)),
+    ]
+    x = np.concatenate([p.ravel() for p in parts]).astype(dtype)
+    return np.concatenate([x, np.array([tiny, -tiny, 7 * tiny, -7 * tiny], dtype)])
+
+
+def ulp_of(value: mpmath.mpf, dtype: type) -> mpmath.mpf:
+    info = np.finfo(dtype)
+    exponent = mpmath.frexp(value)[1] if value else info.minexp + 1
+    return mpmath.ldexp(1, max(exponent - info.nmant - 1, info.minexp - info.nmant))
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", names)
+def test_forward_is_within_2_ulp(name, dtype):
+    x = samples(dtype)
+    y = activations.get(name)(x)
+    assert y.dtype == dtype
+    for xi, yi in zip(x, y, strict=True):
+        true = exact[name][0](mpmath.mpf(float(xi)))
+        if abs(true) > float(np.finfo(dtype).max):
+            continue
+        error = abs(mpmath.mpf(float(yi)) - true) / ulp_of(true, dtype)
+        assert error <= 2, f"{name}({xi!r}) = {yi!r}, {mpmath.nstr(error, 4)} ulp"
+
+
+@pytest.mark.parametrize("name", references)
+def test_forward_is_within_2_ulp_on_a_sweep_of_float32(name):
+    function, parameters, reference = references[name]
+    bits = np.arange(0, 1 << 32, 20011, dtype=np.uint64).astype(np.uint32)
+    x = bits.view(np.float32)
+    with np.errstate(all="ignore"):
+        expected = reference(x.astype(np.float64))
+        errors = ulp_errors(activations.get(function)(x, **parameters), expected)
+    assert errors.max() <= 2
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", names)
+def test_gradient_is_the_derivative_times_upstream(name, dtype):
+    x = samples(dtype)
+    x = x[np.abs(x) < 1e3]
+    upstream = np.random.default_rng(1).standard_normal(x.size).astype(dtype)
+    got = activations.gradient(name, x, upstream)
+    true = np.array([float(exact[name][1](mpmath.mpf(float(v)))) for v in x])
+    # The derivative follows from the output, which has rounded: the error is relative to 1.
+    np.testing.assert_allclose(got, upstream * true, rtol=0, atol=20 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("name", names)
+def test_gradient_agrees_with_central_differences(name):
+    x = np.random.default_rng(2).uniform(-3, 3, 100)
+    x = x[np.abs(x) > 1e-3]
+    f = activations.get(name)
+    h = 1e-5
+    differences = (f(x + h) - f(x - h)) / (2 * h)
+    np.testing.assert_allclose(
+        activations.gradient(name, x, np.ones_like(x)), differences, rtol=1e-8, atol=1e-9
+    )
+
+
+limits = {  # at -inf and +inf
+    "linear": (-np.inf, np.inf),
+    "relu": (0, np.inf),
+    "leaky_relu": (-np.inf, np.inf),
+    "elu": (-1, np.inf),
+    "selu": (-float(scale * alpha), np.inf),
+    "sigmoid": (0, 1),
+    "tanh": (-1, 1),
+    "silu": (0, np.inf),
+}
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", names)
+def test_zero_infinity_and_nan(name, dtype):
+    f = activations.get(name)
+    x = np.array([0.0, -0.0, -np.inf, np.inf, np.nan], dtype)
+    y = f(x)
+    at_zero = 0.5 if name == "sigmoid" else 0
+    expected = np.array([at_zero, at_zero, *limits[name], np.nan], dtype)
+    np.testing.assert_array_equal(y, expected)
+    if at_zero == 0:
+        np.testing.assert_array_equal(np.signbit(y[:2]), [False, True])
+    largest = np.finfo(dtype).max
+    np.testing.assert_array_equal(f(np.array([-largest], dtype)) < 0.1 * largest, [True])
+    gradient = activations.gradient(name, x[2:4], np.ones(2, dtype))
+    slopes = {"leaky_relu": (0.2, 1), "selu": (0, float(scale)), "linear": (1, 1)}
+    expected = (0, 0) if name in ("sigmoid", "tanh") else slopes.get(name, (0, 1))
+    np.testing.assert_allclose(gradient, expected, atol=2 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", names)
+@pytest.mark.parametrize("n", [0, 1, 3, 7, 15, 17, 31, 33, 100])
+def test_every_length_gives_each_element_its_own_value(name, dtype, n):
+    x = np.random.default_rng(n).standard_normal(100).astype(dtype)
+    f = activations.get(name)
+    np.testing.assert_array_equal(f(x[:n]), f(x)[:n])
+    g = activations.gradient(name, x, x)
+    np.testing.assert_array_equal(activations.gradient(name, x[:n], x[:n]), g[:n])
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", [*names, "softmax"])
+def test_any_thread_count_gives_the_same_bits(name, dtype):
+    x = np.random.default_rng(3).standard_normal((613, 333)).astype(dtype)
+    f = activations.get(name)
+    results = []
+    for count in (1, 2, 3):
+        with ug.threads(count):
+            results.append((f(x), activations.gradient(name, x, x)))
+    for y, g in results[1:]:
+        np.testing.assert_array_equal(y, results[0][0])
+        np.testing.assert_array_equal(g, results[0][1])
+
+
+def test_parameters_are_used():
+    x = np.array([-2.0, 3.0])
+    np.testing.assert_array_equal(activations.leaky_relu(x, negative_slope=0.5), [-1, 3])
+    np.testing.assert_allclose(activations.elu(x, alpha=3), [3 * np.expm1(-2), 3], rtol=1e-15)
+    one = np.ones(2)
+    np.testing.assert_array_equal(
+        activations.gradient("leaky_relu", x, one, negative_slope=0.5), [0.5, 1]
+    )
+    np.testing.assert_allclose(
+        activations.gradient("elu", x, one, alpha=3), [3 * np.exp(-2), 1], rtol=1e-14
+    )
+
+
+views = {
+    "transposed": lambda a: a.T,
+    "reversed": lambda a: a[::-1, ::-1],
+    "every second": lambda a: a[::2, ::2],
+    "one row": lambda a: a[:1],
+    "broadcast": lambda a: np.broadcast_to(a[0], (4, a.shape[1])),
+    "unaligned": lambda a: unaligned(a),
+    "scalar": lambda a: a[0, 0],
+    "three-dimensional": lambda a: a.reshape(2, 3, -1)[:, ::-1],
+    "empty": lambda a: a[:0],
+}
+
+
+def unaligned(a: np.ndarray) -> np.ndarray:
+    raw = np.empty(a.nbytes + 1, np.uint8)
+    view = raw[1:].view(a.dtype).reshape(a.shape)
+    view[...] = a
+    return view
+
+
+@pytest.mark.parametrize("view", views.values(), ids=views.keys())
+@pytest.mark.parametrize("name", ["silu", "softmax"])
+def test_any_strides_give_what_a_contiguous_copy_gives(name, view):
+    a = np.random.default_rng(4).standard_normal((6, 10)).astype(np.float32)
+    x = view(a)
+    if name == "softmax" and np.ndim(x) == 0:
+        return
+    f = activations.get(name)
+    np.testing.assert_array_equal(f(x), f(np.array(x, order="C")))
+    upstream = np.ascontiguousarray(x)[...].reshape(np.shape(x))
+    g = activations.gradient(name, x, upstream)
+    np.testing.assert_array_equal(g, activations.gradient(name, np.array(x, order="C"), upstream))
+
+
+def test_out_receives_the_result():
+    x = np.random.default_rng(5).standard_normal((8, 8))
+    expected = activations.tanh(x)
+    out = np.empty_like(x)
+    assert activations.tanh(x, out) is out
+    np.testing.assert_array_equal(out, expected)
+    strided = np.empty((8, 16))[:, ::2]
+    assert activations.tanh(x, out=strided) is strided
+    np.testing.assert_array_equal(strided, expected)
+    itself = x.copy()
+    activations.tanh(itself, itself)
+    np.testing.assert_array_equal(itself, expected)
+    activations.tanh(x, out=x.T)
+    np.testing.assert_array_equal(x, expected.T)
+
+
+def test_out_may_overlap_x():
+    a = np.random.default_rng(6).standard_normal(300)
+    expected = activations.silu(a[:-1])
+    np.testing.assert_array_equal(activations.silu(a[:-1], out=a[1:]), expected)
+
+
+def test_softmax_along_each_axis_into_out():
+    x = np.random.default_rng(7).standard_normal((3, 4, 5))
+    e = np.exp(x)
+    for axis in (-3, -2, -1, 0, 1, 2):
+        expected = e / e.sum(axis=axis, keepdims=True)
+        np.testing.assert_allclose(activations.softmax(x, axis), expected, rtol=1e-14)
+        out = np.empty_like(x)
+        assert activations.softmax(x, axis=axis, out=out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-14)
+        g = activations.gradient("softmax", x, x, axis=axis)
+        true = expected * (x - (x * expected).sum(axis=axis, keepdims=True))
+        np.testing.assert_allclose(g, true, rtol=1e-12, atol=1e-15)
+
+
+def test_lists_are_float64():
+    y = activations.relu([-1, 2])
+    assert y.dtype == np.float64
+    np.testing.assert_array_equal(y, [0, 2])
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.int64, np.float16, np.complex128, np.longdouble, ">f8", object]
+)
+def test_other_dtypes_are_refused(dtype):
+    x = np.ones(3, dtype=dtype)
+    for f in (activations.relu, activations.softmax):
+        with pytest.raises(TypeError, match=r"x has dtype .*, expected float32 or float64"):
+            f(x)
+
+
+def test_bad_out_is_refused():
+    x = np.ones(3)
+    with pytest.raises(ValueError, match=r"out has shape \(4,\), but x has \(3,\)"):
+        activations.relu(x, np.ones(4))
+    with pytest.raises(TypeError, match="out has dtype float32, but x has float64"):
+        activations.relu(x, np.ones(3, np.float32))
+    with pytest.raises(TypeError, match="out must be an array"):
+        activations.relu(x, [1.0, 2.0, 3.0])
+    readonly = np.ones(3)
+    readonly.flags.writeable = False
+    with pytest.raises(ValueError, match="out is read-only"):
+        activations.relu(x, readonly)
+    with pytest.raises(ValueError, match=r"upstream has shape \(2,\), but x has \(3,\)"):
+        activations.gradient("relu", x, np.ones(2))
+
+
+def test_bad_names_and_parameters_are_refused():
+    with pytest.raises(ValueError, match=r"unknown activation 'rleu', expected one of .*'relu'"):
+        activations.gradient("rleu", [1.0], [1.0])
+    with pytest.raises(ValueError, match=r"unknown activation 'sigmod'.*did you mean 'sigmoid'"):
+        activations.get("sigmod")
+    with pytest.raises(TypeError, match="an activation is a name, a function or None, not int"):
+        activations.get(3)
+    with pytest.raises(ValueError, match="negative_slope must be finite and at least 0"):
+        activations.leaky_relu([1.0], negative_slope=-1)
+    with pytest.raises(ValueError, match="alpha must be finite"):
+        activations.elu([1.0], alpha=float("nan"))
+    with pytest.raises(TypeError, match=r"relu\(\) got an unexpected parameter 'alpha'"):
+        activations.gradient("relu", [1.0], [1.0], alpha=1)
+    with pytest.raises(ValueError, match="axis is 2, but the array has 1 dimensions"):
+        activations.softmax([1.0], axis=2)
+
+
+def test_get_finds_names_and_keeps_callables():
+    assert activations.get(None) is activations.linear
+    assert activations.get("swish") is activations.silu
+    assert activations.get(abs) is abs
+    assert {activations.get(name).__name__ for name in names} == set(names)

@@ -1,0 +1,160 @@
+"""The gradient of every node against central differences in float64, on every variant."""
+
+import numpy as np
+import pytest
+from variants import rerun_on_other_variants
+
+import unitgain as ug
+from unitgain import _native
+from unitgain.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
+
+test_other_variants = rerun_on_other_variants(__file__)
+
+LABELS = np.array([0, 2, 1, 1, 0, 2, 2])
+LOGITS_LOSS = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
+ACTIVATIONS = ["relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu"]
+
+
+def model_of(layers, shape=(4,), loss=LOGITS_LOSS):
+    """Return a compiled float64 model with weights away from their special initial values."""
+    ug.random.seed(11)
+    model = ug.Sequential([Input(shape, dtype="float64"), *layers])
+    model.compile("adam", loss)
+    rng = np.random.default_rng(12)
+    for weight in model.weights:
+        weight.array[...] += 0.3 * np.abs(rng.standard_normal(weight.shape))
+    return model
+
+
+def check_gradients(model, y, shape=(4,), step=1e-6):
+    rng = np.random.default_rng(13)
+    x = rng.standard_normal((len(y), *shape))
+    before = model.get_weights()
+    loss, gradients = model.gradients(x, y)
+    assert np.isfinite(loss)
+    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
+        assert gradient.shape == weight.shape
+        for index in np.ndindex(weight.shape):
+            value = weight.array[index]
+            weight.array[index] = value + step
+            above = model.gradients(x, y)[0]
+            weight.array[index] = value - step
+            below = model.gradients(x, y)[0]
+            weight.array[index] = value
+            numeric = (above - below) / (2 * step)
+            # Rounding of the losses over 2 step, and the difference's own error of step^2.
+            assert abs(numeric - gradient[index]) < 2e-9 * (1 + abs(numeric)), weight.name
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_dense_with_activation(name):
+    check_gradients(model_of([Dense(5, activation=name), Dense(6, activation=name), Dense(3)]), LABELS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_layer_behind_batch_norm(name):
+    layers = [Dense(5), BatchNormalization(), Activation(name), Dense(3)]
+    check_gradients(model_of(layers), LABELS)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_layer_that_follows_another(name):
+    layers = [Dense(5, activation="tanh"), Activation(name), BatchNormalization(), Dense(3)]
+    check_gradients(model_of(layers), LABELS)
+
+
+def test_batch_norm_first_and_without_scale_or_center():
+    layers = [BatchNormalization(scale=False), Dense(5), BatchNormalization(center=False), Dense(3)]
+    check_gradients(model_of(layers), LABELS)
+
+
+def test_dropout_keeps_its_mask_in_the_backward_pass():
+    layers = [Dense(16, activation="relu"), Dropout(0.4), Dense(8), Dropout(0.2), Dense(3)]
+    check_gradients(model_of(layers), LABELS)
+
+
+def test_dense_without_bias_and_softmax_at_the_end():
+    layers = [Dense(5, use_bias=False, activation="tanh"), Dense(3, activation="softmax")]
+    check_gradients(model_of(layers, loss="sparse_categorical_crossentropy"), LABELS)
+
+
+def test_softmax_inside_a_network():
+    check_gradients(model_of([Dense(5, activation="softmax"), Dense(3)]), LABELS)
+
+
+def test_cross_entropy_of_probabilities_that_come_from_no_softmax():
+    layers = [Dense(3, activation="sigmoid")]
+    check_gradients(model_of(layers, loss="sparse_categorical_crossentropy"), LABELS)
+
+
+def test_mean_squared_error():
+    targets = np.random.default_rng(1).standard_normal((7, 2))
+    layers = [Dense(5, activation="tanh"), Dense(2)]
+    check_gradients(model_of(layers, loss="mse"), targets)
+
+
+def test_flatten_and_dense_on_samples_of_several_rows():
+    layers = [Dense(4, activation="relu"), BatchNormalization(), Flatten(), Dense(3)]
+    check_gradients(model_of(layers, shape=(2, 3)), LABELS, shape=(2, 3))
+
+
+def test_frozen_batch_norm_uses_its_moving_statistics():
+    frozen = BatchNormalization(trainable=False)
+    check_gradients(model_of([Dense(5), frozen, Activation("relu"), Dense(3)]), LABELS)
+
+
+def test_frozen_layers_have_no_gradients():
+    layers = [Dense(5, trainable=False), Dense(4, activation="relu"), Dense(3)]
+    model = model_of(layers)
+    assert [w.name for w in model.trainable_weights] == [
+        f"{layer.name}/{part}" for layer in layers[1:] for part in ("kernel", "bias")
+    ]
+    check_gradients(model, LABELS)
+
+
+def test_nodes_with_several_readers_and_shared_parameters_add_up_their_gradients():
+    """A residual block whose two dense nodes share one kernel and bias: x + f(f(x))."""
+    native = _native.float64
+    rng = np.random.default_rng(3)
+    parameters = {}
+    for name, shape in [("kernel", (4, 4)), ("bias", (4,)), ("head", (4, 3))]:
+        parameters[name] = native.Parameter(name, shape)
+        parameters[name].array[...] = rng.standard_normal(shape)
+    graph = native.Graph()
+    x = graph.input(1, 4)
+    first = graph.activation(
+        graph.dense(x, parameters["kernel"], parameters["bias"], True), "tanh"
+    )
+    second = graph.activation(
+        graph.dense(first, parameters["kernel"], parameters["bias"], True), "silu"
+    )
+    total = graph.add(graph.add(first, second), first)
+    network = native.Network(graph, graph.dense(total, parameters["head"], None, True))
+    network.compile(ug.optimizers.SGD().spec(), LOGITS_LOSS.spec)
+    data = rng.standard_normal((5, 4))
+    labels = np.array([0, 1, 2, 1, 0], np.int32)
+
+    def loss():
+        return network.gradients(data, labels)[0].loss / 5
+
+    def reference():
+        kernel, bias, head = (p.array for p in parameters.values())
+        a = np.tanh(data @ kernel + bias)
+        z = a @ kernel + bias
+        logits = (2 * a + z / (1 + np.exp(-z))) @ head
+        shifted = logits - logits.max(1, keepdims=True)
+        return -(shifted[range(5), labels] - np.log(np.exp(shifted).sum(1))).mean()
+
+    assert loss() == pytest.approx(reference(), rel=1e-13)
+    _, gradients = network.gradients(data, labels)
+    for parameter, gradient in zip(network.trainable, gradients, strict=True):
+        for index in np.ndindex(gradient.shape):
+            value = parameter.array[index]
+            parameter.array[index] = value + 1e-6
+            above = reference()
+            parameter.array[index] = value - 1e-6
+            below = reference()
+            parameter.array[index] = value
+            assert (above - below) / 2e-6 == pytest.approx(gradient[index], rel=1e-7, abs=2e-9)

@@ -1,0 +1,216 @@
+"""ug.matmul against NumPy in float64, on every variant."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from variants import rerun_on_other_variants
+
+import unitgain as ug
+
+test_other_variants = rerun_on_other_variants(__file__)
+
+# Edges of the micro-tiles (4, 6, 12, 14 rows; 4 to 32 columns), of the blocks (k of 256), and of what
+# is packed.
+SIZES = [1, 2, 3, 5, 7, 8, 13, 14, 15, 16, 17, 29, 31, 32, 33, 43, 64, 97]
+DTYPES = [np.float32, np.float64]
+
+
+def bound(a, b, dtype):
+    """Return gamma_k |A| |B|: what rounding may cost, Higham's Accuracy and Stability, 3.5."""
+    k = a.shape[-1]
+    unit = np.finfo(dtype).eps / 2
+    magnitude = np.abs(a).astype(np.longdouble) @ np.abs(b).astype(np.longdouble)
+    return (k + 1) * unit / (1 - (k + 1) * unit) * magnitude + np.finfo(dtype).smallest_subnormal
+
+
+def check(a, b, result):
+    exact = a.astype(np.longdouble) @ b.astype(np.longdouble)
+    assert result.dtype == a.dtype
+    assert result.shape == exact.shape
+    assert (np.abs(result - exact) <= bound(a, b, a.dtype)).all()
+
+
+def random(rng, shape, dtype):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_product_is_within_the_rounding_bound_for_tile_and_block_edges(dtype):
+    rng = np.random.default_rng(0)
+    shapes = [(m, n, k) for m in SIZES for n in SIZES for k in (1, 19)]
+    shapes += [(m, n, k) for m in (1, 15, 100) for n in (1, 33, 100) for k in (255, 256, 257, 600)]
+    for m, n, k in shapes:
+        a, b = random(rng, (m, k), dtype), random(rng, (k, n), dtype)
+        check(a, b, ug.matmul(a, b))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_product_spans_several_blocks_of_every_loop(dtype):
+    rng = np.random.default_rng(1)
+    for m, n, k in [(1100, 70, 520), (60, 3200, 300), (700, 40, 1)]:
+        a, b = random(rng, (m, k), dtype), random(rng, (k, n), dtype)
+        check(a, b, ug.matmul(a, b))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_strided_reversed_transposed_and_broadcast_operands_are_read_in_place(dtype):
+    rng = np.random.default_rng(2)
+    for m, n, k in [(5, 3, 4), (37, 41, 29), (130, 67, 300)]:
+        base_a, base_b = random(rng, (2 * m, 3 * k), dtype), random(rng, (3 * k, 2 * n), dtype)
+        lefts = [
+            base_a[::2, ::3],
+            base_a[::-2, ::-3],
+            np.asfortranarray(base_a[:m, :k]),
+            np.broadcast_to(base_a[:1, :k], (m, k)),
+            np.broadcast_to(base_a[:m, :1], (m, k)),
+        ]
+        rights = [
+            base_b[::3, ::2],
+            base_b[::-3, ::-2],
+            np.asfortranarray(base_b[:k, :n]),
+            np.broadcast_to(base_b[:1, :n], (k, n)),
+        ]
+        for a in lefts:
+            for b in rights:
+                check(a, b, ug.matmul(a, b))
+
+
+def test_unaligned_operands_and_other_byte_strides_give_the_right_product():
+    raw = np.zeros(4 * 12 + 1, np.uint8)
+    a = raw[1:].view(np.float32).reshape(3, 4)
+    a[...] = np.arange(12).reshape(3, 4)
+    np.testing.assert_array_equal(ug.matmul(a, np.eye(4, dtype=np.float32)), a)
+    record = np.zeros(6, [("pad", np.int8), ("x", np.float64)])
+    record["x"] = np.arange(6)
+    np.testing.assert_array_equal(ug.matmul(np.eye(6), record["x"]), np.arange(6.0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((0, 3), (3, 4)),
+        ((3, 0), (0, 4)),
+        ((3, 4), (4, 0)),
+        ((0, 0), (0, 0)),
+        ((4,), (4,)),
+        ((4,), (4, 3)),
+        ((3, 4), (4,)),
+        ((0,), (0,)),
+        ((2, 3, 4), (4, 5)),
+        ((3, 4), (2, 4, 5)),
+        ((5, 1, 2, 3), (4, 3, 2)),
+        ((4,), (2, 4, 5)),
+        ((2, 3, 4), (4,)),
+        ((0, 2, 3), (3, 2)),
+    ],
+)
+def test_shapes_follow_numpy(a, b, dtype):
+    rng = np.random.default_rng(3)
+    x, y = random(rng, a, dtype), random(rng, b, dtype)
+    expected = np.matmul(x, y)
+    result = ug.matmul(x, y)
+    assert np.shape(result) == expected.shape
+    assert np.asarray(result).dtype == dtype
+    np.testing.assert_allclose(result, expected, rtol=20 * np.finfo(dtype).eps, atol=1e-5)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(0, 300), st.integers(0, 2**32 - 1))
+def test_any_shape_is_within_the_rounding_bound(m, n, k, seed):
+    rng = np.random.default_rng(seed)
+    a, b = random(rng, (m, k), np.float32), random(rng, (k, n), np.float32)
+    check(a, b, ug.matmul(a, b))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_do_not_depend_on_the_number_of_threads(dtype):
+    rng = np.random.default_rng(4)
+    for m, n, k in [(400, 500, 300), (33, 2000, 200), (3000, 20, 100), (64, 64, 5000)]:
+        a, b = random(rng, (m, k), dtype), random(rng, (k, n), dtype)
+        results = []
+        for threads in (1, 2, 3, 4):
+            with ug.threads(threads):
+                results.append(ug.matmul(a, b))
+        for other in results[1:]:
+            np.testing.assert_array_equal(results[0], other)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_out_may_have_any_strides_and_may_overlap_the_operands(dtype):
+    rng = np.random.default_rng(5)
+    a, b = random(rng, (20, 20), dtype), random(rng, (20, 20), dtype)
+    expected = ug.matmul(a, b)
+    for out in (
+        np.empty((20, 20), dtype),
+        np.empty((20, 20), dtype, order="F"),
+        np.empty((40, 60), dtype)[::2, ::3],
+        np.empty((20, 20), dtype)[::-1, ::-1],
+    ):
+        assert ug.matmul(a, b, out) is out
+        np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-6)
+    x = a.copy()
+    assert ug.matmul(x, b, out=x) is x
+    np.testing.assert_array_equal(x, expected)
+    stack = random(rng, (3, 20, 20), dtype)
+    expected = np.stack([ug.matmul(m, b) for m in stack])
+    shifted = np.empty((4, 20, 20), dtype)
+    shifted[1:] = stack
+    ug.matmul(shifted[1:], b, out=shifted[:3])
+    np.testing.assert_array_equal(shifted[:3], expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["linear", "relu", "tanh", "sigmoid", "silu", "elu", "selu"])
+def test_bias_and_activation_are_applied_to_the_product(dtype, name):
+    rng = np.random.default_rng(6)
+    for m, n, k in [(1, 1, 1), (7, 5, 3), (50, 70, 300), (33, 129, 40)]:
+        a, b, bias = random(rng, (m, k), dtype), random(rng, (k, n), dtype), random(rng, n, dtype)
+        result = ug.matmul(a, b, bias=bias, activation=name)
+        z = a.astype(np.float64) @ b.astype(np.float64) + bias
+        expected = getattr(ug.activations, name)(z)
+        slack = bound(a, b, dtype) + 4 * np.finfo(dtype).eps * (np.abs(z) + np.abs(expected) + 1)
+        assert (np.abs(result - expected) <= 1.8 * slack).all()
+
+
+def test_nan_and_infinity_come_out_as_numpy_has_them():
+    a = np.array([[np.inf, 1.0], [np.nan, 0.0], [1.0, 2.0], [np.inf, -np.inf]], np.float32)
+    b = np.array([[1.0, 0.0], [1.0, -1.0]], np.float32)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(ug.matmul(a, b), np.matmul(a, b))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((np.ones((2, 3)), np.ones((4, 2))), ValueError, ["(4, 2)", "(2, 3)", "3 rows"]),
+        ((np.ones((2, 3), np.float32), np.ones((3, 2))), TypeError, ["float64", "float32"]),
+        ((np.ones((2, 3), int), np.ones((3, 2))), TypeError, ["a has dtype int64"]),
+        ((np.float64(2), np.ones((3, 2))), ValueError, ["a is a scalar"]),
+        ((np.ones((2, 2, 3)), np.ones((3, 3, 2))), ValueError, ["do not broadcast"]),
+        ((np.ones((2, 3)), np.ones((3, 2)), np.ones((2, 3))), ValueError, ["out has shape (2, 3)"]),
+        (
+            (np.ones((2, 3)), np.ones((3, 2)), np.ones((2, 2), np.float32)),
+            TypeError,
+            ["out has dtype float32"],
+        ),
+    ],
+)
+def test_errors_name_the_argument_and_what_came(arguments, error, words):
+    with pytest.raises(error) as raised:
+        ug.matmul(*arguments)
+    for word in words:
+        assert word in str(raised.value)
+
+
+def test_keyword_errors_name_the_argument_and_what_came():
+    a, b = np.ones((2, 3)), np.ones((3, 2))
+    with pytest.raises(ValueError, match=r"bias has shape \(3,\), expected \(2,\)"):
+        ug.matmul(a, b, bias=np.ones(3))
+    with pytest.raises(ValueError, match="relu"):
+        ug.matmul(a, b, activation="rleu")
+    locked = np.ones((2, 2))
+    locked.flags.writeable = False
+    with pytest.raises(ValueError, match="out is read-only"):
+        ug.matmul(a, b, out=locked)
