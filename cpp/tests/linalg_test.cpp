@@ -56,8 +56,8 @@ UNITGAIN_TYPED_TEST(linalg_refuses_shapes_that_do_not_fit) {
     return MatrixView<T>{data.data(), rows, cols, cols, 1};
   };
   const MatrixView<const T> a = {data.data(), 4, 3, 3, 1}, b = {data.data(), 3, 4, 4, 1};
-  const auto check = [](const std::string& text, const std::string& expected) {
-    CHECK(text == expected, text);
+  const auto check = [](const std::string& actual, const std::string& expected) {
+    CHECK(actual == expected, actual);
   };
   check(message<ValueError>([&] { pinv<T>(a, view(4, 3), 0); }),
         "out has shape (4, 3), but a has shape (4, 3)");
