@@ -22,7 +22,7 @@ LEARNING_RATE = 1e-3
 COMPARED = (
     "matmul/float32/1024x1024x1024",
     "activations/tanh/float32/1048576",
-    "batch_norm/256x512",
+    "batch_norm/forward/256x512",
     "linalg/pinv/float32/200x100",
     "training/step/64-256-128-10-batch-norm",
 )
