@@ -1,7 +1,12 @@
-"""A batch normalisation layer's training step, with a squared error and plain gradient descent."""
+"""Batch normalisation in training: forward alone, and a layer's whole step.
+
+Forward normalises by the batch's moments and moves the moving ones. The step adds a squared error,
+the gradients of gamma and beta, and plain gradient descent.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +23,31 @@ STEPS = 3  # after which the contenders' weights are compared
 
 def cases() -> list[Case]:
     """Return the cases by rows and features."""
-    return [_case(rows, features) for rows, features in SHAPES]
+    return [kind(rows, features) for kind in (_forward, _step) for rows, features in SHAPES]
+
+
+def _tolerance(rows: int, sums: int) -> float:
+    """Return what that many sums over the rows may differ by, relative to their terms.
+
+    A sum of n terms in any order is within n u of the exact one, u being half the type's epsilon
+    (N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, section
+    4.2); both sides have such sums.
+    """
+    return sums * rows * float(np.finfo(np.float32).eps)
+
+
+def _inputs(rows: int, features: int) -> tuple[Array, Array]:
+    """Return samples and targets."""
+    generator = np.random.default_rng(0)
+    x = 1 + 2 * generator.standard_normal((rows, features), np.float32)
+    return x, generator.standard_normal((rows, features), np.float32)
+
+
+def _model(features: int) -> Any:
+    layer = ug.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)
+    model = ug.Sequential([ug.layers.Input((features,)), layer])
+    model.compile(ug.optimizers.SGD(LEARNING_RATE), ug.losses.MeanSquaredError())
+    return model
 
 
 class _NumPyLayer:
@@ -30,24 +59,35 @@ class _NumPyLayer:
         self.moving_mean = np.zeros(features, np.float32)
         self.moving_variance = np.ones(features, np.float32)
         self.normalized = np.empty((rows, features), np.float32)
-        self.residual = np.empty((rows, features), np.float32)
+        self.out = np.empty((rows, features), np.float32)
+
+    def _moments(self, x: Array) -> Array:
+        """Centre ``x`` into ``normalized``, move the moving moments, return 1 / sigma."""
+        mean = x.mean(axis=0)
+        centred = np.subtract(x, mean, out=self.normalized)
+        variance = np.einsum("ij,ij->j", centred, centred)
+        variance /= len(x)
+        self.moving_mean += (mean - self.moving_mean) * np.float32(1 - MOMENTUM)
+        self.moving_variance += (variance - self.moving_variance) * np.float32(1 - MOMENTUM)
+        inverse: Array = 1 / np.sqrt(variance + np.float32(EPSILON))
+        return inverse
+
+    def forward(self, x: Array) -> Array:
+        """Return the outputs."""
+        scale = self._moments(x) * self.gamma
+        out: Array = np.multiply(self.normalized, scale, out=self.out)
+        out += self.beta
+        return out
 
     def step(self, x: Array, target: Array) -> float:
         """Do one step and return the mean squared error before it."""
-        mean = x.mean(axis=0)
-        normalized = np.subtract(x, mean, out=self.normalized)
-        variance = np.einsum("ij,ij->j", normalized, normalized)
-        variance /= len(x)
-        normalized *= 1 / np.sqrt(variance + np.float32(EPSILON))
-        self.moving_mean += (mean - self.moving_mean) * np.float32(1 - MOMENTUM)
-        self.moving_variance += (variance - self.moving_variance) * np.float32(1 - MOMENTUM)
-
-        residual = np.multiply(normalized, self.gamma, out=self.residual)
+        self.normalized *= self._moments(x)
+        residual = np.multiply(self.normalized, self.gamma, out=self.out)
         residual += self.beta
         residual -= target
         loss = np.vdot(residual, residual) / residual.size
         rate = np.float32(2 * LEARNING_RATE / residual.size)
-        self.gamma -= rate * np.einsum("ij,ij->j", residual, normalized)
+        self.gamma -= rate * np.einsum("ij,ij->j", residual, self.normalized)
         self.beta -= rate * residual.sum(axis=0)
         return float(loss)
 
@@ -56,50 +96,82 @@ class _NumPyLayer:
         return np.concatenate([self.gamma, self.beta, self.moving_mean, self.moving_variance])
 
 
-def _case(rows: int, features: int) -> Case:
+def _forward(rows: int, features: int) -> Case:
     def prepare() -> Trial:
-        generator = np.random.default_rng(0)
-        x = 1 + 2 * generator.standard_normal((rows, features), np.float32)
-        target = generator.standard_normal((rows, features), np.float32)
+        x, _ = _inputs(rows, features)
 
         def unitgain() -> Contender:
-            layer = ug.layers.BatchNormalization(momentum=MOMENTUM, epsilon=EPSILON)
-            model = ug.Sequential([ug.layers.Input((features,)), layer])
-            model.compile(ug.optimizers.SGD(LEARNING_RATE), ug.losses.MeanSquaredError())
-
-            def trained() -> Array:
-                for _ in range(STEPS):
-                    model.train_on_batch(x, target)
-                return np.concatenate(model.get_weights())
-
-            return Contender(lambda: model.train_on_batch(x, target), trained)
+            model = _model(features)
+            return Contender.of(lambda: model(x, training=True))
 
         def numpy() -> Contender:
             layer = _NumPyLayer(rows, features)
+            return Contender.of(lambda: layer.forward(x))
 
-            def trained() -> Array:
-                for _ in range(STEPS):
-                    layer.step(x, target)
-                return layer.weights()
+        def torch() -> Contender:
+            import torch
 
-            return Contender(lambda: layer.step(x, target), trained)
+            values = torch.from_numpy(x)
+            layer = torch.nn.BatchNorm1d(features, eps=EPSILON, momentum=1 - MOMENTUM)
+
+            @torch.inference_mode()
+            def run() -> Any:
+                return layer(values)
+
+            return Contender.of(run)
 
         contenders = {
             OURS: unitgain,
             REFERENCE: numpy,
-            "PyTorch": lambda: _torch_contender(x, target),
-            "JAX": lambda: _jax_contender(x, target),
+            "PyTorch": torch,
+            "JAX": lambda: _jax_forward(x),
         }
-        # A sum of n terms in any order is within n u of the exact one, relative to the terms' sizes
-        # (N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002,
-        # section 4.2); each step has four such sums on either side.
-        return Trial(contenders, 4 * STEPS * rows * float(np.finfo(np.float32).eps))
+        return Trial(contenders, _tolerance(rows, sums=2))
+
+    title = f"batch norm, forward in training, {rows} x {features}"
+    return Case(f"batch_norm/forward/{rows}x{features}", title, prepare, quick=rows == 32)
+
+
+def _step(rows: int, features: int) -> Case:
+    def prepare() -> Trial:
+        x, target = _inputs(rows, features)
+
+        def unitgain() -> Contender:
+            model = _model(features)
+
+            def step() -> Any:
+                return model.train_on_batch(x, target)
+
+            return _after_steps(step, lambda: np.concatenate(model.get_weights()))
+
+        def numpy() -> Contender:
+            layer = _NumPyLayer(rows, features)
+            return _after_steps(lambda: layer.step(x, target), layer.weights)
+
+        contenders = {
+            OURS: unitgain,
+            REFERENCE: numpy,
+            "PyTorch": lambda: _torch_step(x, target),
+            "JAX": lambda: _jax_step(x, target),
+        }
+        return Trial(contenders, _tolerance(rows, sums=4 * STEPS))
 
     title = f"batch norm layer, training step, {rows} x {features}"
-    return Case(f"batch_norm/{rows}x{features}", title, prepare, quick=rows == 32)
+    return Case(f"batch_norm/step/{rows}x{features}", title, prepare, quick=rows == 32)
 
 
-def _torch_contender(x: Array, target: Array) -> Contender:
+def _after_steps(step: Callable[[], Any], weights: Callable[[], Array]) -> Contender:
+    """Return the contender whose result is its weights after ``STEPS`` steps."""
+
+    def trained() -> Array:
+        for _ in range(STEPS):
+            step()
+        return weights()
+
+    return Contender(step, trained)
+
+
+def _torch_step(x: Array, target: Array) -> Contender:
     import torch
 
     inputs, wanted = torch.from_numpy(x), torch.from_numpy(target)
@@ -113,48 +185,67 @@ def _torch_contender(x: Array, target: Array) -> Contender:
         optimizer.step()
         return float(loss.detach())
 
-    def trained() -> Array:
-        for _ in range(STEPS):
-            step()
+    def weights() -> Array:
         # PyTorch averages the unbiased variance, Keras the biased one.
         start = MOMENTUM**STEPS
         variance = start + (layer.running_var - start) * (len(x) - 1) / len(x)
         parts = (layer.weight.detach(), layer.bias.detach(), layer.running_mean, variance)
         return np.concatenate([part.numpy() for part in parts])
 
-    return Contender(step, trained)
+    return _after_steps(step, weights)
 
 
-def _jax_contender(x: Array, target: Array) -> Contender:
+def _jax_state(features: int) -> Any:
     from .jax_network import jax
 
-    def loss_of(gamma: Any, beta: Any, x: Any, target: Any) -> Any:
-        mean, variance = x.mean(axis=0), x.var(axis=0)
-        y = (x - mean) * (gamma * jax.lax.rsqrt(variance + EPSILON)) + beta
-        return ((y - target) ** 2).mean(), (mean, variance)
+    ones, zeros = jax.numpy.ones(features, np.float32), jax.numpy.zeros(features, np.float32)
+    return ones, zeros, zeros, ones
+
+
+def _jax_layer(state: Any, x: Any) -> tuple[Any, Any]:
+    from .jax_network import jax
+
+    gamma, beta, moving_mean, moving_variance = state
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    y = (x - mean) * (gamma * jax.lax.rsqrt(variance + EPSILON)) + beta
+    moving_mean += (mean - moving_mean) * (1 - MOMENTUM)
+    moving_variance += (variance - moving_variance) * (1 - MOMENTUM)
+    return y, (gamma, beta, moving_mean, moving_variance)
+
+
+def _jax_forward(x: Array) -> Contender:
+    from .jax_network import jax
+
+    layer, state, values = jax.jit(_jax_layer), _jax_state(x.shape[1]), jax.device_put(x)
+
+    def run() -> Any:
+        nonlocal state
+        y, state = jax.block_until_ready(layer(state, values))
+        return y
+
+    return Contender.of(run)
+
+
+def _jax_step(x: Array, target: Array) -> Contender:
+    from .jax_network import jax
+
+    def loss_of(state: Any, x: Any, target: Any) -> Any:
+        y, state = _jax_layer(state, x)
+        return ((y - target) ** 2).mean(), state
 
     @jax.jit
     def update(state: Any, x: Any, target: Any) -> Any:
-        gamma, beta, moving_mean, moving_variance = state
-        gradient_of = jax.value_and_grad(loss_of, argnums=(0, 1), has_aux=True)
-        (loss, (mean, variance)), (to_gamma, to_beta) = gradient_of(gamma, beta, x, target)
-        moving_mean += (mean - moving_mean) * (1 - MOMENTUM)
-        moving_variance += (variance - moving_variance) * (1 - MOMENTUM)
-        gamma, beta = gamma - LEARNING_RATE * to_gamma, beta - LEARNING_RATE * to_beta
-        return (gamma, beta, moving_mean, moving_variance), loss
+        gradient_of = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, moved), (to_gamma, to_beta, _, _) = gradient_of(state, x, target)
+        gamma, beta, *moments = moved
+        return (gamma - LEARNING_RATE * to_gamma, beta - LEARNING_RATE * to_beta, *moments), loss
 
     inputs, wanted = jax.device_put(x), jax.device_put(target)
-    ones, zeros = jax.numpy.ones(x.shape[1], x.dtype), jax.numpy.zeros(x.shape[1], x.dtype)
-    state: Any = (ones, zeros, zeros, ones)
+    state = _jax_state(x.shape[1])
 
     def step() -> float:
         nonlocal state
         state, loss = jax.block_until_ready(update(state, inputs, wanted))
         return float(loss)
 
-    def trained() -> Array:
-        for _ in range(STEPS):
-            step()
-        return np.concatenate([np.asarray(part) for part in state])
-
-    return Contender(step, trained)
+    return _after_steps(step, lambda: np.concatenate([np.asarray(part) for part in state]))
