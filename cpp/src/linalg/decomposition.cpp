@@ -3,6 +3,7 @@
 #include <limits>
 #include <string>
 
+#include "base/shape_text.hpp"
 #include "linalg/svd.hpp"
 #include "runtime/dispatch.hpp"
 #include "unitgain/error.hpp"
@@ -117,15 +118,11 @@ T largest_entry(MatrixView<const T> a) {
   return largest;
 }
 
-std::string shape_text(Index rows, Index cols) {
-  return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
-}
-
 template <class T>
 void require_shape(MatrixView<const T> a, MatrixView<const T> first) {
   if (a.rows == first.rows && a.cols == first.cols) return;
-  throw ValueError("a has shape " + shape_text(a.rows, a.cols) + ", but its stack's first has " +
-                   shape_text(first.rows, first.cols));
+  throw ValueError("a has shape " + base::shape_text({a.rows, a.cols}) +
+                   ", but its stack's first has " + base::shape_text({first.rows, first.cols}));
 }
 
 template <class T>
@@ -133,8 +130,9 @@ void require_finite(MatrixView<const T> a) {
   if (!std::isnan(largest_entry(a))) return;
   const Entry entry = *find_non_finite(a);
   const T value = a.data[entry.row * a.row_stride + entry.col * a.col_stride];
-  throw LinAlgError("a[" + std::to_string(entry.row) + ", " + std::to_string(entry.col) + "] is " +
-                    std::to_string(value) + ", but every entry must be finite");
+  std::string message = "a[";
+  message += std::to_string(entry.row) + ", " + std::to_string(entry.col) + "] is ";
+  throw LinAlgError(message + std::to_string(value) + ", but every entry must be finite");
 }
 
 template <class T, class S>

@@ -3,20 +3,15 @@
 #include <string>
 
 #include "base/aligned_buffer.hpp"
+#include "base/shape_text.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/network.hpp"
 
 namespace unitgain {
 
-namespace {
+using base::shape_text;
 
-std::string shape_text(const std::vector<Index>& shape) {
-  std::string text = "(";
-  for (const Index size : shape) text += std::to_string(size) + ", ";
-  if (shape.size() > 1) text.resize(text.size() - 2);
-  if (shape.size() == 1) text.resize(text.size() - 1);
-  return text + ")";
-}
+namespace {
 
 // A vector of `features` values, or (if `optional`) none.
 template <class T>

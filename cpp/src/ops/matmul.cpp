@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/aligned_buffer.hpp"
+#include "base/shape_text.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/workspace.hpp"
 #include "unitgain/error.hpp"
@@ -60,16 +61,13 @@ void run(const ops::Gemm<T>& problem) {
 template <class T>
 void check_shapes(const MatrixView<const T>& a, const MatrixView<const T>& b,
                   const MatrixView<T>& c) {
-  const auto shape = [](Index rows, Index cols) {
-    return "(" + std::to_string(rows) + ", " + std::to_string(cols) + ")";
-  };
   if (a.cols != b.rows) {
-    throw ValueError("b has shape " + shape(b.rows, b.cols) + ", but a has " +
+    throw ValueError("b has shape " + base::shape_text({b.rows, b.cols}) + ", but a has " +
                      std::to_string(a.cols) + " columns: b must have as many rows");
   }
   if (c.rows != a.rows || c.cols != b.cols) {
-    throw ValueError("out has shape " + shape(c.rows, c.cols) + ", but the product has shape " +
-                     shape(a.rows, b.cols));
+    throw ValueError("out has shape " + base::shape_text({c.rows, c.cols}) +
+                     ", but the product has shape " + base::shape_text({a.rows, b.cols}));
   }
 }
 

@@ -98,19 +98,20 @@ void pack_b(const T* b, Index row_stride, Index col_stride, Index k, Index n, T*
 
 // ---- the micro-kernel ----
 
-// How a tile's operands lie in memory.
+// How A's tile lies in memory. Packed, its values are at constant offsets, which the broadcasts
+// take as operands; B's rows are whole vectors either way, so its stride need not be known.
 enum class Layout { packed, in_place };
 
 // `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside
-// C (lanes: all of them).
-template <class T, int rows, int vectors, Layout a_layout, Layout b_layout>
+// C (lanes: all of them), and `partial` whether B too ends there.
+template <class T, int rows, int vectors, Layout a_layout>
 void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-                   Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index rest) {
+                   Index b_depth_stride, bool partial, T alpha, T beta, T* c, Index c_row_stride,
+                   Index rest) {
   if constexpr (a_layout == Layout::packed) {
     a_row_stride = 1;
     a_depth_stride = tile_rows;
   }
-  if constexpr (b_layout == Layout::packed) b_depth_stride = tile_cols<T>;
 
   Vec<T> sum[rows][vectors];
 #pragma GCC unroll 14
@@ -118,7 +119,6 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) sum[i][v] = T{0};
   }
-  const bool partial = b_layout == Layout::in_place && rest < lanes<T>;
   for (Index p = 0; p < k; ++p, a += a_depth_stride, b += b_depth_stride) {
     Vec<T> row[vectors];
 #pragma GCC unroll 2
@@ -151,45 +151,39 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
 }
 
 template <class T>
-using MultiplyTile = void (*)(Index, const T*, Index, Index, const T*, Index, T, T, T*, Index,
+using MultiplyTile = void (*)(Index, const T*, Index, Index, const T*, Index, bool, T, T, T*, Index,
                               Index);
 
 // The kernels for 1 ... tile_rows rows.
-template <class T, int vectors, Layout a_layout, Layout b_layout>
-struct TileRow {
+template <class T>
+struct KernelsByRows {
   MultiplyTile<T> kernel[tile_rows];
 };
 
-template <class T, int vectors, Layout a_layout, Layout b_layout, int... row>
-constexpr TileRow<T, vectors, a_layout, b_layout> tile_row(std::integer_sequence<int, row...>) {
-  return {{multiply_tile<T, row + 1, vectors, a_layout, b_layout>...}};
+template <class T, int vectors, Layout a_layout, int... row>
+constexpr KernelsByRows<T> make_kernels(std::integer_sequence<int, row...>) {
+  return {{multiply_tile<T, row + 1, vectors, a_layout>...}};
 }
 
-template <class T, int vectors, Layout a_layout, Layout b_layout>
-constexpr TileRow<T, vectors, a_layout, b_layout> kernels_by_rows =
-    tile_row<T, vectors, a_layout, b_layout>(std::make_integer_sequence<int, tile_rows>());
-
-template <class T, Layout a_layout, Layout b_layout>
-MultiplyTile<T> choose(Index m, Index n) {
-  return n > lanes<T> ? kernels_by_rows<T, 2, a_layout, b_layout>.kernel[m - 1]
-                      : kernels_by_rows<T, 1, a_layout, b_layout>.kernel[m - 1];
-}
+template <class T, int vectors, Layout a_layout>
+constexpr KernelsByRows<T> kernels_by_rows =
+    make_kernels<T, vectors, a_layout>(std::make_integer_sequence<int, tile_rows>());
 
 template <class T>
 void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
           Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
-  const bool a_packed = a_depth_stride == packed_panel;
-  const bool b_packed = b_depth_stride == packed_panel;
-  MultiplyTile<T> kernel;
-  if (a_packed) {
-    kernel = b_packed ? choose<T, Layout::packed, Layout::packed>(m, n)
-                      : choose<T, Layout::packed, Layout::in_place>(m, n);
-  } else {
-    kernel = b_packed ? choose<T, Layout::in_place, Layout::packed>(m, n)
-                      : choose<T, Layout::in_place, Layout::in_place>(m, n);
-  }
+  const bool a_packed = a_depth_stride == packed_panel, b_packed = b_depth_stride == packed_panel;
+  const bool narrow = n <= lanes<T>;
+  const KernelsByRows<T>& kernels =
+      a_packed
+          ? (narrow ? kernels_by_rows<T, 1, Layout::packed> : kernels_by_rows<T, 2, Layout::packed>)
+          : (narrow ? kernels_by_rows<T, 1, Layout::in_place>
+                    : kernels_by_rows<T, 2, Layout::in_place>);
   const Index rest = (n - 1) % lanes<T> + 1;
-  kernel(k, a, a_row_stride, a_depth_stride, b, b_depth_stride, alpha, beta, c, c_row_stride, rest);
+  const bool partial = !b_packed && rest < lanes<T>;
+  if (b_packed) b_depth_stride = tile_cols<T>;
+  kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, b_depth_stride, partial, alpha, beta,
+                        c, c_row_stride, rest);
 }
 
 // ---- the epilogue ----
