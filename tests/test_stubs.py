@@ -1,0 +1,75 @@
+"""The type stubs of the native module say what is in it: names and parameters, both ways."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import unitgain
+from unitgain import _native
+
+
+def parameters(definition):
+    arguments = definition.args
+    names = [argument.arg for argument in arguments.posonlyargs + arguments.args]
+    return [name for name in names if name != "self"]
+
+
+def declared(body):
+    """Return what a body declares: the parameters of functions, None for all else."""
+    found = {}
+    for node in body:
+        match node:
+            case ast.FunctionDef(decorator_list=[]):
+                found[node.name] = parameters(node)
+            case ast.FunctionDef() | ast.ClassDef():
+                found[node.name] = None
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                found[name] = None
+    return found
+
+
+def held(owner):
+    """Return what a module or a class holds, in the same form, by pybind11's signatures."""
+    found = {}
+    for name, member in vars(owner).items():
+        if not callable(member) or isinstance(member, type):
+            found[name] = None
+        elif member.__doc__ and member.__doc__.startswith(f"{name}("):
+            line = member.__doc__.splitlines()[0]
+            found[name] = parameters(ast.parse(f"def {line}: ...").body[0])
+    return found
+
+
+def public(names):
+    return {name: value for name, value in names.items() if not name.startswith("_")}
+
+
+STUBS = ast.parse(Path(unitgain.__file__).with_name("_native.pyi").read_text()).body
+CLASSES = {node.name.lstrip("_"): node for node in STUBS if isinstance(node, ast.ClassDef)}
+
+
+def test_the_module_holds_what_the_stubs_declare():
+    assert public(declared(STUBS)) == public(held(_native))
+
+
+@pytest.mark.parametrize(
+    "native",
+    [
+        _native.Totals,
+        *[vars(module)[name] for module in (_native.float32, _native.float64)
+          for name in ("Parameter", "Graph", "Network")],
+    ],
+    ids=lambda native: f"{native.__module__}.{native.__name__}",
+)  # fmt: skip
+def test_a_class_holds_what_its_stub_declares(native):
+    stub = declared(CLASSES[native.__name__].body)
+    assert public(stub) == public(held(native))
+    assert stub["__init__"] == held(native)["__init__"]
+
+
+@pytest.mark.parametrize("name", ["LossSpec", "OptimizerSpec"])
+def test_a_specification_is_made_as_its_stub_declares(name):
+    (first, *_) = getattr(_native, name).__init__.__doc__.splitlines()
+    stub = declared(CLASSES[name].body)["__init__"]
+    assert [part.partition(":")[0] for part in first.split("(")[1].split(", ")[1:]] == stub
