@@ -1,6 +1,8 @@
 // The activation functions: one formula and its derivative each, and one row of the table.
 //
-// Forward errors over every float32 input are measured by tests/sweep_activations.py.
+// Forward errors stay below 1.5 ulp: in float as tests/sweep_activations.py measures them (every
+// 13th input on avx512, every 97th on baseline), in double at 2.4 million points against 64-bit
+// significands.
 #include "simd/math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -156,7 +158,8 @@ struct Silu {
     Vec<T> y = divide_by_one_plus<T>(numerator, low, e, e * lost);
     stdx::where(negative, y) = y * scale;
     stdx::where(x < Format<T>::silu_zero, y) = T{-0.0};
-    stdx::where(x > -Format<T>::silu_zero, y) = x;  // infinity too, which a correction would spoil
+    // Infinity and -0 too, which the correction would spoil.
+    stdx::where(x > -Format<T>::silu_zero || x == T{0}, y) = x;
     return y;
   }
   // s (1 + x (1 - s)) with s = sigmoid x.
