@@ -67,3 +67,10 @@ def test_dropout_of_non_finite_values_drops_them():
     x = np.full(64, np.nan)
     kept = reference_words(3, 4, 64) >= 2**31
     np.testing.assert_array_equal(np.isnan(ops.dropout(x, 3, 4, 0.5)), kept)
+
+
+def test_a_word_equal_to_the_threshold_is_kept():
+    words = reference_words(5, 6, 64)
+    rate = int(words[11]) / 2**32
+    kept = ops.dropout(np.ones(64), 5, 6, rate) > 0
+    np.testing.assert_array_equal(kept, words >= words[11])

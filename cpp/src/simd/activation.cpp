@@ -1,6 +1,8 @@
 // The activation functions: one formula and its derivative each, and one row of the table.
 //
-// Forward errors over every float32 input are measured by tests/sweep_activations.py.
+// Forward errors stay below 1.5 ulp: in float as tests/sweep_activations.py measures them (every
+// 13th input on avx512, every 97th on baseline), in double at 2.4 million points against 64-bit
+// significands.
 #include "simd/math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -83,18 +85,16 @@ struct Selu {
   }
 };
 
-// numerator (1 + numerator_lost) / (1 + e (1 + e_lost)) for 0 <= e <= 1 and losses of the size of
-// rounding errors. The quotient of the rounded numbers is corrected to first order by the losses
-// and by what rounding 1 + e loses; the inverse of 1 + e is within an eighth of 1 - e / 2, good
-// enough for that.
+// (numerator + low) / (1 + e + e_low) for 0 <= e <= 1, the lows being of the size of rounding
+// errors. The quotient of the rounded numbers is corrected to first order by them and by what
+// rounding 1 + e loses; for that the inverse of 1 + e, within 1/60, is good enough.
 template <class T>
-UNITGAIN_INLINE Vec<T> divide_by_one_plus(Vec<T> numerator, Vec<T> numerator_lost, Vec<T> e,
-                                          Vec<T> e_lost) {
+UNITGAIN_INLINE Vec<T> divide_by_one_plus(Vec<T> numerator, Vec<T> low, Vec<T> e, Vec<T> e_low) {
   const Vec<T> sum = T{1} + e;
-  const Vec<T> sum_lost = multiply_add<T>(e, e_lost, e - (sum - T{1}));
-  const Vec<T> inverse = multiply_add<T>(e, T(-0.5), T{1});
+  const Vec<T> sum_low = (e - (sum - T{1})) + e_low;
+  const Vec<T> inverse = polynomial<T>(e, {T(1), T(-5. / 6), T(1. / 3)});
   const Vec<T> quotient = numerator / sum;
-  return multiply_add<T>(quotient, multiply_add<T>(-sum_lost, inverse, numerator_lost), quotient);
+  return multiply_add<T>(multiply_add<T>(-quotient, sum_low, low), inverse, quotient);
 }
 
 // 1 / (1 + e) and e / (1 + e), e = exp(-|x|): neither cancels or overflows.
@@ -102,10 +102,10 @@ struct Sigmoid {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
     const auto [value, scale, lost] = scaled_exp<T>(-absolute<T>(x), Format<T>::exp_zero);
-    const Vec<T> e = value * scale;
+    const Vec<T> e = value * scale, e_low = e * lost;
     const Mask<T> negative = x < T{0};
-    return divide_by_one_plus<T>(select<T>(negative, e, T{1}), select<T>(negative, lost, T{0}), e,
-                                 lost);
+    return divide_by_one_plus<T>(select<T>(negative, e, T{1}), select<T>(negative, e_low, T{0}), e,
+                                 e_low);
   }
   template <class T>
   UNITGAIN_INLINE static Vec<T> derivative(Vec<T> y, const Parameters&) {
@@ -150,11 +150,16 @@ struct Silu {
     const Mask<T> negative = x < T{0};
     // x exp x keeps its precision where exp x alone is below the normal range.
     const auto [value, scale, lost] = scaled_exp<T>(-absolute<T>(x), Format<T>::silu_zero);
-    Vec<T> y = divide_by_one_plus<T>(x * select<T>(negative, value, T{1}),
-                                     select<T>(negative, lost, T{0}), value * scale, lost);
+    const Vec<T> e = value * scale;
+    const Vec<T> factor = select<T>(negative, value, T{1});
+    const Vec<T> numerator = x * factor;
+    const Vec<T> low = multiply_add<T>(numerator, select<T>(negative, lost, T{0}),
+                                       product_error<T>(x, factor, numerator));
+    Vec<T> y = divide_by_one_plus<T>(numerator, low, e, e * lost);
     stdx::where(negative, y) = y * scale;
     stdx::where(x < Format<T>::silu_zero, y) = T{-0.0};
-    stdx::where(x > -Format<T>::silu_zero, y) = x;  // infinity too, which a correction would spoil
+    // Infinity and -0 too, which the correction would spoil.
+    stdx::where(x > -Format<T>::silu_zero || x == T{0}, y) = x;
     return y;
   }
   // s (1 + x (1 - s)) with s = sigmoid x.

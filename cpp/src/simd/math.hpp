@@ -111,6 +111,21 @@ UNITGAIN_INLINE Vec<T> polynomial(Vec<T> x, const T (&c)[count]) {
   return sum;
 }
 
+// a b - product, exactly, where product is a b rounded and nothing over- or underflows on the way.
+// Source: Dekker, "A floating-point technique for extending the available precision", Numerische
+// Mathematik 18, 1971.
+template <class T>
+UNITGAIN_INLINE Vec<T> product_error(Vec<T> a, Vec<T> b, Vec<T> product) {
+#if defined(UNITGAIN_FUSED)
+  return fused(a, b, -product);
+#else
+  constexpr T splitter = T((1 << (Format<T>::fraction_bits / 2 + 1)) + 1);
+  const Vec<T> a_high = splitter * a - (splitter * a - a), a_low = a - a_high;
+  const Vec<T> b_high = splitter * b - (splitter * b - b), b_low = b - b_high;
+  return a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low);
+#endif
+}
+
 template <class T>
 struct Reduced {
   BitsVec<T> n;  // the integer, modulo 2^32 or 2^64
