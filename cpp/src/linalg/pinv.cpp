@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shape_text.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
 #include "runtime/dispatch.hpp"
@@ -145,8 +146,8 @@ void pinv(std::span<const PinvProblem<T>> problems) {
   for (const PinvProblem<T>& problem : problems) {
     linalg::require_shape(problem.a, problems.front().a);
     if (problem.out.rows != problem.a.cols || problem.out.cols != problem.a.rows) {
-      throw ValueError("out has shape " + linalg::shape_text(problem.out.rows, problem.out.cols) +
-                       ", but a has shape " + linalg::shape_text(problem.a.rows, problem.a.cols));
+      throw ValueError("out has shape " + base::shape_text({problem.out.rows, problem.out.cols}) +
+                       ", but a has shape " + base::shape_text({problem.a.rows, problem.a.cols}));
     }
     linalg::require_finite(problem.a);
   }

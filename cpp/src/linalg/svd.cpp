@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/shape_text.hpp"
 #include "linalg/stack.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
@@ -124,9 +125,9 @@ void check(const SvdProblem<T>& problem, const SvdProblem<T>& first) {
     const bool full =
         problem.u.rows == m && problem.u.cols == m && problem.vt.rows == n && problem.vt.cols == n;
     if (!thin && !full) {
-      throw ValueError("u has shape " + shape_text(problem.u.rows, problem.u.cols) + " and vt " +
-                       shape_text(problem.vt.rows, problem.vt.cols) + ", but a has shape " +
-                       shape_text(m, n));
+      throw ValueError("u has shape " + base::shape_text({problem.u.rows, problem.u.cols}) +
+                       " and vt " + base::shape_text({problem.vt.rows, problem.vt.cols}) +
+                       ", but a has shape " + base::shape_text({m, n}));
     }
   }
   require_finite(problem.a);

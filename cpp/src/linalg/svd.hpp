@@ -63,9 +63,6 @@ template <class T, class S>
 void store_columns(Columns<T> columns, const Index* order, PowerOfTwo<T> factor,
                    runtime::Range range, MatrixView<S> out);
 
-// "(3, 4)"
-std::string shape_text(Index rows, Index cols);
-
 // Throws ValueError unless a has the shape of the first matrix of its stack.
 template <class T>
 void require_shape(MatrixView<const T> a, MatrixView<const T> first);
