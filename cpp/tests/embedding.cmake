@@ -18,6 +18,6 @@ file(WRITE "${SCRATCH}/main.cpp" "${text}")
 
 run(${CMAKE_COMMAND} --install "${BUILD_DIRECTORY}" --prefix "${SCRATCH}/prefix")
 file(GLOB_RECURSE library "${SCRATCH}/prefix/*/libunitgain.a")
-run(${COMPILER} -std=c++20 -fopenmp "${SCRATCH}/main.cpp" "-I${SCRATCH}/prefix/include" ${library}
+run(${COMPILER} -std=c++20 -pthread "${SCRATCH}/main.cpp" "-I${SCRATCH}/prefix/include" ${library}
     -o "${SCRATCH}/main")
 run(${EMULATOR} "${SCRATCH}/main")

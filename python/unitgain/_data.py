@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ def samples(x: ArrayLike, shape: SampleShape, name: str = "x") -> NDArray[Any]:
         ValueError: if a sample of ``x`` has another shape.
     """
     array = np.asarray(x)
+    if array.ndim == 2 and array.shape[1:] == shape:
+        return array
     if array.shape[1:] != shape or array.ndim == 0:
         expected = ", ".join(["samples", *map(str, shape)])
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
-    return array.reshape(len(array), -1) if array.ndim != 2 else array
+    return array.reshape(len(array), math.prod(shape))
 
 
 def targets(
@@ -44,7 +47,7 @@ def targets(
     if array.shape[1:] != shape:
         expected = ", ".join(["samples", *map(str, shape)])
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
-    return array.reshape(count, -1)
+    return array.reshape(count, math.prod(shape))
 
 
 def _labels(array: NDArray[Any], shape: SampleShape, name: str) -> NDArray[np.int32]:

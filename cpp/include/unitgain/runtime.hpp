@@ -20,8 +20,9 @@ std::vector<VariantStatus> variants();
 // cannot run.
 const std::string& active_variant();
 
-// Threads for one operation. The number starts as OpenMP's (OMP_NUM_THREADS, or the CPUs this
-// process may use). Operations too small to gain run on the caller.
+// Threads for one operation, at most. The number starts as OMP_NUM_THREADS, or as the CPUs that
+// this process may use. Operations too small to gain run on the caller, and threads that are busy
+// elsewhere are not waited for.
 void set_num_threads(int threads);
 int num_threads();
 

@@ -19,16 +19,16 @@ struct Cost {
 // dealt out, one to a thread; a few large ones are each solved by all threads.
 template <class Bytes, class Solve>
 void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve) {
-  // A barrier costs about a microsecond, and far more when other programs want the CPUs as well.
+  // A barrier costs half a microsecond, and far more when other programs want the CPUs as well.
   constexpr double least_between_barriers = 10e3;
   const bool worth_a_team =
       cost.nanoseconds > least_between_barriers * static_cast<double>(cost.barriers);
-  int threads = runtime::threads_for(cost.nanoseconds * static_cast<double>(count));
-  const bool deal = count > 1 && (count >= 4 * threads || !worth_a_team);
-  if (!deal && !worth_a_team) threads = 1;
-  const Index bytes = (workspace_bytes(deal ? 1 : threads) + 63) / 64 * 64;
-  std::byte* const workspace = runtime::thread_workspace(deal ? bytes * threads : bytes);
-  runtime::parallel(threads, [&](const runtime::Team& team) {
+  runtime::TeamSize size = runtime::threads_for(cost.nanoseconds * static_cast<double>(count));
+  const bool deal = count > 1 && (count >= 4 * size.threads || !worth_a_team);
+  if (!deal && !worth_a_team) size.threads = 1;
+  const Index bytes = (workspace_bytes(deal ? 1 : size.threads) + 63) / 64 * 64;
+  std::byte* const workspace = runtime::thread_workspace(deal ? bytes * size.threads : bytes);
+  runtime::parallel(size, [&](const runtime::Team& team) {
     if (deal) {
       const runtime::Range mine = team.share(count);
       for (Index i = mine.begin; i < mine.end; ++i) {

@@ -308,7 +308,7 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
       const nn::Context<T> context = state_->context(lease, samples, first);
       nn::Optimizer<T>& optimizer = *state_->optimizer;
       optimizer.begin_step();
-      runtime::parallel(plan.threads, [&](const runtime::Team& team) {
+      runtime::parallel(plan.team, [&](const runtime::Team& team) {
         nn::run_steps(plan, context, team);
         optimizer.update(team);
       });

@@ -70,7 +70,7 @@ template <class T>
 struct Plan {
   Index batch;
   Mode mode;
-  int threads;
+  runtime::TeamSize team;
   std::vector<Step<T>> steps;
   std::vector<Index> offsets;
   Index arena_bytes;
@@ -110,8 +110,7 @@ void run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Te
 
 template <class T>
 void run_plan(const Plan<T>& plan, const Context<T>& context) {
-  runtime::parallel(plan.threads,
-                    [&](const runtime::Team& team) { run_steps(plan, context, team); });
+  runtime::parallel(plan.team, [&](const runtime::Team& team) { run_steps(plan, context, team); });
 }
 
 }  // namespace unitgain::nn

@@ -19,8 +19,9 @@ constexpr Index kc_max = 256;
 constexpr Index mc_bytes = 512 * 1024;
 constexpr Index nc_max = 3072;
 
-// A panel is packed only where it is used this often: packing costs about as much as two uses.
-constexpr Index least_uses = 3;
+// An operand is packed only where each of its panels is used this often: below, copying costs more
+// than the wider strides do. The same benchmark, at 32 to 128 rows, shows it.
+constexpr Index least_uses = 6;
 
 constexpr Index ceil_div(Index a, Index b) {
   return (a + b - 1) / b;

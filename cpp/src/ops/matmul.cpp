@@ -52,10 +52,9 @@ void copy(const MatrixView<const T>& from, const MatrixView<T>& to) {
 template <class T>
 void run(const ops::Gemm<T>& problem) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  const int threads = runtime::threads_for(ops::gemm_work(m, n, k));
-  std::byte* workspace = runtime::thread_workspace(ops::gemm_workspace<T>(m, n, k, threads));
-  runtime::parallel(threads,
-                    [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
+  const runtime::TeamSize size = runtime::threads_for(ops::gemm_work(m, n, k));
+  std::byte* workspace = runtime::thread_workspace(ops::gemm_workspace<T>(m, n, k, size.threads));
+  runtime::parallel(size, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
 }
 
 template <class T>

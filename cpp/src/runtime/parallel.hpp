@@ -1,13 +1,12 @@
 // Teams of threads. An operation is written once, for a team: every member calls it with the same
 // arguments, does its share and meets the others at barriers. A whole training step runs its
-// operations on one team, so that it pays for one parallel region and not for one an operation.
+// operations on one team, so that it pays for one team and not for one an operation.
 #pragma once
-
-#include <omp.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 
 #include "unitgain/types.hpp"
 
@@ -20,8 +19,7 @@ struct Range {
 };
 
 // Where the members of a team wait for each other: for some tens of microseconds by looking again
-// and again, then asleep. OpenMP's own barrier looks for milliseconds, and on a machine that others
-// use too it looks in vain while the member that it waits for has no CPU: steps of 0.2 ms took 20.
+// and again, then asleep.
 class Barrier {
  public:
   void wait(int members);
@@ -63,28 +61,41 @@ class Team {
   Barrier* barrier_;
 };
 
-// The number of threads that `work` is worth, at most the number in force. Work is counted in
-// nanoseconds on one thread, roughly; `barriers` is how often the team will meet while doing it.
-int threads_for(double work, int barriers = 1);
+// How many threads an operation would like, and how long, in nanoseconds, it waits for them to
+// come. Who has not come by then is not waited for: the team is smaller, and the result is the
+// same.
+struct TeamSize {
+  int threads;
+  double patience;
+};
 
-// Runs body(team) on each member of a team of at most `threads`. The body must not throw. Called
-// from inside another parallel region, or in a forked child (whose OpenMP threads did not survive
-// the fork), the team is the caller alone.
-bool can_fork_team();
+// What `work` is worth, at most the threads in force. Work is counted in nanoseconds on one thread,
+// roughly; `barriers` is how often the team will meet while doing it.
+TeamSize threads_for(double work, int barriers = 1);
 
+// The type-erased form of parallel(): body(context, team).
+void run_team(TeamSize size, void (*body)(void*, const Team&), void* context);
+
+// Runs body(team) on each member of a team of at most size.threads, the caller being rank 0. The
+// body must not throw. Called by a member of a team, it runs on the caller alone.
 template <class Body>
-void parallel(int threads, Body&& body) {
-  if (threads <= 1 || !can_fork_team()) {
+void parallel(TeamSize size, Body&& body) {
+  if (size.threads <= 1) {
     body(Team());
     return;
   }
-  Barrier barrier;
-#pragma omp parallel num_threads(threads)
-  {
-    const Team team(omp_get_thread_num(), omp_get_num_threads(), &barrier);
-    body(team);
-    team.barrier();  // so that nobody waits long in OpenMP's own barrier at the region's end
-  }
+  using Function = std::remove_reference_t<Body>;
+  const auto call = [](void* context, const Team& team) {
+    (*static_cast<Function*>(context))(team);
+  };
+  run_team(size, call, const_cast<std::remove_const_t<Function>*>(&body));
+}
+
+// The same with so much patience that the team has `threads` members unless the system has no CPU
+// for them for long.
+template <class Body>
+void parallel(int threads, Body&& body) {
+  parallel(TeamSize{threads, 1e8}, body);
 }
 
 }  // namespace unitgain::runtime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -39,10 +40,13 @@ class Model:
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.metrics: list[metrics.Metric] = []
-        self._network: Any = None
-        self._trainable: list[Variable] = []
-        self._needs_compile = False
         self.layers: list[Layer] = []
+        # The native network, with what it was made for; made anew by whoever needs it next.
+        self._network: Any = None
+        self._network_trainable: list[bool] = []
+        self._network_shapes: tuple[SampleShape, SampleShape] = ((), ())
+        self._needs_compile = False
+        self._lock = threading.Lock()
 
     # ---- structure ----
 
@@ -154,13 +158,20 @@ class Model:
 
     def _native_network(self) -> Any:
         """Return the native network, made anew when layers or what is trainable have changed."""
+        trainable = [layer.trainable for layer in self.layers]
+        if self._network is None or trainable != self._network_trainable or self._needs_compile:
+            with self._lock:
+                self._prepare_network(trainable)
+        return self._network
+
+    def _prepare_network(self, trainable: list[bool]) -> None:
         self._check_built()
-        trainable = self.trainable_weights
-        if self._network is None or trainable != self._trainable:
+        if self._network is None or trainable != self._network_trainable:
             types = native(self.dtype)
             graph = types.Graph()
+            self._network_shapes = self.input_shape, self.output_shape
             self._network = types.Network(graph, self._lower(graph))
-            self._trainable = trainable
+            self._network_trainable = trainable
             self._needs_compile = self.optimizer is not None
         if self._needs_compile:
             assert self.optimizer is not None
@@ -168,7 +179,6 @@ class Model:
             self._network.compile(self.optimizer.spec(), self.loss.spec)
             self.optimizer.attach(self._network)
             self._needs_compile = False
-        return self._network
 
     # ---- training ----
 
@@ -358,16 +368,17 @@ class Model:
         names: tuple[str, str] = ("x", "y"),
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         inputs = self._inputs(x, names[0])
-        return inputs, _data.targets(y, len(inputs), self.output_shape, loss, names[1])
+        return inputs, _data.targets(y, len(inputs), self._network_shapes[1], loss, names[1])
 
     def _inputs(self, x: ArrayLike, name: str = "x") -> NDArray[Any]:
-        if not self.built:
+        if self._network is None and not self.built:
             array = np.asarray(x)
             if array.ndim < 2:
                 raise ValueError(f"{name} has shape {array.shape}, expected samples of features")
             dtype = "float64" if array.dtype == np.float64 else "float32"
             self.build(array.shape[1:], dtype)
-        return _data.samples(x, self.input_shape, name)
+        self._native_network()
+        return _data.samples(x, self._network_shapes[0], name)
 
     def _logs(self, totals: Any) -> dict[str, float]:
         logs = {"loss": totals.loss / max(1, totals.samples)}
@@ -394,7 +405,7 @@ class Model:
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
             outputs = self._native_network().predict(inputs, size, bar)
             bar.finish(batches, {})
-        return np.asarray(outputs).reshape(len(inputs), *self.output_shape)
+        return self._shaped(outputs)
 
     def __call__(self, x: ArrayLike, training: bool = False) -> NDArray[Any]:
         """Return the outputs for one batch: the call of the lowest latency.
@@ -410,7 +421,11 @@ class Model:
             outputs = network.forward(inputs)
         else:
             outputs = network.predict(inputs, max(1, len(inputs)))
-        return np.asarray(outputs).reshape(len(inputs), *self.output_shape)
+        return self._shaped(outputs)
+
+    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        shape = self._network_shapes[1]
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
 
 
 def _quiet(batches: int, totals: Any) -> None:
