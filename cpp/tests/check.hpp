@@ -1,6 +1,6 @@
 // Tests that register themselves, and checks that count their failures. A test is a function
-// without arguments; the program runs all of them, or those whose names contain one of its
-// arguments.
+// without arguments; the program runs all of them, or those that its arguments choose by parts of
+// their names (-part: all but those).
 #pragma once
 
 #include <cmath>

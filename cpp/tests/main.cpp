@@ -23,11 +23,21 @@ std::vector<Test>& registry() {
 
 int failures_of_this_test = 0;
 
+// Whether the arguments ask for a test: those with a minus are parts of names to leave out, the
+// others parts of names to run.
 bool is_wanted(const std::string& name, int argument_count, char** arguments) {
+  bool all = true;
+  bool chosen = false;
   for (int i = 1; i < argument_count; ++i) {
-    if (name.find(arguments[i]) != std::string::npos) return true;
+    const bool excludes = arguments[i][0] == '-';
+    const bool matches = name.find(arguments[i] + (excludes ? 1 : 0)) != std::string::npos;
+    if (excludes && matches) return false;
+    if (!excludes) {
+      all = false;
+      chosen = chosen || matches;
+    }
   }
-  return argument_count == 1;
+  return all || chosen;
 }
 
 int run(int argument_count, char** arguments) {
