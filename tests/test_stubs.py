@@ -11,7 +11,8 @@ from unitgain import _native
 
 def parameters(definition):
     arguments = definition.args
-    names = [argument.arg for argument in arguments.posonlyargs + arguments.args]
+    given = arguments.posonlyargs + arguments.args + arguments.kwonlyargs
+    names = [argument.arg for argument in given]
     return [name for name in names if name != "self"]
 
 
@@ -66,6 +67,10 @@ def test_a_class_holds_what_its_stub_declares(native):
     stub = declared(CLASSES[native.__name__].body)
     assert public(stub) == public(held(native))
     assert stub["__init__"] == held(native)["__init__"]
+
+
+def test_the_single_operations_are_what_the_stubs_declare():
+    assert declared(CLASSES["Ops"].body) == public(held(_native.ops))
 
 
 @pytest.mark.parametrize("name", ["LossSpec", "OptimizerSpec"])

@@ -158,3 +158,82 @@ float64: _NetworkTypes
 # linear algebra
 def svd(a: _Array, full_matrices: bool, compute_uv: bool) -> Any: ...  # (u, s, vt), or s alone
 def pinv(a: _Array, rcond: NDArray[np.float64]) -> _Array: ...
+
+# single operations, for tests
+class _Ops(Protocol):
+    def philox(self, counter: Sequence[int], key: Sequence[int]) -> list[int]: ...
+    def dropout(
+        self, x: _Array, key: int, stream: int, rate: float, *, threads: int = 1
+    ) -> _Array: ...
+    def column_sums(self, x: _Array, *, threads: int = 1) -> _Array: ...
+    def cross_entropy(
+        self,
+        rows: _Array,
+        labels: NDArray[np.int32],
+        scale: float,
+        *,
+        threads: int = 1,
+        from_logits: bool = True,
+        with_gradient: bool = True,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int32], _Array | None]: ...
+    def batch_norm_train(
+        self,
+        x: _Array,
+        gamma: _Array | None,
+        beta: _Array | None,
+        epsilon: float,
+        momentum: float,
+        moving_mean: _Array,
+        moving_variance: _Array,
+        *,
+        threads: int = 1,
+    ) -> tuple[_Array, _Array, _Array]: ...
+    def batch_norm_infer(
+        self,
+        x: _Array,
+        gamma: _Array | None,
+        beta: _Array | None,
+        epsilon: float,
+        moving_mean: _Array,
+        moving_variance: _Array,
+        *,
+        threads: int = 1,
+    ) -> _Array: ...
+    def batch_norm_gradient(
+        self,
+        x: _Array,
+        upstream: _Array,
+        gamma: _Array | None,
+        mean: _Array,
+        inverse_deviation: _Array,
+        *,
+        with_gradient: bool = True,
+        threads: int = 1,
+    ) -> tuple[_Array | None, _Array, _Array]: ...
+    def sgd(self, w: _Array, g: _Array, rate: float, *, threads: int = 1) -> None: ...
+    def sgd_momentum(
+        self,
+        w: _Array,
+        g: _Array,
+        v: _Array,
+        rate: float,
+        momentum: float,
+        nesterov: bool,
+        *,
+        threads: int = 1,
+    ) -> None: ...
+    def adam(
+        self,
+        w: _Array,
+        g: _Array,
+        m: _Array,
+        v: _Array,
+        rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        *,
+        threads: int = 1,
+    ) -> None: ...
+
+ops: _Ops
