@@ -231,10 +231,10 @@ void Network<T>::forward(const SampleArray& x, T* y) {
   samples.x = x;
   samples.count = x.rows;
   const std::unique_lock lock(state_->parameters);
-  const nn::PlanLease<T> lease = state_->lease(x.rows, Mode::forward);
+  nn::PlanLease<T> lease = state_->lease(x.rows, Mode::forward);
   nn::Context<T> context = state_->context(lease, samples, 0);
   context.direct_output = y;
-  nn::run_plan(lease.plan(), context);
+  lease.run(context);
   ++state_->step;
 }
 
@@ -252,10 +252,10 @@ void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
     const Index batch = std::min(batch_size, x.rows - first);
     {
       const std::shared_lock lock(state_->parameters);
-      const nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
+      nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
       nn::Context<T> context = state_->context(lease, samples, first);
       context.direct_output = y + first * output_shape().size();
-      nn::run_plan(lease.plan(), context);
+      lease.run(context);
     }
     totals.samples += batch;
     if (!tick(++batches, totals)) return;
@@ -303,15 +303,12 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     const Index batch = std::min(batch_size, samples.count - first);
     {
       const std::unique_lock lock(state_->parameters);
-      const nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
+      nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
       const nn::Plan<T>& plan = lease.plan();
       const nn::Context<T> context = state_->context(lease, samples, first);
       nn::Optimizer<T>& optimizer = *state_->optimizer;
       optimizer.begin_step();
-      runtime::parallel(plan.team, [&](const runtime::Team& team) {
-        nn::run_steps(plan, context, team);
-        optimizer.update(team);
-      });
+      lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
       ++state_->step;
       state_->count(plan, context, totals);
     }
@@ -331,9 +328,9 @@ Totals Network<T>::evaluate(const Samples& samples, Index batch_size,
     const Index batch = std::min(batch_size, samples.count - first);
     {
       const std::shared_lock lock(state_->parameters);
-      const nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
+      nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
       const nn::Context<T> context = state_->context(lease, samples, first);
-      nn::run_plan(lease.plan(), context);
+      lease.run(context);
       state_->count(lease.plan(), context, totals);
     }
     if (!tick(++batches, totals)) break;
@@ -347,10 +344,10 @@ Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& grad
   Totals totals;
   if (samples.count == 0) throw ValueError("x has no rows");
   const std::unique_lock lock(state_->parameters);
-  const nn::PlanLease<T> lease = state_->lease(samples.count, Mode::train);
+  nn::PlanLease<T> lease = state_->lease(samples.count, Mode::train);
   nn::Context<T> context = state_->context(lease, samples, 0);
   context.update_statistics = false;
-  nn::run_plan(lease.plan(), context);
+  lease.run(context);
   state_->count(lease.plan(), context, totals);
   for (std::size_t i = 0; i < state_->trainable.size(); ++i) {
     std::copy_n(state_->gradients.gradients[i], state_->trainable[i]->size(), gradients[i]);

@@ -70,7 +70,7 @@ template <class T>
 struct Plan {
   Index batch;
   Mode mode;
-  runtime::TeamSize team;
+  double work;  // in nanoseconds on one thread, roughly
   std::vector<Step<T>> steps;
   std::vector<Index> offsets;
   Index arena_bytes;
@@ -106,11 +106,6 @@ void run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Te
     step.run(team, context);
     if (step.barrier) team.barrier();
   }
-}
-
-template <class T>
-void run_plan(const Plan<T>& plan, const Context<T>& context) {
-  runtime::parallel(plan.team, [&](const runtime::Team& team) { run_steps(plan, context, team); });
 }
 
 }  // namespace unitgain::nn

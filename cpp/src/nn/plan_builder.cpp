@@ -173,10 +173,7 @@ Plan<T> PlanBuilder<T>::finish(BufferId input, BufferId output) {
   plan.mode = mode_;
   plan.input = input;
   plan.output = output;
-  int barriers = 1;
-  for (const Step<T>& step : steps_) barriers += step.barrier ? 1 : 0;
-  plan.team = runtime::threads_for(work_, barriers);
-  plan.team.threads = std::min(plan.team.threads, threads_);
+  plan.work = work_;
   plan.offsets = place(&plan.arena_bytes);
   plan.steps = std::move(steps_);
   return plan;

@@ -1,21 +1,27 @@
 // Plans by batch size and mode, and arenas to run them on.
 #pragma once
 
+#include <chrono>
 #include <list>
 #include <memory>
 #include <mutex>
 
 #include "base/aligned_buffer.hpp"
 #include "nn/plan.hpp"
+#include "nn/team_tuner.hpp"
 
 namespace unitgain::nn {
 
 // A plan with the arenas that no run is using.
 template <class T>
 struct CachedPlan {
-  Plan<T> plan;
-  int asked_threads;
+  CachedPlan(Plan<T> made, int most_threads)
+      : plan(std::move(made)), threads(most_threads), tuner(plan.work, most_threads) {}
+
+  const Plan<T> plan;
+  const int threads;
   std::mutex mutex;
+  TeamTuner tuner;
   std::vector<base::AlignedBuffer<std::byte>> free_arenas;
 };
 
@@ -25,6 +31,7 @@ class PlanLease {
  public:
   explicit PlanLease(std::shared_ptr<CachedPlan<T>> cached) : cached_(std::move(cached)) {
     const std::lock_guard lock(cached_->mutex);
+    threads_ = cached_->tuner.choose();
     if (cached_->free_arenas.empty()) {
       arena_ = base::AlignedBuffer<std::byte>(cached_->plan.arena_bytes);
     } else {
@@ -37,14 +44,35 @@ class PlanLease {
     if (cached_ == nullptr) return;
     const std::lock_guard lock(cached_->mutex);
     cached_->free_arenas.push_back(std::move(arena_));
+    if (time_ > 0) cached_->tuner.record(threads_, time_);
   }
 
   const Plan<T>& plan() const { return cached_->plan; }
   std::byte* arena() const { return arena_.data(); }
 
+  // Runs the plan, and then after(team) on the same team.
+  template <class After>
+  void run(const Context<T>& context, After&& after) {
+    using Clock = std::chrono::steady_clock;
+    const auto body = [&](const runtime::Team& team) {
+      run_steps(plan(), context, team);
+      after(team);
+    };
+    const runtime::TeamSize size = {threads_, runtime::patience_for(plan().work)};
+    if (!cached_->tuner.tries()) return runtime::parallel(size, body);
+    const auto start = Clock::now();
+    runtime::parallel(size, body);
+    time_ = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+  }
+  void run(const Context<T>& context) {
+    run(context, [](const runtime::Team&) {});
+  }
+
  private:
   std::shared_ptr<CachedPlan<T>> cached_;
   base::AlignedBuffer<std::byte> arena_;
+  int threads_ = 1;
+  double time_ = 0;
 };
 
 // Keeps the plans used last. Safe to use from many threads.
@@ -58,17 +86,14 @@ class PlanCache {
       const std::lock_guard lock(mutex_);
       for (auto known = plans_.begin(); known != plans_.end(); ++known) {
         const CachedPlan<T>& cached = **known;
-        if (cached.plan.batch != batch || cached.plan.mode != mode ||
-            cached.asked_threads != threads) {
+        if (cached.plan.batch != batch || cached.plan.mode != mode || cached.threads != threads) {
           continue;
         }
         plans_.splice(plans_.begin(), plans_, known);
         return PlanLease<T>(plans_.front());
       }
     }
-    auto cached = std::make_shared<CachedPlan<T>>();
-    cached->plan = make();
-    cached->asked_threads = threads;
+    auto cached = std::make_shared<CachedPlan<T>>(make(), threads);
     const std::lock_guard lock(mutex_);
     plans_.push_front(cached);
     if (plans_.size() > most_plans) plans_.pop_back();

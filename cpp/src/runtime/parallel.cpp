@@ -249,6 +249,10 @@ void Barrier::wait(int members) {
   wait_while_equal(phase_, phase, barrier_looks);
 }
 
+double patience_for(double work) {
+  return std::clamp(work / 8, 5e3, 1e6);
+}
+
 TeamSize threads_for(double work, int barriers) {
   // A team costs a microsecond or two when its threads are looking for work and some tens when they
   // sleep; a barrier about half of one. So each thread should have at least this much to do for
@@ -257,7 +261,7 @@ TeamSize threads_for(double work, int barriers) {
   const int available = num_threads();
   const double worth = work / (least_work * std::max(1, barriers));
   const int threads = worth < 2 ? 1 : static_cast<int>(std::min<double>(available, worth));
-  return {threads, std::clamp(work / 8, 5e3, 1e6)};
+  return {threads, patience_for(work)};
 }
 
 void run_team(TeamSize size, void (*body)(void*, const Team&), void* context) {

@@ -69,6 +69,9 @@ struct TeamSize {
   double patience;
 };
 
+// How long it pays to wait for workers, for an operation of that much work.
+double patience_for(double work);
+
 // What `work` is worth, at most the threads in force. Work is counted in nanoseconds on one thread,
 // roughly; `barriers` is how often the team will meet while doing it.
 TeamSize threads_for(double work, int barriers = 1);

@@ -1,9 +1,11 @@
-// The two operations for which the compiler needs to be told the instruction:
+// The operations for which the compiler needs to be told the instruction:
 //   fused    a * b + c with one rounding. The vector library's fma is a loop over lanes that GCC
 //   may
 //            leave out of line, where it is slow, and a weak symbol compiled for one variant.
 //   product  the 64-bit products of the lanes' lower halves. A plain 64-bit product takes three to
 //            eight instructions, and GCC 12 does not see that the upper halves are not wanted.
+//   root_reciprocal_estimate, reciprocal_estimate
+//            1 / sqrt(a) and 1 / a to 14 bits, for normal a, where there is such an instruction.
 #pragma once
 
 #include <bit>
@@ -39,6 +41,14 @@ UNITGAIN_INTRINSIC Words product(Words a, Words b) {
   // Not _mm512_mul_epu32, whose undefined operand GCC 12 warns of. All lanes are taken either way.
   return std::bit_cast<Words>(
       _mm512_maskz_mul_epu32(0xff, std::bit_cast<__m512i>(a), std::bit_cast<__m512i>(b)));
+}
+
+#define UNITGAIN_ESTIMATES 1
+UNITGAIN_INTRINSIC Floats root_reciprocal_estimate(Floats a) {
+  return std::bit_cast<Floats>(_mm512_maskz_rsqrt14_ps(0xffff, std::bit_cast<__m512>(a)));
+}
+UNITGAIN_INTRINSIC Floats reciprocal_estimate(Floats a) {
+  return std::bit_cast<Floats>(_mm512_maskz_rcp14_ps(0xffff, std::bit_cast<__m512>(a)));
 }
 
 #elif defined(__AVX2__) && defined(__FMA__)

@@ -1,0 +1,61 @@
+#include "nn/team_tuner.hpp"
+
+#include <algorithm>
+
+namespace unitgain::nn {
+
+namespace {
+
+// Below, waking a worker costs more than it could save; above, a team always gains.
+constexpr double least_work = 30e3;
+constexpr double surely_worth = 20e6;
+
+constexpr std::uint32_t shortest_interval = 32;
+constexpr std::uint32_t longest_interval = 4096;
+
+}  // namespace
+
+TeamTuner::TeamTuner(double work, int threads) : most_threads_(std::max(1, threads)) {
+  if (work < least_work) {
+    most_threads_ = 1;
+  } else if (work < surely_worth) {
+    while (sizes_ < most_sizes && 1 << (sizes_ - 1) < most_threads_) ++sizes_;
+  }
+  for (Record& record : records_) record.interval = shortest_interval;
+}
+
+int TeamTuner::choose() {
+  if (!tries()) return most_threads_;
+  if (records_[static_cast<std::size_t>(best_)].time == 0) return threads(best_);
+  for (const int size : {best_ + 1, best_ - 1}) {
+    if (size < 0 || size >= sizes_) continue;
+    Record& neighbour = records_[static_cast<std::size_t>(size)];
+    if (neighbour.countdown > 0) {
+      --neighbour.countdown;
+      continue;
+    }
+    neighbour.countdown = neighbour.interval;
+    return threads(size);
+  }
+  return threads(best_);
+}
+
+void TeamTuner::record(int threads_used, double nanoseconds) {
+  if (!tries()) return;
+  int size = 0;
+  while (threads(size) != threads_used) ++size;
+  Record& record = records_[static_cast<std::size_t>(size)];
+  record.time = record.time == 0 ? nanoseconds : record.time + (nanoseconds - record.time) / 8;
+  const double best_time = records_[static_cast<std::size_t>(best_)].time;
+  if (size == best_) return;
+  if (record.time < best_time) {
+    best_ = size;
+    record.interval = shortest_interval;
+  } else if (record.time > 1.2 * best_time) {
+    record.interval = std::min(2 * record.interval, longest_interval);
+  } else {
+    record.interval = shortest_interval;
+  }
+}
+
+}  // namespace unitgain::nn
