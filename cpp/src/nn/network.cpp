@@ -39,6 +39,22 @@ class Ticker {
   Clock::time_point last_;
 };
 
+// Calls body(first, batch, totals) for each batch of `count` samples, until the progress callback
+// ends the pass.
+template <class Body>
+Totals for_each_batch(Index count, Index batch_size, const Progress& progress, Body&& body) {
+  if (batch_size < 1) {
+    throw ValueError("batch_size must be at least 1, but it is " + std::to_string(batch_size));
+  }
+  Ticker tick(progress);
+  Totals totals;
+  for (Index first = 0, batches = 0; first < count; first += batch_size) {
+    body(first, std::min(batch_size, count - first), totals);
+    if (!tick(++batches, totals)) break;
+  }
+  return totals;
+}
+
 template <class T>
 std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
   std::vector<ParameterPtr<T>> found;
@@ -75,12 +91,6 @@ NodeId only_input(const Graph<T>& graph) {
 template <class T>
 constexpr ElementType element_type =
     sizeof(T) == sizeof(float) ? ElementType::float32 : ElementType::float64;
-
-void check_batch_size(Index batch_size) {
-  if (batch_size < 1) {
-    throw ValueError("batch_size must be at least 1, but it is " + std::to_string(batch_size));
-  }
-}
 
 }  // namespace
 
@@ -241,25 +251,18 @@ void Network<T>::forward(const SampleArray& x, T* y) {
 template <class T>
 void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
                          const Progress& progress) const {
-  check_batch_size(batch_size);
   state_->check_features(x);
   Samples samples;
   samples.x = x;
   samples.count = x.rows;
-  Ticker tick(progress);
-  Totals totals;
-  for (Index first = 0, batches = 0; first < x.rows; first += batch_size) {
-    const Index batch = std::min(batch_size, x.rows - first);
-    {
-      const std::shared_lock lock(state_->parameters);
-      nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
-      nn::Context<T> context = state_->context(lease, samples, first);
-      context.direct_output = y + first * output_shape().size();
-      lease.run(context);
-    }
+  for_each_batch(x.rows, batch_size, progress, [&](Index first, Index batch, Totals& totals) {
+    const std::shared_lock lock(state_->parameters);
+    nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
+    nn::Context<T> context = state_->context(lease, samples, first);
+    context.direct_output = y + first * output_shape().size();
+    lease.run(context);
     totals.samples += batch;
-    if (!tick(++batches, totals)) return;
-  }
+  });
 }
 
 template <class T>
@@ -295,47 +298,32 @@ std::int64_t Network<T>::iterations() const {
 
 template <class T>
 Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress) {
-  check_batch_size(batch_size);
   state_->check_samples(samples);
-  Ticker tick(progress);
-  Totals totals;
-  for (Index first = 0, batches = 0; first < samples.count; first += batch_size) {
-    const Index batch = std::min(batch_size, samples.count - first);
-    {
-      const std::unique_lock lock(state_->parameters);
-      nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
-      const nn::Plan<T>& plan = lease.plan();
-      const nn::Context<T> context = state_->context(lease, samples, first);
-      nn::Optimizer<T>& optimizer = *state_->optimizer;
-      optimizer.begin_step();
-      lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
-      ++state_->step;
-      state_->count(plan, context, totals);
-    }
-    if (!tick(++batches, totals)) break;
-  }
-  return totals;
+  const auto step = [&](Index first, Index batch, Totals& totals) {
+    const std::unique_lock lock(state_->parameters);
+    nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
+    const nn::Context<T> context = state_->context(lease, samples, first);
+    nn::Optimizer<T>& optimizer = *state_->optimizer;
+    optimizer.begin_step();
+    lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
+    ++state_->step;
+    state_->count(lease.plan(), context, totals);
+  };
+  return for_each_batch(samples.count, batch_size, progress, step);
 }
 
 template <class T>
 Totals Network<T>::evaluate(const Samples& samples, Index batch_size,
                             const Progress& progress) const {
-  check_batch_size(batch_size);
   state_->check_samples(samples);
-  Ticker tick(progress);
-  Totals totals;
-  for (Index first = 0, batches = 0; first < samples.count; first += batch_size) {
-    const Index batch = std::min(batch_size, samples.count - first);
-    {
-      const std::shared_lock lock(state_->parameters);
-      nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
-      const nn::Context<T> context = state_->context(lease, samples, first);
-      lease.run(context);
-      state_->count(lease.plan(), context, totals);
-    }
-    if (!tick(++batches, totals)) break;
-  }
-  return totals;
+  const auto compare = [&](Index first, Index batch, Totals& totals) {
+    const std::shared_lock lock(state_->parameters);
+    nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
+    const nn::Context<T> context = state_->context(lease, samples, first);
+    lease.run(context);
+    state_->count(lease.plan(), context, totals);
+  };
+  return for_each_batch(samples.count, batch_size, progress, compare);
 }
 
 template <class T>
