@@ -24,9 +24,9 @@ class Effort:
     rest: float
 
 
-# OpenBLAS's threads stay awake for 2^26 clock ticks after a product, some 25 ms, and would take
+# OpenBLAS's threads stay awake for 2^28 clock ticks after a product, some 100 ms, and would take
 # time from whoever comes next.
-THOROUGH = Effort(rounds=15, seconds=0.02, rest=0.03)
+THOROUGH = Effort(rounds=15, seconds=0.02, rest=0.12)
 QUICK = Effort(rounds=3, seconds=0.001, rest=0.0)
 
 

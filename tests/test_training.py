@@ -308,3 +308,17 @@ def test_call_in_training_mode_takes_batch_statistics_and_drops():
     expected = (x - norm.moving_mean.array) / np.sqrt(norm.moving_variance.array + 1e-3)
     np.testing.assert_allclose(model(x), expected, rtol=1e-9)
     assert model(x[:0], training=True).shape == (0, 50)
+
+
+def test_training_takes_denormals_for_zero_and_nothing_else_does():
+    ug.random.seed(0)
+    model = ug.Sequential([Input((4,)), Dense(4, use_bias=False)])
+    model.layers[0].kernel.array[...] = np.eye(4)
+    model.compile("sgd", "mse")
+    tiny = np.full((2, 4), 1e-40, np.float32)
+    np.testing.assert_array_equal(model(tiny), tiny)
+    _, (gradient,) = model.gradients(tiny, np.ones((2, 4)))
+    np.testing.assert_array_equal(gradient, 0.0)
+    model.fit(tiny, np.ones((2, 4)), verbose=0)
+    np.testing.assert_array_equal(model(tiny), tiny)
+    np.testing.assert_array_equal(tiny * np.float32(0.5), np.float32(5e-41))

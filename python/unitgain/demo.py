@@ -20,7 +20,7 @@ BATCH_SIZE = 32
 LEARNING_RATE = 1e-3
 
 # Fewer turns than a benchmark takes, so that all is done in seconds.
-EFFORT = timing.Effort(rounds=9, seconds=0.02, rest=0.03)
+EFFORT = timing.Effort(rounds=9, seconds=0.02, rest=0.12)
 
 COMPARED = (
     "matmul/float32/1024x1024x1024",

@@ -9,6 +9,7 @@
 #include "base/aligned_buffer.hpp"
 #include "nn/plan.hpp"
 #include "nn/team_tuner.hpp"
+#include "runtime/flush_denormals.hpp"
 
 namespace unitgain::nn {
 
@@ -55,6 +56,7 @@ class PlanLease {
   void run(const Context<T>& context, After&& after) {
     using Clock = std::chrono::steady_clock;
     const auto body = [&](const runtime::Team& team) {
+      const runtime::FlushDenormals flush(plan().mode == Mode::train);
       run_steps(plan(), context, team);
       after(team);
     };
