@@ -23,11 +23,12 @@ TOLERANCE = 1e-4
 def cases() -> list[Case]:
     """Return the demo's network with and without batch norm, then larger ones."""
     return [
-        _step((64, 256, 128, 10), batch=32, batch_norm=True, quick=True),
+        _step((64, 128, 64, 10), batch=16, batch_norm=True, quick=True),
+        _step((64, 256, 128, 10), batch=32, batch_norm=True),
         _step((64, 256, 128, 10), batch=32, batch_norm=False),
         _step((784, 512, 512, 10), batch=128, batch_norm=True),
         _step((784, 512, 512, 10), batch=128, batch_norm=False),
-        _epoch((64, 256, 128, 10), batch=32),
+        _epoch((64, 128, 64, 10), batch=16),
     ]
 
 

@@ -44,6 +44,31 @@ SampleArray sample_array(const py::array& array, const char* name, py::array& ke
 using Labels = py::array_t<std::int32_t, py::array::c_style>;
 using Order = py::array_t<Index, py::array::c_style>;
 
+// Class labels as int32: the array itself if it is that, else a copy; None if a label is not a
+// whole number from 0 to classes - 1.
+py::object class_labels(const py::array& y, std::int32_t classes) {
+  const auto in_range = [classes](auto label) { return label >= 0 && label < classes; };
+  const auto convert = [&](const auto& typed) -> py::object {
+    Labels labels(std::vector<py::ssize_t>(y.shape(), y.shape() + y.ndim()));
+    std::int32_t* out = labels.mutable_data();
+    for (py::ssize_t i = 0; i < typed.size(); ++i) {
+      const auto label = typed.data()[i];
+      if (!in_range(label)) return py::none();
+      out[i] = static_cast<std::int32_t>(label);
+      if (static_cast<decltype(label)>(out[i]) != label) return py::none();
+    }
+    return labels;
+  };
+  if (py::isinstance<Labels>(y)) {
+    const auto labels = py::cast<Labels>(y);
+    const std::int32_t* end = labels.data() + labels.size();
+    return std::all_of(labels.data(), end, in_range) ? py::object(labels) : py::none();
+  }
+  if (y.dtype().kind() == 'f')
+    return convert(py::array_t<double, py::array::c_style | py::array::forcecast>(y));
+  return convert(py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(y));
+}
+
 // Python's view of a pass's progress: the callback may raise, and so does a pending Ctrl-C.
 Progress progress_into(const py::object& callback) {
   return [callback](Index batches, const Totals& totals) {
@@ -274,6 +299,8 @@ void bind_network(py::module_& module) {
 }  // namespace
 
 void bind_nn(py::module_& module) {
+  module.def("class_labels", &class_labels, py::arg("y"), py::arg("classes"),
+             "Class labels as an int32 array, or None if one is no class.");
   py::class_<Totals>(module, "Totals", "Sums over the samples seen.")
       .def(py::init<>())
       .def_readonly("samples", &Totals::samples)

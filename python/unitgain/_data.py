@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from unitgain import _native
 from unitgain.layers.base import SampleShape
 from unitgain.losses import Loss
 
@@ -58,16 +59,16 @@ def _labels(array: NDArray[Any], shape: SampleShape, name: str) -> NDArray[np.in
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected}): class labels")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}, expected integer class labels")
-    if array.size:
-        low, high = array.min(), array.max()
-        if not (low >= 0 and high < shape[-1]):
-            raise ValueError(
-                f"{name} has labels from {low} to {high}, but the output has {shape[-1]} "
-                f"classes: labels run from 0 to {shape[-1] - 1}"
-            )
-        if array.dtype.kind == "f" and (array != np.rint(array)).any():
-            raise ValueError(f"{name} has labels that are no whole numbers")
-    return np.ascontiguousarray(array, np.int32)
+    labels = _native.class_labels(array, shape[-1])
+    if labels is not None:
+        return labels
+    low, high = array.min(), array.max()
+    if low >= 0 and high < shape[-1]:
+        raise ValueError(f"{name} has labels that are no whole numbers")
+    raise ValueError(
+        f"{name} has labels from {low} to {high}, but the output has {shape[-1]} classes: "
+        f"labels run from 0 to {shape[-1] - 1}"
+    )
 
 
 def split(

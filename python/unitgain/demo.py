@@ -14,9 +14,9 @@ from unitgain.benchmarks.training import build_model
 
 __all__ = ["EPOCHS", "Training", "compare", "run", "train"]
 
-SIZES = (64, 256, 128, 10)
+SIZES = (64, 128, 64, 10)
 EPOCHS = 20
-BATCH_SIZE = 32
+BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
 
 # Fewer turns than a benchmark takes, so that all is done in seconds.
@@ -27,7 +27,7 @@ COMPARED = (
     "activations/tanh/float32/1048576",
     "batch_norm/forward/256x512",
     "linalg/pinv/float32/200x100",
-    "training/step/64-256-128-10-batch-norm",
+    "training/step/64-128-64-10-batch-norm",
 )
 
 
