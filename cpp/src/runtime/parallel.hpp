@@ -18,8 +18,8 @@ struct Range {
   Index size() const { return end - begin; }
 };
 
-// Where the members of a team wait for each other: for some tens of microseconds by looking again
-// and again, then asleep.
+// Where the members of a team wait for each other: for some tenths of a millisecond by looking
+// again and again, then asleep.
 class Barrier {
  public:
   void wait(int members);
