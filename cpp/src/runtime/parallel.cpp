@@ -136,10 +136,10 @@ class Worker {
     thread.detach();
   }
 
-  // False if the worker has a job. `caller_cpu` is where the caller runs; -1 if that is not known.
+  // False if the worker has a job. `caller_cpu` is a CPU to keep off, the caller's; -1: none.
   bool offer(Job* job, int caller_cpu) {
     if (job_.load(std::memory_order_relaxed) != nullptr) return false;
-    if (caller_cpu != kept_off_) keep_off(caller_cpu);
+    if (caller_cpu >= 0 && caller_cpu != kept_off_) keep_off(caller_cpu);
     Job* expected = nullptr;
     if (!job_.compare_exchange_strong(expected, job, std::memory_order_acq_rel)) return false;
     calls_.fetch_add(1, std::memory_order_release);
@@ -178,7 +178,7 @@ class Worker {
     kept_off_ = cpu;
 #if defined(__linux__)
     cpu_set_t allowed;
-    if (cpu < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
     CPU_CLR(static_cast<std::size_t>(cpu), &allowed);
     if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread_, sizeof allowed, &allowed);
 #endif
@@ -214,7 +214,9 @@ class Pool {
   // wanted.
   void offer(Job* job, int wanted, std::vector<Worker*>& offered) {
     const std::lock_guard lock(mutex_);
-    const int caller_cpu = current_cpu();
+    // Among many CPUs a woken thread finds an idle one by itself.
+    constexpr int few_cpus = 8;
+    const int caller_cpu = cpus_ <= few_cpus ? current_cpu() : -1;
     const auto most = static_cast<std::size_t>(std::max(wanted, cpus_ - 1));
     offered.clear();
     for (std::size_t i = 0; offered.size() < static_cast<std::size_t>(wanted); ++i) {
