@@ -13,6 +13,9 @@ constexpr double surely_worth = 20e6;
 constexpr std::uint32_t shortest_interval = 32;
 constexpr std::uint32_t longest_interval = 4096;
 
+// The best size has become slower: its running mean has grown by this factor.
+constexpr double slower = 1.5;
+
 }  // namespace
 
 TeamTuner::TeamTuner(double work, int threads) : most_threads_(std::max(1, threads)) {
@@ -47,7 +50,17 @@ void TeamTuner::record(int threads_used, double nanoseconds) {
   Record& record = records_[static_cast<std::size_t>(size)];
   record.time = record.time == 0 ? nanoseconds : record.time + (nanoseconds - record.time) / 8;
   const double best_time = records_[static_cast<std::size_t>(best_)].time;
-  if (size == best_) return;
+  if (size == best_) {
+    if (compared_ > 0 && record.time > slower * compared_) {
+      compared_ = record.time;
+      for (Record& other : records_) {
+        other.interval = shortest_interval;
+        other.countdown = 0;
+      }
+    }
+    return;
+  }
+  compared_ = std::min(best_time, record.time);
   if (record.time < best_time) {
     best_ = size;
     record.interval = shortest_interval;

@@ -11,7 +11,7 @@ namespace unitgain::nn {
 // What a team gains depends on the plan, the CPU, and what else runs on it now, which no estimate
 // knows. The result has the same bits for any team, so the plan's own runs may try: most take the
 // size that has been fastest, some its neighbours (half and double). A neighbour that proves slow
-// is tried again at longer and longer intervals.
+// is tried again at longer and longer intervals, and at once when the fastest has become slower.
 class TeamTuner {
  public:
   // `work` is the plan's, in nanoseconds on one thread; `threads` the most to use.
@@ -35,6 +35,7 @@ class TeamTuner {
   int most_threads_;
   int sizes_ = 1;  // 1, 2, 4 ... threads, the last being most_threads_
   int best_ = 0;
+  double compared_ = 0;  // the best size's time when it was last compared; 0: not yet
   std::array<Record, most_sizes> records_ = {};
 };
 
