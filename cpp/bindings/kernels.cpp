@@ -107,11 +107,12 @@ py::tuple batch_norm_train(const py::array& x, const std::optional<py::array>& g
     const T* betas = columns<T>(beta, "beta", x);
     T* moving[] = {mutable_columns<T>(moving_mean, "moving_mean", x),
                    mutable_columns<T>(moving_variance, "moving_variance", x)};
+    // Taken here: what counts references must not run on the team's threads.
+    const T* input = values<T>(x, "x", x);
     runtime::parallel(threads, [&](const Team& team) {
-      ops::batch_norm_train<T>(team, values<T>(x, "x", x), y.mutable_data(), x.shape(0), x.shape(1),
-                               gammas, betas, static_cast<T>(epsilon), momentum, moving[0],
-                               moving[1], mean.mutable_data(), inverse.mutable_data(),
-                               scale.mutable_data());
+      ops::batch_norm_train<T>(team, input, y.mutable_data(), x.shape(0), x.shape(1), gammas, betas,
+                               static_cast<T>(epsilon), momentum, moving[0], moving[1],
+                               mean.mutable_data(), inverse.mutable_data(), scale.mutable_data());
     });
     return py::make_tuple(y, mean, inverse);
   });
