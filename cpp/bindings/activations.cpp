@@ -59,7 +59,7 @@ class Output {
         return;
       }
     }
-    written_ = py::array(x.dtype(), shape_of(x));
+    written_ = new_array(x.dtype(), shape_of(x));
   }
 
   void* data() { return written_.mutable_data(); }
@@ -135,7 +135,7 @@ py::array activation_gradient(std::string_view name, const py::array& x, const p
     using T = decltype(zero);
     require_same(upstream, "upstream", x);
     const py::array input = contiguous(x), above = contiguous(upstream);
-    const py::array saved = saves_input ? input : py::array(x.dtype(), shape_of(x));
+    const py::array saved = saves_input ? input : new_array(x.dtype(), shape_of(x));
     Output output(out, x, {input, above});
     const T* from = static_cast<const T*>(input.data());
     const T* up = static_cast<const T*>(above.data());
@@ -186,7 +186,7 @@ py::array softmax_gradient(const py::array& x, const py::array& upstream, const 
     using T = decltype(zero);
     require_same(upstream, "upstream", x);
     const py::array input = contiguous(x), above = contiguous(upstream);
-    py::array saved(x.dtype(), shape_of(x));
+    py::array saved = new_array(x.dtype(), shape_of(x));
     Output output(out, x, {input, above});
     const T* from = static_cast<const T*>(input.data());
     const T* up = static_cast<const T*>(above.data());

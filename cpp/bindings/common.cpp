@@ -1,5 +1,7 @@
 #include "common.hpp"
 
+#include "runtime/buffer_pool.hpp"
+
 namespace unitgain::bindings {
 
 std::string shape_text(const py::array& array) {
@@ -30,6 +32,38 @@ bool is_viewable(const py::array& array) {
 py::array viewable(py::array array) {
   if (is_viewable(array)) return array;
   return py::module_::import("numpy").attr("ascontiguousarray")(array);
+}
+
+namespace {
+
+// Owns a buffer of the pool: the base of the array that lies in it. Its context is its size.
+py::object pool_owner(void* memory, Index bytes) {
+  const auto release = [](PyObject* capsule) {
+    runtime::give_back_buffer(static_cast<std::byte*>(PyCapsule_GetPointer(capsule, nullptr)),
+                              reinterpret_cast<Index>(PyCapsule_GetContext(capsule)));
+  };
+  PyObject* capsule = PyCapsule_New(memory, nullptr, release);
+  if (capsule == nullptr) {
+    runtime::give_back_buffer(static_cast<std::byte*>(memory), bytes);
+    throw py::error_already_set();
+  }
+  PyCapsule_SetContext(capsule, reinterpret_cast<void*>(bytes));
+  return py::reinterpret_steal<py::object>(capsule);
+}
+
+}  // namespace
+
+py::array new_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shape,
+                    const std::vector<py::ssize_t>& strides) {
+  Index bytes = dtype.itemsize();
+  // An overflow wraps to what NumPy's own check of the shape refuses.
+  for (const py::ssize_t size : shape) {
+    if (__builtin_mul_overflow(bytes, size, &bytes)) bytes = 0;
+    if (bytes == 0) break;
+  }
+  if (bytes < runtime::pooled_bytes) return py::array(dtype, shape, strides);
+  void* memory = runtime::take_buffer(bytes);
+  return py::array(dtype, shape, strides, memory, pool_owner(memory, bytes));
 }
 
 }  // namespace unitgain::bindings

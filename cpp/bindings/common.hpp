@@ -7,6 +7,7 @@
 
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "unitgain/error.hpp"
 #include "unitgain/types.hpp"
@@ -52,10 +53,13 @@ decltype(auto) dispatch_float(const py::array& array, const char* name, Body&& b
   return body(double{});
 }
 
-// A fresh C-contiguous array.
+// A fresh uninitialised array, C-contiguous or with the given strides in bytes (which must fill it
+// without gaps). Large ones live in recycled memory (runtime/buffer_pool.hpp) and give it back.
+py::array new_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shape,
+                    const std::vector<py::ssize_t>& strides = {});
 template <class T>
 py::array_t<T> new_array(const std::vector<py::ssize_t>& shape) {
-  return py::array_t<T>(shape);
+  return new_array(py::dtype::of<T>(), shape);
 }
 
 // Each namespace's functions, defined in the file of its name.

@@ -11,10 +11,8 @@
 #include "ops/batch_norm.hpp"
 #include "ops/column_sums.hpp"
 #include "ops/cross_entropy.hpp"
-#include "ops/dropout.hpp"
 #include "ops/update.hpp"
 #include "runtime/parallel.hpp"
-#include "runtime/philox.hpp"
 
 namespace unitgain::bindings {
 
@@ -179,19 +177,6 @@ py::array column_sums(const py::array& x, int threads) {
   });
 }
 
-py::array dropout(const py::array& x, std::uint64_t key, std::uint64_t stream, double rate,
-                  int threads) {
-  return dispatch_float(x, "x", [&](auto zero) -> py::array {
-    using T = decltype(zero);
-    py::array_t<T> y = like_of<T>(x);
-    const T* input = values<T>(x, "x", x);
-    runtime::parallel(threads, [&](const Team& team) {
-      ops::dropout<T>(team, input, y.mutable_data(), x.size(), key, stream, rate);
-    });
-    return y;
-  });
-}
-
 void sgd(py::array w, const py::array& g, double rate, int threads) {
   dispatch_float(w, "w", [&](auto zero) {
     using T = decltype(zero);
@@ -251,8 +236,6 @@ void bind_kernels(py::module_& module) {
           py::arg("with_gradient") = true, py::arg("threads") = 1,
           "(gradient or None, gamma's gradient, beta's gradient)");
   ops.def("column_sums", &column_sums, py::arg("x"), py::kw_only(), py::arg("threads") = 1);
-  ops.def("dropout", &dropout, py::arg("x"), py::arg("key"), py::arg("stream"), py::arg("rate"),
-          py::kw_only(), py::arg("threads") = 1);
   ops.def("sgd", &sgd, py::arg("w"), py::arg("g"), py::arg("rate"), py::kw_only(),
           py::arg("threads") = 1);
   ops.def("sgd_momentum", &sgd_momentum, py::arg("w"), py::arg("g"), py::arg("v"), py::arg("rate"),
@@ -260,8 +243,6 @@ void bind_kernels(py::module_& module) {
   ops.def("adam", &adam, py::arg("w"), py::arg("g"), py::arg("m"), py::arg("v"), py::arg("rate"),
           py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::kw_only(),
           py::arg("threads") = 1);
-  ops.def("philox", &runtime::philox, py::arg("counter"), py::arg("key"),
-          "The four words of one Philox4x32-10 block.");
 }
 
 }  // namespace unitgain::bindings

@@ -89,7 +89,7 @@ py::object svd_of(const py::array& a, bool full_matrices, bool vectors) {
   const Index m = a.shape(a.ndim() - 2), n = a.shape(a.ndim() - 1), k = std::min(m, n);
   Shape values_shape = stack;
   values_shape.push_back(k);
-  py::array_t<T> s(values_shape), u, vt;
+  py::array_t<T> s = new_array<T>(values_shape), u, vt;
   if (vectors) {
     u = new_array<T>(with_matrix(stack, m, full_matrices ? m : k));
     vt = new_array<T>(with_matrix(stack, full_matrices ? n : k, n));
@@ -112,7 +112,8 @@ py::object svd_of(const py::array& a, bool full_matrices, bool vectors) {
 template <class T>
 py::object pinv_of(const py::array& a, const py::array_t<double>& rcond) {
   const Shape stack = stack_shape(a);
-  py::array_t<T> out(with_matrix(stack, a.shape(a.ndim() - 1), a.shape(a.ndim() - 2)));
+  py::array_t<T> out =
+      new_array<T>(with_matrix(stack, a.shape(a.ndim() - 1), a.shape(a.ndim() - 2)));
   std::vector<PinvProblem<T>> problems;
   for (Index i = 0; i < matrices(stack); ++i) {
     problems.push_back(

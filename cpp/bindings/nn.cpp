@@ -6,6 +6,7 @@
 
 #include "common.hpp"
 #include "unitgain/network.hpp"
+#include "unitgain/noise.hpp"
 
 namespace unitgain::bindings {
 
@@ -138,7 +139,7 @@ py::array_t<T> predict(const Network<T>& network, const py::array& x, Index batc
                        const py::object& callback) {
   py::array keep;
   const SampleArray samples = sample_array<T>(x, "x", keep);
-  py::array_t<T> y({samples.rows, network.output_shape().size()});
+  py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
   T* data = y.mutable_data();
   const Progress progress = progress_into(callback);
   {
@@ -152,7 +153,7 @@ template <class T>
 py::array_t<T> forward(Network<T>& network, const py::array& x) {
   py::array keep;
   const SampleArray samples = sample_array<T>(x, "x", keep);
-  py::array_t<T> y({samples.rows, network.output_shape().size()});
+  py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
   T* data = y.mutable_data();
   {
     const py::gil_scoped_release release;
@@ -191,7 +192,7 @@ py::tuple gradients(Network<T>& network, const py::array& x, const py::object& y
   py::list arrays;
   std::vector<T*> pointers;
   for (const ParameterPtr<T>& parameter : network.trainable()) {
-    py::array_t<T> array(parameter->shape());
+    py::array_t<T> array = new_array<T>(parameter->shape());
     pointers.push_back(array.mutable_data());
     arrays.append(std::move(array));
   }
@@ -269,7 +270,11 @@ void bind_graph(py::module_& module) {
           },
           py::arg("x"), py::arg("name"), py::arg("parameters") = std::vector<double>{})
       .def("softmax", &Graph<T>::softmax, py::arg("x"))
-      .def("dropout", &Graph<T>::dropout, py::arg("x"), py::arg("rate"), py::arg("key"))
+      .def(
+          "noise",
+          [](Graph<T>& g, NodeId x, const std::string& name, const std::vector<double>& parameters,
+             std::uint64_t key) { return g.noise(x, noise_spec(name, parameters), key); },
+          py::arg("x"), py::arg("name"), py::arg("parameters"), py::arg("key"))
       .def(
           "reshape",
           [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },

@@ -126,7 +126,7 @@ py::array multiply(const py::array& a, const py::array& b, const py::object& out
 
   if (!out_object.is_none()) check_out(out_object, a, shape);
   const bool fresh = out_object.is_none() || needs_fresh_array(out_object, {a, b, bias_object});
-  py::array out = fresh ? py::array_t<T>(shape) : py::reinterpret_borrow<py::array>(out_object);
+  py::array out = fresh ? new_array<T>(shape) : py::reinterpret_borrow<py::array>(out_object);
 
   MatmulOptions<T> options;
   options.activation = activation;

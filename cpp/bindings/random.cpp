@@ -1,7 +1,12 @@
 #include <pybind11/stl.h>
 
+#include <string>
+
 #include "common.hpp"
+#include "ops/noise.hpp"
+#include "runtime/parallel.hpp"
 #include "runtime/philox.hpp"
+#include "unitgain/noise.hpp"
 
 namespace unitgain::bindings {
 
@@ -49,6 +54,51 @@ py::array_t<Index> permutation(Index n, std::uint64_t key, std::uint64_t stream)
   return order;
 }
 
+constexpr double noise_work = 0.5;  // nanoseconds a value, roughly
+
+py::array add_noise(const std::string& name, const std::vector<double>& parameters,
+                    const py::array& x, std::uint64_t key, std::uint64_t stream) {
+  const NoiseSpec spec = noise_spec(name, parameters);
+  return dispatch_float(x, "x", [&](auto zero) -> py::array {
+    using T = decltype(zero);
+    const py::array_t<T, py::array::c_style | py::array::forcecast> input(x);
+    py::array_t<T> y = new_array<T>({x.shape(), x.shape() + x.ndim()});
+    const T* from = input.data();
+    T* to = y.mutable_data();
+    const Index n = x.size();
+    {
+      const py::gil_scoped_release release;
+      runtime::parallel(
+          runtime::threads_for(noise_work * static_cast<double>(n)),
+          [&](const runtime::Team& team) { ops::noise<T>(team, spec, from, to, n, key, stream); });
+    }
+    return y;
+  });
+}
+
+py::array noise_gradient(const std::string& name, const std::vector<double>& parameters,
+                         const py::array& x, const py::array& upstream, std::uint64_t key,
+                         std::uint64_t stream) {
+  const NoiseSpec spec = noise_spec(name, parameters);
+  if (upstream.size() != x.size()) throw ValueError("upstream has another size than x");
+  return dispatch_float(x, "x", [&](auto zero) -> py::array {
+    using T = decltype(zero);
+    const py::array_t<T, py::array::c_style | py::array::forcecast> input(x), above(upstream);
+    py::array_t<T> result = new_array<T>({x.shape(), x.shape() + x.ndim()});
+    const T *from = input.data(), *up = above.data();
+    T* to = result.mutable_data();
+    const Index n = x.size();
+    {
+      const py::gil_scoped_release release;
+      runtime::parallel(runtime::threads_for(noise_work * static_cast<double>(n)),
+                        [&](const runtime::Team& team) {
+                          ops::noise_gradient<T>(team, spec, from, up, to, n, key, stream);
+                        });
+    }
+    return result;
+  });
+}
+
 }  // namespace
 
 void bind_random(py::module_& module) {
@@ -63,6 +113,11 @@ void bind_random(py::module_& module) {
              "Fills with normal numbers within two deviations of the mean.");
   module.def("permutation", &permutation, py::arg("n"), py::arg("key"), py::arg("stream"),
              "A random order of 0 ... n - 1.");
+  module.def("noise", &add_noise, py::arg("name"), py::arg("parameters"), py::arg("x"),
+             py::arg("key"), py::arg("stream"), "x with noise of that name.");
+  module.def("noise_gradient", &noise_gradient, py::arg("name"), py::arg("parameters"),
+             py::arg("x"), py::arg("upstream"), py::arg("key"), py::arg("stream"),
+             "upstream times the derivative of what noise() gives for the same arguments.");
 }
 
 }  // namespace unitgain::bindings

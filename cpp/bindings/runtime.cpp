@@ -1,6 +1,9 @@
 #include "unitgain/runtime.hpp"
 
+#include <pybind11/stl.h>
+
 #include "common.hpp"
+#include "runtime/buffer_pool.hpp"
 
 namespace unitgain::bindings {
 
@@ -23,6 +26,16 @@ void bind_runtime(py::module_& module) {
   module.def(
       "set_thread_override", &set_thread_override, py::arg("threads"),
       "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
+  module.def("cache_memory", &runtime::kept_bytes, "Bytes kept for the next large results.");
+  module.def("cache_limit", &runtime::kept_limit);
+  module.def("set_cache_limit", &runtime::set_kept_limit, py::arg("limit"));
+  module.def("clear_cache", &runtime::release_kept);
+  module.def(
+      "empty",
+      [](const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {
+        return new_array(dtype, shape);
+      },
+      py::arg("shape"), py::arg("dtype"), "An uninitialised array, if large in recycled memory.");
 }
 
 }  // namespace unitgain::bindings

@@ -15,6 +15,7 @@ from unitgain import (
 )
 from unitgain._native import __version__
 from unitgain.config import num_threads, set_num_threads, show_config, threads
+from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
 from unitgain.models import Model, Sequential
 from unitgain.ops import matmul
 
@@ -23,7 +24,10 @@ __all__ = [
     "Sequential",
     "__version__",
     "activations",
+    "cache_limit",
+    "cache_memory",
     "callbacks",
+    "clear_cache",
     "datasets",
     "initializers",
     "layers",
@@ -35,6 +39,7 @@ __all__ = [
     "ops",
     "optimizers",
     "random",
+    "set_cache_limit",
     "set_num_threads",
     "show_config",
     "threads",

@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _native
 
-__all__ = ["normal", "permutation", "seed", "truncated_normal", "uniform"]
+__all__ = ["dropout", "normal", "permutation", "seed", "truncated_normal", "uniform"]
 
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
@@ -131,6 +131,27 @@ def truncated_normal(
     return array
 
 
+def dropout(
+    inputs: ArrayLike, rate: float, seed: SupportsIndex | None = None
+) -> NDArray[np.floating[Any]]:
+    """Return ``inputs`` with each value set to 0 with probability ``rate``, the others scaled up.
+
+    Those kept are multiplied by ``1 / (1 - rate)`` (Srivastava, Hinton, Krizhevsky, Sutskever and
+    Salakhutdinov, JMLR 15, 2014). The probability is exact to 2**-32.
+
+    Args:
+        inputs: an array of float32 or float64 (lists become float64), of any shape.
+        rate: the probability, at least 0 and less than 1.
+        seed: an integer that always drops the same; None takes the process-wide seed.
+
+    Raises:
+        ValueError: if ``rate`` or the seed is out of range.
+        TypeError: if the dtype is neither float32 nor float64.
+    """
+    array = inputs if isinstance(inputs, np.ndarray) else np.asarray(inputs, np.float64)
+    return _native.noise("dropout", [checked_rate(rate)], array, *key_and_stream(seed))
+
+
 def permutation(n: SupportsIndex, seed: SupportsIndex | None = None) -> NDArray[np.int64]:
     """Return the integers 0 to ``n - 1`` in a random order, every order equally likely.
 
@@ -173,6 +194,17 @@ def mixed_key(seed: SupportsIndex | None) -> int:
     return int(words[0]) | int(words[1]) << high
 
 
+def checked_rate(rate: float) -> float:
+    """Return a dropout rate.
+
+    Raises:
+        ValueError: if it is not at least 0 and less than 1.
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate must be at least 0 and less than 1, but it is {rate}")
+    return float(rate)
+
+
 def _checked_seed(seed: SupportsIndex) -> int:
     value = operator.index(seed)
     if not 0 <= value < 1 << 64:
@@ -187,7 +219,7 @@ def _empty(shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
     sizes = [operator.index(n) for n in ([shape] if isinstance(shape, SupportsIndex) else shape)]
     if any(n < 0 for n in sizes):
         raise ValueError(f"shape must have no negative size, but it is {tuple(sizes)}")
-    return np.empty(sizes, kind)
+    return _native.empty(sizes, kind)
 
 
 def _check_normal(mean: float, stddev: float) -> None:

@@ -64,8 +64,8 @@ struct ActivationNode {
   ActivationSpec activation;
 };
 struct SoftmaxNode {};
-struct DropoutNode {
-  double rate;
+struct NoiseNode {
+  NoiseSpec noise;
   std::uint64_t key;  // of the random numbers; their stream is the training step
 };
 struct ReshapeNode {};
@@ -73,7 +73,7 @@ struct AddNode {};
 
 template <class T>
 struct Node {
-  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, ActivationNode, SoftmaxNode, DropoutNode,
+  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, ActivationNode, SoftmaxNode, NoiseNode,
                ReshapeNode, AddNode>
       operation;
   std::vector<NodeId> inputs;
@@ -91,7 +91,7 @@ class Graph {
   NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
   NodeId activation(NodeId x, const ActivationSpec& activation);
   NodeId softmax(NodeId x);
-  NodeId dropout(NodeId x, double rate, std::uint64_t key);
+  NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
   NodeId reshape(NodeId x, SampleShape shape);
   NodeId add(NodeId x, NodeId y);
 

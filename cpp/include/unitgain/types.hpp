@@ -28,4 +28,15 @@ struct ActivationSpec {
   double parameters[2];
 };
 
+// What layers draw in training: values to drop, or numbers to add or to multiply by.
+enum class Noise : int { dropout, alpha_dropout, gaussian_noise, gaussian_dropout, rrelu };
+inline constexpr int noise_count = 5;
+
+// Noise with its parameters: a rate; of gaussian_noise the standard deviation; of rrelu the lowest
+// and the highest slope.
+struct NoiseSpec {
+  Noise kind;
+  double parameters[2];
+};
+
 }  // namespace unitgain

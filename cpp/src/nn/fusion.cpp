@@ -1,5 +1,9 @@
 #include "nn/fusion.hpp"
 
+#include <optional>
+
+#include "unitgain/noise.hpp"
+
 namespace unitgain::nn {
 
 namespace {
@@ -10,10 +14,24 @@ bool is_identity(const Node<T>& node, Mode mode) {
   if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
     return activation->activation.kind == Activation::linear;
   }
-  if (const auto* dropout = std::get_if<DropoutNode>(&node.operation)) {
-    return !in_training(mode) || dropout->rate == 0.0;
+  if (const auto* noise = std::get_if<NoiseNode>(&node.operation)) {
+    if (noise->noise.kind == Noise::rrelu) return false;
+    return !in_training(mode) || noise->noise.parameters[0] == 0.0;
   }
   return false;
+}
+
+// What the node is if it is an activation: outside training, rrelu is one with its mean slope.
+template <class T>
+std::optional<ActivationSpec> activation_of(const Node<T>& node, Mode mode) {
+  if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
+    return activation->activation;
+  }
+  if (const auto* noise = std::get_if<NoiseNode>(&node.operation);
+      noise != nullptr && noise->noise.kind == Noise::rrelu && !in_training(mode)) {
+    return mean_activation(noise->noise);
+  }
+  return std::nullopt;
 }
 
 template <class T>
@@ -48,9 +66,8 @@ bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
     group.folded_norm = id;
     return true;
   }
-  if (const auto* activation = std::get_if<ActivationNode>(&node.operation);
-      activation != nullptr && open && (dense || norm)) {
-    group.activation = activation->activation;
+  if (const auto activation = activation_of(node, mode); activation && open && (dense || norm)) {
+    group.activation = *activation;
     return true;
   }
   return false;

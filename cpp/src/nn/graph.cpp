@@ -6,6 +6,7 @@
 #include "base/shape_text.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/network.hpp"
+#include "unitgain/noise.hpp"
 
 namespace unitgain {
 
@@ -105,11 +106,9 @@ NodeId Graph<T>::softmax(NodeId x) {
 }
 
 template <class T>
-NodeId Graph<T>::dropout(NodeId x, double rate, std::uint64_t key) {
-  if (!(rate >= 0.0 && rate < 1.0)) {
-    throw ValueError("rate must be at least 0 and less than 1, but it is " + std::to_string(rate));
-  }
-  return append({DropoutNode{rate, key}, {x}, node(x).shape, false});
+NodeId Graph<T>::noise(NodeId x, const NoiseSpec& noise, std::uint64_t key) {
+  check_noise(noise);
+  return append({NoiseNode{noise, key}, {x}, node(x).shape, false});
 }
 
 template <class T>

@@ -1,10 +1,11 @@
 // The nodes without parameters, and the dispatch of a group to its operation's file.
 #include "nn/plan_builder.hpp"
 #include "ops/activation.hpp"
-#include "ops/dropout.hpp"
 #include "ops/grain.hpp"
+#include "ops/noise.hpp"
 #include "ops/softmax.hpp"
 #include "runtime/dispatch.hpp"
+#include "unitgain/noise.hpp"
 
 namespace unitgain::nn {
 
@@ -64,21 +65,32 @@ void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group) {
 }
 
 template <class T>
-void dropout_step(PlanBuilder<T>& builder, const char* name, const DropoutNode& dropout,
-                  BufferId from, BufferId to, Index n) {
-  builder.step(name, 0.5 * static_cast<double>(n), {from, to},
+void noise_forward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNode& node) {
+  if (!in_training(builder.mode())) {
+    return activation_forward(builder, group, mean_activation(node.noise));
+  }
+  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
+  const Index n = builder.values(group.result);
+  builder.step("noise", 0.5 * static_cast<double>(n), {x, y},
                [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::dropout<T>(team, context.at(from), context.at(to), n, dropout.key,
-                                 context.step, dropout.rate);
+                 ops::noise<T>(team, node.noise, context.at(x), context.at(y), n, node.key,
+                               context.step);
                });
 }
 
 template <class T>
-void dropout_backward(PlanBuilder<T>& builder, const Group<T>& group, const DropoutNode& dropout) {
+void noise_backward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNode& node) {
   const NodeId source = group.inputs[0];
   if (!builder.wants_gradient(source)) return;
   const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
-  dropout_step(builder, "dropout gradient", dropout, dy, dx, builder.values(source));
+  // The input is kept for the one kind whose derivative depends on it.
+  const BufferId x = node.noise.kind == Noise::rrelu ? builder.value(source) : dy;
+  const Index n = builder.values(source);
+  builder.step("noise gradient", 0.5 * static_cast<double>(n), {x, dy, dx},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::noise_gradient<T>(team, node.noise, context.at(x), context.at(dy),
+                                        context.at(dx), n, node.key, context.step);
+               });
   builder.finish_gradient(source, dx);
 }
 
@@ -145,10 +157,7 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const BatchNormNode<T>& node) { batch_norm_forward(builder, group, node); },
           [&](const ActivationNode& node) { activation_forward(builder, group, node.activation); },
           [&](const SoftmaxNode&) { softmax_forward(builder, group); },
-          [&](const DropoutNode& node) {
-            dropout_step(builder, "dropout", node, builder.value(group.inputs[0]),
-                         builder.value(group.result), builder.values(group.result));
-          },
+          [&](const NoiseNode& node) { noise_forward(builder, group, node); },
           [&](const AddNode&) { add_forward(builder, group); },
           [](const InputNode&) {},
           [](const ReshapeNode&) {},
@@ -166,7 +175,7 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const BatchNormNode<T>& node) { batch_norm_backward(builder, group, node); },
           [&](const ActivationNode& node) { activation_backward(builder, group, node.activation); },
           [&](const SoftmaxNode&) { softmax_backward(builder, group); },
-          [&](const DropoutNode& node) { dropout_backward(builder, group, node); },
+          [&](const NoiseNode& node) { noise_backward(builder, group, node); },
           [&](const AddNode&) { add_backward(builder, group); },
           [](const InputNode&) {},
           [](const ReshapeNode&) {},

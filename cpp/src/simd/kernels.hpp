@@ -143,13 +143,47 @@ struct OptimizerKernels {
                T one_minus_beta_2, T epsilon);
 };
 
+// Where the random words of n values come from: position first + i of a stream of a key. The words
+// are Philox4x32-10's, in groups of 64 positions that share 16 counters: with g = p / 64, position
+// p has word p % 64 / 16 of the counter {low(c), high(c), low(stream), high(stream)}, c = 16 g + p
+// % 16.
+inline constexpr int noise_group = 64;
+struct RandomPlace {
+  std::uint64_t key;
+  std::uint64_t stream;
+  std::uint64_t first;
+};
+
+// What ops/noise.hpp makes of a NoiseSpec.
 template <class T>
-struct DropoutKernels {
-  // y_i = x_i * scale where the random word of position first + i is at least `threshold`, else 0.
-  // In place allowed. The words are Philox4x32-10 with the given key: word (p % 4) of the counter
-  // {low(p / 4), high(p / 4), low(stream), high(stream)} for position p.
-  void (*dropout)(const T* x, T* y, Index n, std::uint64_t key, std::uint64_t stream,
-                  std::uint64_t first, std::uint32_t threshold, T scale);
+struct NoiseSettings {
+  std::uint32_t threshold;  // words from it on are kept
+  T scale;
+  T shift;
+  T dropped;  // what stands in the place of a value that is dropped
+};
+
+// With w the word of i's position, u = (floor(w / 2) + 1/2) / 2^31, and z the standard normal that
+// the words of its group give:
+//   dropout           y = w >= threshold ? x scale : 0
+//   alpha_dropout     y = w >= threshold ? x scale + shift : dropped
+//   gaussian_noise    y = x + (z scale + shift)
+//   gaussian_dropout  y = x (z scale + shift)
+//   rrelu             y = x < 0 ? x (u scale + shift) : x
+template <class T>
+struct NoiseKernel {
+  // In place allowed.
+  void (*forward)(const T* x, T* y, Index n, const RandomPlace& place,
+                  const NoiseSettings<T>& settings);
+  // gradient = upstream dy/dx; x is read by rrelu alone, but is to be n values for all. gradient
+  // may equal x or upstream.
+  void (*gradient)(const T* x, const T* upstream, T* gradient, Index n, const RandomPlace& place,
+                   const NoiseSettings<T>& settings);
+};
+
+template <class T>
+struct NoiseKernels {
+  NoiseKernel<T> row[noise_count];
 };
 
 // Level-1 linear algebra on contiguous vectors. Every sum has a fixed number of partial sums, so
@@ -180,7 +214,7 @@ struct Kernels {
   const SoftmaxKernels<T>* softmax;
   const ColumnKernels<T>* column;
   const OptimizerKernels<T>* optimizer;
-  const DropoutKernels<T>* dropout;
+  const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
 };
 

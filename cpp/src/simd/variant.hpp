@@ -16,8 +16,8 @@ extern const ColumnKernels<float> column_f32;
 extern const ColumnKernels<double> column_f64;
 extern const OptimizerKernels<float> optimizer_f32;
 extern const OptimizerKernels<double> optimizer_f64;
-extern const DropoutKernels<float> dropout_f32;
-extern const DropoutKernels<double> dropout_f64;
+extern const NoiseKernels<float> noise_f32;
+extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
 

@@ -1,21 +1,49 @@
-"""Dropout."""
+"""Layers that draw in training: dropout and noise.
+
+What a layer draws depends on its seed, the training step and the value's position alone, and is
+drawn again for the gradient: no mask is stored. Outside training they change nothing.
+"""
 
 from __future__ import annotations
 
+import math
 from typing import Any, SupportsIndex
 
 from unitgain import random
 from unitgain.layers.base import Layer
 
-__all__ = ["Dropout"]
+__all__ = ["AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"]
 
 
-class Dropout(Layer):
+class _Noise(Layer):
+    """A layer that draws from a key of its own; subclasses name the native noise."""
+
+    _noise = ""
+
+    def __init__(self, parameter: float, seed: SupportsIndex | None, name: str | None) -> None:
+        super().__init__(name)
+        self.seed = seed
+        self._parameter = parameter
+        self._key = random.mixed_key(seed)
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a noise node."""
+        return int(graph.noise(node, self._noise, [self._parameter], self._key))
+
+
+class _RateNoise(_Noise):
+    def __init__(
+        self, rate: float, seed: SupportsIndex | None = None, name: str | None = None
+    ) -> None:
+        self.rate = random.checked_rate(rate)
+        super().__init__(rate, seed, name)
+
+
+class Dropout(_RateNoise):
     """In training, sets each value to 0 with probability ``rate`` and scales the others up.
 
-    Those kept are multiplied by 1 / (1 - rate), so that the expectation stays; in inference nothing
-    changes (Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, JMLR 15, 2014). What is
-    dropped depends on the seed, the training step and the value's position alone.
+    Those kept are multiplied by 1 / (1 - rate), so that the expectation stays (Srivastava, Hinton,
+    Krizhevsky, Sutskever and Salakhutdinov, JMLR 15, 2014).
 
     Args:
         rate: the probability, at least 0 and less than 1.
@@ -26,16 +54,65 @@ class Dropout(Layer):
         ValueError: if ``rate`` is out of range.
     """
 
-    def __init__(
-        self, rate: float, seed: SupportsIndex | None = None, name: str | None = None
-    ) -> None:
-        super().__init__(name)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be at least 0 and less than 1, but it is {rate}")
-        self.rate = rate
-        self.seed = seed
-        self._key = random.mixed_key(seed)
+    _noise = "dropout"
 
-    def lower(self, graph: Any, node: int) -> int:
-        """Add a dropout node."""
-        return int(graph.dropout(node, self.rate, self._key))
+
+class AlphaDropout(_RateNoise):
+    """Dropout for SELU networks: keeps mean 0 and variance 1 where they were so before.
+
+    In training, each value is with probability ``rate`` set to SELU's limit at -infinity,
+    ``alpha' = -1.7581``, and then all are mapped to ``a x + b`` with ``a = ((1 - rate) (1 + rate
+    alpha'^2))^(-1/2)`` and ``b = -a alpha' rate`` (Klambauer, Unterthiner, Mayr and Hochreiter,
+    "Self-normalizing neural networks", NIPS 2017, section 3).
+
+    Args:
+        rate: the probability, at least 0 and less than 1.
+        seed: an integer that always drops the same; None takes the process-wide seed.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``rate`` is out of range.
+    """
+
+    _noise = "alpha_dropout"
+
+
+class GaussianDropout(_RateNoise):
+    """In training, multiplies each value by a normal number with mean 1.
+
+    Its standard deviation is ``sqrt(rate / (1 - rate))``, dropout's (Srivastava, Hinton,
+    Krizhevsky, Sutskever and Salakhutdinov, JMLR 15, 2014, section 10).
+
+    Args:
+        rate: of the dropout that it stands for, at least 0 and less than 1.
+        seed: an integer that always draws the same; None takes the process-wide seed.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``rate`` is out of range.
+    """
+
+    _noise = "gaussian_dropout"
+
+
+class GaussianNoise(_Noise):
+    """In training, adds to each value a normal number with mean 0.
+
+    Args:
+        stddev: the noise's standard deviation, at least 0.
+        seed: an integer that always draws the same; None takes the process-wide seed.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``stddev`` is negative or not finite.
+    """
+
+    _noise = "gaussian_noise"
+
+    def __init__(
+        self, stddev: float, seed: SupportsIndex | None = None, name: str | None = None
+    ) -> None:
+        if not (stddev >= 0 and math.isfinite(stddev)):
+            raise ValueError(f"stddev must be finite and at least 0, but it is {stddev}")
+        self.stddev = stddev
+        super().__init__(stddev, seed, name)

@@ -1,0 +1,65 @@
+#include "unitgain/noise.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "unitgain/error.hpp"
+
+namespace unitgain {
+
+namespace {
+
+// In the order of the enumeration.
+constexpr const char* names[noise_count] = {"dropout", "alpha_dropout", "gaussian_noise",
+                                            "gaussian_dropout", "rrelu"};
+
+}  // namespace
+
+void check_noise(const NoiseSpec& spec) {
+  const double first = spec.parameters[0], second = spec.parameters[1];
+  const auto refuse = [](const std::string& what, double value) {
+    throw ValueError(what + ", but it is " + std::to_string(value));
+  };
+  switch (spec.kind) {
+    case Noise::dropout:
+    case Noise::alpha_dropout:
+    case Noise::gaussian_dropout:
+      if (!(first >= 0 && first < 1)) refuse("rate must be at least 0 and less than 1", first);
+      break;
+    case Noise::gaussian_noise:
+      if (!(first >= 0 && std::isfinite(first))) {
+        refuse("stddev must be finite and at least 0", first);
+      }
+      break;
+    case Noise::rrelu:
+      if (!(first >= 0)) refuse("lower must be at least 0", first);
+      if (!(second >= first && std::isfinite(second))) {
+        refuse("upper must be finite and at least lower", second);
+      }
+      break;
+  }
+}
+
+NoiseSpec noise_spec(std::string_view name, std::span<const double> parameters) {
+  for (int i = 0; i < noise_count; ++i) {
+    if (name != names[i]) continue;
+    NoiseSpec spec = {static_cast<Noise>(i), {}};
+    const std::size_t expected = spec.kind == Noise::rrelu ? 2 : 1;
+    if (parameters.size() != expected) {
+      throw ValueError(std::string(name) + " takes " + std::to_string(expected) +
+                       " parameters, but got " + std::to_string(parameters.size()));
+    }
+    std::copy(parameters.begin(), parameters.end(), spec.parameters);
+    check_noise(spec);
+    return spec;
+  }
+  throw ValueError("unknown noise '" + std::string(name) + "'");
+}
+
+ActivationSpec mean_activation(const NoiseSpec& spec) {
+  if (spec.kind != Noise::rrelu) return {Activation::linear, {}};
+  return {Activation::leaky_relu, {(spec.parameters[0] + spec.parameters[1]) / 2}};
+}
+
+}  // namespace unitgain

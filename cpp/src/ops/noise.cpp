@@ -1,0 +1,75 @@
+#include "ops/noise.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/grain.hpp"
+#include "runtime/dispatch.hpp"
+
+namespace unitgain::ops {
+
+namespace {
+
+static_assert(element_grain % simd::noise_group == 0);
+
+std::uint32_t threshold_of(double rate) {
+  return static_cast<std::uint32_t>(std::min(std::round(rate * 0x1p32), 0x1p32 - 1));
+}
+
+template <class T>
+simd::NoiseSettings<T> settings(const NoiseSpec& spec) {
+  const double first = spec.parameters[0], second = spec.parameters[1];
+  switch (spec.kind) {
+    case Noise::dropout:
+      return {threshold_of(first), static_cast<T>(1 / (1 - first)), 0, 0};
+    case Noise::alpha_dropout: {
+      constexpr double limit = -1.7580993408473768599;  // of SELU at -infinity
+      const double a = 1 / std::sqrt((1 - first) * (1 + first * limit * limit));
+      const double b = -a * limit * first;
+      return {threshold_of(first), static_cast<T>(a), static_cast<T>(b),
+              static_cast<T>(a * limit + b)};
+    }
+    case Noise::gaussian_noise:
+      return {0, static_cast<T>(first), 0, 0};
+    case Noise::gaussian_dropout:
+      return {0, static_cast<T>(std::sqrt(first / (1 - first))), 1, 0};
+    case Noise::rrelu:
+      return {0, static_cast<T>(second - first), static_cast<T>(first), 0};
+  }
+  return {};
+}
+
+simd::RandomPlace place(std::uint64_t key, std::uint64_t stream, Index first) {
+  return {key, stream, static_cast<std::uint64_t>(first)};
+}
+
+}  // namespace
+
+template <class T>
+void noise(const runtime::Team& team, const NoiseSpec& spec, const T* x, T* y, Index n,
+           std::uint64_t key, std::uint64_t stream) {
+  const auto& kernel = runtime::kernels<T>().noise->row[static_cast<int>(spec.kind)];
+  const runtime::Range part = team.share(n, element_grain);
+  kernel.forward(x + part.begin, y + part.begin, part.size(), place(key, stream, part.begin),
+                 settings<T>(spec));
+}
+
+template <class T>
+void noise_gradient(const runtime::Team& team, const NoiseSpec& spec, const T* x, const T* upstream,
+                    T* gradient, Index n, std::uint64_t key, std::uint64_t stream) {
+  const auto& kernel = runtime::kernels<T>().noise->row[static_cast<int>(spec.kind)];
+  const runtime::Range part = team.share(n, element_grain);
+  kernel.gradient(x + part.begin, upstream + part.begin, gradient + part.begin, part.size(),
+                  place(key, stream, part.begin), settings<T>(spec));
+}
+
+#define UNITGAIN_INSTANTIATE(T)                                                                   \
+  template void noise<T>(const runtime::Team&, const NoiseSpec&, const T*, T*, Index,             \
+                         std::uint64_t, std::uint64_t);                                           \
+  template void noise_gradient<T>(const runtime::Team&, const NoiseSpec&, const T*, const T*, T*, \
+                                  Index, std::uint64_t, std::uint64_t)
+UNITGAIN_INSTANTIATE(float);
+UNITGAIN_INSTANTIATE(double);
+#undef UNITGAIN_INSTANTIATE
+
+}  // namespace unitgain::ops
