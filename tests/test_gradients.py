@@ -86,6 +86,11 @@ def test_softmax_inside_a_network():
     check_gradients(model_of([Dense(5, activation="softmax"), Dense(3)]), LABELS)
 
 
+def test_softmax_behind_a_reshape_takes_its_own_shape():
+    layers = [Dense(2), Flatten(), Activation("softmax"), Dense(3)]
+    check_gradients(model_of(layers, shape=(3, 4)), LABELS, shape=(3, 4))
+
+
 def test_cross_entropy_of_probabilities_that_come_from_no_softmax():
     layers = [Dense(3, activation="sigmoid")]
     check_gradients(model_of(layers, loss="sparse_categorical_crossentropy"), LABELS)

@@ -42,10 +42,8 @@ def test_the_error_of_a_sum_does_not_grow_with_the_rows():
 
 def train(x, gamma, beta, epsilon=1e-3, momentum=0.9, threads=1):
     moving = [np.full(x.shape[1], v, x.dtype) for v in (0.5, 2.0)]
-    y, mean, inverse = ops.batch_norm_train(
-        x, gamma, beta, epsilon, momentum, *moving, threads=threads
-    )
-    return y, mean, inverse, *moving
+    kept = ops.batch_norm_train(x, gamma, beta, epsilon, momentum, *moving, threads=threads)
+    return *kept, *moving
 
 
 @pytest.mark.parametrize("dtype", dtypes)
@@ -55,7 +53,7 @@ def test_batch_norm_train(shape, dtype, affine):
     x = data(shape, dtype) * 2 + 1
     gamma = data((shape[1],), dtype, 1) if "gamma" in affine else None
     beta = data((shape[1],), dtype, 2) if "beta" in affine else None
-    y, mean, inverse, moving_mean, moving_variance = train(x, gamma, beta)
+    y, mean, _, inverse, moving_mean, moving_variance = train(x, gamma, beta)
     m, v = statistics(x)
     g = 1 if gamma is None else gamma
     b = 0 if beta is None else beta
@@ -75,7 +73,30 @@ def test_batch_norm_train(shape, dtype, affine):
 def test_a_large_mean_leaves_variance_and_result_accurate():
     rng = np.random.default_rng(3)
     x = (1e4 + 1e-2 * rng.standard_normal((5000, 21))).astype(np.float32)
-    y, _, inverse, _, _ = train(x, None, None, epsilon=0)
+    y, _, _, inverse, _, _ = train(x, None, None, epsilon=0)
+    m, v = statistics(x)
+    np.testing.assert_allclose(inverse, 1 / np.sqrt(v), rtol=1e-6)
+    np.testing.assert_allclose(y, (x - m) / np.sqrt(v), rtol=1e-5, atol=1e-5)
+
+
+def test_a_large_mean_leaves_the_gradient_accurate():
+    rng = np.random.default_rng(5)
+    x = (1e4 + 1e-2 * rng.standard_normal((500, 21))).astype(np.float32)
+    upstream = (1 + rng.standard_normal(x.shape)).astype(np.float32)
+    _, *kept, _, _ = train(x, None, None, epsilon=0)
+    got, gamma_gradient, _ = ops.batch_norm_gradient(x, upstream, None, *kept)
+    m, v = statistics(x)
+    n = (x - m) / np.sqrt(v)
+    up = upstream.astype(np.longdouble)
+    expected = (up - up.mean(axis=0) - n * (up * n).mean(axis=0)) / np.sqrt(v)
+    np.testing.assert_allclose(gamma_gradient, (up * n).sum(axis=0), rtol=1e-5, atol=1e-3)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_column_that_begins_unlike_the_rest_keeps_its_variance():
+    x = 1e-2 * np.random.default_rng(6).standard_normal((100_000, 37)).astype(np.float32)
+    x[:40, ::3] += 1e4
+    y, _, _, inverse, _, _ = train(x, None, None, epsilon=0)
     m, v = statistics(x)
     np.testing.assert_allclose(inverse, 1 / np.sqrt(v), rtol=1e-6)
     np.testing.assert_allclose(y, (x - m) / np.sqrt(v), rtol=1e-5, atol=1e-5)
@@ -83,7 +104,7 @@ def test_a_large_mean_leaves_variance_and_result_accurate():
 
 def test_the_error_of_the_moments_does_not_grow_with_the_rows():
     x = np.random.default_rng(4).uniform(0, 1, (500_000, 2)).astype(np.float32)
-    _, mean, inverse, _, _ = train(x, None, None, epsilon=0)
+    _, mean, _, inverse, _, _ = train(x, None, None, epsilon=0)
     m, v = statistics(x)
     np.testing.assert_allclose(mean, m, rtol=1e-6)
     np.testing.assert_allclose(inverse, 1 / np.sqrt(v), rtol=1e-6)
@@ -91,7 +112,7 @@ def test_the_error_of_the_moments_does_not_grow_with_the_rows():
 
 def test_a_constant_column_has_no_variance():
     x = np.full((77, 3), [0.1, -1e30, 0.0], np.float32)
-    y, mean, inverse, _, _ = train(x, None, np.array([1, 2, 3], np.float32))
+    y, mean, _, inverse, _, _ = train(x, None, np.array([1, 2, 3], np.float32))
     np.testing.assert_array_equal(mean, x[0])
     np.testing.assert_allclose(inverse, 1e3**0.5, rtol=1e-6)
     np.testing.assert_array_equal(y, np.broadcast_to([1, 2, 3], y.shape))
@@ -103,7 +124,7 @@ def test_no_rows_change_nothing():
     np.testing.assert_array_equal(moving_mean, 0.5)
     np.testing.assert_array_equal(moving_variance, 2)
     ones = np.ones(4, np.float32)
-    _, gamma_gradient, beta_gradient = ops.batch_norm_gradient(x, x, None, ones, ones)
+    _, gamma_gradient, beta_gradient = ops.batch_norm_gradient(x, x, None, ones, ones, ones)
     np.testing.assert_array_equal(gamma_gradient, 0)
     np.testing.assert_array_equal(beta_gradient, 0)
 
@@ -114,8 +135,8 @@ def test_no_rows_change_nothing():
 def test_batch_norm_gradient(shape, dtype, with_gamma):
     x, upstream = data(shape, dtype), data(shape, dtype, 5)
     gamma = data((shape[1],), dtype, 6) if with_gamma else None
-    _, mean, inverse, _, _ = train(x, gamma, None)
-    got, gamma_gradient, beta_gradient = ops.batch_norm_gradient(x, upstream, gamma, mean, inverse)
+    _, *kept, _, _ = train(x, gamma, None)
+    got, gamma_gradient, beta_gradient = ops.batch_norm_gradient(x, upstream, gamma, *kept)
     m, v = statistics(x)
     n = (x - m) / np.sqrt(v + 1e-3)
     up = upstream.astype(np.longdouble)
@@ -125,9 +146,7 @@ def test_batch_norm_gradient(shape, dtype, with_gamma):
     np.testing.assert_allclose(got, expected, rtol=0, atol=atol)
     np.testing.assert_allclose(gamma_gradient, (up * n).sum(axis=0), rtol=0, atol=atol)
     np.testing.assert_allclose(beta_gradient, up.sum(axis=0), rtol=0, atol=atol)
-    none, *parameters = ops.batch_norm_gradient(
-        x, upstream, gamma, mean, inverse, with_gradient=False
-    )
+    none, *parameters = ops.batch_norm_gradient(x, upstream, gamma, *kept, with_gradient=False)
     assert none is None
     np.testing.assert_array_equal(parameters, [gamma_gradient, beta_gradient])
 
@@ -147,9 +166,9 @@ def test_batch_norm_gradient_agrees_with_central_differences():
             result[i] = (f(at + step) - f(at - step)) / (2 * h)
         return result
 
-    y, mean, inverse, _, _ = train(x, gamma, beta)
+    y, *kept, _, _ = train(x, gamma, beta)
     upstream = weights * np.cos(y)
-    got = ops.batch_norm_gradient(x, upstream, gamma, mean, inverse)
+    got = ops.batch_norm_gradient(x, upstream, gamma, *kept)
     expected = (
         differences(lambda at: loss(at, gamma, beta), x),
         differences(lambda at: loss(x, at, beta), gamma),
@@ -166,10 +185,8 @@ def test_columns_have_equal_bits_for_any_thread_count(dtype):
     results = []
     for threads in (1, 2, 3):
         forward = train(x, gamma, beta, threads=threads)
-        backward = ops.batch_norm_gradient(
-            x, upstream, gamma, forward[1], forward[2], threads=threads
-        )
-        infer = ops.batch_norm_infer(x, gamma, beta, 1e-3, *forward[3:], threads=threads)
+        backward = ops.batch_norm_gradient(x, upstream, gamma, *forward[1:4], threads=threads)
+        infer = ops.batch_norm_infer(x, gamma, beta, 1e-3, *forward[4:], threads=threads)
         results.append([*forward, *backward, infer, ops.column_sums(x, threads=threads)])
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):

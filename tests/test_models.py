@@ -153,7 +153,7 @@ def test_progress_bar_shows_loss_and_metrics(capsys):
         (lambda: Dropout(1.0), ValueError, "rate must be at least 0 and less than 1"),
         (lambda: BatchNormalization(momentum=2), ValueError, "momentum must be between 0 and 1"),
         (lambda: BatchNormalization(epsilon=-1), ValueError, "epsilon must be at least 0"),
-        (lambda: ug.Sequential([Input((2, 3)), BatchNormalization(axis=1)]), ValueError, "axis"),
+        (lambda: ug.Sequential([Input((2, 3)), BatchNormalization(axis=3)]), ValueError, "axis"),
         (lambda: Input(()), ValueError, "shape is ()"),
         (lambda: Input((4,), dtype="int32"), TypeError, "dtype is int32"),
         (lambda: ug.Sequential([Dense(3), Input((4,))]), ValueError, "first layer"),

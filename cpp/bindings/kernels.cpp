@@ -11,6 +11,8 @@
 #include "ops/batch_norm.hpp"
 #include "ops/column_sums.hpp"
 #include "ops/cross_entropy.hpp"
+#include "ops/layer_norm.hpp"
+#include "ops/transpose.hpp"
 #include "ops/update.hpp"
 #include "runtime/parallel.hpp"
 
@@ -100,7 +102,8 @@ py::tuple batch_norm_train(const py::array& x, const std::optional<py::array>& g
   require_matrix(x);
   return dispatch_float(x, "x", [&](auto zero) -> py::tuple {
     using T = decltype(zero);
-    py::array_t<T> y = like_of<T>(x), mean(x.shape(1)), inverse(x.shape(1)), scale(x.shape(1));
+    py::array_t<T> y = like_of<T>(x), mean(x.shape(1)), residual(x.shape(1));
+    py::array_t<T> inverse(x.shape(1)), scale(x.shape(1));
     const T* gammas = columns<T>(gamma, "gamma", x);
     const T* betas = columns<T>(beta, "beta", x);
     T* moving[] = {mutable_columns<T>(moving_mean, "moving_mean", x),
@@ -110,9 +113,10 @@ py::tuple batch_norm_train(const py::array& x, const std::optional<py::array>& g
     runtime::parallel(threads, [&](const Team& team) {
       ops::batch_norm_train<T>(team, input, y.mutable_data(), x.shape(0), x.shape(1), gammas, betas,
                                static_cast<T>(epsilon), momentum, moving[0], moving[1],
-                               mean.mutable_data(), inverse.mutable_data(), scale.mutable_data());
+                               mean.mutable_data(), residual.mutable_data(), inverse.mutable_data(),
+                               scale.mutable_data());
     });
-    return py::make_tuple(y, mean, inverse);
+    return py::make_tuple(y, mean, residual, inverse);
   });
 }
 
@@ -139,7 +143,8 @@ py::array batch_norm_infer(const py::array& x, const std::optional<py::array>& g
 
 py::tuple batch_norm_gradient(const py::array& x, const py::array& upstream,
                               const std::optional<py::array>& gamma, const py::array& mean,
-                              const py::array& inverse_deviation, bool with_gradient, int threads) {
+                              const py::array& residual, const py::array& inverse_deviation,
+                              bool with_gradient, int threads) {
   require_matrix(x);
   return dispatch_float(x, "x", [&](auto zero) -> py::tuple {
     using T = decltype(zero);
@@ -149,15 +154,65 @@ py::tuple batch_norm_gradient(const py::array& x, const py::array& upstream,
     const T* up = values<T>(upstream, "upstream", x);
     const T* gammas = columns<T>(gamma, "gamma", x);
     const T* means = columns<T>(mean, "mean", x);
+    const T* residuals = columns<T>(residual, "residual", x);
     const T* inverses = columns<T>(inverse_deviation, "inverse_deviation", x);
     runtime::parallel(threads, [&](const Team& team) {
       ops::batch_norm_gradient<T>(
           team, input, up, with_gradient ? gradient.mutable_data() : nullptr, x.shape(0),
-          x.shape(1), gammas, means, inverses, gamma_gradient.mutable_data(),
+          x.shape(1), gammas, means, residuals, inverses, gamma_gradient.mutable_data(),
           beta_gradient.mutable_data(), scratch.mutable_data());
     });
     return py::make_tuple(with_gradient ? py::object(gradient) : py::none(), gamma_gradient,
                           beta_gradient);
+  });
+}
+
+// What layer normalisation keeps of each row for its gradient.
+template <class T>
+struct RowStatistics {
+  explicit RowStatistics(Index rows) : mean(rows), residual(rows), inverse(rows) {}
+  py::array_t<T> mean, residual, inverse;
+};
+
+py::tuple layer_norm(const py::array& x, const py::array& upstream,
+                     const std::optional<py::array>& gamma, const std::optional<py::array>& beta,
+                     double epsilon, int threads) {
+  require_matrix(x);
+  return dispatch_float(x, "x", [&](auto zero) -> py::tuple {
+    using T = decltype(zero);
+    const Index rows = x.shape(0), cols = x.shape(1);
+    py::array_t<T> y = like_of<T>(x), gradient = like_of<T>(x);
+    py::array_t<T> gamma_gradient(cols), beta_gradient(cols);
+    py::array_t<T> scratch(ops::layer_norm_scratch(rows, cols));
+    RowStatistics<T> kept(rows);
+    const T* input = values<T>(x, "x", x);
+    const T* up = values<T>(upstream, "upstream", x);
+    const T* gammas = columns<T>(gamma, "gamma", x);
+    const T* betas = columns<T>(beta, "beta", x);
+    runtime::parallel(threads, [&](const Team& team) {
+      T *mean = kept.mean.mutable_data(), *residual = kept.residual.mutable_data();
+      T* inverse = kept.inverse.mutable_data();
+      ops::layer_norm<T>(team, input, y.mutable_data(), rows, cols, gammas, betas,
+                         static_cast<T>(epsilon), mean, residual, inverse);
+      team.barrier();
+      ops::layer_norm_gradient<T>(team, input, up, gradient.mutable_data(), rows, cols, gammas,
+                                  mean, residual, inverse, gamma_gradient.mutable_data(),
+                                  beta_gradient.mutable_data(), scratch.mutable_data());
+    });
+    return py::make_tuple(y, gradient, gamma_gradient, beta_gradient);
+  });
+}
+
+py::array transpose(const py::array& x, Index outer, Index rows, Index cols, int threads) {
+  return dispatch_float(x, "x", [&](auto zero) -> py::array {
+    using T = decltype(zero);
+    if (x.size() != outer * rows * cols) throw ValueError("x has another size");
+    py::array_t<T> y = like_of<T>(x);
+    const T* input = values<T>(x, "x", x);
+    runtime::parallel(threads, [&](const Team& team) {
+      ops::transpose<T>(team, input, y.mutable_data(), outer, rows, cols);
+    });
+    return y;
   });
 }
 
@@ -224,17 +279,23 @@ void bind_kernels(py::module_& module) {
   ops.def("cross_entropy", &cross_entropy, py::arg("rows"), py::arg("labels"), py::arg("scale"),
           py::kw_only(), py::arg("threads") = 1, py::arg("from_logits") = true,
           py::arg("with_gradient") = true, "(losses, predicted classes, gradient or None)");
-  ops.def("batch_norm_train", &batch_norm_train, py::arg("x"), py::arg("gamma"), py::arg("beta"),
-          py::arg("epsilon"), py::arg("momentum"), py::arg("moving_mean"),
-          py::arg("moving_variance"), py::kw_only(), py::arg("threads") = 1,
-          "(y, mean, inverse deviation); the moving statistics are updated in place.");
+  ops.def(
+      "batch_norm_train", &batch_norm_train, py::arg("x"), py::arg("gamma"), py::arg("beta"),
+      py::arg("epsilon"), py::arg("momentum"), py::arg("moving_mean"), py::arg("moving_variance"),
+      py::kw_only(), py::arg("threads") = 1,
+      "(y, mean, its residual, inverse deviation); the moving statistics are updated in place.");
   ops.def("batch_norm_infer", &batch_norm_infer, py::arg("x"), py::arg("gamma"), py::arg("beta"),
           py::arg("epsilon"), py::arg("moving_mean"), py::arg("moving_variance"), py::kw_only(),
           py::arg("threads") = 1);
   ops.def("batch_norm_gradient", &batch_norm_gradient, py::arg("x"), py::arg("upstream"),
-          py::arg("gamma"), py::arg("mean"), py::arg("inverse_deviation"), py::kw_only(),
-          py::arg("with_gradient") = true, py::arg("threads") = 1,
+          py::arg("gamma"), py::arg("mean"), py::arg("residual"), py::arg("inverse_deviation"),
+          py::kw_only(), py::arg("with_gradient") = true, py::arg("threads") = 1,
           "(gradient or None, gamma's gradient, beta's gradient)");
+  ops.def("layer_norm", &layer_norm, py::arg("x"), py::arg("upstream"), py::arg("gamma"),
+          py::arg("beta"), py::arg("epsilon"), py::kw_only(), py::arg("threads") = 1,
+          "(y, gradient, gamma's gradient, beta's gradient)");
+  ops.def("transpose", &transpose, py::arg("x"), py::arg("outer"), py::arg("rows"), py::arg("cols"),
+          py::kw_only(), py::arg("threads") = 1);
   ops.def("column_sums", &column_sums, py::arg("x"), py::kw_only(), py::arg("threads") = 1);
   ops.def("sgd", &sgd, py::arg("w"), py::arg("g"), py::arg("rate"), py::kw_only(),
           py::arg("threads") = 1);

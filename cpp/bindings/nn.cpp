@@ -257,6 +257,12 @@ void bind_graph(py::module_& module) {
           py::arg("moving_mean"), py::arg("moving_variance"), py::arg("momentum"),
           py::arg("epsilon"), py::arg("trainable"))
       .def(
+          "layer_norm",
+          [](Graph<T>& g, NodeId x, ParameterPtr<T> gamma, ParameterPtr<T> beta, double epsilon,
+             bool trainable) { return g.layer_norm(x, {gamma, beta, epsilon}, trainable); },
+          py::arg("x"), py::arg("gamma").none(true), py::arg("beta").none(true), py::arg("epsilon"),
+          py::arg("trainable"))
+      .def(
           "activation",
           [](Graph<T>& g, NodeId x, const std::string& name,
              const std::vector<double>& parameters) {
@@ -279,6 +285,7 @@ void bind_graph(py::module_& module) {
           "reshape",
           [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },
           py::arg("x"), py::arg("rows"), py::arg("cols"))
+      .def("transpose", &Graph<T>::transpose, py::arg("x"), py::arg("rows"))
       .def("add", &Graph<T>::add, py::arg("x"), py::arg("y"));
 }
 

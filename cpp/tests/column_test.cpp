@@ -63,7 +63,8 @@ UNITGAIN_TYPED_TEST(column_results_do_not_depend_on_the_neighbours) {
   k.sum(x.data(), x.stride, rows, cols, sums.data());
   k.moments(x.data(), x.stride, rows, cols, mean.data(), residual.data(), variance.data());
   k.normalize_gradient_sums(x.data(), x.stride, upstream.data(), upstream.stride, rows, cols,
-                            mean.data(), variance.data(), first.data(), second.data());
+                            mean.data(), residual.data(), variance.data(), first.data(),
+                            second.data());
   for (const Index begin : {1, 13, 32, 69}) {
     const Index part = std::min<Index>(cols - begin, 29);
     const Array<T> part_sums(part), part_mean(part), part_residual(part), part_variance(part);
@@ -72,8 +73,8 @@ UNITGAIN_TYPED_TEST(column_results_do_not_depend_on_the_neighbours) {
     k.moments(x.data() + begin, x.stride, rows, part, part_mean.data(), part_residual.data(),
               part_variance.data());
     k.normalize_gradient_sums(x.data() + begin, x.stride, upstream.data() + begin, upstream.stride,
-                              rows, part, mean.data() + begin, variance.data() + begin,
-                              part_first.data(), part_second.data());
+                              rows, part, mean.data() + begin, residual.data() + begin,
+                              variance.data() + begin, part_first.data(), part_second.data());
     for (Index j = 0; j < part; ++j) {
       CHECK(part_sums[j] == sums[begin + j], "begin = " << begin << ", j = " << j);
       CHECK(part_mean[j] == mean[begin + j], "begin = " << begin << ", j = " << j);
@@ -184,17 +185,18 @@ UNITGAIN_TYPED_TEST(normalize_gradient_sums_match_the_reference) {
     const auto upstream = Matrix<T>::random(rows, cols, gap + 2, 2);
     const auto mean = random_array<T>(cols, 3);
     const auto inverse_deviation = random_array<T>(cols, 4, 0.5, 2.0);
+    const auto residual = random_array<T>(cols, 5, -0.1, 0.1);
     const Array<T> sum_upstream(cols);
     const Array<T> sum_product(cols);
-    kernels<T>().normalize_gradient_sums(x.data(), x.stride, upstream.data(), upstream.stride, rows,
-                                         cols, mean.data(), inverse_deviation.data(),
-                                         sum_upstream.data(), sum_product.data());
+    kernels<T>().normalize_gradient_sums(
+        x.data(), x.stride, upstream.data(), upstream.stride, rows, cols, mean.data(),
+        residual.data(), inverse_deviation.data(), sum_upstream.data(), sum_product.data());
     for (Index j = 0; j < cols; ++j) {
       Reference<T> upstream_sum = 0, upstream_magnitude = 0;
       Reference<T> product_sum = 0, product_magnitude = 0;
       for (Index i = 0; i < rows; ++i) {
         const Reference<T> product =
-            upstream(i, j) * (Reference<T>(x(i, j)) - mean[j]) * inverse_deviation[j];
+            upstream(i, j) * (Reference<T>(x(i, j)) - mean[j] - residual[j]) * inverse_deviation[j];
         upstream_sum += upstream(i, j);
         upstream_magnitude += std::abs(upstream(i, j));
         product_sum += product;
@@ -237,12 +239,13 @@ UNITGAIN_TYPED_TEST(normalize_gradient_matches_the_reference) {
     const auto factor = random_array<T>(cols, 5);
     const auto mean_upstream = random_array<T>(cols, 6);
     const auto mean_product = random_array<T>(cols, 7);
+    const auto residual = random_array<T>(cols, 8, -0.1, 0.1);
     const auto run = [&](const Matrix<T>& x_in, const Matrix<T>& upstream_in,
                          const Matrix<T>& gradient) {
       kernels<T>().normalize_gradient(x_in.data(), x_in.stride, upstream_in.data(),
                                       upstream_in.stride, gradient.data(), gradient.stride, rows,
-                                      cols, mean.data(), inverse_deviation.data(), factor.data(),
-                                      mean_upstream.data(), mean_product.data());
+                                      cols, mean.data(), residual.data(), inverse_deviation.data(),
+                                      factor.data(), mean_upstream.data(), mean_product.data());
     };
     const auto gradient = Matrix<T>::filled(rows, cols, gap + 1);
     const Matrix<T> before = gradient;
@@ -253,7 +256,8 @@ UNITGAIN_TYPED_TEST(normalize_gradient_matches_the_reference) {
     run(x, over_upstream, over_upstream);
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < cols; ++j) {
-        const Reference<T> normalized = (Reference<T>(x(i, j)) - mean[j]) * inverse_deviation[j];
+        const Reference<T> normalized =
+            (Reference<T>(x(i, j)) - mean[j] - residual[j]) * inverse_deviation[j];
         const Reference<T> expected = factor[j] * (Reference<T>(upstream(i, j)) - mean_upstream[j] -
                                                    normalized * mean_product[j]);
         CHECK_NEAR(gradient(i, j), expected, 24 * epsilon<T>, SHAPE << ", i = " << i);

@@ -128,6 +128,15 @@ class _Graph:
     ) -> int: ...
     def activation(self, x: int, name: str, parameters: Sequence[float] = ...) -> int: ...
     def softmax(self, x: int) -> int: ...
+    def layer_norm(
+        self,
+        x: int,
+        gamma: _Parameter | None,
+        beta: _Parameter | None,
+        epsilon: float,
+        trainable: bool,
+    ) -> int: ...
+    def transpose(self, x: int, rows: int) -> int: ...
     def noise(self, x: int, name: str, parameters: Sequence[float], key: int) -> int: ...
     def reshape(self, x: int, rows: int, cols: int) -> int: ...
     def add(self, x: int, y: int) -> int: ...
@@ -194,7 +203,7 @@ class _Ops(Protocol):
         moving_variance: _Array,
         *,
         threads: int = 1,
-    ) -> tuple[_Array, _Array, _Array]: ...
+    ) -> tuple[_Array, _Array, _Array, _Array]: ...
     def batch_norm_infer(
         self,
         x: _Array,
@@ -212,11 +221,25 @@ class _Ops(Protocol):
         upstream: _Array,
         gamma: _Array | None,
         mean: _Array,
+        residual: _Array,
         inverse_deviation: _Array,
         *,
         with_gradient: bool = True,
         threads: int = 1,
     ) -> tuple[_Array | None, _Array, _Array]: ...
+    def layer_norm(
+        self,
+        x: _Array,
+        upstream: _Array,
+        gamma: _Array | None,
+        beta: _Array | None,
+        epsilon: float,
+        *,
+        threads: int = 1,
+    ) -> tuple[_Array, _Array, _Array, _Array]: ...
+    def transpose(
+        self, x: _Array, outer: int, rows: int, cols: int, *, threads: int = 1
+    ) -> _Array: ...
     def sgd(self, w: _Array, g: _Array, rate: float, *, threads: int = 1) -> None: ...
     def sgd_momentum(
         self,

@@ -60,6 +60,11 @@ struct BatchNormNode {
   double momentum;
   double epsilon;
 };
+template <class T>
+struct LayerNormNode {
+  ParameterPtr<T> gamma, beta;  // (features), either may be null
+  double epsilon;
+};
 struct ActivationNode {
   ActivationSpec activation;
 };
@@ -69,12 +74,16 @@ struct NoiseNode {
   std::uint64_t key;  // of the random numbers; their stream is the training step
 };
 struct ReshapeNode {};
+// A sample is a stack of rows x cols matrices, each of which is transposed.
+struct TransposeNode {
+  Index rows, cols;
+};
 struct AddNode {};
 
 template <class T>
 struct Node {
-  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, ActivationNode, SoftmaxNode, NoiseNode,
-               ReshapeNode, AddNode>
+  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
+               SoftmaxNode, NoiseNode, ReshapeNode, TransposeNode, AddNode>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -89,10 +98,13 @@ class Graph {
   NodeId input(SampleShape shape);
   NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
   NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
+  NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
   NodeId activation(NodeId x, const ActivationSpec& activation);
   NodeId softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
   NodeId reshape(NodeId x, SampleShape shape);
+  // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
+  NodeId transpose(NodeId x, Index rows);
   NodeId add(NodeId x, NodeId y);
 
   const std::vector<Node<T>>& nodes() const { return nodes_; }

@@ -45,11 +45,12 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
   const BufferId z = keep_input ? builder.saved(group) : builder.value(group.result);
   const BufferId mean = builder.statistics(group.head, 0, cols);
   const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
+  const BufferId residual = builder.statistics(group.head, 2, cols);
   const BufferId scale = builder.buffer(cols);
   const T epsilon = static_cast<T>(norm.epsilon);
   const double work = 0.5 * static_cast<double>(rows * cols);
   if (uses_batch_statistics(builder, group)) {
-    builder.step("batch norm", work, {x, z, mean, inverse_deviation, scale},
+    builder.step("batch norm", work, {x, z, mean, residual, inverse_deviation, scale},
                  [=](const runtime::Team& team, const Context<T>& context) {
                    const bool update = context.update_statistics;
                    ops::batch_norm_train<T>(
@@ -57,7 +58,7 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
                        data(norm.beta), epsilon, norm.momentum,
                        update ? norm.moving_mean->data() : nullptr,
                        update ? norm.moving_variance->data() : nullptr, context.at(mean),
-                       context.at(inverse_deviation), context.at(scale));
+                       context.at(residual), context.at(inverse_deviation), context.at(scale));
                  });
   } else {
     builder.step("batch norm", work, {x, z, scale},
@@ -108,11 +109,12 @@ void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
   const BufferId x = builder.value(source), dz = builder.gradient(group.result);
   const BufferId mean = builder.statistics(group.head, 0, cols);
   const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
+  const BufferId residual = builder.statistics(group.head, 2, cols);
   const BufferId scratch = builder.buffer(3 * cols), sums = builder.buffer(2 * cols);
   const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
   const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
 
-  std::vector<BufferId> uses{x, dz, mean, inverse_deviation, scratch, sums};
+  std::vector<BufferId> uses{x, dz, mean, residual, inverse_deviation, scratch, sums};
   if (dx != no_buffer) uses.push_back(dx);
   builder.step(
       "batch norm gradient", static_cast<double>(rows * cols), std::move(uses),
@@ -121,8 +123,8 @@ void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
         T* beta_gradient = context.at(sums) + cols;
         ops::batch_norm_gradient<T>(
             team, context.at(x), context.at(dz), dx != no_buffer ? context.at(dx) : nullptr, rows,
-            cols, data(norm.gamma), context.at(mean), context.at(inverse_deviation), gamma_gradient,
-            beta_gradient, context.at(scratch));
+            cols, data(norm.gamma), context.at(mean), context.at(residual),
+            context.at(inverse_deviation), gamma_gradient, beta_gradient, context.at(scratch));
         // Each member has the sums of its own columns.
         const runtime::Range range = team.share(cols, ops::column_grain<T>);
         for (Index j = range.begin; j < range.end; ++j) {

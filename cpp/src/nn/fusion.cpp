@@ -37,7 +37,8 @@ std::optional<ActivationSpec> activation_of(const Node<T>& node, Mode mode) {
 template <class T>
 bool has_parameters(const Node<T>& node) {
   return std::holds_alternative<DenseNode<T>>(node.operation) ||
-         std::holds_alternative<BatchNormNode<T>>(node.operation);
+         std::holds_alternative<BatchNormNode<T>>(node.operation) ||
+         std::holds_alternative<LayerNormNode<T>>(node.operation);
 }
 
 // The nodes that the output depends on.

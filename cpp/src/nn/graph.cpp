@@ -14,7 +14,7 @@ using base::shape_text;
 
 namespace {
 
-// A vector of `features` values, or (if `optional`) none.
+// As many values as there are features, or (if `optional`) none.
 template <class T>
 void check_vector(const ParameterPtr<T>& parameter, const char* name, Index features,
                   bool optional) {
@@ -22,7 +22,7 @@ void check_vector(const ParameterPtr<T>& parameter, const char* name, Index feat
     if (optional) return;
     throw ValueError(std::string(name) + " is missing");
   }
-  if (parameter->shape() != std::vector<Index>{features}) {
+  if (parameter->size() != features) {
     throw ValueError(std::string(name) + " has shape " + shape_text(parameter->shape()) +
                      ", but x has " + std::to_string(features) + " features");
   }
@@ -96,6 +96,14 @@ NodeId Graph<T>::batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool t
 }
 
 template <class T>
+NodeId Graph<T>::layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable) {
+  const SampleShape shape = node(x).shape;
+  check_vector(parameters.gamma, "gamma", shape.cols, true);
+  check_vector(parameters.beta, "beta", shape.cols, true);
+  return append({parameters, {x}, shape, trainable});
+}
+
+template <class T>
 NodeId Graph<T>::activation(NodeId x, const ActivationSpec& activation) {
   return append({ActivationNode{activation}, {x}, node(x).shape, false});
 }
@@ -118,6 +126,16 @@ NodeId Graph<T>::reshape(NodeId x, SampleShape shape) {
                      " values cannot be reshaped to " + shape_text({shape.rows, shape.cols}));
   }
   return append({ReshapeNode{}, {x}, shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::transpose(NodeId x, Index rows) {
+  const SampleShape shape = node(x).shape;
+  if (rows < 1 || shape.rows % rows != 0) {
+    throw ValueError("a sample of " + std::to_string(shape.rows) +
+                     " rows is no stack of matrices of " + std::to_string(rows));
+  }
+  return append({TransposeNode{rows, shape.cols}, {x}, {shape.rows / rows * shape.cols, rows}, false});
 }
 
 template <class T>

@@ -4,6 +4,7 @@
 #include "ops/grain.hpp"
 #include "ops/noise.hpp"
 #include "ops/softmax.hpp"
+#include "ops/transpose.hpp"
 #include "runtime/dispatch.hpp"
 #include "unitgain/noise.hpp"
 
@@ -55,7 +56,8 @@ void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group) {
   if (!builder.wants_gradient(source)) return;
   const BufferId y = builder.value(group.result);
   const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
-  const Index rows = builder.rows(source), cols = builder.node(source).shape.cols;
+  // The shape is the softmax's own: a reshape may lie between it and its source.
+  const Index rows = builder.rows(group.result), cols = builder.node(group.result).shape.cols;
   builder.step("softmax gradient", 0.5 * static_cast<double>(rows * cols), {y, dy, dx},
                [=](const runtime::Team& team, const Context<T>& context) {
                  ops::softmax_gradient<T>(team, context.at(y), context.at(dy), context.at(dx), rows,
@@ -91,6 +93,32 @@ void noise_backward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseN
                  ops::noise_gradient<T>(team, node.noise, context.at(x), context.at(dy),
                                         context.at(dx), n, node.key, context.step);
                });
+  builder.finish_gradient(source, dx);
+}
+
+template <class T>
+void transpose_step(PlanBuilder<T>& builder, const char* name, BufferId from, BufferId to,
+                    Index values, Index rows, Index cols) {
+  const Index count = values / (rows * cols);
+  builder.step(name, 0.5 * static_cast<double>(values), {from, to},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::transpose<T>(team, context.at(from), context.at(to), count, rows, cols);
+               });
+}
+
+template <class T>
+void transpose_forward(PlanBuilder<T>& builder, const Group<T>& group, const TransposeNode& node) {
+  transpose_step(builder, "transpose", builder.value(group.inputs[0]), builder.value(group.result),
+                 builder.values(group.result), node.rows, node.cols);
+}
+
+template <class T>
+void transpose_backward(PlanBuilder<T>& builder, const Group<T>& group, const TransposeNode& node) {
+  const NodeId source = group.inputs[0];
+  if (!builder.wants_gradient(source)) return;
+  const BufferId dx = builder.begin_gradient(source);
+  transpose_step(builder, "transpose gradient", builder.gradient(group.result), dx,
+                 builder.values(source), node.cols, node.rows);
   builder.finish_gradient(source, dx);
 }
 
@@ -155,9 +183,11 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
       Overload{
           [&](const DenseNode<T>& node) { dense_forward(builder, group, node); },
           [&](const BatchNormNode<T>& node) { batch_norm_forward(builder, group, node); },
+          [&](const LayerNormNode<T>& node) { layer_norm_forward(builder, group, node); },
           [&](const ActivationNode& node) { activation_forward(builder, group, node.activation); },
           [&](const SoftmaxNode&) { softmax_forward(builder, group); },
           [&](const NoiseNode& node) { noise_forward(builder, group, node); },
+          [&](const TransposeNode& node) { transpose_forward(builder, group, node); },
           [&](const AddNode&) { add_forward(builder, group); },
           [](const InputNode&) {},
           [](const ReshapeNode&) {},
@@ -173,9 +203,11 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
       Overload{
           [&](const DenseNode<T>& node) { dense_backward(builder, group, node); },
           [&](const BatchNormNode<T>& node) { batch_norm_backward(builder, group, node); },
+          [&](const LayerNormNode<T>& node) { layer_norm_backward(builder, group, node); },
           [&](const ActivationNode& node) { activation_backward(builder, group, node.activation); },
           [&](const SoftmaxNode&) { softmax_backward(builder, group); },
           [&](const NoiseNode& node) { noise_backward(builder, group, node); },
+          [&](const TransposeNode& node) { transpose_backward(builder, group, node); },
           [&](const AddNode&) { add_backward(builder, group); },
           [](const InputNode&) {},
           [](const ReshapeNode&) {},

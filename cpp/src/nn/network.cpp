@@ -71,6 +71,9 @@ std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
     } else if (const auto* norm = std::get_if<BatchNormNode<T>>(&node.operation)) {
       add(norm->gamma);
       add(norm->beta);
+    } else if (const auto* layer_norm = std::get_if<LayerNormNode<T>>(&node.operation)) {
+      add(layer_norm->gamma);
+      add(layer_norm->beta);
     }
   }
   return found;

@@ -120,6 +120,12 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
 template <class T>
 void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
                          const BatchNormNode<T>& norm);
+template <class T>
+void layer_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
+                        const LayerNormNode<T>& norm);
+template <class T>
+void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
+                         const LayerNormNode<T>& norm);
 
 // The steps that read a batch, and those that compare the output with what it should be; the
 // backward pass starts from the latter.

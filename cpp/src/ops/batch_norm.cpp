@@ -37,20 +37,19 @@ const T* at(const T* vector, Index first) {
 template <class T>
 void batch_norm_train(const runtime::Team& team, const T* x, T* y, Index rows, Index cols,
                       const T* gamma, const T* beta, T epsilon, double momentum, T* moving_mean,
-                      T* moving_variance, T* mean, T* inverse_deviation, T* scale) {
+                      T* moving_variance, T* mean, T* residual, T* inverse_deviation, T* scale) {
   if (rows == 0) return;
   const auto& kernels = *runtime::kernels<T>().column;
   const T keep = static_cast<T>(momentum), renew = static_cast<T>(1.0 - momentum);
   for_each_block<T>(team, rows, cols, [&](Index first, Index width) {
     T shift[widest_block], variance[widest_block];
-    T* residual = shift;
-    kernels.moments(x + first, cols, rows, width, mean + first, residual, variance);
+    kernels.moments(x + first, cols, rows, width, mean + first, residual + first, variance);
     if (moving_mean != nullptr) {
       kernels.move_average(moving_mean + first, mean + first, width, keep, renew);
       kernels.move_average(moving_variance + first, variance, width, keep, renew);
     }
-    kernels.prepare_normalize(width, residual, variance, at(gamma, first), at(beta, first), epsilon,
-                              inverse_deviation + first, scale + first, shift);
+    kernels.prepare_normalize(width, residual + first, variance, at(gamma, first), at(beta, first),
+                              epsilon, inverse_deviation + first, scale + first, shift);
     kernels.normalize(x + first, cols, y + first, cols, rows, width, mean + first, scale + first,
                       shift);
   });
@@ -72,32 +71,33 @@ void batch_norm_infer(const runtime::Team& team, const T* x, T* y, Index rows, I
 
 template <class T>
 void batch_norm_gradient(const runtime::Team& team, const T* x, const T* upstream, T* gradient,
-                         Index rows, Index cols, const T* gamma, const T* mean,
+                         Index rows, Index cols, const T* gamma, const T* mean, const T* residual,
                          const T* inverse_deviation, T* gamma_gradient, T* beta_gradient,
                          T* scratch) {
   const auto& kernels = *runtime::kernels<T>().column;
   T *factor = scratch, *mean_upstream = scratch + cols, *mean_product = scratch + 2 * cols;
   for_each_block<T>(team, rows, cols, [&](Index first, Index width) {
     kernels.normalize_gradient_sums(x + first, cols, upstream + first, cols, rows, width,
-                                    mean + first, inverse_deviation + first, beta_gradient + first,
-                                    gamma_gradient + first);
+                                    mean + first, residual + first, inverse_deviation + first,
+                                    beta_gradient + first, gamma_gradient + first);
     if (gradient == nullptr || rows == 0) return;
     kernels.prepare_normalize_gradient(width, rows, at(gamma, first), inverse_deviation + first,
                                        beta_gradient + first, gamma_gradient + first,
                                        factor + first, mean_upstream + first, mean_product + first);
     kernels.normalize_gradient(x + first, cols, upstream + first, cols, gradient + first, cols,
-                               rows, width, mean + first, inverse_deviation + first, factor + first,
-                               mean_upstream + first, mean_product + first);
+                               rows, width, mean + first, residual + first,
+                               inverse_deviation + first, factor + first, mean_upstream + first,
+                               mean_product + first);
   });
 }
 
 #define UNITGAIN_INSTANTIATE(T)                                                                    \
   template void batch_norm_train<T>(const runtime::Team&, const T*, T*, Index, Index, const T*,    \
-                                    const T*, T, double, T*, T*, T*, T*, T*);                      \
+                                    const T*, T, double, T*, T*, T*, T*, T*, T*);                  \
   template void batch_norm_infer<T>(const runtime::Team&, const T*, T*, Index, Index, const T*,    \
                                     const T*, T, const T*, const T*, T*);                          \
   template void batch_norm_gradient<T>(const runtime::Team&, const T*, const T*, T*, Index, Index, \
-                                       const T*, const T*, const T*, T*, T*, T*)
+                                       const T*, const T*, const T*, const T*, T*, T*, T*)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);
 #undef UNITGAIN_INSTANTIATE

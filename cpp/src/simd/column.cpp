@@ -1,4 +1,5 @@
 // Sums over the columns of a matrix, and batch normalisation's transforms of them.
+#include "simd/column_group.hpp"
 #include "simd/math.hpp"
 #include "simd/sum.hpp"
 #include "simd/variant.hpp"
@@ -7,59 +8,6 @@
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
 namespace {
-
-// `vectors` whole vectors of neighbouring columns.
-template <class T, int vectors>
-struct WholeColumns {
-  static constexpr int count = vectors;
-  Index first;
-  UNITGAIN_INLINE Vec<T> get(const T* row, int v) const { return load(row + first + v * lanes<T>); }
-  UNITGAIN_INLINE void put(Vec<T> value, T* row, int v) const {
-    store(value, row + first + v * lanes<T>);
-  }
-};
-
-// The last columns, fewer than a vector.
-template <class T>
-struct LastColumns {
-  static constexpr int count = 1;
-  Index first;
-  Index width;
-  UNITGAIN_INLINE Vec<T> get(const T* row, int) const { return load_partial(row + first, width); }
-  UNITGAIN_INLINE void put(Vec<T> value, T* row, int) const {
-    store_partial(value, row + first, width);
-  }
-};
-
-// Calls body(columns) for groups of columns, so that what belongs to a group stays in registers
-// while the rows go by. A column's arithmetic is the same in each kind of group.
-template <class T, class Body>
-UNITGAIN_INLINE void for_each_group(Index cols, Body&& body) {
-  constexpr int wide = 4;
-  Index j = 0;
-  for (; j + wide * lanes<T> <= cols; j += wide * lanes<T>) body(WholeColumns<T, wide>{j});
-  for (; j + lanes<T> <= cols; j += lanes<T>) body(WholeColumns<T, 1>{j});
-  if (j < cols) body(LastColumns<T>{j, cols - j});
-}
-
-// Adds `sums` terms per row and vector over all rows: add(i, v, partial) adds row i's terms for
-// vector v to partial[0 ... sums).
-template <class T, int vectors, int sums, class Add>
-UNITGAIN_INLINE void sum_rows(Index rows, LongSum<T> (&totals)[vectors][sums], Add&& add) {
-  for (Index first = 0; first < rows; first += run_length) {
-    const Index last = first + run_length < rows ? first + run_length : rows;
-    Vec<T> partial[vectors][sums];
-    for (int v = 0; v < vectors; ++v) {
-      for (int s = 0; s < sums; ++s) partial[v][s] = T{0};
-    }
-    for (Index i = first; i < last; ++i) {
-      for (int v = 0; v < vectors; ++v) add(i, v, partial[v]);
-    }
-    for (int v = 0; v < vectors; ++v) {
-      for (int s = 0; s < sums; ++s) totals[v][s].add(partial[v][s]);
-    }
-  }
-}
 
 template <class T>
 void sum(const T* x, Index row_stride, Index rows, Index cols, T* sums) {
@@ -72,37 +20,74 @@ void sum(const T* x, Index row_stride, Index rows, Index cols, T* sums) {
   });
 }
 
-// The variance is taken about a first approximation c of the mean, in a second pass: variance =
-// mean of (x - c)^2 - (mean of (x - c))^2, where the subtracted square is as small as c is close.
-// The first pass itself sums differences from the first row, so that a large common part of a
-// column is not summed, and a constant column has no variance at all. Source: Chan, Golub and
-// LeVeque, "Algorithms for computing the sample variance", The American Statistician 37, 1983.
+// Means and variances of some columns, `columns.count` vectors of them, about a center c: the mean
+// is c
+// + mean of (x - c), and the variance the mean of (x - c)^2 less the square of the mean of (x - c).
+template <class T, int vectors>
+struct Moments {
+  Vec<T> shift[vectors];  // mean of (x - c)
+  Vec<T> square[vectors];
+};
+
+template <class T, class Columns, int vectors = Columns::count>
+UNITGAIN_INLINE Moments<T, vectors> moments_about(const T* x, Index row_stride, Index rows,
+                                                  Columns columns, const Vec<T>* center) {
+  const T count = static_cast<T>(rows);
+  LongSum<T> sums[vectors][2];
+  sum_rows(rows, sums, [&](Index i, int v, Vec<T>* partial) __attribute__((always_inline)) {
+    const Vec<T> deviation = columns.get(x + i * row_stride, v) - center[v];
+    partial[0] += deviation;
+    partial[1] = multiply_add<T>(deviation, deviation, partial[1]);
+  });
+  Moments<T, vectors> result;
+  for (int v = 0; v < vectors; ++v) {
+    result.shift[v] = sums[v][0].value() / count;
+    result.square[v] = sums[v][1].value() / count;
+  }
+  return result;
+}
+
+// One pass over the rows, about the mean c of the first few. The subtraction in the variance loses
+// as many bits as the square of (mean - c) is larger than the variance, which is none for rows that
+// are alike; a column whose first rows are unlike the others takes a second pass about its own
+// mean. Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance: analysis
+// and recommendations", The American Statistician 37, 1983.
 template <class T>
 void moments(const T* x, Index row_stride, Index rows, Index cols, T* mean, T* residual,
              T* variance) {
-  const T count = static_cast<T>(rows);
+  const Index few = rows < run_length ? rows : run_length;
   for_each_group<T>(cols, [&](auto columns) __attribute__((always_inline)) {
     constexpr int vectors = decltype(columns)::count;
     Vec<T> center[vectors];
-    for (int v = 0; v < vectors; ++v) center[v] = columns.get(x, v);
-    LongSum<T> sums[vectors][1];
-    sum_rows(rows, sums, [&](Index i, int v, Vec<T>* partial) __attribute__((always_inline)) {
-      partial[0] += columns.get(x + i * row_stride, v) - center[v];
-    });
-    for (int v = 0; v < vectors; ++v) center[v] += sums[v][0].value() / count;
-
-    LongSum<T> deviations[vectors][2];
-    sum_rows(rows, deviations, [&](Index i, int v, Vec<T>* partial) __attribute__((always_inline)) {
-      const Vec<T> deviation = columns.get(x + i * row_stride, v) - center[v];
-      partial[0] += deviation;
-      partial[1] = multiply_add<T>(deviation, deviation, partial[1]);
-    });
     for (int v = 0; v < vectors; ++v) {
-      const Vec<T> shift = deviations[v][0].value() / count;
-      const Vec<T> rounded = center[v] + shift;
+      // Differences from the first row, so that a constant column has no variance at all.
+      const Vec<T> first = columns.get(x, v);
+      Vec<T> sum = 0;
+      for (Index i = 1; i < few; ++i) sum += columns.get(x + i * row_stride, v) - first;
+      center[v] = first + sum / static_cast<T>(few);
+    }
+    Moments<T, vectors> found = moments_about<T>(x, row_stride, rows, columns, center);
+    Mask<T> poor(false);
+    Mask<T> unlike[vectors];
+    for (int v = 0; v < vectors; ++v) {
+      unlike[v] = T(0.75) * found.square[v] < found.shift[v] * found.shift[v];
+      poor = poor || unlike[v];
+    }
+    if (stdx::any_of(poor)) {
+      Vec<T> better[vectors];
+      for (int v = 0; v < vectors; ++v) better[v] = center[v] + found.shift[v];
+      const Moments<T, vectors> again = moments_about<T>(x, row_stride, rows, columns, better);
+      for (int v = 0; v < vectors; ++v) {
+        center[v] = select<T>(unlike[v], better[v], center[v]);
+        found.shift[v] = select<T>(unlike[v], again.shift[v], found.shift[v]);
+        found.square[v] = select<T>(unlike[v], again.square[v], found.square[v]);
+      }
+    }
+    for (int v = 0; v < vectors; ++v) {
+      const Vec<T> rounded = center[v] + found.shift[v];
       columns.put(rounded, mean, v);
-      columns.put((center[v] - rounded) + shift, residual, v);
-      Vec<T> square = deviations[v][1].value() / count - shift * shift;
+      columns.put((center[v] - rounded) + found.shift[v], residual, v);
+      Vec<T> square = found.square[v] - found.shift[v] * found.shift[v];
       stdx::where(square < T{0}, square) = T{0};
       columns.put(square, variance, v);
     }
@@ -153,8 +138,8 @@ void normalize(const T* x, Index x_stride, T* y, Index y_stride, Index rows, Ind
 
 template <class T>
 void normalize_gradient_sums(const T* x, Index x_stride, const T* upstream, Index upstream_stride,
-                             Index rows, Index cols, const T* mean, const T* inverse_deviation,
-                             T* sum_upstream, T* sum_product) {
+                             Index rows, Index cols, const T* mean, const T* residual,
+                             const T* inverse_deviation, T* sum_upstream, T* sum_product) {
   for_each_group<T>(cols, [&](auto columns) __attribute__((always_inline)) {
     constexpr int vectors = decltype(columns)::count;
     Vec<T> means[vectors];
@@ -167,8 +152,10 @@ void normalize_gradient_sums(const T* x, Index x_stride, const T* upstream, Inde
       partial[1] = multiply_add<T>(up, deviation, partial[1]);
     });
     for (int v = 0; v < vectors; ++v) {
-      columns.put(totals[v][0].value(), sum_upstream, v);
-      columns.put(totals[v][1].value() * columns.get(inverse_deviation, v), sum_product, v);
+      const Vec<T> sum = totals[v][0].value();
+      columns.put(sum, sum_upstream, v);
+      const Vec<T> product = totals[v][1].value() - sum * columns.get(residual, v);
+      columns.put(product * columns.get(inverse_deviation, v), sum_product, v);
     }
   });
 }
@@ -189,8 +176,8 @@ void prepare_normalize_gradient(Index cols, Index rows, const T* gamma, const T*
 template <class T>
 void normalize_gradient(const T* x, Index x_stride, const T* upstream, Index upstream_stride,
                         T* gradient, Index gradient_stride, Index rows, Index cols, const T* mean,
-                        const T* inverse_deviation, const T* factor, const T* mean_upstream,
-                        const T* mean_product) {
+                        const T* residual, const T* inverse_deviation, const T* factor,
+                        const T* mean_upstream, const T* mean_product) {
   for_each_group<T>(cols, [&](auto columns) __attribute__((always_inline)) {
     constexpr int vectors = decltype(columns)::count;
     Vec<T> means[vectors], slopes[vectors], factors[vectors], offsets[vectors];
@@ -198,7 +185,8 @@ void normalize_gradient(const T* x, Index x_stride, const T* upstream, Index ups
       means[v] = columns.get(mean, v);
       slopes[v] = columns.get(inverse_deviation, v) * columns.get(mean_product, v);
       factors[v] = columns.get(factor, v);
-      offsets[v] = columns.get(mean_upstream, v);
+      // What the mean lost in being rounded shifts every row alike.
+      offsets[v] = columns.get(mean_upstream, v) - columns.get(residual, v) * slopes[v];
     }
     for (Index i = 0; i < rows; ++i) {
       for (int v = 0; v < vectors; ++v) {

@@ -14,6 +14,8 @@ extern const SoftmaxKernels<float> softmax_f32;
 extern const SoftmaxKernels<double> softmax_f64;
 extern const ColumnKernels<float> column_f32;
 extern const ColumnKernels<double> column_f64;
+extern const RowKernels<float> row_f32;
+extern const RowKernels<double> row_f64;
 extern const OptimizerKernels<float> optimizer_f32;
 extern const OptimizerKernels<double> optimizer_f64;
 extern const NoiseKernels<float> noise_f32;

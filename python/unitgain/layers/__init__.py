@@ -2,7 +2,7 @@
 
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Input
-from unitgain.layers.normalization import BatchNormalization
+from unitgain.layers.normalization import BatchNormalization, LayerNormalization
 from unitgain.layers.regularization import (
     AlphaDropout,
     Dropout,
@@ -21,5 +21,6 @@ __all__ = [
     "GaussianNoise",
     "Input",
     "Layer",
+    "LayerNormalization",
     "Variable",
 ]

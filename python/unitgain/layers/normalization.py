@@ -1,16 +1,79 @@
-"""Batch normalization."""
+"""Batch and layer normalization."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from unitgain import initializers
-from unitgain.layers.base import Layer, SampleShape, Variable
+from unitgain.layers.base import Layer, SampleShape, Variable, rows_and_cols
 
-__all__ = ["BatchNormalization"]
+__all__ = ["BatchNormalization", "LayerNormalization"]
+
+InitializerName = str | initializers.Initializer
 
 
-class BatchNormalization(Layer):
+class _Normalization(Layer):
+    """What both have: epsilon, and gamma and beta along some neighbouring axes."""
+
+    def __init__(
+        self,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: InitializerName,
+        gamma_initializer: InitializerName,
+        name: str | None,
+        trainable: bool,
+    ) -> None:
+        super().__init__(name, trainable)
+        if not epsilon >= 0:
+            raise ValueError(f"epsilon must be at least 0, but it is {epsilon}")
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+        self._axes: tuple[int, ...] = ()
+
+    def _build_affine(self, axes: Sequence[int], input_shape: SampleShape) -> SampleShape:
+        """Make gamma and beta for these axes of a sample, from 0; return their shape."""
+        self._axes = tuple(axes)
+        shape = tuple(input_shape[axis] for axis in axes)
+        if self.scale:
+            self.gamma = self.add_weight("gamma", shape, self.gamma_initializer)
+        if self.center:
+            self.beta = self.add_weight("beta", shape, self.beta_initializer)
+        return shape
+
+    def _features(self) -> int | None:
+        if self.input_shape is None:
+            return None
+        return math.prod(self.input_shape[axis] for axis in self._axes)
+
+    def _lower_last(self, graph: Any, node: int) -> int:
+        """Add the norm of a node whose rows are the features."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement _lower_last")
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add the norm's node, between two transpositions if the features are not last."""
+        assert self.input_shape is not None
+        shape = self.input_shape
+        first, last = self._axes[0], self._axes[-1]
+        features, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
+        outer = math.prod(shape[:first])
+        if inner == 1:
+            node = self._lower_last(graph, graph.reshape(node, outer, features))
+        else:
+            node = graph.transpose(graph.reshape(node, outer * features, inner), features)
+            node = graph.transpose(self._lower_last(graph, node), inner)
+        return int(graph.reshape(node, *rows_and_cols(shape)))
+
+
+class BatchNormalization(_Normalization):
     """``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, feature by feature.
 
     In training, mean and (biased) variance are the batch's, and the moving statistics move:
@@ -18,7 +81,7 @@ class BatchNormalization(Layer):
     layer is not trainable, they are the moving statistics (Ioffe and Szegedy, ICML 2015).
 
     Args:
-        axis: the features' axis; only the last, -1, can be normalised.
+        axis: the features' axis, the batch being axis 0; statistics are over all others.
         momentum: how much of the moving statistics is kept at each step, 0 to 1.
         epsilon: added to the variance.
         center: whether there is a ``beta``.
@@ -41,42 +104,26 @@ class BatchNormalization(Layer):
         epsilon: float = 1e-3,
         center: bool = True,
         scale: bool = True,
-        beta_initializer: str | initializers.Initializer = "zeros",
-        gamma_initializer: str | initializers.Initializer = "ones",
-        moving_mean_initializer: str | initializers.Initializer = "zeros",
-        moving_variance_initializer: str | initializers.Initializer = "ones",
+        beta_initializer: InitializerName = "zeros",
+        gamma_initializer: InitializerName = "ones",
+        moving_mean_initializer: InitializerName = "zeros",
+        moving_variance_initializer: InitializerName = "ones",
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
-        super().__init__(name, trainable)
+        super().__init__(
+            epsilon, center, scale, beta_initializer, gamma_initializer, name, trainable
+        )
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum must be between 0 and 1, but it is {momentum}")
-        if not epsilon >= 0:
-            raise ValueError(f"epsilon must be at least 0, but it is {epsilon}")
         self.axis = axis
         self.momentum = momentum
-        self.epsilon = epsilon
-        self.center = center
-        self.scale = scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.gamma: Variable | None = None
-        self.beta: Variable | None = None
 
     def build(self, input_shape: SampleShape) -> None:
         """Make gamma, beta and the moving statistics."""
-        if self.axis not in (-1, len(input_shape)):
-            raise ValueError(
-                f"axis is {self.axis}, but the features of a sample of shape {input_shape} are on "
-                f"axis -1 (or {len(input_shape)})"
-            )
-        shape = input_shape[-1:]
-        if self.scale:
-            self.gamma = self.add_weight("gamma", shape, self.gamma_initializer)
-        if self.center:
-            self.beta = self.add_weight("beta", shape, self.beta_initializer)
+        shape = self._build_affine([_sample_axis(self.axis, input_shape)], input_shape)
         self.moving_mean = self.add_weight(
             "moving_mean", shape, self.moving_mean_initializer, trainable=False
         )
@@ -84,8 +131,7 @@ class BatchNormalization(Layer):
             "moving_variance", shape, self.moving_variance_initializer, trainable=False
         )
 
-    def lower(self, graph: Any, node: int) -> int:
-        """Add a batch norm node."""
+    def _lower_last(self, graph: Any, node: int) -> int:
         return int(
             graph.batch_norm(
                 node,
@@ -98,3 +144,75 @@ class BatchNormalization(Layer):
                 self.trainable,
             )
         )
+
+
+class LayerNormalization(_Normalization):
+    """``y = gamma (x - mean) / sqrt(variance + epsilon) + beta``, sample by sample.
+
+    Mean and (biased) variance are taken over the features of one sample, in training and in
+    inference alike (Ba, Kiros and Hinton, "Layer normalization", 2016).
+
+    Args:
+        axis: the features' axis or axes, the batch being axis 0; several must be neighbours.
+            ``gamma`` and ``beta`` have their sizes.
+        epsilon: added to the variance.
+        center: whether there is a ``beta``.
+        scale: whether there is a ``gamma``.
+        beta_initializer: makes ``beta``.
+        gamma_initializer: makes ``gamma``.
+        name: what the layer is called.
+        trainable: whether training may change the weights.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: InitializerName = "zeros",
+        gamma_initializer: InitializerName = "ones",
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(
+            epsilon, center, scale, beta_initializer, gamma_initializer, name, trainable
+        )
+        self.axis = axis
+
+    def build(self, input_shape: SampleShape) -> None:
+        """Make gamma and beta."""
+        given = [self.axis] if isinstance(self.axis, int) else list(self.axis)
+        axes = sorted(_sample_axis(axis, input_shape) for axis in given)
+        if not axes or axes != list(range(axes[0], axes[0] + len(axes))):
+            raise ValueError(f"axis is {self.axis}, expected one axis or neighbouring ones")
+        self._build_affine(axes, input_shape)
+
+    def _lower_last(self, graph: Any, node: int) -> int:
+        return int(
+            graph.layer_norm(
+                node,
+                None if self.gamma is None else self.gamma.parameter,
+                None if self.beta is None else self.beta.parameter,
+                self.epsilon,
+                self.trainable,
+            )
+        )
+
+
+def _sample_axis(axis: int, input_shape: SampleShape) -> int:
+    """Return which axis of a sample, from 0, is meant by an axis that counts the batch.
+
+    Raises:
+        ValueError: if it is the batch's, or there is none such.
+    """
+    dimensions = len(input_shape) + 1
+    if not -dimensions <= axis < dimensions or axis % dimensions == 0:
+        raise ValueError(
+            f"axis is {axis}, but samples of shape {input_shape} have the axes 1 to "
+            f"{dimensions - 1} (the batch is axis 0)"
+        )
+    return axis % dimensions - 1

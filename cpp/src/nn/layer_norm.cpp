@@ -1,0 +1,92 @@
+// Layer normalisation.
+#include "ops/layer_norm.hpp"
+
+#include "nn/plan_builder.hpp"
+#include "ops/grain.hpp"
+
+namespace unitgain::nn {
+
+namespace {
+
+template <class T>
+T* data(const ParameterPtr<T>& parameter) {
+  return parameter != nullptr ? parameter->data() : nullptr;
+}
+
+// What the forward pass leaves for each row: mean, residual, inverse deviation.
+template <class T>
+struct Statistics {
+  Statistics(PlanBuilder<T>& builder, NodeId node)
+      : mean(builder.statistics(node, 0, builder.rows(node))),
+        residual(builder.statistics(node, 1, builder.rows(node))),
+        inverse_deviation(builder.statistics(node, 2, builder.rows(node))) {}
+  BufferId mean, residual, inverse_deviation;
+};
+
+}  // namespace
+
+template <class T>
+void layer_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
+                        const LayerNormNode<T>& norm) {
+  const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
+  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
+  const Statistics<T> kept(builder, group.head);
+  builder.step("layer norm", 0.5 * static_cast<double>(rows * cols),
+               {x, y, kept.mean, kept.residual, kept.inverse_deviation},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::layer_norm<T>(team, context.at(x), context.at(y), rows, cols,
+                                    data(norm.gamma), data(norm.beta), static_cast<T>(norm.epsilon),
+                                    context.at(kept.mean), context.at(kept.residual),
+                                    context.at(kept.inverse_deviation));
+               });
+}
+
+template <class T>
+void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
+                         const LayerNormNode<T>& norm) {
+  const NodeId source = group.inputs[0];
+  const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
+  const BufferId x = builder.value(source), dy = builder.gradient(group.result);
+  const Statistics<T> kept(builder, group.head);
+  const BufferId scratch = builder.buffer(ops::layer_norm_scratch(rows, cols));
+  const BufferId sums = builder.buffer(2 * cols);
+  const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
+  const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
+
+  std::vector<BufferId> uses{x,       dy,  kept.mean, kept.residual, kept.inverse_deviation,
+                             scratch, sums};
+  if (dx != no_buffer) uses.push_back(dx);
+  builder.step("layer norm gradient", static_cast<double>(rows * cols), std::move(uses),
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 T* const found[] = {context.at(sums), context.at(sums) + cols};
+                 const bool wanted[] = {gamma.gradient != nullptr, beta.gradient != nullptr};
+                 ops::layer_norm_gradient<T>(
+                     team, context.at(x), context.at(dy),
+                     dx != no_buffer ? context.at(dx) : nullptr, rows, cols, data(norm.gamma),
+                     context.at(kept.mean), context.at(kept.residual),
+                     context.at(kept.inverse_deviation), wanted[0] ? found[0] : nullptr,
+                     wanted[1] ? found[1] : nullptr, context.at(scratch));
+                 // Each member has the sums of its own columns.
+                 const runtime::Range range = team.share(cols, ops::column_grain<T>);
+                 const typename PlanBuilder<T>::ParameterTarget targets[] = {gamma, beta};
+                 for (int which = 0; which < 2; ++which) {
+                   if (!wanted[which]) continue;
+                   for (Index j = range.begin; j < range.end; ++j) {
+                     T& target = targets[which].gradient[j];
+                     target = (targets[which].accumulate ? target : T{0}) + found[which][j];
+                   }
+                 }
+               });
+  if (dx != no_buffer) builder.finish_gradient(source, dx);
+}
+
+template void layer_norm_forward(PlanBuilder<float>&, const Group<float>&,
+                                 const LayerNormNode<float>&);
+template void layer_norm_forward(PlanBuilder<double>&, const Group<double>&,
+                                 const LayerNormNode<double>&);
+template void layer_norm_backward(PlanBuilder<float>&, const Group<float>&,
+                                  const LayerNormNode<float>&);
+template void layer_norm_backward(PlanBuilder<double>&, const Group<double>&,
+                                  const LayerNormNode<double>&);
+
+}  // namespace unitgain::nn
