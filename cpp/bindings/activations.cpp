@@ -1,87 +1,16 @@
 #include "unitgain/activation.hpp"
 
+#include <optional>
+
 #include "common.hpp"
 #include "ops/activation.hpp"
 #include "ops/softmax.hpp"
+#include "result.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::bindings {
 
 namespace {
-
-using Shape = std::vector<py::ssize_t>;
-
-Shape shape_of(const py::array& array) {
-  return {array.shape(), array.shape() + array.ndim()};
-}
-
-bool is_contiguous(const py::array& array) {
-  const int flags = array.flags();
-  return (flags & py::array::c_style) && (flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_);
-}
-
-py::array contiguous(const py::array& array) {
-  if (is_contiguous(array)) return array;
-  return py::module_::import("numpy").attr("ascontiguousarray")(array);
-}
-
-bool same_dtype(const py::array& a, const py::array& b) {
-  return a.dtype().is(b.dtype()) || a.dtype().equal(b.dtype());
-}
-
-void require_same(const py::array& array, const char* name, const py::array& x) {
-  if (!same_dtype(array, x)) {
-    throw TypeError(std::string(name) + " has dtype " +
-                    py::cast<std::string>(py::str(array.dtype())) + ", but x has " +
-                    py::cast<std::string>(py::str(x.dtype())));
-  }
-  if (shape_of(array) != shape_of(x)) {
-    throw ValueError(std::string(name) + " has shape " + shape_text(array) + ", but x has " +
-                     shape_text(x));
-  }
-}
-
-// Where a result of x's shape and dtype is written: `out` itself if a kernel can, else a fresh
-// array that is then copied there. The kernels may write over x itself but not over a shifted view
-// of it.
-class Output {
- public:
-  Output(const py::object& out, const py::array& x, std::initializer_list<py::array> inputs) {
-    if (!out.is_none()) {
-      if (!py::isinstance<py::array>(out)) throw TypeError("out must be an array or None");
-      out_ = py::reinterpret_borrow<py::array>(out);
-      require_same(out_, "out", x);
-      if (!out_.writeable()) throw ValueError("out is read-only");
-      direct_ = is_contiguous(out_);
-      for (const py::array& input : inputs) direct_ = direct_ && !partly_overlaps(input);
-      if (direct_) {
-        written_ = out_;
-        return;
-      }
-    }
-    written_ = new_array(x.dtype(), shape_of(x));
-  }
-
-  void* data() { return written_.mutable_data(); }
-
-  py::array finish() {
-    if (!out_) return written_;
-    if (!direct_) py::module_::import("numpy").attr("copyto")(out_, written_);
-    return out_;
-  }
-
- private:
-  bool partly_overlaps(const py::array& input) const {
-    if (input.data() == out_.data()) return false;
-    const auto* in = static_cast<const char*>(input.data());
-    const auto* to = static_cast<const char*>(out_.data());
-    return in < to + out_.nbytes() && to < in + input.nbytes();
-  }
-
-  py::array out_ = py::reinterpret_steal<py::array>(py::handle());
-  py::array written_ = py::reinterpret_steal<py::array>(py::handle());
-  bool direct_ = false;
-};
 
 // Nanoseconds per element on one core, roughly: what a transcendental function and what a plain one
 // cost from the cache.
@@ -107,51 +36,56 @@ ActivationSpec spec_of(std::string_view name, const py::dict& parameters) {
   return spec;
 }
 
-py::array activation(std::string_view name, const py::array& x, const py::object& out,
+py::array activation(std::string_view name, const py::array& given, const py::object& out,
                      const py::dict& parameters) {
   const ActivationSpec spec = spec_of(name, parameters);
-  return dispatch_float(x, "x", [&](auto zero) {
+  return dispatch_float(given, "x", [&](auto zero) {
     using T = decltype(zero);
-    const py::array input = contiguous(x);
-    Output output(out, x, {input});
-    const T* from = static_cast<const T*>(input.data());
-    T* to = static_cast<T*>(output.data());
+    const py::array x = viewable(given);
+    Result result(out, x, {x}, Layout::like);
+    const bool flat = are_flat({x, result.array()});
+    std::optional<ops::Walk<2>> walk;
+    if (!flat) walk = walk_through<2>({x, result.array()});
+    const T* from = static_cast<const T*>(x.data());
+    T* to = static_cast<T*>(result.data());
+    const Index n = x.size();
+    {
+      const py::gil_scoped_release release;
+      runtime::parallel(runtime::threads_for(work_of(spec.kind, n)),
+                        [&](const runtime::Team& team) {
+                          if (flat) return ops::activation<T>(team, spec, from, to, n);
+                          ops::activation<T>(team, spec, *walk, from, to);
+                        });
+    }
+    return result.finish();
+  });
+}
+
+py::array activation_gradient(std::string_view name, const py::array& given_x,
+                              const py::array& given_upstream, const py::object& out,
+                              const py::dict& parameters) {
+  const ActivationSpec spec = spec_of(name, parameters);
+  return dispatch_float(given_x, "x", [&](auto zero) {
+    using T = decltype(zero);
+    require_same(given_upstream, "upstream", given_x);
+    const py::array x = viewable(given_x), upstream = viewable(given_upstream);
+    Result result(out, x, {x, upstream}, Layout::like);
+    const bool flat = are_flat({x, upstream, result.array()});
+    std::optional<ops::Walk<3>> walk;
+    if (!flat) walk = walk_through<3>({x, upstream, result.array()});
+    const T* from = static_cast<const T*>(x.data());
+    const T* up = static_cast<const T*>(upstream.data());
+    T* to = static_cast<T*>(result.data());
     const Index n = x.size();
     {
       const py::gil_scoped_release release;
       runtime::parallel(
-          runtime::threads_for(work_of(spec.kind, n)),
-          [&](const runtime::Team& team) { ops::activation<T>(team, spec, from, to, n); });
+          runtime::threads_for(work_of(spec.kind, n)), [&](const runtime::Team& team) {
+            if (flat) return ops::activation_gradient_at_input<T>(team, spec, from, up, to, n);
+            ops::activation_gradient_at_input<T>(team, spec, *walk, from, up, to);
+          });
     }
-    return output.finish();
-  });
-}
-
-py::array activation_gradient(std::string_view name, const py::array& x, const py::array& upstream,
-                              const py::object& out, const py::dict& parameters) {
-  const ActivationSpec spec = spec_of(name, parameters);
-  const bool saves_input = activation_info(spec.kind).saves_input;
-  return dispatch_float(x, "x", [&](auto zero) {
-    using T = decltype(zero);
-    require_same(upstream, "upstream", x);
-    const py::array input = contiguous(x), above = contiguous(upstream);
-    const py::array saved = saves_input ? input : new_array(x.dtype(), shape_of(x));
-    Output output(out, x, {input, above});
-    const T* from = static_cast<const T*>(input.data());
-    const T* up = static_cast<const T*>(above.data());
-    T* kept = static_cast<T*>(const_cast<void*>(saved.data()));
-    T* to = static_cast<T*>(output.data());
-    const Index n = x.size();
-    {
-      const py::gil_scoped_release release;
-      // Both steps split the array alike, so each thread reads what it wrote itself.
-      runtime::parallel(runtime::threads_for(2 * work_of(spec.kind, n)),
-                        [&](const runtime::Team& team) {
-                          if (!saves_input) ops::activation<T>(team, spec, from, kept, n);
-                          ops::activation_gradient<T>(team, spec, kept, up, to, n);
-                        });
-    }
-    return output.finish();
+    return result.finish();
   });
 }
 
@@ -160,13 +94,18 @@ Index row_length(const py::array& x) {
   return x.shape(x.ndim() - 1);
 }
 
+py::array c_order(const py::array& array) {
+  if (are_flat({array})) return array;
+  return py::module_::import("numpy").attr("ascontiguousarray")(array);
+}
+
 py::array softmax(const py::array& x, const py::object& out) {
   const Index cols = row_length(x);
   const Index rows = cols == 0 ? 0 : x.size() / cols;
   return dispatch_float(x, "x", [&](auto zero) {
     using T = decltype(zero);
-    const py::array input = contiguous(x);
-    Output output(out, x, {input});
+    const py::array input = c_order(x);
+    Result output(out, x, {input}, Layout::c);
     const T* from = static_cast<const T*>(input.data());
     T* to = static_cast<T*>(output.data());
     {
@@ -185,9 +124,9 @@ py::array softmax_gradient(const py::array& x, const py::array& upstream, const 
   return dispatch_float(x, "x", [&](auto zero) {
     using T = decltype(zero);
     require_same(upstream, "upstream", x);
-    const py::array input = contiguous(x), above = contiguous(upstream);
+    const py::array input = c_order(x), above = c_order(upstream);
     py::array saved = new_array(x.dtype(), shape_of(x));
-    Output output(out, x, {input, above});
+    Result output(out, x, {input, above}, Layout::c);
     const T* from = static_cast<const T*>(input.data());
     const T* up = static_cast<const T*>(above.data());
     T* kept = static_cast<T*>(saved.mutable_data());
