@@ -104,7 +104,7 @@ ActivationSpec spec_of(std::string_view name, const py::dict& parameters) {
     spec.parameters[i] = py::cast<double>(value);
   }
   check_activation(spec);
-  return spec;
+  return specialized(spec);
 }
 
 py::array activation(std::string_view name, const py::array& x, const py::object& out,
@@ -130,25 +130,20 @@ py::array activation(std::string_view name, const py::array& x, const py::object
 py::array activation_gradient(std::string_view name, const py::array& x, const py::array& upstream,
                               const py::object& out, const py::dict& parameters) {
   const ActivationSpec spec = spec_of(name, parameters);
-  const bool saves_input = activation_info(spec.kind).saves_input;
   return dispatch_float(x, "x", [&](auto zero) {
     using T = decltype(zero);
     require_same(upstream, "upstream", x);
     const py::array input = contiguous(x), above = contiguous(upstream);
-    const py::array saved = saves_input ? input : py::array(x.dtype(), shape_of(x));
     Output output(out, x, {input, above});
     const T* from = static_cast<const T*>(input.data());
     const T* up = static_cast<const T*>(above.data());
-    T* kept = static_cast<T*>(const_cast<void*>(saved.data()));
     T* to = static_cast<T*>(output.data());
     const Index n = x.size();
     {
       const py::gil_scoped_release release;
-      // Both steps split the array alike, so each thread reads what it wrote itself.
-      runtime::parallel(runtime::threads_for(2 * work_of(spec.kind, n)),
+      runtime::parallel(runtime::threads_for(work_of(spec.kind, n)),
                         [&](const runtime::Team& team) {
-                          if (!saves_input) ops::activation<T>(team, spec, from, kept, n);
-                          ops::activation_gradient<T>(team, spec, kept, up, to, n);
+                          ops::activation_gradient_at_input<T>(team, spec, from, up, to, n);
                         });
     }
     return output.finish();
@@ -213,7 +208,8 @@ void bind_activations(py::module_& module) {
       [] {
         py::list names;
         for (int i = 0; i < activation_count; ++i) {
-          names.append(activation_info(static_cast<Activation>(i)).name);
+          const auto kind = static_cast<Activation>(i);
+          if (kind != Activation::general_relu) names.append(activation_info(kind).name);
         }
         return names;
       },

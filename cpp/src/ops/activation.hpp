@@ -16,4 +16,9 @@ template <class T>
 void activation_gradient(const runtime::Team& team, const ActivationSpec& spec, const T* saved,
                          const T* upstream, T* gradient, Index n);
 
+// The same with f' evaluated at f's input x, to 2 ulp.
+template <class T>
+void activation_gradient_at_input(const runtime::Team& team, const ActivationSpec& spec, const T* x,
+                                  const T* upstream, T* gradient, Index n);
+
 }  // namespace unitgain::ops
