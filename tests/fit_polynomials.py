@@ -1,32 +1,53 @@
-"""Compute the constants of cpp/src/simd/math.hpp and print them as C++ writes them.
+"""Compute the constants of the vector functions and print them as C++.
 
-``python tests/fit_polynomials.py`` needs mpmath. q in exp r = 1 + r + r^2 q(r) is interpolated at
-the Chebyshev points of the reduced range, which is close to the best polynomial of its degree. The
-fraction for tanh is Lambert's continued fraction, cut off.
+``python tests/fit_polynomials.py`` needs mpmath. It prints the constants of cpp/src/simd/math.hpp;
+with ``--coefficients`` the whole of cpp/src/simd/coefficients.hpp, with ``--tables`` the whole of
+cpp/src/simd/activation_tables.hpp. Every function is interpolated at the Chebyshev points of its
+interval, which is close to the best polynomial of its degree; each set of coefficients is printed
+with the largest relative error that it has before rounding.
 """
+
+import argparse
+from collections.abc import Callable
 
 import mpmath
 
 mpmath.mp.prec = 200
 
+Real = mpmath.mpf
+Function = Callable[[Real], Real]
 
-def rounded(value: mpmath.mpf, bits: int) -> mpmath.mpf:
+
+def rounded(value: Real, bits: int) -> Real:
     with mpmath.workprec(bits):
         return +value
 
 
-def q(r: mpmath.mpf) -> mpmath.mpf:
-    if abs(r) < mpmath.mpf(10) ** -12:
-        return mpmath.mpf(1) / 2 + r / 6 + r * r / 24
+def fit(f: Function, low: float, high: float, terms: int) -> tuple[list[Real], Real]:
+    """Return the coefficients, lowest first, and the largest error."""
+    coefficients, error = mpmath.chebyfit(f, [Real(low), Real(high)], terms, error=True)
+    return coefficients[::-1], error
+
+
+def log2(value: Real) -> str:
+    return str(mpmath.nstr(mpmath.log(value, 2), 4)) if value else "-inf"
+
+
+# ---- math.hpp ----
+
+
+def q(r: Real) -> Real:
+    if abs(r) < Real(10) ** -12:
+        return Real(1) / 2 + r / 6 + r * r / 24
     return (mpmath.expm1(r) - r) / r**2
 
 
 def print_exponential(name: str, terms: int, bits: int, high_bits: int) -> None:
-    limit = mpmath.mpf("0.3475")
-    coefficients, error = mpmath.chebyfit(q, [-limit, limit], terms, error=True)
-    relative = mpmath.log(error * limit**2 / mpmath.exp(-limit), 2)
-    print(f"{name}: exp r has a relative error below 2^{mpmath.nstr(relative, 4)}")
-    for c in reversed(coefficients):
+    limit = Real("0.3475")
+    coefficients, error = fit(q, -limit, limit, terms)
+    relative = error * limit**2 / mpmath.exp(-limit)
+    print(f"{name}: exp r has a relative error below 2^{log2(relative)}")
+    for c in coefficients:
         print("  exp_polynomial", float(rounded(c, bits)).hex())
     high = rounded(mpmath.ln2, high_bits)
     print("  ln2_high", float(high).hex())
@@ -34,33 +55,173 @@ def print_exponential(name: str, terms: int, bits: int, high_bits: int) -> None:
     print("  log2_e  ", float(rounded(1 / mpmath.ln2, bits)).hex())
 
 
-def lambert(levels: int) -> tuple[list[int], list[int]]:
-    """Return tanh x / x = P(x^2) / Q(x^2), the convergent of that many levels."""
-
-    def add(a: list[int], b: list[int]) -> list[int]:
-        length = max(len(a), len(b))
-        a, b = a + [0] * (length - len(a)), b + [0] * (length - len(b))
-        return [x + y for x, y in zip(a, b, strict=True)]
-
-    numerator, denominator = [2 * levels - 1], [1]
-    for k in range(levels - 1, 0, -1):
-        scaled = [(2 * k - 1) * c for c in numerator]
-        numerator, denominator = add(scaled, [0, *denominator]), numerator
-    return denominator, numerator
+# ---- coefficients.hpp ----
 
 
-def print_tanh(levels: int) -> None:
-    p, q = lambert(levels)
-    difference = [a - b for a, b in zip(p + [0] * (len(q) - len(p)), q, strict=True)]
-    x = mpmath.mpf("0.625")
-    value = x * mpmath.polyval(p[::-1], x * x) / mpmath.polyval(q[::-1], x * x)
-    error = mpmath.log(abs(value / mpmath.tanh(x) - 1), 2)
-    print(f"tanh, {levels} levels: relative error 2^{mpmath.nstr(error, 4)} at 0.625")
-    print("  (P - Q) / x^2", difference[1:], "Q", q)
+def cubic_part(r: Real) -> Real:
+    """(exp r - 1 - r - r^2 / 2) / r^3."""
+    if abs(r) < Real(10) ** -10:
+        return Real(1) / 6 + r / 24 + r * r / 120
+    return (mpmath.expm1(r) - r - r * r / 2) / r**3
+
+
+def artanh_part(s2: Real) -> Real:
+    """2 (artanh s - s) / s^3."""
+    s = mpmath.sqrt(s2)
+    if s2 < Real(10) ** -12:
+        return Real(2) / 3 + 2 * s2 / 5
+    return 2 * (mpmath.atanh(s) - s) / s**3
+
+
+MILLS_CENTER = Real("5.25")
+
+
+def mills(s: Real) -> Real:
+    """(1 + sqrt2 a) exp(a^2 / 2) erfc(a / sqrt2), a = 5.25 (1 + s) / (1 - s)."""
+    z = MILLS_CENTER * (1 + s) / (1 - s) / mpmath.sqrt(2)
+    return (1 + 2 * z) * mpmath.exp(z * z) * mpmath.erfc(z)
+
+
+def phi(x: Real) -> Real:
+    return mpmath.exp(-x * x / 2) / mpmath.sqrt(2 * mpmath.pi)
+
+
+def normal_cdf(x: Real) -> Real:
+    return mpmath.erfc(-x / mpmath.sqrt(2)) / 2
+
+
+def logistic(x: Real) -> Real:
+    return 1 / (1 + mpmath.exp(-x))
+
+
+def gelu_slope(x: Real) -> Real:
+    return normal_cdf(x) + x * phi(x)
+
+
+def tanh_argument(x: Real) -> Real:
+    return mpmath.sqrt(8 / mpmath.pi) * (x + Real("0.044715") * x**3)
+
+
+def gelu_tanh_slope(x: Real) -> Real:
+    s = logistic(tanh_argument(x))
+    inner = mpmath.sqrt(8 / mpmath.pi) * (1 + 3 * Real("0.044715") * x * x)
+    return s + x * s * (1 - s) * inner
+
+
+def silu_slope(x: Real) -> Real:
+    s = logistic(x)
+    return s * (1 + x * (1 - s))
+
+
+def mish_gate(x: Real) -> Real:
+    e = mpmath.exp(x)
+    n = e * (e + 2)
+    return n / (n + 2)
+
+
+def mish_slope(x: Real) -> Real:
+    t = mish_gate(x)
+    return t + x * (1 - t * t) * logistic(x)
+
+
+SLOPES: dict[str, tuple[Function, float, float, int]] = {  # root, radius and terms
+    "silu": (silu_slope, -1.2784645, 2.0**-4, 10),
+    "gelu": (gelu_slope, -0.7517915, 2.0**-2, 15),
+    "gelu_tanh": (gelu_tanh_slope, -0.7524614, 2.0**-4, 11),
+    "mish": (mish_slope, -1.1924312, 2.0**-4, 11),
+}
+
+
+def root_of(name: str) -> Real:
+    f, near, _, _ = SLOPES[name]
+    return mpmath.findroot(f, near)
+
+
+def print_array(name: str, values: list[Real], kind: str, comment: str) -> None:
+    bits = 24 if kind == "float" else 53
+    suffix = "f" if kind == "float" else ""
+    print(f"// {comment}")
+    print(f"inline constexpr {kind} {name}[] = {{")
+    for i in range(0, len(values), 4):
+        row = ", ".join(literal(v, bits) + suffix for v in values[i : i + 4])
+        print(f"    {row},")
+    print("};")
+
+
+def literal(value: Real, bits: int) -> str:
+    return float(rounded(value, bits)).hex()
+
+
+def print_pair(name: str, value: Real) -> None:
+    high = rounded(value, 53)
+    print(
+        f"inline constexpr Constant {name} = {{{literal(high, 53)}, {literal(value - high, 53)}}};"
+    )
+
+
+def print_fit(name: str, f: Function, low: float, high: float, terms: int, what: str) -> None:
+    coefficients, error = fit(f, low, high, terms)
+    print_array(name, coefficients, "double", f"{what}: error below 2^{log2(error)}.")
+
+
+HEADER = """// Printed by tests/fit_polynomials.py {option}, which says what each function is.
+#pragma once
+
+#include "simd/vec.hpp"
+
+namespace unitgain::simd::UNITGAIN_VARIANT {{
+"""
+FOOTER = "\n}  // namespace unitgain::simd::UNITGAIN_VARIANT"
+
+
+def print_coefficients() -> None:
+    print(HEADER.format(option="--coefficients"))
+    print("// A number as a double and what that has lost.")
+    print("struct Constant {\n  double high;\n  double low;\n};\n")
+    limit = Real("0.3475")
+    for name, terms in (("exp_short", 7), ("exp_long", 11)):
+        print_fit(name, cubic_part, -limit, limit, terms, "(exp r - 1 - r - r^2 / 2) / r^3")
+    for name, terms in (("log_short", 6), ("log_long", 11)):
+        print_fit(name, artanh_part, 0, Real(1) / 9, terms, "2 (artanh s - s) / s^3 in s^2")
+    last = (39 - MILLS_CENTER) / (39 + MILLS_CENTER)
+    for name, terms in (("mills_short", 16), ("mills_long", 26)):
+        what = "(1 + sqrt2 a) exp(a^2 / 2) erfc(a / sqrt2)"
+        print_fit(name, mills, -1, last, terms, what)
+    print("inline constexpr double mills_center = 5.25;")
+    print_pair("sqrt_2", mpmath.sqrt(2))
+    print_pair("inverse_sqrt_2_pi", 1 / mpmath.sqrt(2 * mpmath.pi))
+    print_pair("sqrt_8_over_pi", mpmath.sqrt(8 / mpmath.pi))
+    print_pair("tanh_cubic", mpmath.sqrt(8 / mpmath.pi) * Real("0.044715"))
+    print_pair("tanh_cubic_slope", 3 * mpmath.sqrt(8 / mpmath.pi) * Real("0.044715"))
+    alpha = Real("1.6732632423543772848170429916717")
+    scale = Real("1.0507009873554804934193349852946")
+    print_pair("selu_scale", scale)
+    print_pair("selu_scale_alpha", scale * alpha)
+    print("\n// Near their roots the slopes are (x - root) times a polynomial in x - root.high.")
+    for name, (f, _, radius, terms) in SLOPES.items():
+        root = root_of(name)
+
+        def quotient(d: Real, f: Function = f, root: Real = root) -> Real:
+            if abs(d) < Real(10) ** -20:
+                d = Real(10) ** -20
+            return f(root + d) / d
+
+        print_pair(f"{name}_root", root)
+        print(f"inline constexpr double {name}_radius = {radius};")
+        what = f"the slope of {name} over x - root"
+        print_fit(f"{name}_slope", quotient, -radius, radius, terms, what)
+    print(FOOTER)
 
 
 if __name__ == "__main__":
-    print_exponential("float", terms=5, bits=24, high_bits=15)
-    print_exponential("double", terms=10, bits=53, high_bits=40)
-    print_tanh(5)
-    print_tanh(8)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--coefficients", action="store_true")
+    parser.add_argument("--tables", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.coefficients:
+        print_coefficients()
+    elif arguments.tables:
+        print_tables()
+    else:
+        print_exponential("float", terms=5, bits=24, high_bits=15)
+        print_exponential("double", terms=10, bits=53, high_bits=40)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import unitgain as ug
-from sweep_activations import references, ulp_errors
+from activation_references import alpha, dense, exact, scale, ulp_errors, ulp_of
 from unitgain import _native, activations
 from variants import rerun_on_other_variants
 
@@ -11,37 +11,9 @@ test_other_variants = rerun_on_other_variants(__file__)
 
 names = _native.activation_names()
 dtypes = [np.float32, np.float64]
-mpmath.mp.prec = 200
 
-alpha = mpmath.mpf("1.6732632423543772848170429916717")
-scale = mpmath.mpf("1.0507009873554804934193349852946")
-
-# The definitions, in arithmetic of 200 bits: each function and its derivative.
-exact = {
-    "linear": (lambda x: x, lambda x: mpmath.mpf(1)),
-    "relu": (lambda x: max(x, mpmath.mpf(0)), lambda x: mpmath.mpf(x > 0)),
-    "leaky_relu": (
-        lambda x: x if x > 0 else mpmath.mpf(0.2) * x,
-        lambda x: mpmath.mpf(1 if x > 0 else 0.2),
-    ),
-    "elu": (
-        lambda x: x if x > 0 else mpmath.expm1(x),
-        lambda x: mpmath.mpf(1) if x > 0 else mpmath.exp(x),
-    ),
-    "selu": (
-        lambda x: scale * (x if x > 0 else alpha * mpmath.expm1(x)),
-        lambda x: scale * (1 if x > 0 else alpha * mpmath.exp(x)),
-    ),
-    "sigmoid": (
-        lambda x: 1 / (1 + mpmath.exp(-x)),
-        lambda x: mpmath.exp(-x) / (1 + mpmath.exp(-x)) ** 2,
-    ),
-    "tanh": (mpmath.tanh, lambda x: mpmath.sech(x) ** 2),
-    "silu": (
-        lambda x: x / (1 + mpmath.exp(-x)),
-        lambda x: (1 + x * mpmath.exp(-x) / (1 + mpmath.exp(-x))) / (1 + mpmath.exp(-x)),
-    ),
-}
+# Where the derivatives of silu, gelu, gelu_tanh and mish vanish.
+roots = np.array([-1.27846454276107, -0.75179152469644, -0.75246142180185, -1.19243121451902])
 
 
 def samples(dtype: type, n: int = 60) -> np.ndarray:
@@ -56,15 +28,21 @@ def samples(dtype: type, n: int = 60) -> np.ndarray:
         rng.uniform(-edge, -0.8 * edge, n),
         np.array([0.625, 88.8, 709.9, 1e30]) * rng.choice([-1, 1], (3, 1)),
         np.array([-3.2154174]),  # where the rounding errors in silu add up to more than 2 ulp
+        (roots + np.concatenate([[0], 2.0 ** -np.arange(2, 50, 4)])[:, None]).ravel(),
+        (roots - 2.0 ** -np.arange(2, 50, 4)[:, None]).ravel(),
+        np.array([0.0, 3.0, 6.0, -3.0, -1.5]),
     ]
     x = np.concatenate([p.ravel() for p in parts]).astype(dtype)
     return np.concatenate([x, np.array([tiny, -tiny, 7 * tiny, -7 * tiny], dtype)])
 
 
-def ulp_of(value: mpmath.mpf, dtype: type) -> mpmath.mpf:
-    info = np.finfo(dtype)
-    exponent = mpmath.frexp(value)[1] if value else info.minexp + 1
-    return mpmath.ldexp(1, max(exponent - info.nmant - 1, info.minexp - info.nmant))
+def assert_within_2_ulp(name, x, values, definition):
+    for xi, value in zip(x, values, strict=True):
+        true = definition(mpmath.mpf(float(xi)))
+        if abs(true) > float(np.finfo(x.dtype).max):
+            continue
+        error = abs(mpmath.mpf(float(value)) - true) / ulp_of(true, x.dtype)
+        assert error <= 2, f"{name}({xi!r}) = {value!r}, {mpmath.nstr(error, 4)} ulp"
 
 
 @pytest.mark.parametrize("dtype", dtypes)
@@ -73,35 +51,38 @@ def test_forward_is_within_2_ulp(name, dtype):
     x = samples(dtype)
     y = activations.get(name)(x)
     assert y.dtype == dtype
-    for xi, yi in zip(x, y, strict=True):
-        true = exact[name][0](mpmath.mpf(float(xi)))
-        if abs(true) > float(np.finfo(dtype).max):
-            continue
-        error = abs(mpmath.mpf(float(yi)) - true) / ulp_of(true, dtype)
-        assert error <= 2, f"{name}({xi!r}) = {yi!r}, {mpmath.nstr(error, 4)} ulp"
+    assert_within_2_ulp(name, x, y, exact[name][0])
 
 
-@pytest.mark.parametrize("name", references)
-def test_forward_is_within_2_ulp_on_a_sweep_of_float32(name):
-    function, parameters, reference = references[name]
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", names)
+def test_derivative_is_within_2_ulp(name, dtype):
+    x = samples(dtype)
+    assert_within_2_ulp(name, x, activations.gradient(name, x, np.ones_like(x)), exact[name][1])
+
+
+@pytest.mark.parametrize("name", names)
+def test_both_are_within_2_ulp_on_a_sweep_of_float32(name):
     bits = np.arange(0, 1 << 32, 20011, dtype=np.uint64).astype(np.uint32)
-    x = bits.view(np.float32)
+    rng = np.random.default_rng(9)
+    usual = rng.uniform(-12, 12, 100_000)
+    near_roots = np.repeat(roots, 200) + np.tile(np.arange(-100, 100) * 2.0**-24, len(roots))
+    x = np.concatenate([bits.view(np.float32), usual.astype(np.float32), near_roots.astype("f4")])
     with np.errstate(all="ignore"):
-        expected = reference(x.astype(np.float64))
-        errors = ulp_errors(activations.get(function)(x, **parameters), expected)
-    assert errors.max() <= 2
+        forward, derivative = (f(x.astype(np.float64)) for f in dense[name])
+        assert ulp_errors(activations.get(name)(x), forward).max() <= 2
+        finite = np.isfinite(x)
+        got = activations.gradient(name, x, np.ones_like(x))
+        assert ulp_errors(got[finite], derivative[finite]).max() <= 2
 
 
 @pytest.mark.parametrize("dtype", dtypes)
 @pytest.mark.parametrize("name", names)
 def test_gradient_is_the_derivative_times_upstream(name, dtype):
     x = samples(dtype)
-    x = x[np.abs(x) < 1e3]
     upstream = np.random.default_rng(1).standard_normal(x.size).astype(dtype)
-    got = activations.gradient(name, x, upstream)
-    true = np.array([float(exact[name][1](mpmath.mpf(float(v)))) for v in x])
-    # The derivative follows from the output, which has rounded: the error is relative to 1.
-    np.testing.assert_allclose(got, upstream * true, rtol=0, atol=20 * np.finfo(dtype).eps)
+    derivative = activations.gradient(name, x, np.ones_like(x))
+    np.testing.assert_array_equal(activations.gradient(name, x, upstream), upstream * derivative)
 
 
 @pytest.mark.parametrize("name", names)
@@ -116,15 +97,29 @@ def test_gradient_agrees_with_central_differences(name):
     )
 
 
-limits = {  # at -inf and +inf
-    "linear": (-np.inf, np.inf),
-    "relu": (0, np.inf),
-    "leaky_relu": (-np.inf, np.inf),
-    "elu": (-1, np.inf),
-    "selu": (-float(scale * alpha), np.inf),
-    "sigmoid": (0, 1),
-    "tanh": (-1, 1),
-    "silu": (0, np.inf),
+# At -inf and +inf: the function and its derivative.
+inf, top, bottom = np.inf, float(scale), -float(scale * alpha)
+limits = {
+    "linear": ((-inf, inf), (1, 1)),
+    "step": ((0, 1), (0, 0)),
+    "relu": ((0, inf), (0, 1)),
+    "relu6": ((0, 6), (0, 0)),
+    "leaky_relu": ((-inf, inf), (0.2, 1)),
+    "elu": ((-1, inf), (0, 1)),
+    "selu": ((bottom, inf), (0, top)),
+    "celu": ((-1, inf), (0, 1)),
+    "exponential": ((0, inf), (0, inf)),
+    "sigmoid": ((0, 1), (0, 0)),
+    "hard_sigmoid": ((0, 1), (0, 0)),
+    "log_sigmoid": ((-inf, 0), (1, 0)),
+    "softplus": ((0, inf), (0, 1)),
+    "tanh": ((-1, 1), (0, 0)),
+    "softsign": ((-1, 1), (0, 0)),
+    "silu": ((0, inf), (0, 1)),
+    "hard_silu": ((0, inf), (0, 1)),
+    "gelu": ((0, inf), (0, 1)),
+    "gelu_tanh": ((0, inf), (0, 1)),
+    "mish": ((0, inf), (0, 1)),
 }
 
 
@@ -132,19 +127,19 @@ limits = {  # at -inf and +inf
 @pytest.mark.parametrize("name", names)
 def test_zero_infinity_and_nan(name, dtype):
     f = activations.get(name)
-    x = np.array([0.0, -0.0, -np.inf, np.inf, np.nan], dtype)
-    y = f(x)
-    at_zero = 0.5 if name == "sigmoid" else 0
-    expected = np.array([at_zero, at_zero, *limits[name], np.nan], dtype)
-    np.testing.assert_array_equal(y, expected)
-    if at_zero == 0:
+    y = f(np.array([0.0, -0.0, -np.inf, np.inf, np.nan], dtype))
+    at_zero = f(np.zeros(1, dtype))[0]
+    assert at_zero == dtype(exact[name][0](mpmath.mpf(0)))
+    np.testing.assert_array_equal(y, np.array([at_zero, at_zero, *limits[name][0], np.nan], dtype))
+    if at_zero == 0 and name != "hard_sigmoid":
         np.testing.assert_array_equal(np.signbit(y[:2]), [False, True])
     largest = np.finfo(dtype).max
-    np.testing.assert_array_equal(f(np.array([-largest], dtype)) < 0.1 * largest, [True])
-    gradient = activations.gradient(name, x[2:4], np.ones(2, dtype))
-    slopes = {"leaky_relu": (0.2, 1), "selu": (0, float(scale)), "linear": (1, 1)}
-    expected = (0, 0) if name in ("sigmoid", "tanh") else slopes.get(name, (0, 1))
-    np.testing.assert_allclose(gradient, expected, atol=2 * np.finfo(dtype).eps)
+    ends = f(np.array([-largest, largest], dtype))
+    huge = np.array(limits[name][0])
+    np.testing.assert_array_equal(np.isfinite(huge) | (abs(ends) > 0.1 * largest), True)
+    np.testing.assert_array_equal(np.isinf(huge) | (abs(ends) < 10), True)
+    gradient = activations.gradient(name, np.array([-np.inf, np.inf], dtype), np.ones(2, dtype))
+    np.testing.assert_array_equal(gradient, np.array(limits[name][1], dtype))
 
 
 @pytest.mark.parametrize("dtype", dtypes)
@@ -183,6 +178,45 @@ def test_parameters_are_used():
     np.testing.assert_allclose(
         activations.gradient("elu", x, one, alpha=3), [3 * np.exp(-2), 1], rtol=1e-14
     )
+
+
+def test_relu_with_all_parameters():
+    x = np.array([-2.0, 0.0, 0.5, 1.0, 3.0, 4.0, 5.0])
+    parameters = {"negative_slope": 0.5, "max_value": 4.0, "threshold": 1.0}
+    expected = [-1.5, -0.5, -0.25, 1, 3, 4, 4]
+    np.testing.assert_array_equal(activations.relu(x, **parameters), expected)
+    np.testing.assert_array_equal(
+        activations.gradient("relu", x, np.ones_like(x), **parameters), [0.5] * 4 + [1, 0, 0]
+    )
+    assert activations.relu(np.array([-np.inf]), max_value=3.0) == 0
+    np.testing.assert_array_equal(activations.relu(x, max_value=None), np.maximum(x, 0))
+
+
+def test_celu_and_gelu_take_parameters():
+    x = np.linspace(-6, 3, 50)
+    np.testing.assert_allclose(
+        activations.celu(x, alpha=0.3), np.where(x > 0, x, 0.3 * np.expm1(x / 0.3)), rtol=1e-14
+    )
+    np.testing.assert_array_equal(activations.gelu(x, approximate=True), activations.gelu_tanh(x))
+    for extra in ({}, {"approximate": True}):
+        name = "gelu_tanh" if extra else "gelu"
+        np.testing.assert_array_equal(
+            activations.gradient("gelu", x, x, **extra), activations.gradient(name, x, x)
+        )
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+def test_symmetries(dtype):
+    x = np.random.default_rng(11).standard_normal(1000).astype(dtype) * 5
+    for name in ("tanh", "softsign"):
+        f = activations.get(name)
+        np.testing.assert_array_equal(f(-x), -f(x))
+    tight = {"rtol": 4 * np.finfo(dtype).eps, "atol": 4 * np.finfo(dtype).eps}
+    for name in ("silu", "gelu", "gelu_tanh"):
+        f = activations.get(name)
+        np.testing.assert_allclose(f(x) - f(-x), x, **tight)
+    np.testing.assert_allclose(activations.sigmoid(x) + activations.sigmoid(-x), 1, **tight)
+    np.testing.assert_array_equal(activations.log_sigmoid(x), -activations.softplus(-x))
 
 
 views = {
@@ -298,6 +332,10 @@ def test_bad_names_and_parameters_are_refused():
         activations.leaky_relu([1.0], negative_slope=-1)
     with pytest.raises(ValueError, match="alpha must be finite"):
         activations.elu([1.0], alpha=float("nan"))
+    with pytest.raises(ValueError, match="celu: alpha must be finite and positive"):
+        activations.celu([1.0], alpha=0)
+    with pytest.raises(ValueError, match="relu: threshold must be finite, but it is nan"):
+        activations.relu([1.0], threshold=float("nan"))
     with pytest.raises(TypeError, match=r"relu\(\) got an unexpected parameter 'alpha'"):
         activations.gradient("relu", [1.0], [1.0], alpha=1)
     with pytest.raises(ValueError, match="axis is 2, but the array has 1 dimensions"):
@@ -308,4 +346,5 @@ def test_get_finds_names_and_keeps_callables():
     assert activations.get(None) is activations.linear
     assert activations.get("swish") is activations.silu
     assert activations.get(abs) is abs
+    assert activations.get("hard_swish") is activations.hard_silu
     assert {activations.get(name).__name__ for name in names} == set(names)

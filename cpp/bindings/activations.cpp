@@ -33,7 +33,7 @@ ActivationSpec spec_of(std::string_view name, const py::dict& parameters) {
     spec.parameters[i] = py::cast<double>(value);
   }
   check_activation(spec);
-  return spec;
+  return specialized(spec);
 }
 
 py::array activation(std::string_view name, const py::array& given, const py::object& out,
@@ -152,7 +152,8 @@ void bind_activations(py::module_& module) {
       [] {
         py::list names;
         for (int i = 0; i < activation_count; ++i) {
-          names.append(activation_info(static_cast<Activation>(i)).name);
+          const auto kind = static_cast<Activation>(i);
+          if (kind != Activation::general_relu) names.append(activation_info(kind).name);
         }
         return names;
       },

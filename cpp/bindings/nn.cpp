@@ -272,7 +272,8 @@ void bind_graph(py::module_& module) {
                                " parameters");
             }
             std::copy(parameters.begin(), parameters.end(), spec.parameters);
-            return g.activation(x, spec);
+            check_activation(spec);
+            return g.activation(x, specialized(spec));
           },
           py::arg("x"), py::arg("name"), py::arg("parameters") = std::vector<double>{})
       .def("softmax", &Graph<T>::softmax, py::arg("x"))

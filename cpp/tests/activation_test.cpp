@@ -10,14 +10,23 @@ namespace unitgain::tests {
 
 template <class T>
 static const simd::ActivationKernel<T>& kernel(const ActivationSpec& spec) {
-  return runtime::kernels<T>().activation->row[static_cast<int>(spec.kind)];
+  return *runtime::kernels<T>().activation->row[static_cast<int>(spec.kind)];
 }
 
 static const std::vector<ActivationSpec>& all_activations() {
   static const std::vector<ActivationSpec> specs = {
-      {Activation::linear, {}},    {Activation::relu, {}},      {Activation::leaky_relu, {0.2, 0}},
-      {Activation::elu, {1.0, 0}}, {Activation::elu, {0.7, 0}}, {Activation::selu, {}},
-      {Activation::sigmoid, {}},   {Activation::tanh, {}},      {Activation::silu, {}},
+      {Activation::linear, {}},        {Activation::relu, {}},
+      {Activation::leaky_relu, {0.2}}, {Activation::elu, {1.0}},
+      {Activation::elu, {0.7}},        {Activation::selu, {}},
+      {Activation::sigmoid, {}},       {Activation::tanh, {}},
+      {Activation::silu, {}},          {Activation::step, {}},
+      {Activation::relu6, {}},         {Activation::general_relu, {0.25, 5.0, 1.0}},
+      {Activation::celu, {1.0}},       {Activation::celu, {0.7}},
+      {Activation::gelu, {}},          {Activation::gelu_tanh, {}},
+      {Activation::hard_sigmoid, {}},  {Activation::softplus, {}},
+      {Activation::log_sigmoid, {}},   {Activation::softsign, {}},
+      {Activation::hard_silu, {}},     {Activation::mish, {}},
+      {Activation::exponential, {}},
   };
   return specs;
 }
@@ -98,30 +107,58 @@ UNITGAIN_TYPED_TEST(activations_do_not_depend_on_size_or_place) {
   }
 }
 
+// Where a formula's terms cancel in the reference too, its error is relative to 1.
+UNITGAIN_TYPED_TEST(activation_derivatives_are_accurate_over_the_whole_range) {
+  constexpr int ulps = 2;
+  const Array<T> x = whole_range<T>();
+  const Array<T> ones(x.size(), 1.0);
+  for (const ActivationSpec& spec : all_activations()) {
+    const Array<T> slope(x.size());
+    kernel<T>(spec).gradient(x.data(), ones.data(), slope.data(), x.size(), spec.parameters);
+    for (Index i = 0; i < x.size(); ++i) {
+      const Reference<T> expected = derivative(spec, Reference<T>(x[i]));
+      const bool cancels = x[i] < 0 && activation_info(spec.kind).saves_input;
+      const Reference<T> lost = cancels ? 8 * std::numeric_limits<Reference<T>>::epsilon() : 0;
+      CHECK_NEAR(slope[i], expected, ulps * ulp<T>(expected) + lost, WHICH << " at " << x[i]);
+    }
+  }
+}
+
+template <class T>
+using GradientKernel = void (*)(const T*, const T*, T*, Index, const double*);
+
+// One form of the gradient at `from` (input or output) against the derivative at x, in place too.
+template <class T>
+static void check_gradient(GradientKernel<T> gradient, const ActivationSpec& spec,
+                           const Array<T>& x, const Array<T>& from) {
+  const Index n = x.size();
+  const auto upstream = random_array<T>(n, 2);
+  const Array<T> result(n), over_from = from, over_upstream = upstream;
+  gradient(from.data(), upstream.data(), result.data(), n, spec.parameters);
+  gradient(over_from.data(), upstream.data(), over_from.data(), n, spec.parameters);
+  gradient(from.data(), over_upstream.data(), over_upstream.data(), n, spec.parameters);
+  for (Index i = 0; i < n; ++i) {
+    // A saved output y is rounded, and its error comes into y (1 - y), 1 - y^2 or y + alpha whole.
+    const Reference<T> expected = upstream[i] * derivative(spec, Reference<T>(x[i]));
+    const Reference<T> size = std::max(Reference<T>(1), std::abs(expected));
+    CHECK_NEAR(result[i], expected, 12 * epsilon<T> * size,
+               WHICH << " at " << x[i] << ", n = " << n << ", i = " << i);
+    CHECK(over_from[i] == result[i], WHICH << ", n = " << n << ", i = " << i);
+    CHECK(over_upstream[i] == result[i], WHICH << ", n = " << n << ", i = " << i);
+  }
+}
+
 UNITGAIN_TYPED_TEST(activation_gradients_match_the_derivative) {
   for (const ActivationSpec& spec : all_activations()) {
-    const bool saves_input = activation_info(spec.kind).saves_input;
+    const auto& row = kernel<T>(spec);
+    CHECK((row.gradient_at_output == nullptr) == activation_info(spec.kind).saves_input, WHICH);
     for (const Index n : sizes) {
-      const auto x = random_array<T>(n, 1, -6.0, 6.0);
-      const auto upstream = random_array<T>(n, 2);
-      const Array<T> saved = x;
-      if (!saves_input) kernel<T>(spec).forward(x.data(), saved.data(), n, spec.parameters);
-      const Array<T> gradient(n);
-      kernel<T>(spec).gradient(saved.data(), upstream.data(), gradient.data(), n, spec.parameters);
-      const Array<T> over_saved = saved;
-      kernel<T>(spec).gradient(over_saved.data(), upstream.data(), over_saved.data(), n,
-                               spec.parameters);
-      const Array<T> over_upstream = upstream;
-      kernel<T>(spec).gradient(saved.data(), over_upstream.data(), over_upstream.data(), n,
-                               spec.parameters);
-      for (Index i = 0; i < n; ++i) {
-        // A saved output y is rounded, and its error comes into y (1 - y), 1 - y^2 or y + alpha
-        // whole.
-        CHECK_NEAR(gradient[i], upstream[i] * derivative(spec, Reference<T>(x[i])), 12 * epsilon<T>,
-                   WHICH << " at " << x[i] << ", n = " << n << ", i = " << i);
-        CHECK(over_saved[i] == gradient[i], WHICH << ", n = " << n << ", i = " << i);
-        CHECK(over_upstream[i] == gradient[i], WHICH << ", n = " << n << ", i = " << i);
-      }
+      const auto x = random_array<T>(n, 1, -6.5, 6.5);
+      check_gradient<T>(row.gradient, spec, x, x);
+      if (row.gradient_at_output == nullptr) continue;
+      const Array<T> y(n);
+      row.forward(x.data(), y.data(), n, spec.parameters);
+      check_gradient<T>(row.gradient_at_output, spec, x, y);
     }
   }
 }
@@ -130,12 +167,19 @@ UNITGAIN_TYPED_TEST(activation_gradients_at_the_kink_come_from_the_left) {
   const Array<T> zero(5, 0.0);
   const Array<T> ones(5, 1.0);
   for (const ActivationSpec& spec : all_activations()) {
-    if (spec.kind == Activation::sigmoid) continue;  // saved 0 is sigmoid(-infinity)
-    const Array<T> gradient(5);
-    kernel<T>(spec).gradient(zero.data(), ones.data(), gradient.data(), 5, spec.parameters);
-    for (const T value : gradient) {
-      CHECK_NEAR(value, derivative(spec, Reference<T>(0)), 2 * epsilon<T>, WHICH);
-    }
+    const Array<T> y(5), gradient(5);
+    const auto& row = kernel<T>(spec);
+    const auto check = [&] {
+      for (const T value : gradient) {
+        CHECK_NEAR(value, derivative(spec, Reference<T>(0)), 2 * epsilon<T>, WHICH);
+      }
+    };
+    row.gradient(zero.data(), ones.data(), gradient.data(), 5, spec.parameters);
+    check();
+    if (row.gradient_at_output == nullptr) continue;
+    row.forward(zero.data(), y.data(), 5, spec.parameters);
+    row.gradient_at_output(y.data(), ones.data(), gradient.data(), 5, spec.parameters);
+    check();
   }
 }
 

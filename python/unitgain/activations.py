@@ -7,6 +7,7 @@ may be ``x`` itself. A wrong dtype is a TypeError; a wrong shape or parameter is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from difflib import get_close_matches
 from typing import Any
@@ -17,16 +18,29 @@ import numpy.typing as npt
 from unitgain import _native
 
 __all__ = [
+    "celu",
     "elu",
+    "exponential",
+    "gelu",
+    "gelu_tanh",
     "get",
     "gradient",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
     "leaky_relu",
     "linear",
+    "log_sigmoid",
+    "mish",
     "relu",
+    "relu6",
     "selu",
     "sigmoid",
     "silu",
     "softmax",
+    "softplus",
+    "softsign",
+    "step",
     "swish",
     "tanh",
 ]
@@ -50,9 +64,43 @@ def linear(x: npt.ArrayLike, out: Array | None = None) -> Array:
     return _apply("linear", x, out)
 
 
-def relu(x: npt.ArrayLike, out: Array | None = None) -> Array:
-    """Return ``max(x, 0)``."""
-    return _apply("relu", x, out)
+def step(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return 1 where ``x >= 0`` and 0 elsewhere. Its gradient is 0."""
+    return _apply("step", x, out)
+
+
+def relu(
+    x: npt.ArrayLike,
+    out: Array | None = None,
+    *,
+    negative_slope: float = 0.0,
+    max_value: float | None = None,
+    threshold: float = 0.0,
+) -> Array:
+    """Return ``max(x, 0)``, or with parameters a bounded, leaky or shifted form of it.
+
+    That is ``max_value`` where ``x >= max_value``, ``x`` where ``threshold <= x < max_value``, and
+    ``negative_slope * (x - threshold)`` below. The derivative is ``negative_slope`` at the
+    threshold and 0 from ``max_value`` on.
+
+    Raises:
+        ValueError: if ``negative_slope`` or ``max_value`` is negative, or a parameter not finite.
+
+    Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML
+    2010.
+    """
+    bound = math.inf if max_value is None else max_value
+    return _apply(
+        "relu", x, out, negative_slope=negative_slope, max_value=bound, threshold=threshold
+    )
+
+
+def relu6(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``min(max(x, 0), 6)``. The derivative is 0 at both kinks.
+
+    Source: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+    """
+    return _apply("relu6", x, out)
 
 
 def leaky_relu(x: npt.ArrayLike, out: Array | None = None, *, negative_slope: float = 0.2) -> Array:
@@ -88,9 +136,47 @@ def selu(x: npt.ArrayLike, out: Array | None = None) -> Array:
     return _apply("selu", x, out)
 
 
+def celu(x: npt.ArrayLike, out: Array | None = None, *, alpha: float = 1.0) -> Array:
+    """Return ``x`` where it is positive and ``alpha * (exp(x / alpha) - 1)`` elsewhere.
+
+    Raises:
+        ValueError: if ``alpha`` is not positive and finite.
+
+    Source: Barron, "Continuously differentiable exponential linear units", 2017.
+    """
+    return _apply("celu", x, out, alpha=alpha)
+
+
+def exponential(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``exp(x)``."""
+    return _apply("exponential", x, out)
+
+
 def sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return ``1 / (1 + exp(-x))``."""
     return _apply("sigmoid", x, out)
+
+
+def hard_sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``relu6(x + 3) / 6``.
+
+    Source: Courbariaux, Bengio and David, "BinaryConnect", NIPS 2015.
+    """
+    return _apply("hard_sigmoid", x, out)
+
+
+def log_sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``log(sigmoid(x))``, which is ``-softplus(-x)``."""
+    return _apply("log_sigmoid", x, out)
+
+
+def softplus(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``log(1 + exp(x))``.
+
+    Source: Dugas, Bengio, Belisle, Nadeau and Garcia, "Incorporating second-order functional
+    knowledge for better option pricing", NIPS 2000.
+    """
+    return _apply("softplus", x, out)
 
 
 def tanh(x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -98,15 +184,62 @@ def tanh(x: npt.ArrayLike, out: Array | None = None) -> Array:
     return _apply("tanh", x, out)
 
 
+def softsign(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``x / (1 + abs(x))``.
+
+    Source: Turian, Bergstra and Bengio, "Quadratic features and deep architectures for chunking",
+    NAACL 2009.
+    """
+    return _apply("softsign", x, out)
+
+
 def silu(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return ``x * sigmoid(x)``, also known as swish.
 
-    Source: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+    Source: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016; Ramachandran, Zoph
+    and Le, "Searching for activation functions", 2017.
     """
     return _apply("silu", x, out)
 
 
 swish = silu
+
+
+def hard_silu(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``x * relu6(x + 3) / 6``, also known as hard swish.
+
+    Source: Howard and others, "Searching for MobileNetV3", ICCV 2019.
+    """
+    return _apply("hard_silu", x, out)
+
+
+hard_swish = hard_silu
+
+
+def gelu(x: npt.ArrayLike, out: Array | None = None, *, approximate: bool = False) -> Array:
+    """Return ``x * Phi(x)`` with the normal distribution function ``Phi``.
+
+    With ``approximate``, it is :func:`gelu_tanh`.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+    """
+    return _apply("gelu_tanh" if approximate else "gelu", x, out)
+
+
+def gelu_tanh(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))``, which is close to GELU.
+
+    Source: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
+    """
+    return _apply("gelu_tanh", x, out)
+
+
+def mish(x: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``x * tanh(softplus(x))``.
+
+    Source: Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
+    """
+    return _apply("mish", x, out)
 
 
 def softmax(x: npt.ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
@@ -155,6 +288,10 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
     """
     array, above = _array(x), _array(upstream)
     result: Array
+    if name == "gelu" and parameters.pop("approximate", False):
+        name = "gelu_tanh"
+    if name == "relu" and parameters.get("max_value", 0) is None:
+        del parameters["max_value"]
     if name != "softmax":
         result = _native.activation_gradient(name, array, above, None, parameters)
         return result
@@ -166,17 +303,31 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
 
 
 _by_name: dict[str, Callable[..., Array]] = {
-    "linear": linear,
-    "relu": relu,
-    "leaky_relu": leaky_relu,
-    "elu": elu,
-    "selu": selu,
-    "sigmoid": sigmoid,
-    "tanh": tanh,
-    "silu": silu,
-    "swish": swish,
-    "softmax": softmax,
-}
+    f.__name__: f
+    for f in (
+        linear,
+        step,
+        relu,
+        relu6,
+        leaky_relu,
+        elu,
+        selu,
+        celu,
+        exponential,
+        sigmoid,
+        hard_sigmoid,
+        log_sigmoid,
+        softplus,
+        tanh,
+        softsign,
+        silu,
+        hard_silu,
+        gelu,
+        gelu_tanh,
+        mish,
+        softmax,
+    )
+} | {"swish": silu, "hard_swish": hard_silu}
 
 
 def get(identifier: str | Callable[..., Array] | None) -> Callable[..., Array]:

@@ -12,8 +12,8 @@ struct ActivationInfo {
   // Whether the derivative is evaluated at the activation's input; at its output otherwise.
   bool saves_input;
   int parameter_count;
-  const char* parameter_names[2];
-  double defaults[2];
+  const char* parameter_names[3];
+  double defaults[3];
 };
 
 const ActivationInfo& activation_info(Activation kind);
@@ -22,9 +22,14 @@ const ActivationInfo& activation_info(Activation kind);
 // an unknown name; the message lists the names and suggests the nearest.
 ActivationSpec activation_spec(std::string_view name);
 
-// Throws ValueError unless the parameters are finite and at least 0: with a negative slope or alpha
-// the sign of the output would no longer tell the sign of the input, from which the derivative
-// follows.
+// Throws ValueError unless the parameters are finite (relu's max_value may be infinite) and at
+// least 0, celu's alpha positive: with a negative slope or alpha the sign of the output would no
+// longer tell the sign of the input, from which the derivative follows. relu's threshold may be
+// anything.
 void check_activation(const ActivationSpec& spec);
+
+// The same function by its quickest kernel: relu with the default parameters is Activation::relu,
+// with others Activation::general_relu. Activation::relu itself looks at no parameter.
+ActivationSpec specialized(ActivationSpec spec);
 
 }  // namespace unitgain

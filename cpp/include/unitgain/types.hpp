@@ -19,13 +19,36 @@ struct MatrixView {
   Index col_stride;
 };
 
-enum class Activation : int { linear, relu, leaky_relu, elu, selu, sigmoid, tanh, silu };
-inline constexpr int activation_count = 8;
+// general_relu is relu with parameters other than its defaults (see activation.hpp).
+enum class Activation : int {
+  linear,
+  relu,
+  leaky_relu,
+  elu,
+  selu,
+  sigmoid,
+  tanh,
+  silu,
+  step,
+  general_relu,
+  relu6,
+  celu,
+  gelu,
+  gelu_tanh,
+  hard_sigmoid,
+  softplus,
+  log_sigmoid,
+  softsign,
+  hard_silu,
+  mish,
+  exponential
+};
+inline constexpr int activation_count = 21;
 
-// An activation with its parameters: relu takes none, leaky_relu its negative slope, elu its alpha.
+// An activation with its parameters, in the order of activation_info(kind).parameter_names.
 struct ActivationSpec {
   Activation kind;
-  double parameters[2];
+  double parameters[3];
 };
 
 // What layers draw in training: values to drop, or numbers to add or to multiply by.

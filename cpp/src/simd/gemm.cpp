@@ -217,12 +217,13 @@ void epilogue(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& e
     if (e.scale != nullptr || e.bias != nullptr) scale_and_shift(row, n, e.scale, e.bias);
     if (activate) {
       T* to = e.output != nullptr ? e.output + i * e.output_stride : row;
-      activations.row[static_cast<int>(e.activation.kind)].forward(row, to, n,
-                                                                   e.activation.parameters);
+      activations.row[static_cast<int>(e.activation.kind)]->forward(row, to, n,
+                                                                    e.activation.parameters);
     }
     if (differentiate) {
-      activations.row[static_cast<int>(e.derivative.kind)].gradient(
-          e.saved + i * e.saved_stride, row, row, n, e.derivative.parameters);
+      const ActivationKernel<T>& kernel = *activations.row[static_cast<int>(e.derivative.kind)];
+      const auto gradient = kernel.gradient_at_output ? kernel.gradient_at_output : kernel.gradient;
+      gradient(e.saved + i * e.saved_stride, row, row, n, e.derivative.parameters);
     }
   }
 }

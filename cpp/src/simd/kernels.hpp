@@ -56,19 +56,22 @@ struct GemmKernels {
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
 };
 
+// What is within 2 ulp is so for every finite number of the type; denormal results too.
 template <class T>
 struct ActivationKernel {
-  // y = f(x), in place allowed.
+  // y = f(x) within 2 ulp, in place allowed.
   void (*forward)(const T* x, T* y, Index n, const double* parameters);
-  // gradient = upstream * f'(...), `saved` being f's output or its input, whichever
-  // activation_info(kind).saves_input says. gradient may equal saved or upstream.
-  void (*gradient)(const T* saved, const T* upstream, T* gradient, Index n,
-                   const double* parameters);
+  // gradient = upstream * f'(x), f' within 2 ulp. gradient may equal x or upstream.
+  void (*gradient)(const T* x, const T* upstream, T* gradient, Index n, const double* parameters);
+  // The same from y = f(x) and cheaper, with an error of some epsilons absolute; null where
+  // activation_info(kind).saves_input. gradient may equal y or upstream.
+  void (*gradient_at_output)(const T* y, const T* upstream, T* gradient, Index n,
+                             const double* parameters);
 };
 
 template <class T>
 struct ActivationKernels {
-  ActivationKernel<T> row[activation_count];
+  const ActivationKernel<T>* row[activation_count];
 };
 
 // Rows are contiguous: row i starts at i * cols.

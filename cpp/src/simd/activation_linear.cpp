@@ -1,0 +1,168 @@
+// The activations that are linear in pieces, and their products with x: no transcendental
+// function. At a lower kink the derivative comes from the left (relu'(0) = 0); from where the
+// function saturates it is 0, as in PyTorch.
+#include "simd/activation.hpp"
+
+namespace unitgain::simd::UNITGAIN_VARIANT {
+
+namespace {
+
+// A slope, but NaN where x is NaN.
+template <class T>
+UNITGAIN_INLINE Vec<T> unless_nan(Vec<T> x, Vec<T> slope) {
+  return select<T>(x == x, slope, x);
+}
+
+struct Linear {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
+    return x;
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T>, const Parameters&) {
+    return T{1};
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T>, const Parameters&) {
+    return T{1};
+  }
+};
+
+// The Heaviside step, 1 at 0.
+struct Step {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
+    return unless_nan<T>(x, select<T>(x >= T{0}, T{1}, T{0}));
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T>, const Parameters&) {
+    return T{0};
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T>, const Parameters&) {
+    return T{0};
+  }
+};
+
+struct Relu {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
+    stdx::where(x < T{0}, x) = T{0};
+    return x;
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters&) {
+    return select<T>(x > T{0}, T{1}, T{0});
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters& p) {
+    return derivative<T>(y, p);
+  }
+};
+
+// Source: Howard and others, "MobileNets", 2017.
+struct Relu6 {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
+    stdx::where(x < T{0}, x) = T{0};
+    stdx::where(x > T{6}, x) = T{6};
+    return x;
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters&) {
+    return select<T>(x > T{0} && x < T{6}, T{1}, T{0});
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters& p) {
+    return derivative<T>(y, p);
+  }
+};
+
+struct LeakyRelu {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters& p) {
+    return select<T>(x < T{0}, x * static_cast<T>(p.value[0]), x);
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters& p) {
+    return select<T>(x > T{0}, T{1}, static_cast<T>(p.value[0]));
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters& p) {
+    return derivative<T>(y, p);
+  }
+};
+
+// Keras's relu with all its parameters: max_value from max_value on, x from the threshold on, and
+// slope (x - threshold) below.
+struct GeneralRelu {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters& p) {
+    const T slope = static_cast<T>(p.value[0]), max_value = static_cast<T>(p.value[1]);
+    const T threshold = static_cast<T>(p.value[2]);
+    Vec<T> y = x;
+    stdx::where(x > max_value, y) = max_value;
+    stdx::where(x < threshold, y) = slope == T{0} ? Vec<T>(T{0}) : slope * (x - threshold);
+    return y;
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters& p) {
+    Vec<T> slope = select<T>(x > static_cast<T>(p.value[2]), T{1}, static_cast<T>(p.value[0]));
+    stdx::where(x >= static_cast<T>(p.value[1]), slope) = T{0};
+    return slope;
+  }
+};
+
+// relu6(x + 3) / 6. x + 3 is exact near -3, and two roundings follow.
+struct HardSigmoid {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
+    stdx::where(x < T{-3}, x) = T{-3};
+    stdx::where(x > T{3}, x) = T{3};
+    return select<T>(x == T{3}, T{1}, (x + T{3}) * T(1. / 6));
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters&) {
+    return select<T>(x > T{-3} && x < T{3}, T(1. / 6), T{0});
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters&) {
+    return select<T>(y > T{0} && y < T{1}, T(1. / 6), T{0});
+  }
+};
+
+// x relu6(x + 3) / 6. What x + 3 and its product with x lose is added back.
+// Source: Howard and others, "Searching for MobileNetV3", ICCV 2019.
+struct HardSilu {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
+    Vec<T> a = x;
+    stdx::where(x < T{-3}, a) = T{-3};
+    stdx::where(x > T{3}, a) = T{3};
+    const Vec<T> sum = T{3} + a, sum_low = a - (sum - T{3});
+    const Vec<T> product = a * sum;
+    const Vec<T> low = product_error<T>(a, sum, product) + a * sum_low;
+    const Vec<T> y = multiply_add<T>(product, T(1. / 6), low * T(1. / 6));
+    // -0 / 6 and the like keep their sign.
+    return select<T>(x >= T{3}, x, select<T>(x == T{0}, x, y));
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters&) {
+    const Vec<T> inside = multiply_add<T>(x, T{2}, T{3}) * T(1. / 6);
+    return select<T>(x <= T{-3}, T{0}, select<T>(x >= T{3}, T{1}, inside));
+  }
+};
+
+template <class T>
+constexpr LinearRows<T> rows = {
+    activation_row<Linear, T>(),      activation_row<Step, T>(),     activation_row<Relu, T>(),
+    activation_row<GeneralRelu, T>(), activation_row<Relu6, T>(),    activation_row<LeakyRelu, T>(),
+    activation_row<HardSigmoid, T>(), activation_row<HardSilu, T>(),
+};
+
+}  // namespace
+
+constinit const LinearRows<float> linear_rows_f32 = rows<float>;
+constinit const LinearRows<double> linear_rows_f64 = rows<double>;
+
+}  // namespace unitgain::simd::UNITGAIN_VARIANT
