@@ -5,14 +5,25 @@ import pytest
 
 import unitgain as ug
 from unitgain import _native
-from unitgain.layers import Activation, BatchNormalization, Dense, Dropout, Flatten, Input
+from unitgain.layers import (
+    Activation,
+    AlphaDropout,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianDropout,
+    GaussianNoise,
+    Input,
+    RReLU,
+)
 from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
 
 LABELS = np.array([0, 2, 1, 1, 0, 2, 2])
 LOGITS_LOSS = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
-ACTIVATIONS = ["relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu"]
+ACTIVATIONS = [n for n in _native.activation_names() if n not in ("linear", "step", "exponential")]
 
 
 def model_of(layers, shape=(4,), loss=LOGITS_LOSS):
@@ -55,6 +66,10 @@ def test_dense_with_activation(name):
     )
 
 
+def test_dense_with_exponential():
+    check_gradients(model_of([Dense(5, activation="exponential"), Dense(3)]), LABELS)
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_layer_behind_batch_norm(name):
     layers = [Dense(5), BatchNormalization(), Activation(name), Dense(3)]
@@ -72,8 +87,11 @@ def test_batch_norm_first_and_without_scale_or_center():
     check_gradients(model_of(layers), LABELS)
 
 
-def test_dropout_keeps_its_mask_in_the_backward_pass():
-    layers = [Dense(16, activation="relu"), Dropout(0.4), Dense(8), Dropout(0.2), Dense(3)]
+@pytest.mark.parametrize(
+    "noise", [Dropout(0.4), AlphaDropout(0.3), GaussianNoise(0.5), GaussianDropout(0.3), RReLU()]
+)
+def test_noise_is_drawn_again_in_the_backward_pass(noise):
+    layers = [Dense(16, activation="tanh"), Dropout(0.2), Dense(8), noise, Dense(3)]
     check_gradients(model_of(layers), LABELS)
 
 

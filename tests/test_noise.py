@@ -4,7 +4,16 @@ from scipy import stats
 
 import unitgain as ug
 from unitgain import _native
-from unitgain.layers import AlphaDropout, Dense, Dropout, GaussianDropout, GaussianNoise, Input
+from unitgain.layers import (
+    Activation,
+    AlphaDropout,
+    Dense,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    Input,
+    RReLU,
+)
 from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
@@ -169,6 +178,33 @@ def test_layers_draw_in_training_alone_and_anew_at_each_step(layer):
     assert abs(np.mean(first - x)) < 0.2
 
 
+def test_rrelu_takes_its_mean_slope_outside_training():
+    x = np.random.default_rng(6).standard_normal((30, 8))
+    mean = (1 / 8 + 1 / 3) / 2
+    expected = np.where(x > 0, x, mean * x)
+    np.testing.assert_allclose(ug.activations.rrelu(x), expected, rtol=1e-15)
+    drawn = ug.activations.rrelu(x, training=True, seed=1, out=np.empty_like(x))
+    np.testing.assert_array_equal(drawn, ug.activations.rrelu(x, training=True, seed=1))
+    slopes = (drawn / x)[x < 0]
+    assert np.all((slopes >= 1 / 8) & (slopes <= 1 / 3))
+    assert np.ptp(slopes) > 0.1
+    gradient = ug.activations.gradient("rrelu", x, x, lower=0.1, upper=0.3)
+    np.testing.assert_allclose(gradient, np.where(x > 0, x, 0.2 * x), rtol=1e-14)
+
+    for layers in (
+        [RReLU(seed=2)],
+        [Activation("rrelu")],
+        [Dense(8, activation="rrelu", use_bias=False)],
+    ):
+        model = ug.Sequential([Input((8,), dtype="float64"), *layers])
+        for weight in model.weights:
+            weight.array[...] = np.eye(8)
+        np.testing.assert_allclose(model(x), expected, rtol=1e-12)
+        slopes = (model(x, training=True) / x)[x < 0]
+        assert np.ptp(slopes) > 0.1
+        assert abs(slopes.mean() - mean) < 0.03
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -176,6 +212,8 @@ def test_layers_draw_in_training_alone_and_anew_at_each_step(layer):
         (lambda: GaussianDropout(-0.1), "rate must be at least 0"),
         (lambda: GaussianNoise(float("inf")), "stddev must be finite and at least 0"),
         (lambda: GaussianNoise(-1), "stddev must be finite and at least 0"),
+        (lambda: RReLU(0.3, 0.2), "expected finite 0 <= lower <= upper"),
+        (lambda: ug.activations.rrelu([1.0], lower=-1), "lower is -1"),
     ],
 )
 def test_bad_parameters_are_refused(make, message):

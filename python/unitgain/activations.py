@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from unitgain import _native
+from unitgain import _native, random
 
 __all__ = [
     "celu",
@@ -34,6 +34,7 @@ __all__ = [
     "mish",
     "relu",
     "relu6",
+    "rrelu",
     "selu",
     "sigmoid",
     "silu",
@@ -113,6 +114,54 @@ def leaky_relu(x: npt.ArrayLike, out: Array | None = None, *, negative_slope: fl
     ICML 2013.
     """
     return _apply("leaky_relu", x, out, negative_slope=negative_slope)
+
+
+def rrelu(
+    x: npt.ArrayLike,
+    out: Array | None = None,
+    *,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    seed: SupportsIndex | None = None,
+) -> Array:
+    """Return ``x`` where it is positive and ``slope * x`` elsewhere.
+
+    In training each value draws its slope evenly from [lower, upper]; otherwise the slope is their
+    mean.
+
+    Args:
+        x: an array of any shape.
+        out: where the result goes.
+        lower: the lowest slope, at least 0.
+        upper: the highest slope, at least ``lower``.
+        training: whether slopes are drawn.
+        seed: an integer that always draws the same slopes; None takes the process-wide seed.
+
+    Raises:
+        ValueError: if a slope is out of its range.
+
+    Source: Xu, Wang, Chen and Li, "Empirical evaluation of rectified activations in convolutional
+    network", 2015.
+    """
+    slopes = checked_slopes(lower, upper)
+    if not training:
+        return leaky_relu(x, out, negative_slope=sum(slopes) / 2)
+    drawn = _native.noise("rrelu", slopes, _array(x), *random.key_and_stream(seed))
+    return drawn if out is None else _apply("linear", drawn, out)
+
+
+def checked_slopes(lower: float, upper: float) -> tuple[float, float]:
+    """Return the slopes of a randomised ReLU.
+
+    Raises:
+        ValueError: unless they are finite and ``0 <= lower <= upper``.
+    """
+    if not (0 <= lower <= upper and math.isfinite(upper)):
+        raise ValueError(
+            f"lower is {lower} and upper is {upper}, expected finite 0 <= lower <= upper"
+        )
+    return float(lower), float(upper)
 
 
 def elu(x: npt.ArrayLike, out: Array | None = None, *, alpha: float = 1.0) -> Array:
@@ -288,6 +337,9 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
     """
     array, above = _array(x), _array(upstream)
     result: Array
+    if name == "rrelu":
+        slopes = checked_slopes(parameters.pop("lower", 1 / 8), parameters.pop("upper", 1 / 3))
+        name, parameters["negative_slope"] = "leaky_relu", sum(slopes) / 2
     if name == "gelu" and parameters.pop("approximate", False):
         name = "gelu_tanh"
     if name == "relu" and parameters.get("max_value", 0) is None:
@@ -310,6 +362,7 @@ _by_name: dict[str, Callable[..., Array]] = {
         relu,
         relu6,
         leaky_relu,
+        rrelu,
         elu,
         selu,
         celu,

@@ -8,6 +8,7 @@ from unitgain.layers.regularization import (
     Dropout,
     GaussianDropout,
     GaussianNoise,
+    RReLU,
 )
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "RReLU",
     "Variable",
 ]

@@ -10,7 +10,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike
 
-from unitgain import activations, initializers
+from unitgain import activations, initializers, random
 from unitgain.layers.base import Layer, SampleShape, checked_sizes, rows_and_cols
 
 __all__ = ["Activation", "Dense", "Flatten", "Input"]
@@ -71,6 +71,7 @@ class Dense(Layer):
         if self.units < 1:
             raise ValueError(f"units must be at least 1, but it is {self.units}")
         self.activation = activation_name(activation)
+        self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -92,7 +93,7 @@ class Dense(Layer):
         """Add a dense node and its activation."""
         bias = None if self.bias is None else self.bias.parameter
         node = graph.dense(node, self.kernel.parameter, bias, self.trainable)
-        return lower_activation(graph, node, self.activation)
+        return lower_activation(graph, node, self.activation, self._activation_key)
 
 
 class Activation(Layer):
@@ -109,10 +110,11 @@ class Activation(Layer):
     def __init__(self, activation: ActivationName, name: str | None = None) -> None:
         super().__init__(name)
         self.activation = activation_name(activation)
+        self._activation_key = activation_key(self.activation)
 
     def lower(self, graph: Any, node: int) -> int:
         """Add the activation's node."""
-        return lower_activation(graph, node, self.activation)
+        return lower_activation(graph, node, self.activation, self._activation_key)
 
 
 class Flatten(Layer):
@@ -146,8 +148,15 @@ def activation_name(activation: ActivationName) -> str:
     return name
 
 
-def lower_activation(graph: Any, node: int, name: str) -> int:
+def activation_key(name: str) -> int:
+    """Return what an activation draws from: a key of its own for rrelu, 0 for all others."""
+    return random.mixed_key(None) if name == "rrelu" else 0
+
+
+def lower_activation(graph: Any, node: int, name: str, key: int) -> int:
     """Add an activation's node; the linear one needs none."""
+    if name == "rrelu":
+        return int(graph.noise(node, name, [1 / 8, 1 / 3], key))
     if name == "linear":
         return node
     if name == "softmax":

@@ -1,18 +1,19 @@
-"""Layers that draw in training: dropout and noise.
+"""Layers that draw in training: dropout, noise, and ReLU with random slopes.
 
 What a layer draws depends on its seed, the training step and the value's position alone, and is
-drawn again for the gradient: no mask is stored. Outside training they change nothing.
+drawn again for the gradient: no mask is stored. Outside training all but RReLU change nothing.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
-from unitgain import random
+from unitgain import activations, random
 from unitgain.layers.base import Layer
 
-__all__ = ["AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise"]
+__all__ = ["AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "RReLU"]
 
 
 class _Noise(Layer):
@@ -20,15 +21,17 @@ class _Noise(Layer):
 
     _noise = ""
 
-    def __init__(self, parameter: float, seed: SupportsIndex | None, name: str | None) -> None:
+    def __init__(
+        self, parameters: Sequence[float], seed: SupportsIndex | None, name: str | None
+    ) -> None:
         super().__init__(name)
         self.seed = seed
-        self._parameter = parameter
+        self._parameters = list(parameters)
         self._key = random.mixed_key(seed)
 
     def lower(self, graph: Any, node: int) -> int:
         """Add a noise node."""
-        return int(graph.noise(node, self._noise, [self._parameter], self._key))
+        return int(graph.noise(node, self._noise, self._parameters, self._key))
 
 
 class _RateNoise(_Noise):
@@ -36,7 +39,7 @@ class _RateNoise(_Noise):
         self, rate: float, seed: SupportsIndex | None = None, name: str | None = None
     ) -> None:
         self.rate = random.checked_rate(rate)
-        super().__init__(rate, seed, name)
+        super().__init__([rate], seed, name)
 
 
 class Dropout(_RateNoise):
@@ -115,4 +118,34 @@ class GaussianNoise(_Noise):
         if not (stddev >= 0 and math.isfinite(stddev)):
             raise ValueError(f"stddev must be finite and at least 0, but it is {stddev}")
         self.stddev = stddev
-        super().__init__(stddev, seed, name)
+        super().__init__([stddev], seed, name)
+
+
+class RReLU(_Noise):
+    """ReLU with a random slope for negative values: ``x`` where positive, else ``slope * x``.
+
+    In training each value draws its slope evenly from [lower, upper]; otherwise the slope is their
+    mean (Xu, Wang, Chen and Li, "Empirical evaluation of rectified activations in convolutional
+    network", 2015).
+
+    Args:
+        lower: the lowest slope, at least 0.
+        upper: the highest slope, at least ``lower``.
+        seed: an integer that always draws the same; None takes the process-wide seed.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if a slope is out of its range.
+    """
+
+    _noise = "rrelu"
+
+    def __init__(
+        self,
+        lower: float = 1 / 8,
+        upper: float = 1 / 3,
+        seed: SupportsIndex | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.slopes = activations.checked_slopes(lower, upper)
+        super().__init__(self.slopes, seed, name)
