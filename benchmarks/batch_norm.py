@@ -1,7 +1,8 @@
-"""Batch normalisation in training: forward alone, and a layer's whole step.
+"""Batch normalisation in training: forward alone, with its gradient, and a layer's whole step.
 
-Forward normalises by the batch's moments and moves the moving ones. The step adds a squared error,
-the gradients of gamma and beta, and plain gradient descent.
+Forward normalises by the batch's moments and moves the moving ones; the gradient is that of the
+input, of gamma and of beta. The step adds a squared error and plain gradient descent, and needs no
+gradient of the input.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ STEPS = 3  # after which the contenders' weights are compared
 
 def cases() -> list[Case]:
     """Return the cases by rows and features."""
-    return [kind(rows, features) for kind in (_forward, _step) for rows, features in SHAPES]
+    both = [_both(rows, features) for rows, features in ((128, 300), (8192, 1024))]
+    alone = [kind(rows, features) for kind in (_forward, _step) for rows, features in SHAPES]
+    return [*alone, *both]
 
 
 def _tolerance(rows: int, sums: int) -> float:
@@ -130,6 +133,78 @@ def _forward(rows: int, features: int) -> Case:
 
     title = f"batch norm, forward in training, {rows} x {features}"
     return Case(f"batch_norm/forward/{rows}x{features}", title, prepare, quick=rows == 32)
+
+
+def _both(rows: int, features: int) -> Case:
+    """Return the operations that the layer's training step runs, called by themselves."""
+
+    def prepare() -> Trial:
+        x, upstream = _inputs(rows, features)
+        gamma = np.random.default_rng(1).uniform(0.5, 1.5, features).astype(np.float32)
+        beta = np.random.default_rng(2).standard_normal(features, np.float32)
+        moving = np.zeros(features, np.float32), np.ones(features, np.float32)
+
+        def unitgain() -> Contender:
+            from unitgain._native import ops
+
+            threads = ug.num_threads()
+
+            def run() -> Any:
+                y, *kept = ops.batch_norm_train(
+                    x, gamma, beta, EPSILON, MOMENTUM, *moving, threads=threads
+                )
+                gradients = ops.batch_norm_gradient(x, upstream, gamma, *kept, threads=threads)
+                return y, *gradients
+
+            return Contender(run, lambda: _flat(run()))
+
+        def numpy() -> Contender:
+            def run() -> Any:
+                mean, variance = x.mean(axis=0), x.var(axis=0)
+                inverse = 1 / np.sqrt(variance + np.float32(EPSILON))
+                normalized = (x - mean) * inverse
+                y = gamma * normalized + beta
+                beta_gradient = upstream.sum(axis=0)
+                gamma_gradient = np.einsum("ij,ij->j", upstream, normalized)
+                gradient = upstream - beta_gradient / np.float32(rows)
+                normalized *= gamma_gradient / np.float32(rows)
+                gradient -= normalized
+                gradient *= gamma * inverse
+                return y, gradient, gamma_gradient, beta_gradient
+
+            return Contender(run, lambda: _flat(run()))
+
+        def torch() -> Contender:
+            import torch
+
+            tensor = torch.from_numpy
+            values, above, scale, shift = map(tensor, (x, upstream, gamma, beta))
+            running = [tensor(m.copy()) for m in moving]
+            mask = [True, True, True]
+
+            @torch.inference_mode()
+            def run() -> Any:
+                y, mean, inverse = torch.native_batch_norm(
+                    values, scale, shift, *running, True, 1 - MOMENTUM, EPSILON
+                )
+                gradients = torch.ops.aten.native_batch_norm_backward(
+                    above, values, scale, *running, mean, inverse, True, EPSILON, mask
+                )
+                return y, *gradients
+
+            return Contender(run, lambda: _flat(run()))
+
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        return Trial(contenders, _tolerance(rows, sums=2))
+
+    title = f"batch norm, forward and backward in training, {rows} x {features}"
+    return Case(f"batch_norm/both/{rows}x{features}", title, prepare)
+
+
+def _flat(parts: Any) -> Array:
+    """Return arrays one behind the other, each relative to its largest value."""
+    arrays = [np.ravel(np.asarray(part)) for part in parts]
+    return np.concatenate([a / np.abs(a).max() for a in arrays])
 
 
 def _step(rows: int, features: int) -> Case:

@@ -63,7 +63,7 @@ void require_matrix(const py::array& x) {
 
 template <class T>
 py::array_t<T> like_of(const py::array& x) {
-  return py::array_t<T>(std::vector<py::ssize_t>(x.shape(), x.shape() + x.ndim()));
+  return new_array<T>({x.shape(), x.shape() + x.ndim()});
 }
 
 py::tuple cross_entropy(const py::array& rows, const Labels& labels, double scale, int threads,
