@@ -215,7 +215,7 @@ def print_coefficients() -> None:
 
 # ---- activation_tables.hpp ----
 
-# name: (function, width of an interval, degree, whether the intervals lie on both sides of 0, root).
+# name: (function, width of an interval, degree, whether there are intervals below 0, root).
 # The function is of a = |x| >= 0, or of x for intervals on both sides.
 TABLES: dict[str, tuple[Function, Real, int, bool, str]] = {
     "tanh_table": (mpmath.tanh, Real("0.3125"), 6, False, ""),

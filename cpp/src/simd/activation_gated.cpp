@@ -209,7 +209,7 @@ struct Mish {
     return {x * piecewise(mish_gate_table, x), absolute<float>(x) <= mish_gate_table.limit};
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
-    return {piecewise(mish_slope_table, x), absolute<float>(x) <= mish_slope_table.limit};
+    return {piecewise_linear_last(mish_slope_table, x), absolute<float>(x) <= mish_slope_table.limit};
   }
 #endif
 };

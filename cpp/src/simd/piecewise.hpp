@@ -37,6 +37,23 @@ UNITGAIN_INLINE Vec<float> piecewise(const PiecewiseTable<degree>& pieces, Vec<f
   return sum;
 }
 
+// The same with the linear term added last, which is more accurate where c[0] is nearly 0.
+template <int degree>
+UNITGAIN_INLINE Vec<float> piecewise_linear_last(const PiecewiseTable<degree>& pieces,
+                                                 Vec<float> x) {
+  using F = Format<float>;
+  const BitsVec<float> index =
+      to_bits<float>(multiply_add<float>(x, pieces.inverse_width, F::round_shift));
+  const Vec<float> distance = x - lookup(pieces.center, index);
+  Vec<float> sum = lookup(pieces.coefficient[degree], index);
+  for (int i = degree; i-- > 2;) {
+    sum = multiply_add<float>(sum, distance, lookup(pieces.coefficient[i], index));
+  }
+  const Vec<float> rest = multiply_add<float>(distance * distance, sum,
+                                              lookup(pieces.coefficient[0], index));
+  return multiply_add<float>(distance, lookup(pieces.coefficient[1], index), rest);
+}
+
 #endif
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT
