@@ -213,6 +213,140 @@ def print_coefficients() -> None:
     print(FOOTER)
 
 
+# ---- activation_tables.hpp ----
+
+# name: (function, width of an interval, degree, whether there are intervals below 0, root).
+# The function is of a = |x| >= 0, or of x for intervals on both sides.
+TABLES: dict[str, tuple[Function, Real, int, bool, str]] = {
+    "tanh_table": (mpmath.tanh, Real("0.3125"), 6, False, ""),
+    "logistic_tail_table": (lambda a: logistic(-a), Real("0.5"), 5, False, ""),
+    "silu_tail_table": (lambda a: a * logistic(-a), Real("0.5"), 6, False, ""),
+    "softplus_tail_table": (lambda a: mpmath.log1p(mpmath.exp(-a)), Real("0.5"), 5, False, ""),
+    "gelu_tail_table": (lambda a: a * normal_cdf(-a), Real("0.25"), 8, False, ""),
+    "gelu_tanh_tail_table": (
+        lambda a: a * logistic(-tanh_argument(a)),
+        Real("0.1875"),
+        7,
+        False,
+        "",
+    ),
+    "expm1_table": (lambda a: mpmath.expm1(-a), Real("0.5625"), 6, False, ""),
+    "mish_gate_table": (mish_gate, Real("0.5"), 6, True, ""),
+    "logistic_slope_table": (lambda a: logistic(a) * logistic(-a), Real("0.5"), 6, False, ""),
+    "tanh_slope_table": (lambda a: mpmath.sech(a) ** 2, Real("0.3125"), 6, False, ""),
+    "silu_slope_table": (lambda a: silu_slope(-a), Real("0.421875"), 6, False, "silu"),
+    "gelu_slope_table": (lambda a: gelu_slope(-a), Real("0.25"), 8, False, "gelu"),
+    "gelu_tanh_slope_table": (
+        lambda a: gelu_tanh_slope(-a),
+        Real("0.1875"),
+        7,
+        False,
+        "gelu_tanh",
+    ),
+    "mish_slope_table": (mish_slope, Real("0.59375"), 8, True, "mish"),
+}
+
+
+def interval(
+    f: Function, k: int, width: Real, degree: int, both_sides: bool, root: Real | None
+) -> tuple[Real, list[Real], Real]:
+    """Return the centre of the k-th interval, the coefficients there and their relative error."""
+    low, high = (k - Real(1) / 2) * width, (k + Real(1) / 2) * width
+    if not both_sides:
+        low = max(low, Real(0))
+    center, zero = k * width, k == 0 and abs(f(Real(0))) < Real(2) ** -100
+    if not zero:
+        # Towards the end where the function is small, so that the larger c[0] is not lost in it.
+        ends = abs(f(low)) / abs(f(high))
+        shift = width / 4 if ends > Real("1.6") else -width / 4 if ends < Real("0.6") else Real(0)
+        center = well_rounding(f, center + shift, width)
+    if root is not None and low < root < high:
+        center, zero = rounded(root, 24), True
+    if not zero:
+        coefficients, _ = fit(lambda d: f(center + d), low - center, high - center, degree + 1)
+    else:
+        # d times a polynomial, and at a root the little that the function is at the centre.
+        exact = center if root is None or center == 0 else root
+
+        def quotient(d: Real) -> Real:
+            if abs(center + d - exact) < Real(2) ** -60:
+                d += Real(2) ** -58
+            return f(center + d) / (center + d - exact)
+
+        inner, _ = fit(quotient, low - center, high - center, degree)
+        shift = center - exact
+        coefficients = [shift * inner[0]]
+        coefficients += [
+            inner[i - 1] + (shift * inner[i] if i < degree else 0) for i in range(1, degree + 1)
+        ]
+    return center, coefficients, relative_error(f, center, coefficients, low, high)
+
+
+def well_rounding(f: Function, near: Real, width: Real) -> Real:
+    """Return a float32 near a point at which the function is almost a float32.
+
+    So the first coefficient loses nothing. Source: Gal and Bachelis, "An accurate elementary
+    mathematical library for the IEEE floating point standard", ACM TOMS 17, 1991.
+    """
+
+    def lost(center: Real) -> Real:
+        value = f(center)
+        return abs(rounded(value, 24) / value - 1)
+
+    candidates = [rounded(near, 24)] + [
+        rounded(near + j * width / 4099, 24) for j in range(-40, 41)
+    ]
+    return min(candidates, key=lost)
+
+
+def relative_error(
+    f: Function, center: Real, coefficients: list[Real], low: Real, high: Real
+) -> Real:
+    worst = Real(0)
+    for i in range(25):
+        x = low + (high - low) * (i + Real("0.37")) / 26
+        value = mpmath.polyval(coefficients[::-1], x - center)
+        worst = max(worst, abs(value / f(x) - 1))
+    return worst
+
+
+def print_table(
+    name: str, f: Function, width: Real, degree: int, both_sides: bool, root_name: str
+) -> None:
+    root = None
+    if root_name:
+        root = root_of(root_name) if both_sides else -root_of(root_name)
+    numbers = [*range(16), *range(-16, 0)] if both_sides else list(range(32))
+    parts = [interval(f, k, width, degree, both_sides, root) for k in numbers]
+    used = [p[2] for k, p in zip(numbers, parts, strict=True) if k not in (-16, 31)]
+    print(f"// Relative error below 2^{log2(max(used))}.")
+    span = "15.4" if both_sides else "31.4"
+    print(f"constexpr PiecewiseTable<{degree}> {name} = {{")
+    print(f"    {literal(1 / width, 24)}f, {literal(Real(span) * width, 24)}f,")
+    print("    {")
+    print_row([p[0] for p in parts])
+    print("    },\n    {")
+    for power in range(degree + 1):
+        print("        {")
+        print_row([p[1][power] for p in parts])
+        print("        },")
+    print("    },\n};")
+
+
+def print_row(values: list[Real]) -> None:
+    for i in range(0, len(values), 5):
+        print("  " + ", ".join(literal(v, 24) + "f" for v in values[i : i + 5]) + ",")
+
+
+def print_tables() -> None:
+    print(HEADER.format(option="--tables").replace("simd/vec.hpp", "simd/piecewise.hpp"))
+    print("// clang-format off")
+    for name, (f, width, degree, both_sides, root) in TABLES.items():
+        print_table(name, f, width, degree, both_sides, root)
+    print("// clang-format on")
+    print(FOOTER)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--coefficients", action="store_true")

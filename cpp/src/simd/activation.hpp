@@ -7,15 +7,25 @@
 //   template <class N> Wide forward(Wide x, const Parameters&), and derivative alike.
 // Where the derivative follows from the output cheaply, there is
 //   template <class T> Vec<T> derivative_at_output(Vec<T> y, const Parameters&).
+// Variants with UNITGAIN_LOOKUP (AVX-512) have quicker ways for float, `quick_forward` and
+// `quick_derivative`: either for every x, or for most, with a mask that says where. The rest then
+// takes the wide formula, lane by lane, so that a result depends on its x alone.
 #pragma once
 
 #include "simd/activation_rows.hpp"
+#include "simd/activation_tables.hpp"
 #include "simd/number.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
 struct Parameters {
   double value[3];
+};
+
+// Values, and the lanes in which they hold.
+struct Partial {
+  Vec<float> value;
+  Mask<float> holds;
 };
 
 template <class F>
@@ -47,22 +57,104 @@ UNITGAIN_INLINE Vec<T> slope_of(Vec<T> x, const Parameters& p) {
   }
 }
 
+template <class F>
+concept HasQuickForward = requires(Vec<float> x, const Parameters& p) { F::quick_forward(x, p); };
+template <class F>
+concept HasQuickDerivative =
+    requires(Vec<float> x, const Parameters& p) { F::quick_derivative(x, p); };
+
+template <class F, class T>
+struct Forward {
+  static constexpr bool is_quick = sizeof(T) == sizeof(float) && HasQuickForward<F>;
+  UNITGAIN_INLINE static Vec<T> general(Vec<T> x, const Parameters& p) {
+    return value_of<F, T>(x, p);
+  }
+  UNITGAIN_INLINE static auto quick(Vec<float> x, const Parameters& p) {
+    return F::quick_forward(x, p);
+  }
+};
+
+template <class F, class T>
+struct Derivative {
+  static constexpr bool is_quick = sizeof(T) == sizeof(float) && HasQuickDerivative<F>;
+  UNITGAIN_INLINE static Vec<T> general(Vec<T> x, const Parameters& p) {
+    return slope_of<F, T>(x, p);
+  }
+  UNITGAIN_INLINE static auto quick(Vec<float> x, const Parameters& p) {
+    return F::quick_derivative(x, p);
+  }
+};
+
+// result(i) = finish(f(x_i), i) where the quick formula holds, and then elsewhere by the general
+// one, in blocks. Lanes that wait are not written, so that an `x` that is also the result is still
+// there for them, as is whatever `finish` loads.
+template <class Way, class Finish>
+UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, const Parameters& p,
+                                        Finish&& finish) {
+  constexpr Index block = 32;
+  Mask<float> written[block];
+  for (Index first = 0; first < n; first += block * lanes<float>) {
+    const Index count = n - first < block * lanes<float> ? n - first : block * lanes<float>;
+    Mask<float> all(true);
+    Index i = 0;
+    for_each_vector<float>(count, [&](auto load_at, auto) __attribute__((always_inline)) {
+      const Partial y = Way::quick(load_at(x + first), p);
+      const Index rest = count - i * lanes<float>;
+      const Mask<float> inside = lane_index<float>() < static_cast<float>(rest);
+      written[i] = y.holds && inside;
+      all = all && (y.holds || !inside);
+      const Vec<float> value = finish(y.value, load_at, first);
+      stdx::where(written[i], value)
+          .copy_to(result + first + i * lanes<float>, stdx::element_aligned);
+      ++i;
+    });
+    if (stdx::all_of(all)) [[likely]]
+      continue;
+    i = 0;
+    for_each_vector<float>(count, [&](auto load_at, auto) __attribute__((always_inline)) {
+      const Index rest = count - i * lanes<float>;
+      const Mask<float> waits = !written[i] && lane_index<float>() < static_cast<float>(rest);
+      if (stdx::any_of(waits)) {
+        const Vec<float> value = finish(Way::general(load_at(x + first), p), load_at, first);
+        stdx::where(waits, value).copy_to(result + first + i * lanes<float>, stdx::element_aligned);
+      }
+      ++i;
+    });
+  }
+}
+
+// result_i = finish(f(x_i)), by the quickest way that there is.
+template <class Way, class T, class Finish>
+UNITGAIN_INLINE void evaluate(const T* x, T* result, Index n, const double* parameters,
+                              Finish&& finish) {
+  const Parameters p{{parameters[0], parameters[1], parameters[2]}};
+  if constexpr (!Way::is_quick) {
+    for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
+      store_at(finish(Way::general(load_at(x), p), load_at, 0), result);
+    });
+  } else if constexpr (std::is_same_v<decltype(Way::quick(Vec<float>(), p)), Partial>) {
+    quick_then_general<Way>(x, result, n, p, finish);
+  } else {
+    for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
+      store_at(finish(Way::quick(load_at(x), p), load_at, 0), result);
+    });
+  }
+}
+
 template <class Formula, class T>
 void activation_forward(const T* x, T* y, Index n, const double* parameters) {
-  const Parameters p{{parameters[0], parameters[1], parameters[2]}};
-  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
-    store_at(value_of<Formula, T>(load_at(x), p), y);
-  });
+  evaluate<Forward<Formula, T>, T>(x, y, n, parameters,
+                                   [](Vec<T> value, auto, Index)
+                                       __attribute__((always_inline)) { return value; });
 }
 
 template <class Formula, class T>
 void activation_gradient(const T* x, const T* upstream, T* gradient, Index n,
                          const double* parameters) {
-  const Parameters p{{parameters[0], parameters[1], parameters[2]}};
-  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
-    const Vec<T> slope = slope_of<Formula, T>(load_at(x), p);
-    store_at(load_at(upstream) * slope, gradient);
-  });
+  evaluate<Derivative<Formula, T>, T>(
+      x, gradient, n, parameters,
+      [upstream](Vec<T> slope, auto load_at, Index first)
+          __attribute__((always_inline)) { return load_at(upstream + first) * slope; });
 }
 
 template <class Formula, class T>

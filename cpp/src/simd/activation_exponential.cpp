@@ -16,6 +16,49 @@ UNITGAIN_INLINE Wide negative_part(Wide x) {
   return x;
 }
 
+#if defined(UNITGAIN_LOOKUP)
+
+using Single = Vec<float>;
+
+// exp(x) - 1 for x <= 0, and for NaN.
+UNITGAIN_INLINE Single quick_expm1(Single x) {
+  stdx::where(x > 0.0f, x) = 0.0f;
+  stdx::where(x < -expm1_table.limit, x) = -expm1_table.limit;
+  return piecewise(expm1_table, -x);
+}
+
+// factor exp(x), which comes to one rounding and a little; denormal results and infinity included.
+UNITGAIN_INLINE Single quick_exp(Single x, Constant factor) {
+  using F = Format<float>;
+  const auto high = static_cast<float>(factor.high);
+  const auto low = static_cast<float>(factor.high - static_cast<double>(high));
+  stdx::where(x < -110.0f, x) = -110.0f;
+  stdx::where(x > 95.0f, x) = 95.0f;
+  const Single shifted = multiply_add<float>(x, F::log2_e, F::round_shift);
+  const Single n = shifted - F::round_shift;
+  const Single r = multiply_add<float>(n, -F::ln2_low, multiply_add<float>(n, -F::ln2_high, x));
+  const Single tail = multiply_add<float>(r * r, polynomial<float>(r, F::exp_polynomial), r);
+  return times_power_of_two(high + multiply_add<float>(high, tail, low), n);
+}
+
+// The logistic function.
+UNITGAIN_INLINE Partial quick_logistic(Single x) {
+  const Single a = absolute<float>(x);
+  const Single tail = piecewise(logistic_tail_table, a);
+  return {select<float>(x < 0.0f, tail, 1.0f - tail), a <= logistic_tail_table.limit};
+}
+
+// Above the table's limit log(1 + exp(-x)) is below a fifth of x's ulp, and so is its value there.
+UNITGAIN_INLINE Partial quick_softplus(Single x) {
+  Single a = absolute<float>(x), above = x;
+  stdx::where(x > softplus_tail_table.limit, a) = softplus_tail_table.limit;
+  stdx::where(x < 0.0f, above) = 0.0f;
+  const Single tail = piecewise(softplus_tail_table, a);
+  return {above + tail, x >= -softplus_tail_table.limit};
+}
+
+#endif
+
 // Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by
 // exponential linear units (ELUs)", ICLR 2016.
 struct Elu {
@@ -34,6 +77,17 @@ struct Elu {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters& p) {
     return select<T>(y > T{0}, T{1}, y + static_cast<T>(p.value[0]));
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters& p) {
+    const auto alpha = static_cast<float>(p.value[0]);
+    const auto alpha_low = static_cast<float>(p.value[0] - static_cast<double>(alpha));
+    const Single e = quick_expm1(x);
+    return select<float>(x >= 0.0f, x, multiply_add<float>(alpha, e, alpha_low * e));
+  }
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters& p) {
+    return select<float>(x > 0.0f, 1.0f, quick_exp(x, {p.value[0], 0.0}));
+  }
+#endif
 };
 
 // Source: Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NIPS
@@ -56,6 +110,19 @@ struct Selu {
     return select<T>(y > T{0}, static_cast<T>(selu_scale.high),
                      y + static_cast<T>(selu_scale_alpha.high));
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    constexpr auto factor = static_cast<float>(selu_scale_alpha.high);
+    constexpr auto low = static_cast<float>(selu_scale_alpha.high - static_cast<double>(factor));
+    const Single e = quick_expm1(x);
+    const Single negative = multiply_add<float>(factor, e, low * e);
+    return select<float>(x >= 0.0f, x * static_cast<float>(selu_scale.high), negative);
+  }
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return select<float>(x > 0.0f, static_cast<float>(selu_scale.high),
+                         quick_exp(x, selu_scale_alpha));
+  }
+#endif
 };
 
 // Source: Barron, "Continuously differentiable exponential linear units", 2017.
@@ -83,6 +150,15 @@ struct Celu {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters& p) {
     return select<T>(y > T{0}, T{1}, multiply_add<T>(y, static_cast<T>(1 / p.value[0]), T{1}));
   }
+#if defined(UNITGAIN_LOOKUP)
+  // With the usual alpha, ELU. The choice is the same for all elements.
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters& p) {
+    return {Elu::quick_forward(x, p), Mask<float>(p.value[0] == 1.0)};
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters& p) {
+    return {Elu::quick_derivative(x, p), Mask<float>(p.value[0] == 1.0)};
+  }
+#endif
 };
 
 struct Exp {
@@ -100,6 +176,14 @@ struct Exp {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters&) {
     return y;
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return quick_exp(x, {1.0, 0.0});
+  }
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return quick_exp(x, {1.0, 0.0});
+  }
+#endif
 };
 
 // With e = exp(-|x|): 1 / (1 + e) and e / (1 + e), neither of which cancels or overflows.
@@ -122,6 +206,15 @@ struct Sigmoid {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters&) {
     return y * (T{1} - y);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    return quick_logistic(x);
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    const Single a = absolute<float>(x);
+    return {piecewise(logistic_slope_table, a), a <= logistic_slope_table.limit};
+  }
+#endif
 };
 
 // max(x, 0) + log(1 + exp(-|x|)). Far below 0 that is exp x, to which 1 adds nothing.
@@ -142,6 +235,14 @@ struct Softplus {
   UNITGAIN_INLINE static Wide derivative(Wide x, const Parameters& p) {
     return Sigmoid::forward<N>(x, p);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    return quick_softplus(x);
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    return quick_logistic(x);
+  }
+#endif
 };
 
 struct LogSigmoid {
@@ -154,6 +255,15 @@ struct LogSigmoid {
   UNITGAIN_INLINE static Wide derivative(Wide x, const Parameters& p) {
     return Sigmoid::forward<N>(-x, p);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    const Partial y = quick_softplus(-x);
+    return {-y.value, y.holds};
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    return quick_logistic(-x);
+  }
+#endif
 };
 
 // -t / (t + 2) with t = exp(-2 |x|) - 1.
@@ -175,6 +285,17 @@ struct Tanh {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters&) {
     return (T{1} - y) * (T{1} + y);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    Single a = absolute<float>(x);
+    stdx::where(a > 9.7f, a) = 9.7f;  // from where on tanh rounds to 1
+    return with_sign<float>(piecewise(tanh_table, a), x);
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    const Single a = absolute<float>(x);
+    return {piecewise(tanh_slope_table, a), a <= tanh_slope_table.limit};
+  }
+#endif
 };
 
 // x / (1 + |x|).
@@ -200,6 +321,23 @@ struct Softsign {
     const Vec<T> root = T{1} - absolute<T>(y);
     return root * root;
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    Single a = absolute<float>(x);
+    stdx::where(a > 0x1p60f, a) = 0x1p60f;
+    return with_sign<float>(a / (1.0f + a), x);
+  }
+  // The inverse r of 1 + |x|, with what the addition and the division lose, squared.
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    const Single a = absolute<float>(x), sum = 1.0f + a, added = sum - a;
+    const Single sum_low = (a - (sum - added)) + (1.0f - added);
+    const Single r = 1.0f / sum;
+    const Single lost = r * (multiply_add<float>(-r, sum, 1.0f) - r * sum_low);
+    const Single square = r * r;
+    const Single low = multiply_add<float>(2.0f * r, lost, product_error<float>(r, r, square));
+    return select<float>(a > 0x1p60f, square, square + low);
+  }
+#endif
 };
 
 template <class T>

@@ -26,6 +26,33 @@ UNITGAIN_INLINE Wide unless_near_root(Wide x, Wide y, Constant root, double radi
   return choose(absolute<double>(distance) < radius, near, y);
 }
 
+#if defined(UNITGAIN_LOOKUP)
+
+using Single = Vec<float>;
+
+// max(x, 0) - a g(a), a = |x|, from the table of a g(a). `bounded`: above the table's limit the
+// tail is nothing beside x, and its value at the limit serves.
+template <bool bounded, int degree>
+UNITGAIN_INLINE Partial quick_gated(const PiecewiseTable<degree>& pieces, Single x) {
+  Single a = absolute<float>(x), above = x;
+  if constexpr (bounded) stdx::where(x > pieces.limit, a) = pieces.limit;
+  stdx::where(x < 0.0f, above) = 0.0f;
+  const Single tail = piecewise(pieces, a);
+  return {above - tail, bounded ? x >= -pieces.limit : a <= pieces.limit};
+}
+
+// The derivative of such a function: f'(-a) from the table, and f'(a) = 1 - f'(-a).
+template <bool bounded, int degree>
+UNITGAIN_INLINE Partial quick_gated_slope(const PiecewiseTable<degree>& pieces, Single x) {
+  Single a = absolute<float>(x);
+  if constexpr (bounded) stdx::where(x > pieces.limit, a) = pieces.limit;
+  const Single below = piecewise(pieces, a);
+  return {select<float>(x < 0.0f, below, 1.0f - below),
+          bounded ? x >= -pieces.limit : a <= pieces.limit};
+}
+
+#endif
+
 // x sigma(z) and its derivative sigma(z) + x z' sigma(z) sigma(-z), for odd z, x z' given. With e =
 // exp(-|z|) the derivative is e (1 + e + x z') / (1 + e)^2 below 0 and (1 + e + e x z') / (1 + e)^2
 // above. x and z are limited so that e is 0 where they end, and nothing overflows.
@@ -64,6 +91,14 @@ struct Silu {
     const Wide y = times_logistic_slope<N>(x, number<N>(absolute<double>(x)), number<N>(x));
     return unless_near_root(x, y, silu_root, silu_radius, silu_slope);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    return quick_gated<false>(silu_tail_table, x);
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    return quick_gated_slope<false>(silu_slope_table, x);
+  }
+#endif
 };
 
 // GELU's tanh form is x sigma(z) with z = sqrt(8 / pi) (x + 0.044715 x^3).
@@ -87,6 +122,14 @@ struct GeluTanh {
     const Wide y = times_logistic_slope<N>(x, z, signed_x * inner);
     return unless_near_root(x, y, gelu_tanh_root, gelu_tanh_radius, gelu_tanh_slope);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    return quick_gated<true>(gelu_tanh_tail_table, x);
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    return quick_gated_slope<true>(gelu_tanh_slope_table, x);
+  }
+#endif
 };
 
 // x Phi(x) with Phi(-a) = exp(-a^2 / 2) R(a), and Phi(a) = 1 - Phi(-a).
@@ -118,6 +161,14 @@ struct Gelu {
     const Wide y = choose(x < 0.0, below, above);
     return unless_near_root(x, y, gelu_root, gelu_radius, gelu_slope);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    return quick_gated<true>(gelu_tail_table, x);
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    return quick_gated_slope<true>(gelu_slope_table, x);
+  }
+#endif
 };
 
 // x tanh(softplus x). With e = exp x the gate is n / (n + 2), n = e (e + 2); with f = exp(-x), (1 +
@@ -153,6 +204,14 @@ struct Mish {
     y = choose(negative, exponent.times(y), y);
     return unless_near_root(x, y, mish_root, mish_radius, mish_slope);
   }
+#if defined(UNITGAIN_LOOKUP)
+  UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
+    return {x * piecewise(mish_gate_table, x), absolute<float>(x) <= mish_gate_table.limit};
+  }
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    return {piecewise_linear_last(mish_slope_table, x), absolute<float>(x) <= mish_slope_table.limit};
+  }
+#endif
 };
 
 template <class T>

@@ -6,6 +6,11 @@
 //            eight instructions, and GCC 12 does not see that the upper halves are not wanted.
 //   root_reciprocal_estimate, reciprocal_estimate
 //            1 / sqrt(a) and 1 / a to 14 bits, for normal a, where there is such an instruction.
+//   lookup   values[index % 32] for each lane, the values being aligned to 64 bytes: one
+//   instruction
+//            where two registers hold them all.
+//   times_power_of_two
+//            a * 2^n for an integer n, rounded once, whatever the range of the result.
 #pragma once
 
 #include <bit>
@@ -23,6 +28,7 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 using Floats = std::experimental::native_simd<float>;
 using Doubles = std::experimental::native_simd<double>;
 using Words = std::experimental::native_simd<std::uint64_t>;
+using Integers = std::experimental::native_simd<std::uint32_t>;
 
 #define UNITGAIN_INTRINSIC [[gnu::always_inline]] inline
 
@@ -49,6 +55,16 @@ UNITGAIN_INTRINSIC Floats root_reciprocal_estimate(Floats a) {
 }
 UNITGAIN_INTRINSIC Floats reciprocal_estimate(Floats a) {
   return std::bit_cast<Floats>(_mm512_maskz_rcp14_ps(0xffff, std::bit_cast<__m512>(a)));
+}
+
+#define UNITGAIN_LOOKUP 1
+UNITGAIN_INTRINSIC Floats lookup(const float* values, Integers index) {
+  return std::bit_cast<Floats>(_mm512_permutex2var_ps(
+      _mm512_load_ps(values), std::bit_cast<__m512i>(index), _mm512_load_ps(values + 16)));
+}
+UNITGAIN_INTRINSIC Floats times_power_of_two(Floats a, Floats n) {
+  return std::bit_cast<Floats>(
+      _mm512_maskz_scalef_ps(0xffff, std::bit_cast<__m512>(a), std::bit_cast<__m512>(n)));
 }
 
 #elif defined(__AVX2__) && defined(__FMA__)
