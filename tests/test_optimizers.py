@@ -47,10 +47,13 @@ def test_trajectories_are_keras_s(name, dtype):
     found.append(flat(variables))
     expected = KERAS[f"{name}/{dtype}"]
     # In float32 Keras rounds beta to a float before it takes 1 - beta^t, a relative error of 3e-5
-    # in Adam's first steps; PyTorch's products and ours round differently within Muon.
-    moved = np.abs(expected[-2] - flat(START.values())).max()
-    bound = {"float32": 3e-4 if kind == "Muon" else 6e-5, "float64": 1e-11}[dtype]
-    np.testing.assert_allclose(np.stack(found), expected, rtol=0, atol=bound * max(1.0, moved))
+    # in Adam's first steps. Its norms are those of float32 in float64 too (with PyTorch): those
+    # cases are checked to float64's precision below, against formulas.
+    moved = max(1.0, np.abs(expected[-2] - flat(START.values())).max())
+    has_norm = kind == "Muon" or "clipnorm" in arguments or "global_clipnorm" in arguments
+    bound = 6e-5 if dtype == "float32" else 2e-8 if has_norm else 1e-11
+    bound *= 5 if dtype == "float32" and kind == "Muon" else 1  # Newton-Schulz magnifies roundings
+    np.testing.assert_allclose(np.stack(found), expected, rtol=0, atol=bound * moved)
     assert optimizer.iterations == max(STOPS)
 
 
