@@ -24,6 +24,7 @@ SUBJECTS = (
     "noise",
     "batch_norm",
     "layer_norm",
+    "optimizers",
     "linalg",
     "training",
     "inference",

@@ -59,7 +59,7 @@ def test_the_module_holds_what_the_stubs_declare():
     [
         _native.Totals,
         *[vars(module)[name] for module in (_native.float32, _native.float64)
-          for name in ("Parameter", "Graph", "Network")],
+          for name in ("Parameter", "Graph", "Network", "Optimizer")],
     ],
     ids=lambda native: f"{native.__module__}.{native.__name__}",
 )  # fmt: skip

@@ -13,7 +13,6 @@
 #include "ops/cross_entropy.hpp"
 #include "ops/layer_norm.hpp"
 #include "ops/transpose.hpp"
-#include "ops/update.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::bindings {
@@ -232,46 +231,6 @@ py::array column_sums(const py::array& x, int threads) {
   });
 }
 
-void sgd(py::array w, const py::array& g, double rate, int threads) {
-  dispatch_float(w, "w", [&](auto zero) {
-    using T = decltype(zero);
-    T* weights = mutable_values<T>(w, "w", w);
-    const T* gradient = values<T>(g, "g", w);
-    runtime::parallel(threads, [&](const Team& team) {
-      ops::sgd<T>(team, weights, gradient, w.size(), static_cast<T>(rate));
-    });
-  });
-}
-
-void sgd_momentum(py::array w, const py::array& g, py::array v, double rate, double momentum,
-                  bool nesterov, int threads) {
-  dispatch_float(w, "w", [&](auto zero) {
-    using T = decltype(zero);
-    T* weights = mutable_values<T>(w, "w", w);
-    const T* gradient = values<T>(g, "g", w);
-    T* velocity = mutable_values<T>(v, "v", w);
-    runtime::parallel(threads, [&](const Team& team) {
-      ops::sgd_momentum<T>(team, weights, gradient, velocity, w.size(), static_cast<T>(rate),
-                           static_cast<T>(momentum), nesterov);
-    });
-  });
-}
-
-void adam(py::array w, const py::array& g, py::array m, py::array v, double rate, double beta_1,
-          double beta_2, double epsilon, int threads) {
-  dispatch_float(w, "w", [&](auto zero) {
-    using T = decltype(zero);
-    T* weights = mutable_values<T>(w, "w", w);
-    const T* gradient = values<T>(g, "g", w);
-    T* first = mutable_values<T>(m, "m", w);
-    T* second = mutable_values<T>(v, "v", w);
-    runtime::parallel(threads, [&](const Team& team) {
-      ops::adam<T>(team, weights, gradient, first, second, w.size(), static_cast<T>(rate), beta_1,
-                   beta_2, static_cast<T>(epsilon));
-    });
-  });
-}
-
 }  // namespace
 
 void bind_kernels(py::module_& module) {
@@ -297,13 +256,6 @@ void bind_kernels(py::module_& module) {
   ops.def("transpose", &transpose, py::arg("x"), py::arg("outer"), py::arg("rows"), py::arg("cols"),
           py::kw_only(), py::arg("threads") = 1);
   ops.def("column_sums", &column_sums, py::arg("x"), py::kw_only(), py::arg("threads") = 1);
-  ops.def("sgd", &sgd, py::arg("w"), py::arg("g"), py::arg("rate"), py::kw_only(),
-          py::arg("threads") = 1);
-  ops.def("sgd_momentum", &sgd_momentum, py::arg("w"), py::arg("g"), py::arg("v"), py::arg("rate"),
-          py::arg("momentum"), py::arg("nesterov"), py::kw_only(), py::arg("threads") = 1);
-  ops.def("adam", &adam, py::arg("w"), py::arg("g"), py::arg("m"), py::arg("v"), py::arg("rate"),
-          py::arg("beta_1"), py::arg("beta_2"), py::arg("epsilon"), py::kw_only(),
-          py::arg("threads") = 1);
 }
 
 }  // namespace unitgain::bindings

@@ -22,6 +22,8 @@ PYBIND11_MODULE(_native, module) {
   unitgain::bindings::bind_activations(module);
   unitgain::bindings::bind_linalg(module);
   unitgain::bindings::bind_random(module);
+  unitgain::bindings::bind_optimizer_types(module);
   unitgain::bindings::bind_nn(module);
+  unitgain::bindings::bind_optimizer(module);
   unitgain::bindings::bind_kernels(module);
 }

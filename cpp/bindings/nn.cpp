@@ -297,7 +297,9 @@ void bind_network(py::module_& module) {
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("progress") = py::none())
       .def("forward", &forward<T>, py::arg("x"))
-      .def("compile", &Network<T>::compile, py::arg("optimizer"), py::arg("loss"))
+      .def("compile", &Network<T>::compile, py::arg("optimizer"), py::arg("loss"),
+           py::arg("options") = std::vector<UpdateOptions>{})
+      .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
            py::arg("batch_size"), py::arg("progress") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
@@ -326,14 +328,6 @@ void bind_nn(py::module_& module) {
       .value("mean_squared_error", LossKind::mean_squared_error);
   py::class_<LossSpec>(module, "LossSpec")
       .def(py::init<LossKind, bool>(), py::arg("kind"), py::arg("from_logits") = false);
-
-  py::enum_<OptimizerKind>(module, "OptimizerKind")
-      .value("sgd", OptimizerKind::sgd)
-      .value("adam", OptimizerKind::adam);
-  py::class_<OptimizerSpec>(module, "OptimizerSpec")
-      .def(py::init<OptimizerKind, double, double, bool, double, double, double>(), py::arg("kind"),
-           py::arg("learning_rate"), py::arg("momentum") = 0.0, py::arg("nesterov") = false,
-           py::arg("beta_1") = 0.0, py::arg("beta_2") = 0.0, py::arg("epsilon") = 0.0);
 
   py::module_ float32 = module.def_submodule("float32");
   bind_graph<float>(float32);

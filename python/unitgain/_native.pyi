@@ -83,19 +83,48 @@ class LossSpec:
 
 class OptimizerKind:
     sgd: ClassVar[OptimizerKind]
+    adagrad: ClassVar[OptimizerKind]
+    adadelta: ClassVar[OptimizerKind]
+    rmsprop: ClassVar[OptimizerKind]
     adam: ClassVar[OptimizerKind]
+    adamax: ClassVar[OptimizerKind]
+    nadam: ClassVar[OptimizerKind]
+    lion: ClassVar[OptimizerKind]
+    muon: ClassVar[OptimizerKind]
+
+class Clipping:
+    none: ClassVar[Clipping]
+    value: ClassVar[Clipping]
+    norm: ClassVar[Clipping]
+    global_norm: ClassVar[Clipping]
+
+class UpdateOptions:
+    def __init__(self, decay: bool = True, orthogonalize: bool = True) -> None: ...
 
 class OptimizerSpec:
-    def __init__(
-        self,
-        kind: OptimizerKind,
-        learning_rate: float,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        beta_1: float = 0.0,
-        beta_2: float = 0.0,
-        epsilon: float = 0.0,
-    ) -> None: ...
+    def __init__(self, kind: OptimizerKind, learning_rate: float) -> None: ...
+    momentum: float
+    nesterov: bool
+    beta_1: float
+    beta_2: float
+    rho: float
+    epsilon: float
+    amsgrad: bool
+    centered: bool
+    initial_accumulator_value: float
+    clipping: Clipping
+    clip: float
+    weight_decay: float
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int
+    muon_a: float
+    muon_b: float
+    muon_c: float
+    ns_steps: int
+    rms_rate: float
+    adam_lr_ratio: float
+    adam_weight_decay: float
 
 # Called with the batches done and the sums so far; what it raises ends the pass.
 _Progress: TypeAlias = Callable[[int, Totals], object]
@@ -145,7 +174,10 @@ class _Network:
     def __init__(self, graph: _Graph, output: int) -> None: ...
     def forward(self, x: _Array) -> _Array: ...
     def predict(self, x: _Array, batch_size: int, progress: _Progress | None = None) -> _Array: ...
-    def compile(self, optimizer: OptimizerSpec, loss: LossSpec) -> None: ...
+    def compile(
+        self, optimizer: OptimizerSpec, loss: LossSpec, options: Sequence[UpdateOptions] = ...
+    ) -> None: ...
+    def finalize(self) -> None: ...
     def train(
         self,
         x: _Array,
@@ -165,12 +197,27 @@ class _Network:
     @property
     def iterations(self) -> int: ...
 
+class _Optimizer:
+    def __init__(
+        self,
+        spec: OptimizerSpec,
+        arrays: Sequence[_Array],
+        options: Sequence[UpdateOptions] = ...,
+    ) -> None: ...
+    def apply(self, gradients: Sequence[_Array | None], threads: int = 0) -> int: ...
+    def finalize(self, array: int) -> None: ...
+    def state(self) -> list[list[tuple[str, _Array]]]: ...
+    learning_rate: float
+    iterations: int
+
 class _NetworkTypes(Protocol):
     """A submodule: the classes for networks of one dtype."""
 
     Parameter: type[_Parameter]
     Graph: type[_Graph]
     Network: type[_Network]
+    Optimizer: type[_Optimizer]
+    def optimizer_of(self, network: _Network) -> _Optimizer: ...
 
 float32: _NetworkTypes
 float64: _NetworkTypes
@@ -240,30 +287,5 @@ class _Ops(Protocol):
     def transpose(
         self, x: _Array, outer: int, rows: int, cols: int, *, threads: int = 1
     ) -> _Array: ...
-    def sgd(self, w: _Array, g: _Array, rate: float, *, threads: int = 1) -> None: ...
-    def sgd_momentum(
-        self,
-        w: _Array,
-        g: _Array,
-        v: _Array,
-        rate: float,
-        momentum: float,
-        nesterov: bool,
-        *,
-        threads: int = 1,
-    ) -> None: ...
-    def adam(
-        self,
-        w: _Array,
-        g: _Array,
-        m: _Array,
-        v: _Array,
-        rate: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        *,
-        threads: int = 1,
-    ) -> None: ...
 
 ops: _Ops

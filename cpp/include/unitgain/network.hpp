@@ -9,9 +9,15 @@
 #include <vector>
 
 #include "unitgain/activation.hpp"
+#include "unitgain/optimizer.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
+
+namespace nn {
+template <class T>
+class Optimizer;
+}
 
 // An array of weights that layers own and networks use. Its memory never moves.
 template <class T>
@@ -133,17 +139,6 @@ struct LossSpec {
   bool from_logits;  // of cross-entropy: the network gives logits, not probabilities
 };
 
-enum class OptimizerKind { sgd, adam };
-struct OptimizerSpec {
-  OptimizerKind kind;
-  double learning_rate;
-  double momentum;  // SGD
-  bool nesterov;    // SGD
-  double beta_1;    // Adam
-  double beta_2;    // Adam
-  double epsilon;   // Adam
-};
-
 // Inputs and what the network should make of them: class labels (for sparse cross-entropy) or
 // target values.
 struct Samples {
@@ -185,13 +180,18 @@ class Network {
   // moving ones, and dropout drops, differently at each call.
   void forward(const SampleArray& x, T* y);
 
-  // What training needs; resets the optimizer's state. Throws ValueError for a loss that does not
-  // fit the output.
-  void compile(const OptimizerSpec& optimizer, const LossSpec& loss);
+  // What training needs; resets the optimizer's state. `options` has an entry for each of
+  // trainable(), or none. Throws ValueError for a loss that does not fit the output.
+  void compile(const OptimizerSpec& optimizer, const LossSpec& loss,
+               const std::vector<UpdateOptions>& options = {});
   void set_learning_rate(double learning_rate);
   double learning_rate() const;
   // Training steps done since compile().
   std::int64_t iterations() const;
+  // Null before compile().
+  std::shared_ptr<nn::Optimizer<T>> optimizer() const;
+  // Puts the weights' averages in their place, if the optimizer keeps them.
+  void finalize();
 
   // One pass of training over the samples; the last batch may be smaller.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {});

@@ -106,7 +106,8 @@ struct Network<T>::State {
   std::shared_mutex parameters;  // shared to read them, alone to change them
 
   std::optional<LossSpec> loss;
-  std::unique_ptr<nn::Optimizer<T>> optimizer;
+  std::shared_ptr<nn::Optimizer<T>> optimizer;
+  base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
   std::uint64_t step = 0;  // the stream of the next training step's random numbers
 
@@ -269,34 +270,60 @@ void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
 }
 
 template <class T>
-void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss) {
-  const std::unique_lock lock(state_->parameters);
-  state_->optimizer = std::make_unique<nn::Optimizer<T>>(optimizer, state_->trainable);
-  state_->loss = loss;
-  state_->gradients = {};
-  for (std::size_t i = 0; i < state_->trainable.size(); ++i) {
-    state_->gradients.parameters.push_back(state_->trainable[i].get());
-    state_->gradients.gradients.push_back(state_->optimizer->gradient(i));
+void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
+                         const std::vector<UpdateOptions>& options) {
+  State& state = *state_;
+  if (!options.empty() && options.size() != state.trainable.size()) {
+    throw ValueError(std::to_string(options.size()) + " options for " +
+                     std::to_string(state.trainable.size()) + " trainable parameters");
   }
-  state_->plans.clear();
+  const std::unique_lock lock(state.parameters);
+  std::vector<OptimizedArray<T>> arrays;
+  for (std::size_t i = 0; i < state.trainable.size(); ++i) {
+    const Parameter<T>& parameter = *state.trainable[i];
+    arrays.push_back(
+        {parameter.data(), parameter.shape(), options.empty() ? UpdateOptions{} : options[i]});
+  }
+  state.optimizer = std::make_shared<nn::Optimizer<T>>(optimizer, std::move(arrays));
+  state.loss = loss;
+  state.gradient_memory = base::AlignedBuffer<T>(state.optimizer->size());
+  state.gradient_memory.zero();
+  state.gradients = {};
+  for (std::size_t i = 0; i < state.trainable.size(); ++i) {
+    state.gradients.parameters.push_back(state.trainable[i].get());
+    state.gradients.gradients.push_back(state.gradient_memory.data() + state.optimizer->offset(i));
+  }
+  state.plans.clear();
 }
 
 template <class T>
 void Network<T>::set_learning_rate(double learning_rate) {
-  const std::unique_lock lock(state_->parameters);
-  if (state_->optimizer) state_->optimizer->spec().learning_rate = learning_rate;
+  if (const auto known = optimizer()) known->set_learning_rate(learning_rate);
 }
 
 template <class T>
 double Network<T>::learning_rate() const {
-  const std::shared_lock lock(state_->parameters);
-  return state_->optimizer ? state_->optimizer->spec().learning_rate : 0.0;
+  const auto known = optimizer();
+  return known ? known->learning_rate() : 0.0;
 }
 
 template <class T>
 std::int64_t Network<T>::iterations() const {
+  const auto known = optimizer();
+  return known ? known->iterations() : 0;
+}
+
+template <class T>
+std::shared_ptr<nn::Optimizer<T>> Network<T>::optimizer() const {
   const std::shared_lock lock(state_->parameters);
-  return state_->optimizer ? state_->optimizer->iterations() : 0;
+  return state_->optimizer;
+}
+
+template <class T>
+void Network<T>::finalize() {
+  const std::unique_lock lock(state_->parameters);
+  if (!state_->optimizer) return;
+  for (std::size_t i = 0; i < state_->trainable.size(); ++i) state_->optimizer->finalize(i);
 }
 
 template <class T>
@@ -307,7 +334,8 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
     const nn::Context<T> context = state_->context(lease, samples, first);
     nn::Optimizer<T>& optimizer = *state_->optimizer;
-    optimizer.begin_step();
+    const auto& gradients = state_->gradients.gradients;
+    optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads());
     lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
     ++state_->step;
     state_->count(lease.plan(), context, totals);

@@ -155,16 +155,67 @@ struct RowKernels {
                          T* sum_upstream);
 };
 
+// The optimizers' updates of weights w from gradients g, with what each keeps in its slots between
+// steps (from the first on) and the factors that it reads beside `rate`. x += (y - x) c is a moving
+// average. nn/update_rule.hpp has the sources.
+enum class Update : int {
+  average,                    // w stays as it is
+  sgd,                        // w -= rate g
+  momentum,                   // v = momentum v - rate g; w += v
+  nesterov,                   // v as before; w += momentum v - rate g
+  adagrad,                    // a += g^2; w -= rate g / sqrt(a + epsilon)
+  adadelta,                   // a += (g^2 - a) rest_2; d = g sqrt((b + epsilon) / (a + epsilon));
+                              // b += (d^2 - b) rest_2; w -= rate d
+  rmsprop,                    // v += (g^2 - v) rest_2; w -= rate g / sqrt(v + epsilon)
+  rmsprop_momentum,           // v; p = momentum p + rate g / sqrt(v + epsilon); w -= p
+  rmsprop_centered,           // v; a += (g - a) rest_2; w -= rate g / sqrt(v - a^2 + epsilon)
+  rmsprop_centered_momentum,  // v; p; a
+  adam,           // m += (g - m) rest_1; v += (g^2 - v) rest_2; w -= rate m / (sqrt(v) + epsilon)
+  amsgrad,        // m; v; u = max(u, v); w -= rate m / (sqrt(u) + epsilon)
+  adamax,         // m; u = max(u - u rest_2, |g|); w -= rate m / (u + epsilon)
+  nadam,          // m; v; w -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)
+  lion,           // w -= rate sign(m + (g - m) rest_1); m += (g - m) rest_2
+  muon,           // m = momentum m + g; w = m
+  muon_nesterov,  // m as before; w = momentum m + g
+};
+inline constexpr int update_count = 17;
+
+template <class T>
+struct UpdateArrays {
+  T* w;
+  const T* g;  // of `average` alone it may be null
+  T* slots[3];
+  T* average;  // of the weights; null: not kept
+};
+
+template <class T>
+struct UpdateFactors {
+  T rate;
+  T gradient_rate;
+  T momentum;
+  T rest_1;  // 1 - beta_1
+  T rest_2;  // 1 - beta_2, 1 - rho
+  T epsilon;
+  // What precedes the rule: g = g * scale[0] * scale[1], then into [-clip, clip] (0: as it is);
+  // w -= w * decay.
+  T scale[2];
+  T clip;
+  T decay;
+  // What follows it: average += (w - average) * average_rest; w = average if `overwrite`.
+  T average_rest;
+  bool overwrite;
+};
+
 template <class T>
 struct OptimizerKernels {
-  // w -= rate * g.
-  void (*sgd)(T* w, const T* g, Index n, T rate);
-  // v = momentum * v - rate * g; w += v, or with Nesterov w += momentum * v - rate * g.
-  void (*sgd_momentum)(T* w, const T* g, T* v, Index n, T rate, T momentum, bool nesterov);
-  // m += (g - m) * one_minus_beta_1; v += (g^2 - v) * one_minus_beta_2; w -= rate * m / (sqrt(v) +
-  // epsilon), where rate already holds the bias corrections.
-  void (*adam)(T* w, const T* g, T* m, T* v, Index n, T rate, T one_minus_beta_1,
-               T one_minus_beta_2, T epsilon);
+  struct Row {
+    void (*plain)(const UpdateArrays<T>& arrays, Index n, const UpdateFactors<T>& factors);
+    // With what precedes and follows the rule, all in one pass over memory.
+    void (*full)(const UpdateArrays<T>& arrays, Index n, const UpdateFactors<T>& factors);
+  };
+  Row row[update_count];  // by Update
+  // sum_i (scale x_i)^2, added up in double precision.
+  double (*sum_of_squares)(const T* x, Index n, double scale);
 };
 
 // Where the random words of n values come from: position first + i of a stream of a key. The words

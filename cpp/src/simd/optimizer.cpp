@@ -1,4 +1,4 @@
-// The optimizers' element-wise updates; ops/update.hpp has the formulas and their sources.
+// The optimizers' updates: one struct a rule, whose step() returns the new weights.
 #include <type_traits>
 
 #include "simd/math.hpp"
@@ -9,24 +9,7 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 
 namespace {
 
-template <class T>
-void sgd(T* w, const T* g, Index n, T rate) {
-  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
-    store_at(load_at(w) - rate * load_at(g), w);
-  });
-}
-
-template <class T>
-void sgd_momentum(T* w, const T* g, T* v, Index n, T rate, T momentum, bool nesterov) {
-  for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
-    const Vec<T> step = rate * load_at(g);
-    const Vec<T> velocity = momentum * load_at(v) - step;
-    store_at(velocity, v);
-    store_at(load_at(w) + (nesterov ? momentum * velocity - step : velocity), w);
-  });
-}
-
-// a / (sqrt(b) + c) for b >= 0, c >= 0.
+// a / (sqrt(b) + c) for c >= 0.
 template <class T>
 UNITGAIN_INLINE Vec<T> divide_by_root(Vec<T> a, Vec<T> b, T c) {
 #if defined(UNITGAIN_ESTIMATES)
@@ -47,23 +30,208 @@ UNITGAIN_INLINE Vec<T> divide_by_root(Vec<T> a, Vec<T> b, T c) {
   return a / (square_root<T>(b) + c);
 }
 
+// The larger, or NaN if one is.
 template <class T>
-void adam(T* w, const T* g, T* m, T* v, Index n, T rate, T one_minus_beta_1, T one_minus_beta_2,
-          T epsilon) {
+UNITGAIN_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
+  stdx::where(b > a || b != b, a) = b;
+  return a;
+}
+
+// What a rule sees of one vector: its slots, loaded and stored, and the factors.
+template <class T, class Load, class Store>
+struct Slots {
+  const UpdateArrays<T>& arrays;
+  Load load_at;
+  Store store_at;
+
+  UNITGAIN_INLINE Vec<T> get(int slot) const { return load_at(arrays.slots[slot]); }
+  UNITGAIN_INLINE Vec<T> put(int slot, Vec<T> value) const {
+    store_at(value, arrays.slots[slot]);
+    return value;
+  }
+  UNITGAIN_INLINE Vec<T> move(int slot, Vec<T> to, T rest) const {
+    const Vec<T> old = get(slot);
+    return put(slot, multiply_add<T>(to - old, rest, old));
+  }
+};
+
+struct Average {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T>, const S&, const UpdateFactors<T>&) {
+    return w;
+  }
+};
+
+struct Sgd {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S&, const UpdateFactors<T>& f) {
+    return w - f.rate * g;
+  }
+};
+
+template <bool nesterov>
+struct Momentum {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> change = f.rate * g;
+    const Vec<T> velocity = s.put(0, f.momentum * s.get(0) - change);
+    return w + (nesterov ? f.momentum * velocity - change : velocity);
+  }
+};
+
+struct Adagrad {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> squares = s.put(0, multiply_add<T>(g, g, s.get(0)));
+    return w - f.rate * divide_by_root<T>(g, squares + f.epsilon, T(0));
+  }
+};
+
+struct Adadelta {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> squares = s.move(0, g * g, f.rest_2);
+    const Vec<T> root = square_root<T>(s.get(1) + f.epsilon);
+    const Vec<T> change = divide_by_root<T>(root * g, squares + f.epsilon, T(0));
+    s.move(1, change * change, f.rest_2);
+    return w - f.rate * change;
+  }
+};
+
+template <bool centered, bool momentum>
+struct Rmsprop {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    Vec<T> square = s.move(0, g * g, f.rest_2);
+    if constexpr (centered) {
+      const Vec<T> mean = s.move(momentum ? 2 : 1, g, f.rest_2);
+      square -= mean * mean;
+    }
+    Vec<T> change = f.rate * divide_by_root<T>(g, square + f.epsilon, T(0));
+    if constexpr (momentum) change = s.put(1, multiply_add<T>(f.momentum, s.get(1), change));
+    return w - change;
+  }
+};
+
+template <bool amsgrad>
+struct Adam {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> first = s.move(0, g, f.rest_1);
+    Vec<T> second = s.move(1, g * g, f.rest_2);
+    if constexpr (amsgrad) second = s.put(2, maximum<T>(s.get(2), second));
+    return w - f.rate * divide_by_root<T>(first, second, f.epsilon);
+  }
+};
+
+struct Adamax {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> first = s.move(0, g, f.rest_1);
+    const Vec<T> old = s.get(1);
+    const Vec<T> norm = s.put(1, maximum<T>(old - old * f.rest_2, stdx::abs(g)));
+    return w - f.rate * first / (norm + f.epsilon);
+  }
+};
+
+struct Nadam {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> first = s.move(0, g, f.rest_1);
+    const Vec<T> second = s.move(1, g * g, f.rest_2);
+    const Vec<T> ahead = multiply_add<T>(f.gradient_rate, g, f.rate * first);
+    return w - divide_by_root<T>(ahead, second, f.epsilon);
+  }
+};
+
+struct Lion {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> old = s.get(0);
+    Vec<T> sign = multiply_add<T>(g - old, f.rest_1, old);  // a zero and a NaN remain
+    stdx::where(sign > T(0), sign) = T(1);
+    stdx::where(sign < T(0), sign) = T(-1);
+    s.put(0, multiply_add<T>(g - old, f.rest_2, old));
+    return w - f.rate * sign;
+  }
+};
+
+template <bool nesterov>
+struct Muon {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T>, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> m = s.put(0, multiply_add<T>(f.momentum, s.get(0), g));
+    return nesterov ? multiply_add<T>(f.momentum, m, g) : m;
+  }
+};
+
+template <class T>
+UNITGAIN_INLINE Vec<T> clipped(Vec<T> g, const UpdateFactors<T>& f) {
+  g = g * f.scale[0] * f.scale[1];
+  if (f.clip > 0) {
+    // Comparisons, because a minimum of vectors may lose a NaN.
+    stdx::where(g > f.clip, g) = f.clip;
+    stdx::where(g < -f.clip, g) = -f.clip;
+  }
+  return g;
+}
+
+template <class T, class Rule, bool full>
+void update(const UpdateArrays<T>& given_arrays, Index n, const UpdateFactors<T>& given_factors) {
+  // Copies, which the stores below cannot change.
+  const UpdateArrays<T> a = given_arrays;
+  const UpdateFactors<T> f = given_factors;
   for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
-    const Vec<T> gradient = load_at(g);
-    const Vec<T> old_first = load_at(m), old_second = load_at(v);
-    const Vec<T> first = multiply_add<T>(gradient - old_first, one_minus_beta_1, old_first);
-    const Vec<T> second =
-        multiply_add<T>(gradient * gradient - old_second, one_minus_beta_2, old_second);
-    store_at(first, m);
-    store_at(second, v);
-    store_at(load_at(w) - rate * divide_by_root<T>(first, second, epsilon), w);
+    Vec<T> w = 0, g = 0;
+    if constexpr (!std::is_same_v<Rule, Muon<false>> && !std::is_same_v<Rule, Muon<true>>) {
+      w = load_at(a.w);
+    }
+    if constexpr (!std::is_same_v<Rule, Average>) g = load_at(a.g);
+    if constexpr (full) {
+      g = clipped<T>(g, f);
+      if (f.decay != T(0)) w = multiply_add<T>(-w, Vec<T>(f.decay), w);
+    }
+    w = Rule::template step<T>(
+        w, g, Slots<T, decltype(load_at), decltype(store_at)>{a, load_at, store_at}, f);
+    if (full && a.average != nullptr) {
+      const Vec<T> old = load_at(a.average);
+      // All of it is taken at the first step, when old is zero: then exactly.
+      const Vec<T> average = multiply_add<T>(w - old, Vec<T>(f.average_rest), old);
+      store_at(average, a.average);
+      if (f.overwrite) w = average;
+    }
+    store_at(w, a.w);
   });
 }
 
 template <class T>
-constexpr OptimizerKernels<T> kernels = {&sgd<T>, &sgd_momentum<T>, &adam<T>};
+double sum_of_squares(const T* x, Index n, double scale) {
+  // Plain loops over lanes, which become conversions of whole vectors.
+  double sums[lanes<T>] = {};
+  for_each_vector<T>(n, [&](auto load_at, auto) __attribute__((always_inline)) {
+    alignas(Vec<T>) T lane[lanes<T>];
+    load_at(x).copy_to(lane, stdx::vector_aligned);
+    for (Index i = 0; i < lanes<T>; ++i) {
+      const double value = static_cast<double>(lane[i]) * scale;
+      sums[i] += value * value;
+    }
+  });
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
+template <class T, class Rule>
+constexpr typename OptimizerKernels<T>::Row row = {&update<T, Rule, false>, &update<T, Rule, true>};
+
+template <class T>
+constexpr OptimizerKernels<T> kernels = {
+    {row<T, Average>, row<T, Sgd>, row<T, Momentum<false>>, row<T, Momentum<true>>, row<T, Adagrad>,
+     row<T, Adadelta>, row<T, Rmsprop<false, false>>, row<T, Rmsprop<false, true>>,
+     row<T, Rmsprop<true, false>>, row<T, Rmsprop<true, true>>, row<T, Adam<false>>,
+     row<T, Adam<true>>, row<T, Adamax>, row<T, Nadam>, row<T, Lion>, row<T, Muon<false>>,
+     row<T, Muon<true>>},
+    &sum_of_squares<T>};
 
 }  // namespace
 

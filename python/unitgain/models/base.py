@@ -176,8 +176,11 @@ class Model:
         if self._needs_compile:
             assert self.optimizer is not None
             assert self.loss is not None
-            self._network.compile(self.optimizer.spec(), self.loss.spec)
-            self.optimizer.attach(self._network)
+            by_name = {weight.name: weight for weight in self.trainable_weights}
+            variables = [by_name[parameter.name] for parameter in self._network.trainable]
+            options = self.optimizer.options(variables)
+            self._network.compile(self.optimizer.spec(), self.loss.spec, options)
+            self.optimizer.attach(native(self.dtype).optimizer_of(self._network), variables)
             self._needs_compile = False
 
     # ---- training ----
@@ -270,6 +273,7 @@ class Model:
                 listener.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
+        self._native_network().finalize()
         for listener in listeners:
             listener.on_train_end()
         return history

@@ -1,0 +1,155 @@
+"""One step of an optimizer on arrays: one large one, or those of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import unitgain as ug
+
+from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+
+RATE, MOMENTUM, EPSILON = 1e-3, 0.9, 1e-7
+BETA_1, BETA_2, RHO, DECAY = 0.9, 0.999, 0.9, 0.004
+STEPS = 3  # after which the weights are compared
+# Some roundings of weights of size 1; PyTorch adds Adam's epsilon to another root, which moves
+# steps of 1e-3 by less. A learning rate that is one percent off moves the weights by 3e-5.
+TOLERANCE = 3e-6
+
+NETWORK = ((64, 128), (128,), (128, 64), (64,), (64, 10), (10,))
+SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
+    "9000": ((9000,),),
+    "50000": ((50_000,),),
+    "4000000": ((4_000_000,),),
+    "64-128-64-10": NETWORK,
+}
+_Step = Callable[[Array, Array], None]
+
+
+def cases() -> list[Case]:
+    """Return the cases by optimizer and size."""
+    return [_case(kind, size) for kind in ("adam", "adamw", "sgd", "rmsprop") for size in SIZES]
+
+
+def _arrays(shapes: tuple[tuple[int, ...], ...], seed: int) -> list[Array]:
+    generator = np.random.default_rng(seed)
+    return [generator.standard_normal(shape, np.float32) for shape in shapes]
+
+
+def _ours(kind: str) -> ug.optimizers.Optimizer:
+    if kind == "sgd":
+        return ug.optimizers.SGD(RATE, momentum=MOMENTUM)
+    if kind == "rmsprop":
+        return ug.optimizers.RMSprop(RATE)
+    return ug.optimizers.AdamW(RATE, DECAY) if kind == "adamw" else ug.optimizers.Adam(RATE)
+
+
+def _numpy_steps(kind: str, shapes: tuple[tuple[int, ...], ...]) -> list[_Step]:
+    """Return a function for each array, which works in place with two arrays of scratch."""
+
+    def make(shape: tuple[int, ...]) -> _Step:
+        m, v, a, b = (np.zeros(shape, np.float32) for _ in range(4))
+        count = 0
+
+        def moments(g: Array, decay: float) -> None:
+            np.multiply(g, g, out=a)
+            np.subtract(a, v, out=a)
+            np.multiply(a, np.float32(1 - decay), out=a)
+            np.add(v, a, out=v)
+
+        def adam(w: Array, g: Array) -> None:
+            nonlocal count
+            count += 1
+            if kind == "adamw":
+                w *= np.float32(1 - RATE * DECAY)
+            np.subtract(g, m, out=a)
+            np.multiply(a, np.float32(1 - BETA_1), out=a)
+            np.add(m, a, out=m)
+            moments(g, BETA_2)
+            np.sqrt(v, out=a)
+            np.add(a, np.float32(EPSILON), out=a)
+            np.divide(m, a, out=a)
+            rate = RATE * np.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
+            np.multiply(a, np.float32(rate), out=a)
+            np.subtract(w, a, out=w)
+
+        def sgd(w: Array, g: Array) -> None:
+            np.multiply(m, np.float32(MOMENTUM), out=m)
+            np.multiply(g, np.float32(RATE), out=a)
+            np.subtract(m, a, out=m)
+            np.add(w, m, out=w)
+
+        def rmsprop(w: Array, g: Array) -> None:
+            moments(g, RHO)
+            np.add(v, np.float32(EPSILON), out=a)
+            np.sqrt(a, out=a)
+            np.divide(g, a, out=b)
+            np.multiply(b, np.float32(RATE), out=b)
+            np.subtract(w, b, out=w)
+
+        return {"sgd": sgd, "rmsprop": rmsprop}.get(kind, adam)
+
+    return [make(shape) for shape in shapes]
+
+
+def _torch(kind: str, weights: list[Array], gradients: list[Array]) -> Contender:
+    import torch
+
+    parameters = [torch.from_numpy(w).requires_grad_() for w in weights]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = torch.from_numpy(gradient)
+    betas = (BETA_1, BETA_2)
+    # The fastest form that each has on a CPU; RMSprop has no fused one, and adds epsilon to the
+    # root, which the first steps do not show.
+    optimizer: Any = {
+        "adam": lambda: torch.optim.Adam(parameters, RATE, betas, EPSILON, fused=True),
+        "adamw": lambda: torch.optim.AdamW(parameters, RATE, betas, EPSILON, DECAY, fused=True),
+        "sgd": lambda: torch.optim.SGD(parameters, RATE, MOMENTUM, fused=True),
+        "rmsprop": lambda: torch.optim.RMSprop(parameters, RATE, RHO, EPSILON, foreach=True),
+    }[kind]()
+    return _after_steps(optimizer.step, weights)
+
+
+def _after_steps(step: Callable[[], Any], weights: list[Array]) -> Contender:
+    """Return the contender whose result is its weights after ``STEPS`` steps."""
+
+    def result() -> Array:
+        for _ in range(STEPS):
+            step()
+        return np.concatenate([w.ravel() for w in weights])
+
+    return Contender(step, result)
+
+
+def _case(kind: str, size: str) -> Case:
+    shapes = SIZES[size]
+
+    def prepare() -> Trial:
+        gradients = _arrays(shapes, 1)
+
+        def unitgain() -> Contender:
+            weights, optimizer = _arrays(shapes, 0), _ours(kind)
+            return _after_steps(lambda: optimizer.apply(gradients, weights), weights)
+
+        def numpy() -> Contender:
+            weights, steps = _arrays(shapes, 0), _numpy_steps(kind, shapes)
+
+            def step() -> None:
+                for update, w, g in zip(steps, weights, gradients, strict=True):
+                    update(w, g)
+
+            return _after_steps(step, weights)
+
+        contenders = {
+            OURS: unitgain,
+            REFERENCE: numpy,
+            "PyTorch": lambda: _torch(kind, _arrays(shapes, 0), gradients),
+        }
+        return Trial(contenders, TOLERANCE)
+
+    parameters = sum(int(np.prod(shape)) for shape in shapes)
+    of = f"in {len(shapes)} arrays" if len(shapes) > 1 else "in one array"
+    title = f"{kind} step, {parameters:,} parameters {of}"
+    return Case(f"optimizers/{kind}/{size}", title, prepare, quick=size == "9000")

@@ -1,0 +1,217 @@
+// Optimizers, once for each float type: _native.float32 and _native.float64.
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "common.hpp"
+#include "nn/optimizer.hpp"
+#include "unitgain/network.hpp"
+
+namespace unitgain::bindings {
+
+namespace {
+
+// "variable 2", "gradient 0"
+std::string numbered(const char* what, py::ssize_t i) {
+  return std::string(what).append(" ").append(std::to_string(i));
+}
+
+std::string shape_of(const std::vector<Index>& shape) {
+  return py::cast<std::string>(py::str(py::tuple(py::cast(shape))));
+}
+
+// The array that this object must be: of the dtype and contiguous.
+template <class T>
+py::array checked(const py::handle& object, const char* what, py::ssize_t i) {
+  if (!py::isinstance<py::array>(object)) {
+    throw TypeError(numbered(what, i) + " is of type " + Py_TYPE(object.ptr())->tp_name +
+                    ", expected a NumPy array");
+  }
+  auto array = py::reinterpret_borrow<py::array>(object);
+  if (!py::isinstance<py::array_t<T>>(array)) {
+    throw TypeError(numbered(what, i) + " has dtype " +
+                    py::cast<std::string>(py::str(array.dtype())) + ", expected " +
+                    py::cast<std::string>(py::str(py::dtype::of<T>())));
+  }
+  if (!(array.flags() & py::array::c_style) || !is_viewable(array)) {
+    throw ValueError(numbered(what, i) + " of shape " + shape_text(array) + " is not C-contiguous");
+  }
+  return array;
+}
+
+void require_writeable(const py::array& array, py::ssize_t i) {
+  if (!array.writeable()) throw ValueError(numbered("variable", i) + " is read-only");
+}
+
+// Holds the arrays that it changes.
+template <class T>
+struct HeldOptimizer {
+  std::shared_ptr<nn::Optimizer<T>> optimizer;
+  std::vector<py::array> variables;  // empty if a network holds them
+};
+
+template <class T>
+HeldOptimizer<T> make_optimizer(const OptimizerSpec& spec, const py::sequence& variables,
+                                const std::vector<UpdateOptions>& options) {
+  if (!options.empty() && options.size() != variables.size()) {
+    throw ValueError(std::to_string(options.size()) + " options for " +
+                     std::to_string(variables.size()) + " variables");
+  }
+  HeldOptimizer<T> held;
+  std::vector<OptimizedArray<T>> arrays;
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    const auto number = static_cast<py::ssize_t>(i);
+    const py::object variable = variables[i];
+    py::array array = checked<T>(variable, "variable", number);
+    require_writeable(array, number);
+    arrays.push_back({static_cast<T*>(array.mutable_data()),
+                      {array.shape(), array.shape() + array.ndim()},
+                      options.empty() ? UpdateOptions{} : options[i]});
+    held.variables.push_back(std::move(array));
+  }
+  held.optimizer = std::make_shared<nn::Optimizer<T>>(spec, std::move(arrays));
+  return held;
+}
+
+// Returns how many gradients are None.
+template <class T>
+int apply(HeldOptimizer<T>& held, const py::sequence& gradients, int threads) {
+  const auto& arrays = held.optimizer->arrays();
+  if (gradients.size() != arrays.size()) {
+    throw ValueError(std::to_string(gradients.size()) + " gradients for " +
+                     std::to_string(arrays.size()) + " variables");
+  }
+  int missing = 0;
+  std::vector<const T*> pointers(arrays.size());
+  std::vector<py::object> keep(arrays.size());
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    keep[i] = gradients[i];
+    missing += keep[i].is_none() ? 1 : 0;
+    if (keep[i].is_none()) continue;
+    const auto number = static_cast<py::ssize_t>(i);
+    const py::array gradient = checked<T>(keep[i], "gradient", number);
+    const std::vector<Index>& shape = arrays[i].shape;
+    if (!std::equal(shape.begin(), shape.end(), gradient.shape(),
+                    gradient.shape() + gradient.ndim())) {
+      throw ValueError(numbered("gradient", number) + " has shape " + shape_text(gradient) +
+                       ", but its variable has " + shape_of(shape));
+    }
+    if (!held.variables.empty()) require_writeable(held.variables[i], number);
+    pointers[i] = static_cast<const T*>(gradient.data());
+  }
+  if (missing == static_cast<int>(arrays.size())) {
+    throw ValueError("there is no gradient for any variable");
+  }
+  const py::gil_scoped_release release;
+  held.optimizer->apply(std::move(pointers), threads);
+  return missing;
+}
+
+template <class T>
+py::array_t<T> state_array(const py::object& owner, T* data, const std::vector<Index>& shape) {
+  return py::array_t<T>(shape, data, owner);
+}
+
+// For each array a list of (name, values), the average first if one is kept.
+template <class T>
+py::list state(const py::object& self) {
+  const nn::Optimizer<T>& optimizer = *py::cast<HeldOptimizer<T>&>(self).optimizer;
+  py::list all;
+  for (std::size_t i = 0; i < optimizer.arrays().size(); ++i) {
+    const std::vector<Index>& shape = optimizer.arrays()[i].shape;
+    py::list values;
+    if (T* average = optimizer.average(i)) {
+      values.append(py::make_tuple("average", state_array(self, average, shape)));
+    }
+    const nn::UpdateRule& rule = optimizer.rule(i);
+    for (int s = 0; s < rule.slots; ++s) {
+      values.append(py::make_tuple(rule.names[s], state_array(self, optimizer.slot(i, s), shape)));
+    }
+    all.append(values);
+  }
+  return all;
+}
+
+template <class T>
+void bind_typed(py::module_& module) {
+  using Held = HeldOptimizer<T>;
+  module.def(
+      "optimizer_of", [](const Network<T>& network) { return Held{network.optimizer(), {}}; },
+      py::arg("network"), "The optimizer of a compiled network.");
+  py::class_<Held>(module, "Optimizer")
+      .def(py::init(&make_optimizer<T>), py::arg("spec"), py::arg("arrays"),
+           py::arg("options") = std::vector<UpdateOptions>{})
+      .def("apply", &apply<T>, py::arg("gradients"), py::arg("threads") = 0)
+      .def(
+          "finalize", [](Held& held, std::size_t i) { held.optimizer->finalize(i); },
+          py::arg("array"))
+      .def("state", &state<T>)
+      .def_property(
+          "learning_rate", [](const Held& held) { return held.optimizer->learning_rate(); },
+          [](Held& held, double rate) { held.optimizer->set_learning_rate(rate); })
+      .def_property(
+          "iterations", [](const Held& held) { return held.optimizer->iterations(); },
+          [](Held& held, std::int64_t count) { held.optimizer->set_iterations(count); });
+}
+
+}  // namespace
+
+void bind_optimizer_types(py::module_& module) {
+  py::enum_<OptimizerKind>(module, "OptimizerKind")
+      .value("sgd", OptimizerKind::sgd)
+      .value("adagrad", OptimizerKind::adagrad)
+      .value("adadelta", OptimizerKind::adadelta)
+      .value("rmsprop", OptimizerKind::rmsprop)
+      .value("adam", OptimizerKind::adam)
+      .value("adamax", OptimizerKind::adamax)
+      .value("nadam", OptimizerKind::nadam)
+      .value("lion", OptimizerKind::lion)
+      .value("muon", OptimizerKind::muon);
+  py::enum_<Clipping>(module, "Clipping")
+      .value("none", Clipping::none)
+      .value("value", Clipping::value)
+      .value("norm", Clipping::norm)
+      .value("global_norm", Clipping::global_norm);
+  py::class_<UpdateOptions>(module, "UpdateOptions")
+      .def(py::init<bool, bool>(), py::arg("decay") = true, py::arg("orthogonalize") = true);
+  py::class_<OptimizerSpec>(module, "OptimizerSpec")
+      .def(py::init([](OptimizerKind kind, double learning_rate) {
+             OptimizerSpec spec;
+             spec.kind = kind;
+             spec.learning_rate = learning_rate;
+             return spec;
+           }),
+           py::arg("kind"), py::arg("learning_rate"))
+      .def_readwrite("momentum", &OptimizerSpec::momentum)
+      .def_readwrite("nesterov", &OptimizerSpec::nesterov)
+      .def_readwrite("beta_1", &OptimizerSpec::beta_1)
+      .def_readwrite("beta_2", &OptimizerSpec::beta_2)
+      .def_readwrite("rho", &OptimizerSpec::rho)
+      .def_readwrite("epsilon", &OptimizerSpec::epsilon)
+      .def_readwrite("amsgrad", &OptimizerSpec::amsgrad)
+      .def_readwrite("centered", &OptimizerSpec::centered)
+      .def_readwrite("initial_accumulator_value", &OptimizerSpec::initial_accumulator_value)
+      .def_readwrite("clipping", &OptimizerSpec::clipping)
+      .def_readwrite("clip", &OptimizerSpec::clip)
+      .def_readwrite("weight_decay", &OptimizerSpec::weight_decay)
+      .def_readwrite("use_ema", &OptimizerSpec::use_ema)
+      .def_readwrite("ema_momentum", &OptimizerSpec::ema_momentum)
+      .def_readwrite("ema_overwrite_frequency", &OptimizerSpec::ema_overwrite_frequency)
+      .def_readwrite("muon_a", &OptimizerSpec::muon_a)
+      .def_readwrite("muon_b", &OptimizerSpec::muon_b)
+      .def_readwrite("muon_c", &OptimizerSpec::muon_c)
+      .def_readwrite("ns_steps", &OptimizerSpec::ns_steps)
+      .def_readwrite("rms_rate", &OptimizerSpec::rms_rate)
+      .def_readwrite("adam_lr_ratio", &OptimizerSpec::adam_lr_ratio)
+      .def_readwrite("adam_weight_decay", &OptimizerSpec::adam_weight_decay);
+}
+
+void bind_optimizer(py::module_& module) {
+  auto float32 = py::cast<py::module_>(module.attr("float32"));
+  bind_typed<float>(float32);
+  auto float64 = py::cast<py::module_>(module.attr("float64"));
+  bind_typed<double>(float64);
+}
+
+}  // namespace unitgain::bindings
