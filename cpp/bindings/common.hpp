@@ -64,6 +64,7 @@ void bind_ops(py::module_& module);
 void bind_activations(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_random(py::module_& module);
+void bind_losses(py::module_& module);
 void bind_nn(py::module_& module);
 void bind_kernels(py::module_& module);
 

@@ -22,6 +22,7 @@ PYBIND11_MODULE(_native, module) {
   unitgain::bindings::bind_activations(module);
   unitgain::bindings::bind_linalg(module);
   unitgain::bindings::bind_random(module);
+  unitgain::bindings::bind_losses(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_kernels(module);
 }

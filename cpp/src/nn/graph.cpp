@@ -105,6 +105,11 @@ NodeId Graph<T>::softmax(NodeId x) {
 }
 
 template <class T>
+NodeId Graph<T>::log_softmax(NodeId x) {
+  return append({LogSoftmaxNode{}, {x}, node(x).shape, false});
+}
+
+template <class T>
 NodeId Graph<T>::dropout(NodeId x, double rate, std::uint64_t key) {
   if (!(rate >= 0.0 && rate < 1.0)) {
     throw ValueError("rate must be at least 0 and less than 1, but it is " + std::to_string(rate));
