@@ -253,7 +253,7 @@ void bind_losses(py::module_& module) {
              py::arg("ignored") = py::none(),
              "Class labels as an int32 array, or None if one is no class.");
   py::class_<LossSpec>(module, "LossSpec")
-      .def(py::init(&make_spec), py::arg("name"), py::kw_only(), py::arg("reduction") = "mean",
+      .def(py::init(&make_spec), py::arg("name"), py::arg("reduction") = "mean",
            py::arg("from_logits") = false, py::arg("label_smoothing") = 0.0,
            py::arg("ignore_class") = py::none(), py::arg("delta") = 1.0, py::arg("full") = false,
            py::arg("log_variance") = false, py::arg("epsilon") = 1e-6)

@@ -261,7 +261,7 @@ void bind_network(py::module_& module) {
            py::arg("progress") = py::none())
       .def("forward", &forward<T>, py::arg("x"))
       .def("compile", &Network<T>::compile, py::arg("optimizer"), py::arg("loss"),
-           py::arg("metrics") = MetricSpec{})
+           py::arg_v("metrics", MetricSpec{}, "MetricSpec()"))
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
            py::arg("batch_size"), py::arg("progress") = py::none())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
@@ -290,7 +290,7 @@ void bind_nn(py::module_& module) {
       .def(py::init([](bool accuracy, bool binary_accuracy, bool errors) {
              return MetricSpec{accuracy, binary_accuracy, errors};
            }),
-           py::kw_only(), py::arg("accuracy") = false, py::arg("binary_accuracy") = false,
+           py::arg("accuracy") = false, py::arg("binary_accuracy") = false,
            py::arg("errors") = false);
 
   py::enum_<OptimizerKind>(module, "OptimizerKind")

@@ -51,7 +51,9 @@ def targets(
         expected = ", ".join(["samples", *map(str, shape)])
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
     if loss.kind in ("hinge", "squared_hinge") and np.isin(array, (0, 1)).all():
-        array = np.where(array == 0, np.int32(-1), np.int32(1))
+        array = np.where(array == 0, -1, 1)
+    if array.dtype == np.int32:  # which the native network takes for labels
+        array = array.astype(np.int64)
     return array.reshape(count, math.prod(shape))
 
 

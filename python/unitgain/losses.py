@@ -1,8 +1,8 @@
 """Losses: what training makes small.
 
 A loss is a configuration for :meth:`unitgain.Model.compile`, and a function of arrays:
-``loss(y_true, y_pred)`` is its value, ``loss.gradient(y_true, y_pred)`` the gradient with respect to
-``y_pred``. Names, arguments and defaults are those of Keras 3.
+``loss(y_true, y_pred)`` is its value, ``loss.gradient(y_true, y_pred)`` the gradient with respect
+to ``y_pred``. Names, arguments and defaults are those of Keras 3.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.f
 
 
 class SparseCategoricalCrossentropy(Loss):
-    r"""Cross-entropy, in nats, between a class label and the predicted distribution: -log p[label].
+    """Cross-entropy, in nats, between a class label and the predicted distribution: -log p[label].
 
     Labels are integers from 0, one a row. With ``from_logits=True`` the predictions are taken as
     logits and the softmax is part of the loss, which is more accurate than a softmax layer, and
@@ -142,9 +142,9 @@ class SparseCategoricalCrossentropy(Loss):
     [1e-7, 1 - 1e-7]. Where they come from a softmax layer, training computes the loss from its
     logits.
 
-    A row labelled ``ignore_class`` has neither a loss nor a gradient and does not count in the mean.
-    Over several batches, ``evaluate`` and ``fit`` report the mean over all rows that count. Metrics
-    do not know of it: to an accuracy, such a row is a wrong one, as in Keras.
+    A row labelled ``ignore_class`` has neither a loss nor a gradient and does not count in the
+    mean. Over several batches, ``evaluate`` and ``fit`` report the mean over all rows that count.
+    Metrics do not know of it: to an accuracy, such a row is a wrong one, as in Keras.
 
     Args:
         from_logits: whether the predictions are logits.
@@ -214,10 +214,10 @@ class CategoricalCrossentropy(Loss):
 
 
 class BinaryCrossentropy(Loss):
-    """The mean over a row of -(t log p + (1 - t) log(1 - p)): each output is a yes or no of its own.
+    """The mean over a row of -(t log p + (1 - t) log(1 - p)): each output is a yes or a no.
 
-    With ``from_logits=True``, p is the sigmoid of the prediction, and loss and gradient are exact at
-    both ends. Otherwise p is clipped to [1e-7, 1 - 1e-7].
+    With ``from_logits=True``, p is the sigmoid of the prediction, and loss and gradient keep their
+    digits at both ends. Otherwise p is clipped to [1e-7, 1 - 1e-7].
 
     Args:
         from_logits: whether the predictions are logits.
@@ -411,7 +411,7 @@ _TABLE: dict[str, Callable[[], Loss]] = {
 def get(loss: str | Loss) -> Loss:
     """Return the loss of that name, or the one given.
 
-    Names are those of Keras: ``"mean_squared_error"``, ``"MeanSquaredError"``, ``"mse"``, ``"MSE"``.
+    Names are those of Keras: ``"mean_squared_error"``, ``"MeanSquaredError"``, ``"mse"`` ...
 
     Raises:
         ValueError: if there is none of that name.
