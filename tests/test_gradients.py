@@ -114,6 +114,70 @@ def test_cross_entropy_of_probabilities_that_come_from_no_softmax():
     check_gradients(model_of(layers, loss="sparse_categorical_crossentropy"), LABELS)
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        ug.losses.MeanAbsoluteError(),
+        ug.losses.Huber(0.5, reduction="sum"),
+        ug.losses.LogCosh(),
+        ug.losses.Poisson(),
+        ug.losses.KLDivergence(),
+        ug.losses.SquaredHinge(),
+        ug.losses.CategoricalHinge(),
+        ug.losses.BinaryCrossentropy(label_smoothing=0.1),
+        ug.losses.BinaryCrossentropy(from_logits=True),
+        ug.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        ug.losses.CategoricalCrossentropy(from_logits=True),
+        ug.losses.GaussianNLL(log_variance=True),
+    ],
+    ids=lambda loss: loss.name,
+)
+def test_losses_of_targets(loss):
+    gaussian = loss.kind == "gaussian_nll"
+    targets = np.random.default_rng(2).random((7, 2, 1 if gaussian else 2))
+    layers = [Dense(5, activation="tanh"), Dense(2, activation="sigmoid")]
+    check_gradients(model_of(layers, shape=(2, 3), loss=loss), targets, shape=(2, 3))
+
+
+def test_ignored_labels():
+    loss = ug.losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=1)
+    check_gradients(model_of([Dense(5, activation="tanh"), Dense(3)], loss=loss), LABELS)
+
+
+def test_categorical_cross_entropy_behind_softmax_is_that_of_the_logits():
+    one_hot = np.eye(3)[LABELS]
+    layers = [Dense(3, activation="softmax")]
+    check_gradients(model_of(layers, loss="categorical_crossentropy"), one_hot)
+
+
+def test_log_softmax_inside_a_network():
+    native = _native.float64
+    kernel = native.Parameter("kernel", (4, 3))
+    kernel.array[...] = np.random.default_rng(5).standard_normal((4, 3))
+    graph = native.Graph()
+    x = graph.input(1, 4)
+    output = graph.log_softmax(graph.dense(x, kernel, None, True))
+    network = native.Network(graph, output)
+    network.compile(ug.optimizers.SGD().spec(), ug.losses.MeanSquaredError().spec)
+    data, targets = np.random.default_rng(6).standard_normal((2, 5, 4))
+    targets = targets[:, :3].copy()
+    _, (gradient,) = network.gradients(data, targets)
+
+    def loss():
+        logits = data @ kernel.array
+        y = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        return ((y - targets) ** 2).mean()
+
+    for index in np.ndindex(gradient.shape):
+        value = kernel.array[index]
+        kernel.array[index] = value + 1e-6
+        above = loss()
+        kernel.array[index] = value - 1e-6
+        below = loss()
+        kernel.array[index] = value
+        assert (above - below) / 2e-6 == pytest.approx(gradient[index], rel=1e-7, abs=2e-9)
+
+
 def test_mean_squared_error():
     targets = np.random.default_rng(1).standard_normal((7, 2))
     layers = [Dense(5, activation="tanh"), Dense(2)]

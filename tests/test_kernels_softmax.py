@@ -59,6 +59,84 @@ def test_softmax_and_its_gradient(shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("shape", [*shapes, (3, 7, 1), (2, 5, 16), (3, 10, 70), (1, 33, 257)])
+def test_log_softmax_and_both_gradients_along_the_second_axis(shape, dtype):
+    rng = np.random.default_rng(shape)
+    x = (5 * rng.standard_normal(shape)).astype(dtype)
+    upstream = rng.standard_normal(shape).astype(dtype)
+    wide, up = x.astype(np.longdouble), upstream.astype(np.longdouble)
+    eps = np.finfo(dtype).eps
+    shifted = wide - wide.max(axis=1, keepdims=True)
+    rest = np.exp(shifted).sum(axis=1, keepdims=True)
+    expected = shifted - np.log(rest)
+    p = np.exp(expected)
+    slopes = {
+        False: p * (up - (p * up).sum(axis=1, keepdims=True)),
+        True: up - p * up.sum(axis=1, keepdims=True),
+    }
+    np.testing.assert_allclose(ops.softmax(x, 1), p, rtol=20 * eps)
+    # Within a few ulp of the larger of x - max and log(sum), and of the roundings of x - max, which
+    # move the sum by their shares of it.
+    largest = np.maximum(abs(shifted), np.log(rest)) + (p * abs(shifted)).sum(1, keepdims=True)
+    assert (abs(ops.softmax(x, 1, logarithm=True) - expected) <= 8 * eps * largest).all()
+    for logarithm, slope in slopes.items():
+        got = ops.softmax(x, 1, logarithm=logarithm, upstream=upstream)
+        terms = abs(up) if logarithm else abs(p * up)
+        np.testing.assert_allclose(got, slope, rtol=0, atol=20 * eps * terms.max())
+        for threads in (2, 3):
+            again = ops.softmax(x, 1, logarithm=logarithm, upstream=upstream, threads=threads)
+            np.testing.assert_array_equal(again, got)
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("cols", [3, 40])
+def test_log_softmax_keeps_the_digits_of_a_confident_row(cols, dtype):
+    x = np.zeros((2, cols), dtype)
+    x[:, 1] = 30
+    rest = mpmath.exp(-30) * (cols - 1)
+    for y in (ops.softmax(x, 1, logarithm=True), ops.softmax(x.T.copy(), 0, logarithm=True).T):
+        np.testing.assert_allclose(
+            y[:, 1].astype(float), float(-mpmath.log1p(rest)), rtol=8 * np.finfo(dtype).eps
+        )
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("cols", [5, 40])
+def test_masked_entries_of_log_softmax_have_no_gradient(cols, dtype):
+    x = np.random.default_rng(1).standard_normal((3, cols)).astype(dtype)
+    masked = np.arange(cols) % 2 == 1
+    x[:, masked] = -np.inf
+    upstream = np.ones_like(x)
+    for axis, a, up in [(1, x, upstream), (0, x.T.copy(), upstream.T.copy())]:
+        y = ops.softmax(a, axis, logarithm=True)
+        slope = ops.softmax(a, axis, logarithm=True, upstream=up)
+        probability_slope = ops.softmax(a, axis, upstream=up)
+        if axis == 0:
+            y, slope, probability_slope = y.T, slope.T, probability_slope.T
+        assert (y[:, masked] == -np.inf).all()
+        np.testing.assert_array_equal(slope[:, masked], 0)
+        np.testing.assert_array_equal(probability_slope[:, masked], 0)
+        kept = x[:, ~masked].astype(np.longdouble)
+        expected = kept - np.log(np.exp(kept).sum(1, keepdims=True))
+        np.testing.assert_allclose(y[:, ~masked], expected, rtol=20 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(slope.sum(1), 0, atol=40 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("cols", [3, 40])
+def test_rows_without_an_answer_are_nan_along_either_axis(cols, bad, dtype):
+    x = np.zeros((4, cols), dtype)
+    x[1, cols - 1] = bad
+    x[2] = -np.inf
+    wanted = np.broadcast_to([[False], [True], [True], [False]], x.shape)
+    for logarithm in (False, True):
+        np.testing.assert_array_equal(np.isnan(ops.softmax(x, 1, logarithm=logarithm)), wanted)
+        across = ops.softmax(x.T.copy(), 0, logarithm=logarithm)
+        np.testing.assert_array_equal(np.isnan(across), wanted.T)
+
+
+@pytest.mark.parametrize("dtype", dtypes)
 def test_softmax_of_huge_and_masked_rows(dtype):
     big = np.finfo(dtype).max
     x = np.zeros((5, 40), dtype)

@@ -165,7 +165,11 @@ def test_progress_bar_shows_loss_and_metrics(capsys):
         ),
         (lambda: small().compile("adm", "mse"), ValueError, "did you mean 'adam'"),
         (lambda: small().compile("adam", "msee"), ValueError, "did you mean 'mse'"),
-        (lambda: small().compile("adam", "mse", ["accuracy"]), ValueError, "needs class labels"),
+        (
+            lambda: small().compile("adam", "mse", ["sparse_categorical_accuracy"]),
+            ValueError,
+            "needs class labels",
+        ),
         (lambda: small().compile("adam", "mse", ["acuracy"]), ValueError, "mean 'accuracy'"),
         (lambda: ug.optimizers.SGD(-1), ValueError, "learning_rate must be at least 0"),
         (lambda: ug.optimizers.SGD(momentum=2), ValueError, "momentum must be between"),

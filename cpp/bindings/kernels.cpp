@@ -10,10 +10,12 @@
 #include "common.hpp"
 #include "ops/batch_norm.hpp"
 #include "ops/column_sums.hpp"
-#include "ops/cross_entropy.hpp"
 #include "ops/layer_norm.hpp"
+#include "ops/loss.hpp"
+#include "ops/softmax.hpp"
 #include "ops/transpose.hpp"
 #include "runtime/parallel.hpp"
+#include "unitgain/loss.hpp"
 
 namespace unitgain::bindings {
 
@@ -85,13 +87,43 @@ py::tuple cross_entropy(const py::array& rows, const Labels& labels, double scal
       std::copy(input, input + rows.size(), output);
       input = output;
     }
-    const auto operation = from_logits ? ops::sparse_cross_entropy<T>
-                                       : ops::sparse_cross_entropy_from_probabilities<T>;
-    runtime::parallel(threads, [&](const Team& team) {
-      operation(team, input, rows.shape(0), rows.shape(1), labels.data(), static_cast<T>(scale),
-                output, losses.mutable_data(), predicted.mutable_data());
-    });
+    LossSpec spec = loss_spec(LossKind::sparse_categorical_crossentropy);
+    spec.from_logits = from_logits;
+    simd::LossRows<T> part{};
+    part.outputs = input;
+    part.labels = labels.data();
+    part.rows = rows.shape(0);
+    part.cols = rows.shape(1);
+    part.scale = static_cast<T>(scale);
+    part.gradient = output;
+    part.row_losses = losses.mutable_data();
+    part.predicted = predicted.mutable_data();
+    runtime::parallel(threads, [&](const Team& team) { ops::loss<T>(team, spec, part); });
     return py::make_tuple(losses, predicted, with_gradient ? py::object(gradient) : py::none());
+  });
+}
+
+// x seen as (outer, axis, inner) around its dimension `axis`; its gradient if upstream is given.
+py::array softmax(const py::array& x, int axis, bool logarithm,
+                  const std::optional<py::array>& upstream, int threads) {
+  Index outer = 1, inner = 1;
+  for (int d = 0; d < axis; ++d) outer *= x.shape(d);
+  for (int d = axis + 1; d < static_cast<int>(x.ndim()); ++d) inner *= x.shape(d);
+  return dispatch_float(x, "x", [&](auto zero) -> py::array {
+    using T = decltype(zero);
+    py::array_t<T> y = like_of<T>(x), gradient = like_of<T>(x);
+    const T* input = values<T>(x, "x", x);
+    const T* up = upstream ? values<T>(*upstream, "upstream", x) : nullptr;
+    T* output = y.mutable_data();
+    T* slope = gradient.mutable_data();
+    const Index length = x.shape(axis);
+    const auto forward = logarithm ? ops::log_softmax<T> : ops::softmax<T>;
+    const auto backward = logarithm ? ops::log_softmax_gradient<T> : ops::softmax_gradient<T>;
+    runtime::parallel(threads, [&](const Team& team) {
+      forward(team, input, output, outer, length, inner);
+      if (up != nullptr) backward(team, output, up, slope, outer, length, inner);
+    });
+    return upstream ? gradient : y;
   });
 }
 
@@ -238,6 +270,9 @@ void bind_kernels(py::module_& module) {
   ops.def("cross_entropy", &cross_entropy, py::arg("rows"), py::arg("labels"), py::arg("scale"),
           py::kw_only(), py::arg("threads") = 1, py::arg("from_logits") = true,
           py::arg("with_gradient") = true, "(losses, predicted classes, gradient or None)");
+  ops.def("softmax", &softmax, py::arg("x"), py::arg("axis"), py::kw_only(),
+          py::arg("logarithm") = false, py::arg("upstream") = py::none(), py::arg("threads") = 1,
+          "(log-)softmax along an axis, or with `upstream` its gradient");
   ops.def(
       "batch_norm_train", &batch_norm_train, py::arg("x"), py::arg("gamma"), py::arg("beta"),
       py::arg("epsilon"), py::arg("momentum"), py::arg("moving_mean"), py::arg("moving_variance"),

@@ -23,6 +23,7 @@ PYBIND11_MODULE(_native, module) {
   unitgain::bindings::bind_linalg(module);
   unitgain::bindings::bind_random(module);
   unitgain::bindings::bind_optimizer_types(module);
+  unitgain::bindings::bind_losses(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_optimizer(module);
   unitgain::bindings::bind_kernels(module);

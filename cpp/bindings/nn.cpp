@@ -45,31 +45,6 @@ SampleArray sample_array(const py::array& array, const char* name, py::array& ke
 using Labels = py::array_t<std::int32_t, py::array::c_style>;
 using Order = py::array_t<Index, py::array::c_style>;
 
-// Class labels as int32: the array itself if it is that, else a copy; None if a label is not a
-// whole number from 0 to classes - 1.
-py::object class_labels(const py::array& y, std::int32_t classes) {
-  const auto in_range = [classes](auto label) { return label >= 0 && label < classes; };
-  const auto convert = [&](const auto& typed) -> py::object {
-    Labels labels(std::vector<py::ssize_t>(y.shape(), y.shape() + y.ndim()));
-    std::int32_t* out = labels.mutable_data();
-    for (py::ssize_t i = 0; i < typed.size(); ++i) {
-      const auto label = typed.data()[i];
-      if (!in_range(label)) return py::none();
-      out[i] = static_cast<std::int32_t>(label);
-      if (static_cast<decltype(label)>(out[i]) != label) return py::none();
-    }
-    return labels;
-  };
-  if (py::isinstance<Labels>(y)) {
-    const auto labels = py::cast<Labels>(y);
-    const std::int32_t* end = labels.data() + labels.size();
-    return std::all_of(labels.data(), end, in_range) ? py::object(labels) : py::none();
-  }
-  if (y.dtype().kind() == 'f')
-    return convert(py::array_t<double, py::array::c_style | py::array::forcecast>(y));
-  return convert(py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>(y));
-}
-
 // Python's view of a pass's progress: the callback may raise, and so does a pending Ctrl-C.
 Progress progress_into(const py::object& callback) {
   return [callback](Index batches, const Totals& totals) {
@@ -282,6 +257,7 @@ void bind_graph(py::module_& module) {
           [](Graph<T>& g, NodeId x, const std::string& name, const std::vector<double>& parameters,
              std::uint64_t key) { return g.noise(x, noise_spec(name, parameters), key); },
           py::arg("x"), py::arg("name"), py::arg("parameters"), py::arg("key"))
+      .def("log_softmax", &Graph<T>::log_softmax, py::arg("x"))
       .def(
           "reshape",
           [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },
@@ -298,6 +274,7 @@ void bind_network(py::module_& module) {
            py::arg("progress") = py::none())
       .def("forward", &forward<T>, py::arg("x"))
       .def("compile", &Network<T>::compile, py::arg("optimizer"), py::arg("loss"),
+           py::arg_v("metrics", MetricSpec{}, "MetricSpec()"),
            py::arg("options") = std::vector<UpdateOptions>{})
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
@@ -314,20 +291,22 @@ void bind_network(py::module_& module) {
 }  // namespace
 
 void bind_nn(py::module_& module) {
-  module.def("class_labels", &class_labels, py::arg("y"), py::arg("classes"),
-             "Class labels as an int32 array, or None if one is no class.");
   py::class_<Totals>(module, "Totals", "Sums over the samples seen.")
       .def(py::init<>())
       .def_readonly("samples", &Totals::samples)
       .def_readonly("loss", &Totals::loss)
+      .def_readonly("weight", &Totals::weight)
       .def_readonly("correct", &Totals::correct)
+      .def_readonly("binary_correct", &Totals::binary_correct)
+      .def_readonly("squared_error", &Totals::squared_error)
       .def_readonly("absolute_error", &Totals::absolute_error);
 
-  py::enum_<LossKind>(module, "LossKind")
-      .value("sparse_categorical_crossentropy", LossKind::sparse_categorical_crossentropy)
-      .value("mean_squared_error", LossKind::mean_squared_error);
-  py::class_<LossSpec>(module, "LossSpec")
-      .def(py::init<LossKind, bool>(), py::arg("kind"), py::arg("from_logits") = false);
+  py::class_<MetricSpec>(module, "MetricSpec")
+      .def(py::init([](bool accuracy, bool binary_accuracy, bool errors) {
+             return MetricSpec{accuracy, binary_accuracy, errors};
+           }),
+           py::arg("accuracy") = false, py::arg("binary_accuracy") = false,
+           py::arg("errors") = false);
 
   py::module_ float32 = module.def_submodule("float32");
   bind_graph<float>(float32);

@@ -13,6 +13,18 @@ static const simd::SoftmaxKernels<T>& kernels() {
   return *runtime::kernels<T>().softmax;
 }
 
+template <class T>
+static void cross_entropy(bool from_logits, const T* outputs, Index rows, Index cols,
+                          const std::int32_t* labels, T scale, T* gradient, double* losses,
+                          std::int32_t* predicted) {
+  LossSpec spec{};
+  spec.from_logits = from_logits;
+  const simd::LossRows<T> part = {outputs, nullptr, labels,   rows,   cols,
+                                  scale,   nullptr, gradient, losses, predicted};
+  const int kind = static_cast<int>(LossKind::sparse_categorical_crossentropy);
+  runtime::kernels<T>().loss->row[kind](spec, part);
+}
+
 constexpr Index row_count = 3;
 
 // exp(x_i - max) / sum of each row, and the logarithm of the sum of exponentials.
@@ -56,6 +68,90 @@ UNITGAIN_TYPED_TEST(softmax_matches_the_reference) {
         CHECK_NEAR(y[at], expected[at], softmax_bound<T>(cols, 2 * spread, expected[at]),
                    "cols = " << cols << ", at " << at << ", spread = " << spread);
         CHECK(in_place[at] == y[at], "cols = " << cols << ", at " << at);
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(log_softmax_matches_the_reference) {
+  for (const Index cols : sizes) {
+    if (cols == 0) continue;
+    for (const double spread : {1e-3, 1.0, 30.0, 1e4}) {
+      const auto x = random_array<T>(row_count * cols, 1, -spread, spread);
+      const ExpectedSoftmax<T> expected(x, cols);
+      const Array<T> y(x.size());
+      kernels<T>().log_softmax(x.data(), y.data(), row_count, cols);
+      const Array<T> in_place = x;
+      kernels<T>().log_softmax(in_place.data(), in_place.data(), row_count, cols);
+      for (Index at = 0; at < x.size(); ++at) {
+        const Reference<T> log_sum = expected.log_sum[static_cast<std::size_t>(at / cols)];
+        const Reference<T> bound =
+            4 * epsilon<T> * (std::abs(x[at] - log_sum) + 2 * spread + std::log(1.0 * cols));
+        CHECK_NEAR(y[at], x[at] - log_sum, bound, "cols = " << cols << ", at " << at);
+        CHECK(in_place[at] == y[at], "cols = " << cols << ", at " << at);
+      }
+    }
+  }
+}
+
+// Along an axis, whatever lies between its steps, each column is a row of its own.
+UNITGAIN_TYPED_TEST(softmax_along_an_axis_is_that_of_the_transpose) {
+  const Index length = 7;
+  for (const Index width : sizes) {
+    const auto x = Matrix<T>::random(length, width, 3, 5, -9.0, 9.0);
+    const auto upstream = Matrix<T>::random(length, width, 3, 6);
+    const auto y = Matrix<T>::filled(length, width, 3), log_y = y, gradient = y, log_gradient = y;
+    const auto& k = kernels<T>();
+    k.softmax_axis(x.data(), y.data(), length, x.stride, width);
+    k.log_softmax_axis(x.data(), log_y.data(), length, x.stride, width);
+    k.gradient_axis(y.data(), upstream.data(), gradient.data(), length, x.stride, width);
+    k.log_gradient_axis(log_y.data(), upstream.data(), log_gradient.data(), length, x.stride,
+                        width);
+    CHECK(y.gaps_equal(Matrix<T>::filled(length, width, 3)), "width = " << width);
+    CHECK(gradient.gaps_equal(Matrix<T>::filled(length, width, 3)), "width = " << width);
+    for (Index j = 0; j < width; ++j) {
+      const Array<T> row(length), up(length), out(length), slope(length);
+      for (Index i = 0; i < length; ++i) {
+        row[i] = x(i, j);
+        up[i] = upstream(i, j);
+      }
+      const auto compare = [&](const Matrix<T>& matrix, const Array<T>& expected) {
+        for (Index i = 0; i < length; ++i) {
+          CHECK_NEAR(matrix(i, j), static_cast<Reference<T>>(expected[i]), 20 * epsilon<T> * 20,
+                     "width = " << width << ", at " << i << ", " << j);
+        }
+      };
+      k.softmax(row.data(), out.data(), 1, length);
+      k.gradient(out.data(), up.data(), slope.data(), 1, length);
+      compare(y, out);
+      compare(gradient, slope);
+      k.log_softmax(row.data(), out.data(), 1, length);
+      k.log_gradient(out.data(), up.data(), slope.data(), 1, length);
+      compare(log_y, out);
+      compare(log_gradient, slope);
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(many_short_rows_equal_each_alone) {
+  for (const Index cols : {1, 2, 3, 8, 10, 16}) {
+    for (const Index rows : {1, 5, 16, 37, 130}) {
+      const auto x = random_array<T>(rows * cols, 3, -9.0, 9.0);
+      const Array<T> y(x.size()), one(cols), gradient(x.size());
+      const Array<std::int32_t> labels(rows, 0), predicted(rows);
+      const Array<double> losses(rows), loss(1);
+      kernels<T>().softmax(x.data(), y.data(), rows, cols);
+      cross_entropy<T>(true, x.data(), rows, cols, labels.data(), T(1), gradient.data(),
+                       losses.data(), predicted.data());
+      for (Index i = 0; i < rows; ++i) {
+        kernels<T>().softmax(x.data() + i * cols, one.data(), 1, cols);
+        CHECK(std::equal(one.begin(), one.end(), y.data() + i * cols), "cols = " << cols);
+        cross_entropy<T>(true, x.data() + i * cols, 1, cols, labels.data(), T(1), one.data(),
+                         loss.data(), nullptr);
+        CHECK(std::equal(one.begin(), one.end(), gradient.data() + i * cols), "cols = " << cols);
+        CHECK(loss[0] == losses[i], "cols = " << cols << ", row " << i);
+        const T* row = x.data() + i * cols;
+        CHECK(predicted[i] == std::max_element(row, row + cols) - row, "row " << i);
       }
     }
   }
@@ -123,8 +219,8 @@ UNITGAIN_TYPED_TEST(cross_entropy_matches_the_reference) {
       const T scale = T(0.125);
       const Array<T> gradient(logits.size());
       const Array<double> losses(row_count), again(row_count);
-      kernels<T>().sparse_cross_entropy(logits.data(), row_count, cols, labels.data(), scale,
-                                        gradient.data(), losses.data(), predicted.data());
+      cross_entropy<T>(true, logits.data(), row_count, cols, labels.data(), scale, gradient.data(),
+                       losses.data(), predicted.data());
       for (Index i = 0; i < row_count; ++i) {
         const T* row = logits.data() + i * cols;
         const Reference<T> loss = expected.log_sum[static_cast<std::size_t>(i)] - row[labels[i]];
@@ -142,14 +238,14 @@ UNITGAIN_TYPED_TEST(cross_entropy_matches_the_reference) {
       }
 
       const Array<T> in_place = logits;
-      kernels<T>().sparse_cross_entropy(in_place.data(), row_count, cols, labels.data(), scale,
-                                        in_place.data(), again.data(), predicted.data());
+      cross_entropy<T>(true, in_place.data(), row_count, cols, labels.data(), scale,
+                       in_place.data(), again.data(), predicted.data());
       for (Index at = 0; at < logits.size(); ++at) {
         CHECK(in_place[at] == gradient[at], "in place, cols = " << cols << ", at " << at);
       }
       for (Index i = 0; i < row_count; ++i) CHECK(again[i] == losses[i], "in place, row " << i);
-      kernels<T>().sparse_cross_entropy(logits.data(), row_count, cols, labels.data(), scale,
-                                        nullptr, again.data(), predicted.data());
+      cross_entropy<T>(true, logits.data(), row_count, cols, labels.data(), scale, nullptr,
+                       again.data(), predicted.data());
       for (Index i = 0; i < row_count; ++i) CHECK(again[i] == losses[i], "no gradient, row " << i);
     }
   }
@@ -160,8 +256,8 @@ UNITGAIN_TYPED_TEST(cross_entropy_predicts_as_argmax_does) {
   const auto predicted = [](const Array<T>& logits) {
     const Array<std::int32_t> label(1, 0), index(1, -1);
     const Array<double> loss(1);
-    kernels<T>().sparse_cross_entropy(logits.data(), 1, logits.size(), label.data(), T(1), nullptr,
-                                      loss.data(), index.data());
+    cross_entropy<T>(true, logits.data(), 1, logits.size(), label.data(), T(1), nullptr,
+                     loss.data(), index.data());
     return index[0];
   };
   Array<T> equals(40, 1.0);
@@ -189,9 +285,8 @@ UNITGAIN_TYPED_TEST(cross_entropy_from_probabilities_matches_the_reference) {
     const T scale = T(0.5);
     const Array<T> gradient(weights.size());
     const Array<double> losses(row_count);
-    kernels<T>().sparse_cross_entropy_from_probabilities(weights.data(), row_count, cols,
-                                                         labels.data(), scale, gradient.data(),
-                                                         losses.data(), predicted.data());
+    cross_entropy<T>(false, weights.data(), row_count, cols, labels.data(), scale, gradient.data(),
+                     losses.data(), predicted.data());
     for (Index i = 0; i < row_count; ++i) {
       const T* row = weights.data() + i * cols;
       Reference<T> sum = 0;

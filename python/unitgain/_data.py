@@ -42,16 +42,22 @@ def targets(
             f"{name} has shape {array.shape}, but x has {count} samples: both need as many"
         )
     if loss.takes_labels:
-        return _labels(array, shape, name)
-    if array.ndim == 1 and shape == (1,):
-        array = array[:, np.newaxis]
+        return _labels(array, shape, loss, name)
+    if loss.kind == "gaussian_nll":
+        shape = (*shape[:-1], shape[-1] // 2)
+    if array.ndim == len(shape) and shape[-1] == 1:
+        array = array[..., np.newaxis]
     if array.shape[1:] != shape:
         expected = ", ".join(["samples", *map(str, shape)])
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
+    if loss.kind in ("hinge", "squared_hinge") and np.isin(array, (0, 1)).all():
+        array = np.where(array == 0, -1, 1)
+    if array.dtype == np.int32:  # which the native network takes for labels
+        array = array.astype(np.int64)
     return array.reshape(count, math.prod(shape))
 
 
-def _labels(array: NDArray[Any], shape: SampleShape, name: str) -> NDArray[np.int32]:
+def _labels(array: NDArray[Any], shape: SampleShape, loss: Loss, name: str) -> NDArray[np.int32]:
     if array.shape[1:] == (*shape[:-1], 1):
         array = array[..., 0]
     if array.shape[1:] != shape[:-1]:
@@ -59,7 +65,7 @@ def _labels(array: NDArray[Any], shape: SampleShape, name: str) -> NDArray[np.in
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected}): class labels")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} has dtype {array.dtype}, expected integer class labels")
-    labels = _native.class_labels(array, shape[-1])
+    labels = _native.class_labels(array, shape[-1], getattr(loss, "ignore_class", None))
     if labels is not None:
         return labels
     low, high = array.min(), array.max()

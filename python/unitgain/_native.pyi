@@ -61,7 +61,9 @@ def softmax(x: _Array, out: _Array | None) -> _Array: ...
 def softmax_gradient(x: _Array, upstream: _Array, out: _Array | None) -> _Array: ...
 
 # networks
-def class_labels(y: NDArray[Any], classes: int) -> NDArray[np.int32] | None: ...
+def class_labels(
+    y: NDArray[Any], classes: int, ignored: int | None = None
+) -> NDArray[np.int32] | None: ...
 
 class Totals:
     def __init__(self) -> None: ...
@@ -70,16 +72,45 @@ class Totals:
     @property
     def loss(self) -> float: ...
     @property
+    def weight(self) -> float: ...
+    @property
     def correct(self) -> float: ...
+    @property
+    def binary_correct(self) -> float: ...
+    @property
+    def squared_error(self) -> float: ...
     @property
     def absolute_error(self) -> float: ...
 
-class LossKind:
-    sparse_categorical_crossentropy: ClassVar[LossKind]
-    mean_squared_error: ClassVar[LossKind]
-
 class LossSpec:
-    def __init__(self, kind: LossKind, from_logits: bool = False) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        reduction: str = "mean",
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        ignore_class: int | None = None,
+        delta: float = 1.0,
+        full: bool = False,
+        log_variance: bool = False,
+        epsilon: float = 1e-6,
+    ) -> None: ...
+    @property
+    def takes_labels(self) -> bool: ...
+
+class MetricSpec:
+    def __init__(
+        self, accuracy: bool = False, binary_accuracy: bool = False, errors: bool = False
+    ) -> None: ...
+
+def loss(
+    spec: LossSpec,
+    y_true: object,
+    y_pred: object,
+    sample_weight: NDArray[np.float64] | None,
+    with_gradient: bool,
+    out: _Array | None = None,
+) -> tuple[Any, Any]: ...  # the value, a float or an array; the gradient, or None
 
 class OptimizerKind:
     sgd: ClassVar[OptimizerKind]
@@ -167,6 +198,7 @@ class _Graph:
     ) -> int: ...
     def transpose(self, x: int, rows: int) -> int: ...
     def noise(self, x: int, name: str, parameters: Sequence[float], key: int) -> int: ...
+    def log_softmax(self, x: int) -> int: ...
     def reshape(self, x: int, rows: int, cols: int) -> int: ...
     def add(self, x: int, y: int) -> int: ...
 
@@ -175,7 +207,11 @@ class _Network:
     def forward(self, x: _Array) -> _Array: ...
     def predict(self, x: _Array, batch_size: int, progress: _Progress | None = None) -> _Array: ...
     def compile(
-        self, optimizer: OptimizerSpec, loss: LossSpec, options: Sequence[UpdateOptions] = ...
+        self,
+        optimizer: OptimizerSpec,
+        loss: LossSpec,
+        metrics: MetricSpec = ...,
+        options: Sequence[UpdateOptions] = ...,
     ) -> None: ...
     def finalize(self) -> None: ...
     def train(
@@ -239,6 +275,15 @@ class _Ops(Protocol):
         from_logits: bool = True,
         with_gradient: bool = True,
     ) -> tuple[NDArray[np.float64], NDArray[np.int32], _Array | None]: ...
+    def softmax(
+        self,
+        x: _Array,
+        axis: int,
+        *,
+        logarithm: bool = False,
+        upstream: _Array | None = None,
+        threads: int = 1,
+    ) -> _Array: ...
     def batch_norm_train(
         self,
         x: _Array,

@@ -8,11 +8,14 @@ from unitgain import _names, _native
 from unitgain.losses import Loss
 
 __all__ = [
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Metric",
     "SparseCategoricalAccuracy",
     "get",
+    "spec",
 ]
 
 
@@ -20,65 +23,86 @@ class Metric:
     """A metric that the native pass sums up. The subclasses are those there are."""
 
     needs_labels: bool
+    # What it needs to have summed up: a field of the native MetricSpec, and one of Totals.
+    needs: str
+    total: str
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def result(self, totals: _native.Totals) -> float:
         """Return the metric's value from a pass's sums."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement result")
+        return float(getattr(totals, self.total)) / max(1, totals.samples)
 
     def check(self, loss: Loss) -> None:
         """Raise ValueError if the metric does not go with the loss."""
         if self.needs_labels != loss.takes_labels:
             needs = "class labels" if self.needs_labels else "target values"
             raise ValueError(f"the metric {self.name} needs {needs}, but the loss is {loss.name}")
+        if loss.kind == "gaussian_nll":
+            raise ValueError(f"the metric {self.name} needs a target for each output")
 
 
 class SparseCategoricalAccuracy(Metric):
     """The share of samples whose largest output is the label's."""
 
     needs_labels = True
+    needs = "accuracy"
+    total = "correct"
 
     def __init__(self, name: str = "sparse_categorical_accuracy") -> None:
         super().__init__(name)
 
-    def result(self, totals: _native.Totals) -> float:
-        """Return the accuracy, 0 to 1."""
-        return totals.correct / max(1, totals.samples)
+
+class CategoricalAccuracy(Metric):
+    """The share of samples whose largest output is where the largest target is."""
+
+    needs_labels = False
+    needs = "accuracy"
+    total = "correct"
+
+    def __init__(self, name: str = "categorical_accuracy") -> None:
+        super().__init__(name)
+
+
+class BinaryAccuracy(Metric):
+    """The share of outputs that are above 1/2 where the target is 1, and not where it is 0."""
+
+    needs_labels = False
+    needs = "binary_accuracy"
+    total = "binary_correct"
+
+    def __init__(self, name: str = "binary_accuracy") -> None:
+        super().__init__(name)
 
 
 class MeanSquaredError(Metric):
-    """The mean of (y - target)^2."""
+    """The mean of (y - target)^2, in squared units of the targets."""
 
     needs_labels = False
+    needs = "errors"
+    total = "squared_error"
 
     def __init__(self, name: str = "mean_squared_error") -> None:
         super().__init__(name)
 
-    def result(self, totals: _native.Totals) -> float:
-        """Return the mean, in squared units of the targets."""
-        return totals.loss / max(1, totals.samples)
-
 
 class MeanAbsoluteError(Metric):
-    """The mean of abs(y - target)."""
+    """The mean of abs(y - target), in units of the targets."""
 
     needs_labels = False
+    needs = "errors"
+    total = "absolute_error"
 
     def __init__(self, name: str = "mean_absolute_error") -> None:
         super().__init__(name)
 
-    def result(self, totals: _native.Totals) -> float:
-        """Return the mean, in units of the targets."""
-        return totals.absolute_error / max(1, totals.samples)
-
 
 # A metric asked for by name is reported under that name, as in Keras.
 _TABLE: dict[str, Callable[[], Metric]] = {
-    "accuracy": lambda: SparseCategoricalAccuracy("accuracy"),
-    "acc": lambda: SparseCategoricalAccuracy("acc"),
     "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+    "categorical_accuracy": CategoricalAccuracy,
+    "binary_accuracy": BinaryAccuracy,
     "mean_squared_error": MeanSquaredError,
     "mse": lambda: MeanSquaredError("mse"),
     "mean_absolute_error": MeanAbsoluteError,
@@ -86,11 +110,32 @@ _TABLE: dict[str, Callable[[], Metric]] = {
 }
 
 
-def get(metric: str | Metric) -> Metric:
+def get(metric: str | Metric, loss: Loss | None = None, outputs: int | None = None) -> Metric:
     """Return the metric of that name, or the one given.
+
+    "accuracy" (or "acc") is the accuracy that goes with the loss and the number of outputs, as in
+    Keras: of labels the sparse one, of a single output the binary one, else the categorical one.
+
+    Args:
+        metric: a name or a metric.
+        loss: the loss beside it; None for one that takes labels.
+        outputs: the size of the outputs' last axis, if it is known.
 
     Raises:
         ValueError: if there is none of that name.
         TypeError: if it is neither a name nor a metric.
     """
-    return _names.resolve("metric", metric, _TABLE, Metric)
+    accuracy: Callable[[str], Metric] = SparseCategoricalAccuracy
+    if loss is not None and not loss.takes_labels:
+        accuracy = BinaryAccuracy if outputs == 1 else CategoricalAccuracy
+    table = {
+        "accuracy": lambda: accuracy("accuracy"),
+        "acc": lambda: accuracy("acc"),
+        **_TABLE,
+    }
+    return _names.resolve("metric", metric, table, Metric)
+
+
+def spec(metrics: list[Metric]) -> _native.MetricSpec:
+    """Return what the native pass must sum up for these metrics."""
+    return _native.MetricSpec(**{metric.needs: True for metric in metrics})

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "unitgain/activation.hpp"
+#include "unitgain/loss.hpp"
 #include "unitgain/optimizer.hpp"
 #include "unitgain/types.hpp"
 
@@ -75,6 +76,7 @@ struct ActivationNode {
   ActivationSpec activation;
 };
 struct SoftmaxNode {};
+struct LogSoftmaxNode {};
 struct NoiseNode {
   NoiseSpec noise;
   std::uint64_t key;  // of the random numbers; their stream is the training step
@@ -89,7 +91,7 @@ struct AddNode {};
 template <class T>
 struct Node {
   std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
-               SoftmaxNode, NoiseNode, ReshapeNode, TransposeNode, AddNode>
+               SoftmaxNode, LogSoftmaxNode, NoiseNode, ReshapeNode, TransposeNode, AddNode>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -107,6 +109,7 @@ class Graph {
   NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
   NodeId activation(NodeId x, const ActivationSpec& activation);
   NodeId softmax(NodeId x);
+  NodeId log_softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
@@ -133,14 +136,15 @@ struct SampleArray {
   Index col_stride;
 };
 
-enum class LossKind { sparse_categorical_crossentropy, mean_squared_error };
-struct LossSpec {
-  LossKind kind;
-  bool from_logits;  // of cross-entropy: the network gives logits, not probabilities
+// What is summed up beside the loss.
+struct MetricSpec {
+  bool accuracy = true;         // samples whose largest output is the label's, or the target's
+  bool binary_accuracy = true;  // of targets: outputs on their target's side of 1/2
+  bool errors = true;           // of targets: squared and absolute errors
 };
 
-// Inputs and what the network should make of them: class labels (for sparse cross-entropy) or
-// target values.
+// Inputs and what the network should make of them: class labels or target values, whichever
+// loss_info says.
 struct Samples {
   SampleArray x;
   const std::int32_t* labels = nullptr;  // one a row of x
@@ -149,12 +153,16 @@ struct Samples {
   Index count = 0;               // how many rows are used: all of x, or all of `order`
 };
 
-// Sums over the samples seen; divide by `samples` for the means.
+// Sums over the samples seen; divide by `samples` for the means, and the loss by `weight`. Of a
+// sample of several rows, each sum takes the mean over them.
 struct Totals {
   Index samples = 0;
   double loss = 0;
-  double correct = 0;         // samples whose largest output is the label's
-  double absolute_error = 0;  // mean over a sample's outputs
+  double weight = 0;          // the samples that the loss counts: those of ignored labels do not
+  double correct = 0;         // samples whose largest output is the label's, or the target's
+  double binary_correct = 0;  // share of a sample's outputs on their target's side of 1/2
+  double squared_error = 0;   // mean over a sample's outputs
+  double absolute_error = 0;
 };
 
 // Told now and then how far a pass has come; returning false ends the pass after the current batch.
@@ -182,7 +190,7 @@ class Network {
 
   // What training needs; resets the optimizer's state. `options` has an entry for each of
   // trainable(), or none. Throws ValueError for a loss that does not fit the output.
-  void compile(const OptimizerSpec& optimizer, const LossSpec& loss,
+  void compile(const OptimizerSpec& optimizer, const LossSpec& loss, const MetricSpec& metrics = {},
                const std::vector<UpdateOptions>& options = {});
   void set_learning_rate(double learning_rate);
   double learning_rate() const;

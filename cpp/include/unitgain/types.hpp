@@ -62,4 +62,40 @@ struct NoiseSpec {
   double parameters[2];
 };
 
+enum class LossKind : int {
+  sparse_categorical_crossentropy,
+  categorical_crossentropy,
+  binary_crossentropy,
+  mean_squared_error,
+  mean_absolute_error,
+  huber,
+  log_cosh,
+  gaussian_nll,
+  poisson,
+  kl_divergence,
+  hinge,
+  squared_hinge,
+  categorical_hinge,
+};
+inline constexpr int loss_count = 13;
+
+// How the losses of the rows become one number. mean: their sum, with the samples' weights, over
+// the number of rows; weighted_mean: over the sum of the weights. A row whose label is ignored does
+// not count in either.
+enum class Reduction : int { mean, weighted_mean, sum, none };
+
+// A loss with its parameters.
+struct LossSpec {
+  LossKind kind;
+  Reduction reduction;
+  bool from_logits;           // cross-entropies: the outputs are logits, not probabilities
+  double label_smoothing;     // categorical and binary cross-entropy
+  bool ignores_class;         // sparse cross-entropy: rows of one label have no loss
+  std::int32_t ignore_class;  // that label
+  double delta;               // huber: where the square ends
+  bool full;                  // gaussian_nll: with the constant log(2 pi) / 2
+  bool log_variance;          // gaussian_nll: the outputs are logarithms of variances
+  double epsilon;             // gaussian_nll: the least variance
+};
+
 }  // namespace unitgain

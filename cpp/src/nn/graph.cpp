@@ -114,6 +114,11 @@ NodeId Graph<T>::softmax(NodeId x) {
 }
 
 template <class T>
+NodeId Graph<T>::log_softmax(NodeId x) {
+  return append({LogSoftmaxNode{}, {x}, node(x).shape, false});
+}
+
+template <class T>
 NodeId Graph<T>::noise(NodeId x, const NoiseSpec& noise, std::uint64_t key) {
   check_noise(noise);
   return append({NoiseNode{noise, key}, {x}, node(x).shape, false});

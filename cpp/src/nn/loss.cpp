@@ -1,8 +1,8 @@
 // The steps at both ends of a batch: reading it, and comparing the output with what it should be.
+#include "ops/loss.hpp"
 #include "nn/plan_builder.hpp"
-#include "ops/cross_entropy.hpp"
 #include "ops/gather.hpp"
-#include "ops/squared_error.hpp"
+#include "unitgain/loss.hpp"
 
 namespace unitgain::nn {
 
@@ -19,88 +19,119 @@ void read_batch(PlanBuilder<T>& builder, BufferId input, Index cols) {
 
 namespace {
 
-template <class T>
-LossBuffers cross_entropy(PlanBuilder<T>& builder, NodeId output, BufferId gradient,
-                          bool from_logits) {
-  const Index batch = builder.batch();
-  const Index rows = builder.rows(output), cols = builder.node(output).shape.cols;
-  LossBuffers buffers;
-  buffers.row_losses = builder.template buffer<double>(rows);
-  buffers.predicted = builder.template buffer<std::int32_t>(rows);
-  const BufferId labels = builder.template buffer<std::int32_t>(rows);
-  const BufferId y = builder.value(output);
-  std::vector<BufferId> uses{y, labels, buffers.row_losses, buffers.predicted};
-  if (gradient != no_buffer) uses.push_back(gradient);
-  const Index labels_per_sample = rows / batch;
-  builder.step("cross-entropy", static_cast<double>(rows * cols), std::move(uses),
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 auto* label = context.template at<std::int32_t>(labels);
-                 const Samples& samples = *context.samples;
-                 if (team.rank() == 0) {
-                   for (Index i = 0; i < batch; ++i) {
-                     const Index row = samples.order != nullptr ? samples.order[context.first + i]
-                                                                : context.first + i;
-                     for (Index p = 0; p < labels_per_sample; ++p) {
-                       label[i * labels_per_sample + p] =
-                           samples.labels[row * labels_per_sample + p];
-                     }
-                   }
-                 }
-                 team.barrier();
-                 const auto compute = from_logits ? ops::sparse_cross_entropy<T>
-                                                  : ops::sparse_cross_entropy_from_probabilities<T>;
-                 compute(team, context.at(y), rows, cols, label, T{1} / static_cast<T>(rows),
-                         gradient != no_buffer ? context.at(gradient) : nullptr,
-                         context.template at<double>(buffers.row_losses),
-                         context.template at<std::int32_t>(buffers.predicted));
-               });
-  return buffers;
+// The batch's labels, in the order of its rows.
+void gather_labels(const Samples& samples, Index first, Index batch, Index per_sample,
+                   std::int32_t* labels) {
+  for (Index i = 0; i < batch; ++i) {
+    const Index row = samples.order != nullptr ? samples.order[first + i] : first + i;
+    for (Index p = 0; p < per_sample; ++p) {
+      labels[i * per_sample + p] = samples.labels[row * per_sample + p];
+    }
+  }
 }
 
 template <class T>
-LossBuffers squared_error(PlanBuilder<T>& builder, NodeId output, BufferId gradient) {
-  const Index batch = builder.batch();
-  const Index rows = builder.rows(output), cols = builder.node(output).shape.cols;
+LossBuffers loss_buffers(PlanBuilder<T>& builder, bool takes_labels, Index rows,
+                         const MetricSpec& metrics) {
+  const auto sums = [&](bool wanted) {
+    return wanted ? builder.template buffer<double>(rows) : no_buffer;
+  };
+  const auto classes = [&](bool wanted) {
+    return wanted ? builder.template buffer<std::int32_t>(rows) : no_buffer;
+  };
   LossBuffers buffers;
-  buffers.row_losses = builder.template buffer<double>(rows);
-  buffers.row_absolute_errors = builder.template buffer<double>(rows);
-  const BufferId targets = builder.buffer(rows * cols);
-  const BufferId y = builder.value(output);
-  std::vector<BufferId> uses{y, targets, buffers.row_losses, buffers.row_absolute_errors};
-  if (gradient != no_buffer) uses.push_back(gradient);
-  builder.step("squared error", 0.5 * static_cast<double>(rows * cols), std::move(uses),
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::gather_rows<T>(team, context.samples->targets, context.samples->order,
-                                     context.first, batch, context.at(targets));
-                 team.barrier();
-                 ops::squared_error<T>(team, context.at(y), context.at(targets), rows, cols,
-                                       T{2} / static_cast<T>(rows * cols),
-                                       gradient != no_buffer ? context.at(gradient) : nullptr,
-                                       context.template at<double>(buffers.row_losses),
-                                       context.template at<double>(buffers.row_absolute_errors));
-               });
+  buffers.row_losses = sums(true);
+  buffers.divisor = builder.template buffer<double>(1);
+  buffers.predicted = classes(metrics.accuracy);
+  buffers.expected = classes(takes_labels || metrics.accuracy);
+  buffers.matches = sums(metrics.binary_accuracy && !takes_labels);
+  buffers.squared_errors = sums(metrics.errors && !takes_labels);
+  buffers.absolute_errors = sums(metrics.errors && !takes_labels);
   return buffers;
+}
+
+// What the metrics need of outputs and targets, row by row.
+template <class T>
+void measure(const runtime::Team& team, const Context<T>& context, const LossBuffers& buffers,
+             simd::LossRows<T> rows) {
+  rows.gradient = nullptr;
+  const auto sum_into = [&](BufferId id, auto&& compute) {
+    if (id == no_buffer) return;
+    rows.row_losses = context.template at<double>(id);
+    compute();
+  };
+  sum_into(buffers.matches, [&] { ops::binary_accuracy(team, rows); });
+  sum_into(buffers.squared_errors,
+           [&] { ops::loss(team, loss_spec(LossKind::mean_squared_error), rows); });
+  sum_into(buffers.absolute_errors,
+           [&] { ops::loss(team, loss_spec(LossKind::mean_absolute_error), rows); });
+  if (buffers.predicted == no_buffer) return;
+  ops::argmax(team, rows.outputs, rows.rows, rows.cols,
+              context.template at<std::int32_t>(buffers.predicted));
+  ops::argmax(team, rows.targets, rows.rows, rows.cols,
+              context.template at<std::int32_t>(buffers.expected));
 }
 
 }  // namespace
 
 template <class T>
-LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec& loss) {
+LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec& spec,
+                         const MetricSpec& metrics) {
   const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
-  const LossBuffers buffers = loss.kind == LossKind::sparse_categorical_crossentropy
-                                  ? cross_entropy(builder, output, gradient, loss.from_logits)
-                                  : squared_error(builder, output, gradient);
-  if (wanted) builder.finish_gradient(output, gradient);
-  for (const BufferId id : {buffers.row_losses, buffers.predicted, buffers.row_absolute_errors}) {
-    if (id != no_buffer) builder.keep(id);
+  const bool takes_labels = loss_info(spec.kind).takes_labels;
+  const Index batch = builder.batch(), rows = builder.rows(output);
+  const Index cols = builder.node(output).shape.cols;
+  const LossBuffers buffers = loss_buffers(builder, takes_labels, rows, metrics);
+  const BufferId y = builder.value(output);
+  const BufferId targets =
+      takes_labels ? no_buffer : builder.buffer(rows * target_cols(spec, cols));
+  std::vector<BufferId> uses;
+  for (const BufferId id : {y, gradient, targets}) {
+    if (id != no_buffer) uses.push_back(id);
   }
+  for (const BufferId id : buffers.all()) {
+    if (id == no_buffer) continue;
+    uses.push_back(id);
+    builder.keep(id);
+  }
+  builder.step("loss", static_cast<double>(rows * cols), std::move(uses),
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 const Samples& samples = *context.samples;
+                 simd::LossRows<T> part{};
+                 part.outputs = context.at(y);
+                 part.rows = rows;
+                 part.cols = cols;
+                 part.row_losses = context.template at<double>(buffers.row_losses);
+                 if (takes_labels) {
+                   auto* labels = context.template at<std::int32_t>(buffers.expected);
+                   if (team.rank() == 0) {
+                     gather_labels(samples, context.first, batch, rows / batch, labels);
+                   }
+                   part.labels = labels;
+                   if (buffers.predicted != no_buffer) {
+                     part.predicted = context.template at<std::int32_t>(buffers.predicted);
+                   }
+                 } else {
+                   ops::gather_rows<T>(team, samples.targets, samples.order, context.first, batch,
+                                       context.at(targets));
+                   part.targets = context.at(targets);
+                 }
+                 team.barrier();
+                 const double divisor = ops::loss_divisor(spec, part.labels, nullptr, rows);
+                 if (team.rank() == 0) *context.template at<double>(buffers.divisor) = divisor;
+                 part.scale = static_cast<T>(ops::divide_no_nan(1.0, divisor));
+                 if (gradient != no_buffer) part.gradient = context.at(gradient);
+                 ops::loss(team, spec, part);
+                 if (!takes_labels) measure(team, context, buffers, part);
+               });
+  if (wanted) builder.finish_gradient(output, gradient);
   return buffers;
 }
 
 template void read_batch(PlanBuilder<float>&, BufferId, Index);
 template void read_batch(PlanBuilder<double>&, BufferId, Index);
-template LossBuffers compute_loss(PlanBuilder<float>&, NodeId, const LossSpec&);
-template LossBuffers compute_loss(PlanBuilder<double>&, NodeId, const LossSpec&);
+template LossBuffers compute_loss(PlanBuilder<float>&, NodeId, const LossSpec&, const MetricSpec&);
+template LossBuffers compute_loss(PlanBuilder<double>&, NodeId, const LossSpec&, const MetricSpec&);
 
 }  // namespace unitgain::nn

@@ -40,28 +40,33 @@ void activation_backward(PlanBuilder<T>& builder, const Group<T>& group,
   builder.finish_gradient(source, dx);
 }
 
+// Softmax or log-softmax.
 template <class T>
-void softmax_forward(PlanBuilder<T>& builder, const Group<T>& group) {
+using SoftmaxFunction = void (*)(const runtime::Team&, const T*, T*, Index, Index, Index);
+template <class T>
+using SoftmaxGradient = void (*)(const runtime::Team&, const T*, const T*, T*, Index, Index, Index);
+
+template <class T>
+void softmax_forward(PlanBuilder<T>& builder, const Group<T>& group, SoftmaxFunction<T> function) {
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
   const Index rows = builder.rows(group.result), cols = builder.node(group.result).shape.cols;
-  builder.step("softmax", static_cast<double>(rows * cols), {x, y},
+  builder.step("softmax", ops::softmax_work(rows, cols), {x, y},
                [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::softmax<T>(team, context.at(x), context.at(y), rows, cols);
+                 function(team, context.at(x), context.at(y), rows, cols, 1);
                });
 }
 
 template <class T>
-void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group) {
+void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group, SoftmaxGradient<T> function) {
   const NodeId source = group.inputs[0];
   if (!builder.wants_gradient(source)) return;
   const BufferId y = builder.value(group.result);
   const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
   // The shape is the softmax's own: a reshape may lie between it and its source.
   const Index rows = builder.rows(group.result), cols = builder.node(group.result).shape.cols;
-  builder.step("softmax gradient", 0.5 * static_cast<double>(rows * cols), {y, dy, dx},
+  builder.step("softmax gradient", ops::softmax_work(rows, cols), {y, dy, dx},
                [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::softmax_gradient<T>(team, context.at(y), context.at(dy), context.at(dx), rows,
-                                          cols);
+                 function(team, context.at(y), context.at(dy), context.at(dx), rows, cols, 1);
                });
   builder.finish_gradient(source, dx);
 }
@@ -185,7 +190,8 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const BatchNormNode<T>& node) { batch_norm_forward(builder, group, node); },
           [&](const LayerNormNode<T>& node) { layer_norm_forward(builder, group, node); },
           [&](const ActivationNode& node) { activation_forward(builder, group, node.activation); },
-          [&](const SoftmaxNode&) { softmax_forward(builder, group); },
+          [&](const SoftmaxNode&) { softmax_forward<T>(builder, group, ops::softmax<T>); },
+          [&](const LogSoftmaxNode&) { softmax_forward<T>(builder, group, ops::log_softmax<T>); },
           [&](const NoiseNode& node) { noise_forward(builder, group, node); },
           [&](const TransposeNode& node) { transpose_forward(builder, group, node); },
           [&](const AddNode&) { add_forward(builder, group); },
@@ -205,7 +211,12 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const BatchNormNode<T>& node) { batch_norm_backward(builder, group, node); },
           [&](const LayerNormNode<T>& node) { layer_norm_backward(builder, group, node); },
           [&](const ActivationNode& node) { activation_backward(builder, group, node.activation); },
-          [&](const SoftmaxNode&) { softmax_backward(builder, group); },
+          [&](const SoftmaxNode&) {
+            softmax_backward<T>(builder, group, ops::softmax_gradient<T>);
+          },
+          [&](const LogSoftmaxNode&) {
+            softmax_backward<T>(builder, group, ops::log_softmax_gradient<T>);
+          },
           [&](const NoiseNode& node) { noise_backward(builder, group, node); },
           [&](const TransposeNode& node) { transpose_backward(builder, group, node); },
           [&](const AddNode&) { add_backward(builder, group); },

@@ -9,6 +9,7 @@
 
 #include "nn/optimizer.hpp"
 #include "nn/plan_cache.hpp"
+#include "runtime/dispatch.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 
@@ -106,6 +107,7 @@ struct Network<T>::State {
   std::shared_mutex parameters;  // shared to read them, alone to change them
 
   std::optional<LossSpec> loss;
+  MetricSpec metrics;
   std::shared_ptr<nn::Optimizer<T>> optimizer;
   base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
@@ -114,7 +116,8 @@ struct Network<T>::State {
   nn::PlanLease<T> lease(Index batch, Mode mode) {
     const int threads = num_threads();
     return plans.lease(batch, mode, threads, [&] {
-      return nn::make_plan(graph, output, batch, mode, loss ? &*loss : nullptr, gradients, threads);
+      return nn::make_plan(graph, output, batch, mode, loss ? &*loss : nullptr, metrics, gradients,
+                           threads);
     });
   }
 
@@ -154,17 +157,18 @@ struct Network<T>::State {
     check_features(samples.x);
     if (!loss) throw ValueError("the network has no loss: compile it first");
     const SampleShape shape = graph.node(output).shape;
-    if (loss->kind == LossKind::mean_squared_error) {
-      if (samples.targets.rows != samples.x.rows || samples.targets.cols != shape.size()) {
+    if (!loss_info(loss->kind).takes_labels) {
+      const Index cols = shape.rows * target_cols(*loss, shape.cols);
+      if (samples.targets.rows != samples.x.rows || samples.targets.cols != cols) {
         throw ValueError("y has " + std::to_string(samples.targets.rows) + " rows of " +
                          std::to_string(samples.targets.cols) + " values, expected " +
-                         std::to_string(samples.x.rows) + " rows of " +
-                         std::to_string(shape.size()));
+                         std::to_string(samples.x.rows) + " rows of " + std::to_string(cols));
       }
       return;
     }
     const Index labels = samples.x.rows * shape.rows;
     for (Index i = 0; i < labels; ++i) {
+      if (loss->ignores_class && samples.labels[i] == loss->ignore_class) continue;
       if (samples.labels[i] < 0 || samples.labels[i] >= shape.cols) {
         throw ValueError("y has the label " + std::to_string(samples.labels[i]) + " at index " +
                          std::to_string(i) + ", but the output has " + std::to_string(shape.cols) +
@@ -173,29 +177,38 @@ struct Network<T>::State {
     }
   }
 
-  // Adds one batch's losses and metrics, in the order of its rows.
+  // Adds one batch's losses and metrics, in an order of its rows that is always the same.
   void count(const nn::Plan<T>& plan, const nn::Context<T>& context, Totals& totals) const {
-    const Samples& samples = *context.samples;
-    const auto* row_losses = context.template at<double>(plan.row_losses);
-    double loss_sum = 0, correct = 0, absolute = 0;
-    for (Index i = 0; i < plan.rows; ++i) loss_sum += row_losses[i];
-    if (plan.predicted != nn::no_buffer) {
-      const auto* predicted = context.template at<std::int32_t>(plan.predicted);
-      const Index per_sample = plan.rows / plan.batch;
-      for (Index i = 0; i < plan.rows; ++i) {
-        Index row = context.first + i / per_sample;
-        if (samples.order != nullptr) row = samples.order[row];
-        if (predicted[i] == samples.labels[row * per_sample + i % per_sample]) correct += 1;
-      }
-    } else {
-      const auto* errors = context.template at<double>(plan.row_absolute_errors);
-      for (Index i = 0; i < plan.rows; ++i) absolute += errors[i];
-    }
+    const nn::LossBuffers& losses = plan.losses;
     const double rows_per_sample = static_cast<double>(plan.rows) / static_cast<double>(plan.batch);
+    const auto sum = [&](nn::BufferId id) {
+      if (id == nn::no_buffer) return 0.0;
+      return runtime::kernel_table().weighted_sum(context.template at<double>(id), nullptr,
+                                                  plan.rows);
+    };
+    const double loss_sum = sum(losses.row_losses);
+    if (loss->reduction == Reduction::sum) {
+      // The loss of a step is a sum over its samples, that of a pass the mean over its steps.
+      totals.loss += loss_sum * static_cast<double>(plan.batch);
+      totals.weight += static_cast<double>(plan.batch);
+    } else {
+      totals.loss += loss_sum / rows_per_sample;
+      totals.weight += *context.template at<double>(losses.divisor) / rows_per_sample;
+    }
     totals.samples += plan.batch;
-    totals.loss += loss_sum / rows_per_sample;
-    totals.correct += correct / rows_per_sample;
-    totals.absolute_error += absolute / rows_per_sample;
+    totals.correct += static_cast<double>(equal_classes(plan, context)) / rows_per_sample;
+    totals.binary_correct += sum(losses.matches) / rows_per_sample;
+    totals.squared_error += sum(losses.squared_errors) / rows_per_sample;
+    totals.absolute_error += sum(losses.absolute_errors) / rows_per_sample;
+  }
+
+  static Index equal_classes(const nn::Plan<T>& plan, const nn::Context<T>& context) {
+    if (plan.losses.predicted == nn::no_buffer) return 0;
+    const auto* predicted = context.template at<std::int32_t>(plan.losses.predicted);
+    const auto* expected = context.template at<std::int32_t>(plan.losses.expected);
+    Index equal = 0;
+    for (Index i = 0; i < plan.rows; ++i) equal += predicted[i] == expected[i] ? 1 : 0;
+    return equal;
   }
 };
 
@@ -271,8 +284,12 @@ void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
 
 template <class T>
 void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
-                         const std::vector<UpdateOptions>& options) {
+                         const MetricSpec& metrics, const std::vector<UpdateOptions>& options) {
   State& state = *state_;
+  check_loss(loss, output_shape().cols);
+  if (loss.reduction == Reduction::none) {
+    throw ValueError("training needs a loss that is one number: reduction must not be None");
+  }
   if (!options.empty() && options.size() != state.trainable.size()) {
     throw ValueError(std::to_string(options.size()) + " options for " +
                      std::to_string(state.trainable.size()) + " trainable parameters");
@@ -286,6 +303,8 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
   }
   state.optimizer = std::make_shared<nn::Optimizer<T>>(optimizer, std::move(arrays));
   state.loss = loss;
+  // Errors are between an output and its own target.
+  state.metrics = target_cols(loss, 2) == 2 ? metrics : MetricSpec{false, false, false};
   state.gradient_memory = base::AlignedBuffer<T>(state.optimizer->size());
   state.gradient_memory.zero();
   state.gradients = {};

@@ -29,9 +29,16 @@ BufferId copy_of(PlanBuilder<T>& builder, BufferId from, NodeId output) {
 }
 
 // Cross-entropy of a softmax is computed from what the softmax is of: more accurate, and cheaper.
+// The class with the largest logit is the one with the largest probability; other metrics need the
+// probabilities.
 template <class T>
-NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss) {
-  if (loss.kind != LossKind::sparse_categorical_crossentropy || loss.from_logits) return output;
+NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss,
+                       const MetricSpec& metrics) {
+  const bool dense = loss.kind == LossKind::categorical_crossentropy;
+  if (loss.from_logits || (dense && (metrics.errors || metrics.binary_accuracy)) ||
+      (!dense && loss.kind != LossKind::sparse_categorical_crossentropy)) {
+    return output;
+  }
   NodeId id = output;
   while (std::holds_alternative<ReshapeNode>(graph.node(id).operation)) {
     id = graph.node(id).inputs[0];
@@ -49,10 +56,11 @@ NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss) {
 
 template <class T>
 Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
-                  const LossSpec* loss, const ParameterGradients<T>& gradients, int threads) {
+                  const LossSpec* loss, const MetricSpec& metrics,
+                  const ParameterGradients<T>& gradients, int threads) {
   LossSpec criterion = loss != nullptr ? *loss : LossSpec{};
   const bool compares = mode == Mode::evaluate || mode == Mode::train;
-  if (compares) output = without_softmax(graph, output, criterion);
+  if (compares) output = without_softmax(graph, output, criterion, metrics);
   PlanBuilder<T> builder(graph, fuse(graph, output, mode), batch, mode, gradients, threads);
   const Fusion<T>& fusion = builder.fusion();
 
@@ -65,7 +73,7 @@ Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
   BufferId last = builder.value(result);
   LossBuffers losses;
   if (compares) {
-    losses = compute_loss(builder, result, criterion);
+    losses = compute_loss(builder, result, criterion, metrics);
   } else {
     if (last == input) last = copy_of(builder, input, output);
     builder.keep(last);
@@ -76,16 +84,14 @@ Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
     }
   }
   Plan<T> plan = builder.finish(input, last);
-  plan.row_losses = losses.row_losses;
-  plan.predicted = losses.predicted;
-  plan.row_absolute_errors = losses.row_absolute_errors;
+  plan.losses = losses;
   plan.rows = builder.rows(output);
   return plan;
 }
 
 template Plan<float> make_plan(const Graph<float>&, NodeId, Index, Mode, const LossSpec*,
-                               const ParameterGradients<float>&, int);
+                               const MetricSpec&, const ParameterGradients<float>&, int);
 template Plan<double> make_plan(const Graph<double>&, NodeId, Index, Mode, const LossSpec*,
-                                const ParameterGradients<double>&, int);
+                                const MetricSpec&, const ParameterGradients<double>&, int);
 
 }  // namespace unitgain::nn

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -66,6 +67,22 @@ struct Step {
   bool barrier;  // whether the team meets after it
 };
 
+// What comparing the outputs with what they should be leaves, one a row of the output; no_buffer
+// where it is not wanted.
+struct LossBuffers {
+  BufferId row_losses = no_buffer;      // double
+  BufferId divisor = no_buffer;         // double, one: see ops::loss_divisor
+  BufferId predicted = no_buffer;       // int32: the largest output
+  BufferId expected = no_buffer;        // int32: the label, or the largest target
+  BufferId matches = no_buffer;         // double: share of outputs on their target's side of 1/2
+  BufferId squared_errors = no_buffer;  // double: mean over the row
+  BufferId absolute_errors = no_buffer;
+
+  std::array<BufferId, 7> all() const {
+    return {row_losses, divisor, predicted, expected, matches, squared_errors, absolute_errors};
+  }
+};
+
 template <class T>
 struct Plan {
   Index batch;
@@ -76,10 +93,8 @@ struct Plan {
   Index arena_bytes;
 
   BufferId input, output;
-  BufferId row_losses;           // double, one a row of the output; evaluate and train
-  BufferId predicted;            // int32, likewise, of cross-entropy
-  BufferId row_absolute_errors;  // double, likewise, of squared error
-  Index rows;                    // of the output: batch times the sample's rows
+  LossBuffers losses;  // of evaluate and train
+  Index rows;          // of the output: batch times the sample's rows
 };
 
 // Where the gradient of each trainable parameter goes.
@@ -97,7 +112,8 @@ struct ParameterGradients {
 
 template <class T>
 Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
-                  const LossSpec* loss, const ParameterGradients<T>& gradients, int threads);
+                  const LossSpec* loss, const MetricSpec& metrics,
+                  const ParameterGradients<T>& gradients, int threads);
 
 // One member's part of a run.
 template <class T>

@@ -131,10 +131,8 @@ void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
 // backward pass starts from the latter.
 template <class T>
 void read_batch(PlanBuilder<T>& builder, BufferId input, Index cols);
-struct LossBuffers {
-  BufferId row_losses = no_buffer, predicted = no_buffer, row_absolute_errors = no_buffer;
-};
 template <class T>
-LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec& loss);
+LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec& loss,
+                         const MetricSpec& metrics);
 
 }  // namespace unitgain::nn

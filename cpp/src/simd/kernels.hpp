@@ -74,25 +74,61 @@ struct ActivationKernels {
   const ActivationKernel<T>* row[activation_count];
 };
 
-// Rows are contiguous: row i starts at i * cols.
+// Along rows, which are contiguous (row i starts at i * cols), or along an axis of `length` steps
+// of `stride` elements, for `width` neighbours at once. In place allowed. An entry of -inf is
+// masked: its probability is 0, and so is its gradient. A row with NaN or +inf, or with -inf alone,
+// becomes NaN.
 template <class T>
 struct SoftmaxKernels {
-  // In place allowed.
   void (*softmax)(const T* x, T* y, Index rows, Index cols);
-  // gradient_j = y_j (upstream_j - sum_i upstream_i y_i) in each row; in place allowed.
+  // y = x - max - log1p(rest), rest being the sum of exp(x - max) without the maximum.
+  void (*log_softmax)(const T* x, T* y, Index rows, Index cols);
+  // gradient_j = y_j (upstream_j - sum_i upstream_i y_i), y being the softmax.
   void (*gradient)(const T* y, const T* upstream, T* gradient, Index rows, Index cols);
-  // Cross-entropy of each row of logits against its label (0 <= label < cols), in nats; `gradient`
-  // (may be null, may equal logits) receives scale * (softmax(logits) - onehot(label)), and
-  // predicted the index of the largest logit (the first of equals; the row's first NaN if there is
-  // one, as numpy.argmax).
-  void (*sparse_cross_entropy)(const T* logits, Index rows, Index cols, const std::int32_t* labels,
-                               T scale, T* gradient, double* row_losses, std::int32_t* predicted);
-  // The same for rows of weights in place of logits: -log of the label's share of the row's sum,
-  // clipped to [1e-7, 1 - 1e-7]; the gradient is with respect to the weights, zero where clipped.
-  void (*sparse_cross_entropy_from_probabilities)(const T* probabilities, Index rows, Index cols,
-                                                  const std::int32_t* labels, T scale, T* gradient,
-                                                  double* row_losses, std::int32_t* predicted);
+  // gradient_j = upstream_j - exp(y_j) sum_i upstream_i, y being the log-softmax.
+  void (*log_gradient)(const T* y, const T* upstream, T* gradient, Index rows, Index cols);
+
+  void (*softmax_axis)(const T* x, T* y, Index length, Index stride, Index width);
+  void (*log_softmax_axis)(const T* x, T* y, Index length, Index stride, Index width);
+  void (*gradient_axis)(const T* y, const T* upstream, T* gradient, Index length, Index stride,
+                        Index width);
+  void (*log_gradient_axis)(const T* y, const T* upstream, T* gradient, Index length, Index stride,
+                            Index width);
 };
+
+// What a network's outputs are compared with, row by row (contiguous rows). A loss takes labels or
+// targets, as takes_labels of loss_info says.
+template <class T>
+struct LossRows {
+  const T* outputs;
+  const T* targets;            // target_cols(...) in each row
+  const std::int32_t* labels;  // one a row, 0 <= label < cols or the ignored class
+  Index rows;
+  Index cols;
+  T scale;              // of every gradient
+  const T* row_scales;  // a further factor of each row's gradient; null: 1
+  // scale * row_scales[i] * d(loss of row i) / d(outputs); null if not wanted, may equal outputs.
+  T* gradient;
+  double* row_losses;  // without the scales
+  // The index of each row's largest output: the first of equals; the row's first NaN if there is
+  // one, as numpy.argmax. Null if not wanted; of the losses that take labels alone.
+  std::int32_t* predicted;
+};
+
+template <class T>
+using LossKernel = void (*)(const LossSpec& spec, const LossRows<T>& rows);
+
+template <class T>
+struct LossKernels {
+  LossKernel<T> row[loss_count];
+  // In place of a loss, the share of the row's outputs that are on their target's side of 1/2.
+  LossKernel<T> binary_accuracy;
+  // indices[i] = numpy.argmax of row i.
+  void (*argmax)(const T* x, Index rows, Index cols, std::int32_t* indices);
+};
+
+// sum_i values_i weights_i with an error that does not grow with n; weights may be null: 1.
+using WeightedSum = double (*)(const double* values, const double* weights, Index n);
 
 // Columns of a rows x cols matrix: the statistics and the transforms of batch normalisation. A
 // column's result depends on that column and on `rows` alone, and the error of a sum does not grow
@@ -287,6 +323,7 @@ struct Kernels {
   const GemmKernels<T>* gemm;
   const ActivationKernels<T>* activation;
   const SoftmaxKernels<T>* softmax;
+  const LossKernels<T>* loss;
   const ColumnKernels<T>* column;
   const RowKernels<T>* row;
   const OptimizerKernels<T>* optimizer;
@@ -297,6 +334,7 @@ struct Kernels {
 struct KernelTable {
   Kernels<float> f32;
   Kernels<double> f64;
+  WeightedSum weighted_sum;
 };
 
 }  // namespace unitgain::simd

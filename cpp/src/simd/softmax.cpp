@@ -1,218 +1,248 @@
-// Softmax and cross-entropy of contiguous rows.
-#include "simd/math.hpp"
-#include "simd/sum.hpp"
+// Softmax and log-softmax, along rows and along a strided axis.
+#include "simd/short_rows.hpp"
+#include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
-#include "simd/vec.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
 namespace {
 
-// Calls body(v, i) for the vectors of a row, the lanes beyond its end being `fill`.
-template <class T, class Body>
-UNITGAIN_INLINE void for_each_filled(const T* row, Index n, T fill, Body&& body) {
-  Index i = 0;
-  for (; i + lanes<T> <= n; i += lanes<T>) body(load(row + i), i);
-  if (const Index rest = n - i; rest > 0) {
-    Vec<T> v = load_partial(row + i, rest);
-    stdx::where(lane_index<T>() >= static_cast<T>(rest), v) = fill;
-    body(v, i);
-  }
-}
-
 template <class T>
-UNITGAIN_INLINE void store_at(Vec<T> v, T* row, Index i, Index n) {
-  if (i + lanes<T> <= n) {
-    store(v, row + i);
-  } else {
-    store_partial(v, row + i, n - i);
-  }
-}
-
-struct Largest {
-  bool has_nan;
-  Index index;  // of the largest value, or of the first NaN
-};
-
-template <class T>
-Index first_equal(const T* row, Index n, T value) {
-  Index found = -1;
-  Index i = 0;
-  for (; found < 0 && i + lanes<T> <= n; i += lanes<T>) {
-    const Mask<T> equal = load(row + i) == value;
-    if (stdx::any_of(equal)) found = i + stdx::find_first_set(equal);
-  }
-  for (; found < 0 && i < n; ++i) {
-    if (row[i] == value) found = i;
-  }
-  return found;
-}
-
-// The index numpy.argmax gives.
-template <class T>
-UNITGAIN_INLINE Largest largest(const T* row, Index n) {
-  Vec<T> best = -Format<T>::infinity;
-  Mask<T> unordered(false);
-  for_each_filled<T>(row, n, -Format<T>::infinity,
-                     [&](Vec<T> v, Index) __attribute__((always_inline)) {
-                       unordered = unordered || v != v;
-                       stdx::where(v > best, best) = v;
+UNITGAIN_INLINE void softmax_row(const T* x, T* y, Index n) {
+  const T peak = row_maximum<T>(x, n);
+  RunningSum<T> sum;
+  for_each_filled<T>(x, n, -Format<T>::infinity,
+                     [&](Vec<T> v, Index i) __attribute__((always_inline)) {
+                       const Vec<T> e = exp_nonpositive<T>(v - peak);
+                       store_at<T>(e, y, i, n);
+                       sum.add(e);
                      });
-  if (stdx::any_of(unordered)) {
-    Index i = 0;
-    while (row[i] == row[i]) ++i;
-    return {true, i};
-  }
-  return {false, first_equal<T>(row, n, stdx::hmax(best))};
-}
-
-// Writes exp(x - shift) to e (unless null) and returns its sum, without element `skipped`. NaN if
-// the shift is not finite.
-template <class T>
-UNITGAIN_INLINE T exponentials(const T* x, Index n, T shift, Index skipped, T* e) {
-  LongSum<T> total;
-  Vec<T> partial = 0;
-  Index count = 0;
-  for_each_filled<T>(
-      x, n, -Format<T>::infinity, [&](Vec<T> v, Index i) __attribute__((always_inline)) {
-        const Vec<T> value = exp_flushed<T>(v - shift);
-        if (e != nullptr) store_at<T>(value, e, i, n);
-        const Index skipped_lane = skipped - i;
-        if (skipped_lane >= 0 && skipped_lane < lanes<T>) {
-          partial += select<T>(lane_index<T>() == static_cast<T>(skipped_lane), T{0}, value);
-        } else {
-          partial += value;
-        }
-        if (++count % run_length == 0) {
-          total.add(partial);
-          partial = T{0};
-        }
-      });
-  total.add(partial);
-  return stdx::reduce(total.value()) + (shift - shift);
+  scale_row<T>(y, n, T{1} / sum.value());
 }
 
 template <class T>
-UNITGAIN_INLINE void scale_row(T* row, Index n, T factor) {
-  for_each_vector<T>(n, [&](auto load_at, auto store_to) __attribute__((always_inline)) {
-    store_to(load_at(row) * factor, row);
+UNITGAIN_INLINE void log_softmax_row(const T* x, T* y, Index n) {
+  const T peak = row_maximum<T>(x, n);
+  Rest<T> rest;
+  for_each_filled<T>(x, n, -Format<T>::infinity,
+                     [&](Vec<T> v, Index) __attribute__((always_inline)) {
+                       rest.add(v, peak, exp_nonpositive<T>(v - peak));
+                     });
+  const Vec<T> shift = log1p_finite<T>(rest.value(peak));
+  for_each_vector<T>(n, [&](auto load_from, auto store_to) __attribute__((always_inline)) {
+    store_to((load_from(x) - peak) - shift, y);
   });
 }
 
-template <class T>
-UNITGAIN_INLINE void fill_row(T* row, Index n, T value) {
-  for_each_vector<T>(
-      n, [&](auto, auto store_to) __attribute__((always_inline)) { store_to(Vec<T>(value), row); });
+// The terms that a gradient along the axis needs the sum of, and the gradient from that sum.
+struct SoftmaxSlope {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> term(Vec<T> y, Vec<T> upstream) {
+    return y * upstream;
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> gradient(Vec<T> y, Vec<T> upstream, Vec<T> sum) {
+    return y * (upstream - sum);
+  }
+};
+// A masked entry's log-probability is -inf whatever the others are: it takes no part.
+struct LogSoftmaxSlope {
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> term(Vec<T> y, Vec<T> upstream) {
+    return select<T>(y == -Format<T>::infinity, T{0}, upstream);
+  }
+  template <class T>
+  UNITGAIN_INLINE static Vec<T> gradient(Vec<T> y, Vec<T> upstream, Vec<T> sum) {
+    const Vec<T> result = upstream - exp_nonpositive<T>(y) * sum;
+    return select<T>(y == -Format<T>::infinity, T{0}, result);
+  }
+};
+
+template <class T, class Slope>
+UNITGAIN_INLINE void gradient_row(const T* y, const T* upstream, T* gradient, Index n) {
+  RunningSum<T> sum;
+  for_each_vector<T>(n, [&](auto load_from, auto) __attribute__((always_inline)) {
+    sum.add(Slope::template term<T>(load_from(y), load_from(upstream)));
+  });
+  const Vec<T> total = sum.value();
+  for_each_vector<T>(n, [&](auto load_from, auto store_to) __attribute__((always_inline)) {
+    store_to(Slope::template gradient<T>(load_from(y), load_from(upstream), total), gradient);
+  });
+}
+
+// `count` neighbouring vectors of an axis that runs at `stride`; with count 1, the last may be part
+// of one.
+template <class T, int count>
+struct Slab {
+  Index stride;
+  Index rest;  // lanes in use, if not all
+
+  UNITGAIN_INLINE Vec<T> at(const T* x, Index k, int u) const {
+    const T* p = x + k * stride + u * lanes<T>;
+    if constexpr (count == 1) {
+      if (rest > 0) return load_partial(p, rest);
+    }
+    return load(p);
+  }
+  UNITGAIN_INLINE void put(Vec<T> v, T* y, Index k, int u) const {
+    T* p = y + k * stride + u * lanes<T>;
+    if constexpr (count == 1) {
+      if (rest > 0) return store_partial(v, p, rest);
+    }
+    store(v, p);
+  }
+};
+
+template <class T, int count>
+UNITGAIN_INLINE void slab_maximum(const Slab<T, count>& slab, const T* x, Index length,
+                                  Vec<T>* peak) {
+  for (int u = 0; u < count; ++u) peak[u] = -Format<T>::infinity;
+  for (Index k = 0; k < length; ++k) {
+    for (int u = 0; u < count; ++u) peak[u] = larger<T>(slab.at(x, k, u), peak[u]);
+  }
+}
+
+struct SoftmaxSlab {
+  template <class T, int count>
+  UNITGAIN_INLINE static void run(const Slab<T, count>& slab, const T* x, const T*, T* y,
+                                  Index length) {
+    Vec<T> peak[count];
+    slab_maximum(slab, x, length, peak);
+    RunningSum<T> sum[count];
+    for (Index k = 0; k < length; ++k) {
+      for (int u = 0; u < count; ++u) {
+        const Vec<T> e = exp_nonpositive<T>(slab.at(x, k, u) - peak[u]);
+        slab.put(e, y, k, u);
+        sum[u].add(e);
+      }
+    }
+    Vec<T> factor[count];
+    for (int u = 0; u < count; ++u) factor[u] = T{1} / sum[u].lanes_value();
+    for (Index k = 0; k < length; ++k) {
+      for (int u = 0; u < count; ++u) slab.put(slab.at(y, k, u) * factor[u], y, k, u);
+    }
+  }
+};
+
+struct LogSoftmaxSlab {
+  template <class T, int count>
+  UNITGAIN_INLINE static void run(const Slab<T, count>& slab, const T* x, const T*, T* y,
+                                  Index length) {
+    Vec<T> peak[count];
+    slab_maximum(slab, x, length, peak);
+    Rest<T> rest[count];
+    for (Index k = 0; k < length; ++k) {
+      for (int u = 0; u < count; ++u) {
+        const Vec<T> v = slab.at(x, k, u);
+        rest[u].add(v, peak[u], exp_nonpositive<T>(v - peak[u]));
+      }
+    }
+    Vec<T> shift[count];
+    for (int u = 0; u < count; ++u) shift[u] = log1p_finite<T>(rest[u].lanes_value(peak[u]));
+    for (Index k = 0; k < length; ++k) {
+      for (int u = 0; u < count; ++u) {
+        slab.put((slab.at(x, k, u) - peak[u]) - shift[u], y, k, u);
+      }
+    }
+  }
+};
+
+template <class Slope>
+struct GradientSlab {
+  template <class T, int count>
+  UNITGAIN_INLINE static void run(const Slab<T, count>& slab, const T* y, const T* upstream,
+                                  T* gradient, Index length) {
+    RunningSum<T> sum[count];
+    for (Index k = 0; k < length; ++k) {
+      for (int u = 0; u < count; ++u) {
+        sum[u].add(Slope::template term<T>(slab.at(y, k, u), slab.at(upstream, k, u)));
+      }
+    }
+    Vec<T> total[count];
+    for (int u = 0; u < count; ++u) total[u] = sum[u].lanes_value();
+    for (Index k = 0; k < length; ++k) {
+      for (int u = 0; u < count; ++u) {
+        slab.put(Slope::template gradient<T>(slab.at(y, k, u), slab.at(upstream, k, u), total[u]),
+                 gradient, k, u);
+      }
+    }
+  }
+};
+
+// Four vectors at a time while there are as many: a cache line of each step along the axis is then
+// read with its neighbours, which the hardware fetches anyway.
+template <class T, class Operation>
+UNITGAIN_INLINE void along_axis(const T* a, const T* b, T* out, Index length, Index stride,
+                                Index width) {
+  Index i = 0;
+  for (; i + 4 * lanes<T> <= width; i += 4 * lanes<T>) {
+    Operation::run(Slab<T, 4>{stride, 0}, a + i, b + i, out + i, length);
+  }
+  for (; i < width; i += lanes<T>) {
+    const Index rest = width - i < lanes<T> ? width - i : 0;
+    Operation::run(Slab<T, 1>{stride, rest}, a + i, b + i, out + i, length);
+  }
+}
+
+// Rows of a few columns, a vector's number of rows at a time.
+template <class T, class Operation>
+UNITGAIN_INLINE void short_rows(const T* x, T* y, Index rows, Index cols) {
+  for (Index i = 0; i < rows; i += lanes<T>) {
+    const Index count = rows - i < lanes<T> ? rows - i : lanes<T>;
+    ShortRows<T> block;
+    block.load_from(x + i * cols, count, cols);
+    auto* lane = reinterpret_cast<T*>(block.column);
+    Operation::run(Slab<T, 1>{lanes<T>, 0}, lane, lane, lane, cols);
+    block.store_to(y + i * cols, count, cols);
+  }
 }
 
 template <class T>
 void softmax(const T* x, T* y, Index rows, Index cols) {
-  for (Index i = 0; i < rows && cols > 0; ++i, x += cols, y += cols) {
-    const Largest top = largest<T>(x, cols);
-    const T shift = x[top.index < 0 ? 0 : top.index];
-    const T rest = exponentials<T>(x, cols, shift, top.index, y);
-    scale_row<T>(y, cols, T{1} / (T{1} + rest));
-  }
+  if (cols <= lanes<T>) return short_rows<T, SoftmaxSlab>(x, y, rows, cols);
+  for (Index i = 0; i < rows; ++i) softmax_row<T>(x + i * cols, y + i * cols, cols);
 }
 
 template <class T>
-void softmax_gradient(const T* y, const T* upstream, T* gradient, Index rows, Index cols) {
+void log_softmax(const T* x, T* y, Index rows, Index cols) {
+  if (cols <= lanes<T>) return short_rows<T, LogSoftmaxSlab>(x, y, rows, cols);
+  for (Index i = 0; i < rows; ++i) log_softmax_row<T>(x + i * cols, y + i * cols, cols);
+}
+
+template <class T, class Slope>
+void gradient(const T* y, const T* upstream, T* gradient, Index rows, Index cols) {
   for (Index i = 0; i < rows; ++i, y += cols, upstream += cols, gradient += cols) {
-    Vec<T> sum = 0;
-    for_each_vector<T>(cols, [&](auto load_at, auto) __attribute__((always_inline)) {
-      sum = multiply_add<T>(load_at(y), load_at(upstream), sum);
-    });
-    const T mean = stdx::reduce(sum);
-    for_each_vector<T>(cols, [&](auto load_at, auto store_to) __attribute__((always_inline)) {
-      store_to(load_at(y) * (load_at(upstream) - mean), gradient);
-    });
+    gradient_row<T, Slope>(y, upstream, gradient, cols);
   }
 }
 
-// What is left of a row's loss when its exponentials are summed: log1p(rest) + gap.
-struct RowLoss {
-  double rest;
-  double gap;
+template <class T>
+void softmax_axis(const T* x, T* y, Index length, Index stride, Index width) {
+  along_axis<T, SoftmaxSlab>(x, x, y, length, stride, width);
+}
+
+template <class T>
+void log_softmax_axis(const T* x, T* y, Index length, Index stride, Index width) {
+  along_axis<T, LogSoftmaxSlab>(x, x, y, length, stride, width);
+}
+
+template <class T, class Slope>
+void gradient_axis(const T* y, const T* upstream, T* gradient, Index length, Index stride,
+                   Index width) {
+  along_axis<T, GradientSlab<Slope>>(y, upstream, gradient, length, stride, width);
+}
+
+template <class T>
+constexpr SoftmaxKernels<T> kernels = {
+    &softmax<T>,
+    &log_softmax<T>,
+    &gradient<T, SoftmaxSlope>,
+    &gradient<T, LogSoftmaxSlope>,
+    &softmax_axis<T>,
+    &log_softmax_axis<T>,
+    &gradient_axis<T, SoftmaxSlope>,
+    &gradient_axis<T, LogSoftmaxSlope>,
 };
-
-template <class T>
-UNITGAIN_INLINE RowLoss row_cross_entropy(const T* logits, Index n, Index label, T scale,
-                                          T* gradient, std::int32_t* predicted) {
-  const Largest top = largest<T>(logits, n);
-  *predicted = static_cast<std::int32_t>(top.index);
-  const T peak = logits[top.index];
-  const T gap = peak - logits[label];
-  // The largest logit's exponential is 1. Summing the others apart keeps a small loss, and the
-  // gradient at its label, from vanishing in 1 + rest.
-  const T rest = exponentials<T>(logits, n, peak, top.index, gradient);
-  if (gradient != nullptr) {
-    const T factor = scale / (T{1} + rest);
-    scale_row<T>(gradient, n, factor);
-    gradient[label] = label == top.index ? -rest * factor : gradient[label] - scale;
-  }
-  return {static_cast<double>(rest), static_cast<double>(gap)};
-}
-
-template <class T>
-void sparse_cross_entropy(const T* logits, Index rows, Index cols, const std::int32_t* labels,
-                          T scale, T* gradient, double* row_losses, std::int32_t* predicted) {
-  constexpr Index chunk = 64;
-  double rest[chunk], gap[chunk];
-  for (Index first = 0; first < rows; first += chunk) {
-    const Index count = rows - first < chunk ? rows - first : chunk;
-    for (Index i = 0; i < count; ++i) {
-      const Index row = first + i;
-      const RowLoss loss = row_cross_entropy<T>(
-          logits + row * cols, cols, labels[row], scale,
-          gradient == nullptr ? nullptr : gradient + row * cols, predicted + row);
-      rest[i] = loss.rest;
-      gap[i] = loss.gap;
-    }
-    for_each_vector<double>(count, [&](auto load_at, auto store_to) __attribute__((always_inline)) {
-      store_to(logarithm_plus_one(load_at(rest)) + load_at(gap), row_losses + first);
-    });
-  }
-}
-
-// Returns the label's clipped share of the row's sum.
-template <class T>
-UNITGAIN_INLINE T row_from_probabilities(const T* probabilities, Index n, Index label, T scale,
-                                         T* gradient, std::int32_t* predicted) {
-  const T low = static_cast<T>(1e-7), high = static_cast<T>(1 - 1e-7);
-  *predicted = static_cast<std::int32_t>(largest<T>(probabilities, n).index);
-  LongSum<T> total;
-  for_each_vector<T>(n, [&](auto load_at, auto)
-                            __attribute__((always_inline)) { total.add(load_at(probabilities)); });
-  const T sum = stdx::reduce(total.value());
-  const T own = probabilities[label];
-  const T share = own / sum;
-  if (gradient != nullptr) {
-    const bool clipped = share < low || share > high;
-    fill_row<T>(gradient, n, clipped ? T{0} : scale / sum);
-    // d(-log(own / sum)) / d own = 1 / sum - 1 / own, in a form that does not cancel near share 1.
-    if (!clipped) gradient[label] = -scale * ((sum - own) / sum) / own;
-  }
-  return share < low ? low : share > high ? high : share;
-}
-
-template <class T>
-void sparse_cross_entropy_from_probabilities(const T* probabilities, Index rows, Index cols,
-                                             const std::int32_t* labels, T scale, T* gradient,
-                                             double* row_losses, std::int32_t* predicted) {
-  for (Index i = 0; i < rows; ++i) {
-    row_losses[i] = static_cast<double>(row_from_probabilities<T>(
-        probabilities + i * cols, cols, labels[i], scale,
-        gradient == nullptr ? nullptr : gradient + i * cols, predicted + i));
-  }
-  for_each_vector<double>(rows, [&](auto load_at, auto store_to) __attribute__((always_inline)) {
-    const Vec<double> share = load_at(row_losses);
-    store_to(select<double>(share == share, -logarithm(share), share), row_losses);
-  });
-}
-
-template <class T>
-constexpr SoftmaxKernels<T> kernels = {&softmax<T>, &softmax_gradient<T>, &sparse_cross_entropy<T>,
-                                       &sparse_cross_entropy_from_probabilities<T>};
 
 }  // namespace
 

@@ -161,6 +161,8 @@ def lower_activation(graph: Any, node: int, name: str, key: int) -> int:
         return node
     if name == "softmax":
         return int(graph.softmax(node))
+    if name == "log_softmax":
+        return int(graph.log_softmax(node))
     return int(graph.activation(node, name))
 
 

@@ -40,6 +40,8 @@ class Model:
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self.metrics: list[metrics.Metric] = []
+        # "accuracy" can only be told when the number of outputs is known.
+        self._metrics_as_asked: list[str | metrics.Metric] = []
         self.layers: list[Layer] = []
         # The native network, with what it was made for; made anew by whoever needs it next.
         self._network: Any = None
@@ -176,10 +178,14 @@ class Model:
         if self._needs_compile:
             assert self.optimizer is not None
             assert self.loss is not None
+            outputs = self._network_shapes[1][-1]
+            self.metrics = _resolve_metrics(self._metrics_as_asked, self.loss, outputs)
             by_name = {weight.name: weight for weight in self.trainable_weights}
             variables = [by_name[parameter.name] for parameter in self._network.trainable]
             options = self.optimizer.options(variables)
-            self._network.compile(self.optimizer.spec(), self.loss.spec, options)
+            self._network.compile(
+                self.optimizer.spec(), self.loss.spec, metrics.spec(self.metrics), options
+            )
             self.optimizer.attach(native(self.dtype).optimizer_of(self._network), variables)
             self._needs_compile = False
 
@@ -202,12 +208,13 @@ class Model:
             ValueError: if a name is unknown, or a metric does not go with the loss.
         """
         chosen_loss = losses.get(loss)
-        chosen_metrics = _resolve_metrics(metrics or [])
-        for metric in chosen_metrics:
-            metric.check(chosen_loss)
-        self.optimizer = optimizers.get(optimizer)
+        chosen_optimizer = optimizers.get(optimizer)
+        outputs = self.output_shape[-1] if self.built and self.output_shape else None
+        chosen_metrics = _resolve_metrics(metrics or [], chosen_loss, outputs)
+        self.optimizer = chosen_optimizer
         self.loss = chosen_loss
         self.metrics = chosen_metrics
+        self._metrics_as_asked = list(metrics or [])
         self._needs_compile = True
 
     def fit(
@@ -357,7 +364,7 @@ class Model:
         network = self._native_network()
         totals, arrays = network.gradients(inputs, labels)
         by_name = dict(zip((p.name for p in network.trainable), arrays, strict=True))
-        return totals.loss / totals.samples, [by_name[w.name] for w in self.trainable_weights]
+        return _mean_loss(totals), [by_name[w.name] for w in self.trainable_weights]
 
     def _compiled_loss(self) -> losses.Loss:
         if self.loss is None:
@@ -385,7 +392,7 @@ class Model:
         return _data.samples(x, self._network_shapes[0], name)
 
     def _logs(self, totals: Any) -> dict[str, float]:
-        logs = {"loss": totals.loss / max(1, totals.samples)}
+        logs = {"loss": _mean_loss(totals)}
         return logs | {metric.name: metric.result(totals) for metric in self.metrics}
 
     # ---- inference ----
@@ -455,5 +462,14 @@ def _checked_batch_size(batch_size: int | None, default: int) -> int:
     return int(batch_size)
 
 
-def _resolve_metrics(names: Sequence[str | metrics.Metric]) -> list[metrics.Metric]:
-    return [metrics.get(name) for name in names]
+def _mean_loss(totals: Any) -> float:
+    return float(totals.loss / totals.weight) if totals.weight else 0.0
+
+
+def _resolve_metrics(
+    names: Sequence[str | metrics.Metric], loss: losses.Loss, outputs: int | None
+) -> list[metrics.Metric]:
+    resolved = [metrics.get(name, loss, outputs) for name in names]
+    for metric in resolved:
+        metric.check(loss)
+    return resolved

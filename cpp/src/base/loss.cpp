@@ -1,0 +1,76 @@
+#include "unitgain/loss.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "unitgain/error.hpp"
+
+namespace unitgain {
+
+namespace {
+
+// In the order of LossKind.
+constexpr LossInfo infos[loss_count] = {
+    {"sparse_categorical_crossentropy", true},
+    {"categorical_crossentropy", false},
+    {"binary_crossentropy", false},
+    {"mean_squared_error", false},
+    {"mean_absolute_error", false},
+    {"huber", false},
+    {"log_cosh", false},
+    {"gaussian_nll", false},
+    {"poisson", false},
+    {"kl_divergence", false},
+    {"hinge", false},
+    {"squared_hinge", false},
+    {"categorical_hinge", false},
+};
+
+}  // namespace
+
+const LossInfo& loss_info(LossKind kind) {
+  return infos[static_cast<int>(kind)];
+}
+
+LossSpec loss_spec(LossKind kind) {
+  LossSpec spec{};
+  spec.kind = kind;
+  spec.delta = 1.0;
+  spec.epsilon = 1e-6;
+  return spec;
+}
+
+LossSpec loss_spec(std::string_view name) {
+  for (int i = 0; i < loss_count; ++i) {
+    if (name == infos[i].name) return loss_spec(static_cast<LossKind>(i));
+  }
+  std::string message = "loss is '";
+  message.append(name).append("', expected one of");
+  for (const LossInfo& info : infos) message.append(" ").append(info.name);
+  throw ValueError(message);
+}
+
+Index target_cols(const LossSpec& spec, Index output_cols) {
+  return spec.kind == LossKind::gaussian_nll ? output_cols / 2 : output_cols;
+}
+
+void check_loss(const LossSpec& spec, Index output_cols) {
+  if (!(spec.label_smoothing >= 0.0 && spec.label_smoothing <= 1.0)) {
+    throw ValueError("label_smoothing must be between 0 and 1, but it is " +
+                     std::to_string(spec.label_smoothing));
+  }
+  if (!(spec.delta > 0.0 && std::isfinite(spec.delta))) {
+    throw ValueError("delta must be greater than 0, but it is " + std::to_string(spec.delta));
+  }
+  if (!(spec.epsilon > 0.0 && std::isfinite(spec.epsilon))) {
+    throw ValueError("eps must be greater than 0, but it is " + std::to_string(spec.epsilon));
+  }
+  if (output_cols < 1) throw ValueError("the outputs have no values");
+  if (spec.kind == LossKind::gaussian_nll && output_cols % 2 != 0) {
+    throw ValueError(
+        "gaussian_nll takes means and as many variances, but the outputs' last axis has " +
+        std::to_string(output_cols) + " values");
+  }
+}
+
+}  // namespace unitgain

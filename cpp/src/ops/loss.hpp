@@ -1,0 +1,30 @@
+// Losses of rows, split over a team.
+#pragma once
+
+#include "runtime/dispatch.hpp"
+#include "runtime/parallel.hpp"
+#include "unitgain/types.hpp"
+
+namespace unitgain::ops {
+
+// The part of `rows` that this member of the team computes, for the loss of `spec`.
+template <class T>
+void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows);
+
+// In place of a loss: each row's share of outputs on their target's side of 1/2.
+template <class T>
+void binary_accuracy(const runtime::Team& team, const simd::LossRows<T>& rows);
+
+// indices[i] = numpy.argmax of row i.
+template <class T>
+void argmax(const runtime::Team& team, const T* x, Index rows, Index cols, std::int32_t* indices);
+
+// What the rows' losses, weighted, are divided by: their number, the sum of their weights, or 1.
+// Rows whose label is ignored do not count. Not for Reduction::none.
+double loss_divisor(const LossSpec& spec, const std::int32_t* labels, const double* weights,
+                    Index rows);
+
+// x / y, 0 if y is 0: the mean over no rows, as Keras has it.
+double divide_no_nan(double x, double y);
+
+}  // namespace unitgain::ops

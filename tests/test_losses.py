@@ -1,0 +1,318 @@
+"""Losses of arrays against Keras, PyTorch, SciPy, mpmath and differences, on every variant."""
+
+import hypothesis
+import hypothesis.strategies as st
+import mpmath
+import numpy as np
+import pytest
+import scipy.special
+
+import unitgain as ug
+from reference.losses import CASES, FILE, REDUCTIONS, arrays
+from unitgain import _native, losses
+from variants import rerun_on_other_variants
+
+test_other_variants = rerun_on_other_variants(__file__)
+
+DTYPES = [np.float32, np.float64]
+REFERENCE = np.load(FILE)
+ELEMENTWISE = [
+    losses.MeanSquaredError(),
+    losses.MeanAbsoluteError(),
+    losses.Huber(0.7),
+    losses.LogCosh(),
+    losses.Poisson(),
+    losses.KLDivergence(),
+    losses.Hinge(),
+    losses.SquaredHinge(),
+    losses.CategoricalHinge(),
+    losses.BinaryCrossentropy(),
+    losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1),
+    losses.CategoricalCrossentropy(label_smoothing=0.1),
+    losses.CategoricalCrossentropy(from_logits=True),
+]
+
+
+def stored(case, reduction, weighted):
+    key, index = f"{case}/{weighted}", REDUCTIONS.index(reduction)
+    value = REFERENCE[f"{key}/rows"] if reduction is None else REFERENCE[f"{key}/values"][index]
+    return value, REFERENCE[f"{key}/gradients"][index]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("case", CASES)
+def test_loss_and_gradient_are_those_of_keras(case, reduction, dtype):
+    name, options, targets, predictions = CASES[case]
+    made, weights = arrays()
+    loss = getattr(losses, name)(**options, reduction=reduction)
+    y_true, y_pred = made[targets], made[predictions].astype(dtype)
+    eps = np.finfo(dtype).eps
+    # Keras's own results are rounded to float32. 1 - p of a probability near 1 is as uncertain as
+    # the rounding of p.
+    eps = max(eps, np.finfo(np.float32).eps)
+    rtol = 2e-2 if "clipped" in case else 20 * eps
+    for weight in (None, weights):
+        value, gradient = loss.value_and_gradient(y_true, y_pred, weight)
+        expected_value, expected_gradient = stored(case, reduction, weight is not None)
+        np.testing.assert_allclose(value, expected_value, rtol=rtol, atol=20 * eps)
+        assert np.shape(value) == expected_value.shape
+        assert gradient.dtype == dtype
+        scale = 1 + abs(expected_gradient).max()
+        np.testing.assert_allclose(gradient, expected_gradient, rtol=rtol, atol=20 * eps * scale)
+        np.testing.assert_array_equal(loss(y_true, y_pred, weight), value)
+        np.testing.assert_array_equal(loss.gradient(y_true, y_pred, weight), gradient)
+        in_place = y_pred.copy()
+        assert loss.value_and_gradient(y_true, in_place, weight, out=in_place)[1] is in_place
+        np.testing.assert_array_equal(in_place, gradient)
+
+
+def wide_data(loss, rows, cols, seed=0):
+    """Return targets and float64 predictions away from kinks and clips."""
+    rng = np.random.default_rng(seed)
+    y_true = rng.random((rows, cols))
+    if isinstance(loss, losses.Hinge | losses.SquaredHinge):
+        y_true = 2.0 * rng.integers(0, 2, (rows, cols)) - 1
+    return y_true, 0.1 + 0.8 * rng.random((rows, cols))
+
+
+@pytest.mark.parametrize("cols", [1, 2, 7, 16, 17, 33, 100])
+@pytest.mark.parametrize("loss", ELEMENTWISE, ids=lambda loss: loss.name)
+def test_gradient_is_that_of_differences(loss, cols):
+    y_true, y_pred = wide_data(loss, 5, cols)
+    weights = np.array([1.0, 0.5, 2.0, 0.0, 1.0])
+    gradient = loss.gradient(y_true, y_pred, weights)
+    step = 1e-6
+    for i, j in [(0, 0), (1, cols - 1), (2, cols // 2), (3, 0), (4, cols - 1)]:
+        above, below = y_pred.copy(), y_pred.copy()
+        above[i, j] += step
+        below[i, j] -= step
+        numeric = (loss(y_true, above, weights) - loss(y_true, below, weights)) / (2 * step)
+        assert abs(numeric - gradient[i, j]) < 5e-8 * (1 + abs(numeric))
+
+
+@pytest.mark.parametrize("log_variance", [False, True])
+def test_gaussian_gradient_is_that_of_differences(log_variance):
+    rng = np.random.default_rng(1)
+    loss = losses.GaussianNLL(full=True, log_variance=log_variance)
+    y_true, y_pred = rng.standard_normal((3, 20)), rng.random((3, 40)) + 0.2
+    gradient = loss.gradient(y_true, y_pred)
+    for i, j in np.ndindex(y_pred.shape):
+        above, below = y_pred.copy(), y_pred.copy()
+        above[i, j] += 1e-6
+        below[i, j] -= 1e-6
+        numeric = (loss(y_true, above) - loss(y_true, below)) / 2e-6
+        assert abs(numeric - gradient[i, j]) < 1e-8 * (1 + abs(numeric))
+
+
+def test_gaussian_with_log_variances_is_that_with_variances():
+    rng = np.random.default_rng(2)
+    y_true, y_pred = rng.standard_normal((4, 3)), rng.standard_normal((4, 6))
+    as_variances = y_pred.copy()
+    as_variances[:, 3:] = np.exp(y_pred[:, 3:])
+    np.testing.assert_allclose(
+        losses.GaussianNLL(log_variance=True)(y_true, y_pred),
+        losses.GaussianNLL()(y_true, as_variances),
+        rtol=1e-13,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_log_cosh_keeps_its_digits_at_both_ends(dtype):
+    errors = np.array([1e-12, 1e-6, 1e-3, 0.3, 0.99, 1.01, 5, 40, 1e4, 3e38], dtype)
+    y_true = np.zeros((len(errors), 1), dtype)
+    loss = losses.LogCosh(reduction=None)
+    value, gradient = loss.value_and_gradient(y_true, errors[:, None])
+    for e, v, g in zip(errors, value, gradient[:, 0], strict=True):
+        with mpmath.workdps(50):
+            x = mpmath.mpf(float(e))
+            exact = x - mpmath.log(2) if x > 1e4 else mpmath.log(mpmath.cosh(x))
+            slope = mpmath.mpf(1) if x > 1e4 else mpmath.tanh(x)
+        np.testing.assert_allclose(float(v), float(exact), rtol=6 * np.finfo(dtype).eps)
+        np.testing.assert_allclose(float(g), float(slope), rtol=6 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(loss(y_true, -errors[:, None]), value)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_binary_crossentropy_from_logits_keeps_its_digits_at_both_ends(dtype):
+    logits = np.array([-3e38, -1e4, -80, -20, -1, 0, 1, 20, 80, 1e4, 3e38], dtype)[:, None]
+    for target in (0.0, 1.0):
+        y_true = np.full_like(logits, target)
+        loss = losses.BinaryCrossentropy(from_logits=True, reduction=None)
+        value, gradient = loss.value_and_gradient(y_true, logits)
+        with mpmath.workdps(50):
+            for z, v, g in zip(logits[:, 0], value, gradient[:, 0], strict=True):
+                x = mpmath.mpf(float(z)) * (1 if target == 0 else -1)
+                e = mpmath.exp(-abs(x))
+                exact = max(x, 0) + mpmath.log1p(e)
+                slope = 1 / (1 + e) if x >= 0 else e / (1 + e)
+                rtol, tiny = 6 * np.finfo(dtype).eps, float(np.finfo(dtype).tiny)
+                np.testing.assert_allclose(float(v), float(exact), rtol=rtol, atol=tiny)
+                sign = 1 if target == 0 else -1
+                np.testing.assert_allclose(float(g), sign * float(slope), rtol=rtol, atol=tiny)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_dense_and_sparse_cross_entropy_agree_on_extreme_logits(dtype):
+    inf = np.inf
+    logits = np.array(
+        [[1e4, 0, -1e4], [3e38, 0, -3e38], [-inf, 2, 1], [0, 40, 3], [-inf, -inf, 5]], dtype
+    )
+    labels = np.array([0, 0, 2, 1, 2])
+    one_hot = np.eye(3)[labels]
+    sparse = losses.SparseCategoricalCrossentropy(from_logits=True, reduction=None)
+    dense = losses.CategoricalCrossentropy(from_logits=True, reduction=None)
+    a, b = sparse.value_and_gradient(labels, logits), dense.value_and_gradient(one_hot, logits)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(a[0], b[0], rtol=8 * eps)
+    np.testing.assert_allclose(a[1], b[1], rtol=8 * eps)
+    assert np.isfinite(a[0]).all()
+    np.testing.assert_array_equal(a[1][logits == -inf], 0)
+    expected = mpmath.log1p(mpmath.exp(-40) + mpmath.exp(-37))
+    np.testing.assert_allclose(float(a[0][3]), float(expected), rtol=8 * eps)
+    # A target without any probability has no loss.
+    assert dense(np.zeros((1, 3)), logits[:1]) == 0
+
+
+@pytest.mark.parametrize("loss", ELEMENTWISE, ids=lambda loss: loss.name)
+def test_nan_in_a_prediction_reaches_the_loss_of_its_row_alone(loss):
+    for cols in (3, 40):
+        y_true, y_pred = wide_data(loss, 3, cols)
+        y_pred = y_pred.astype(np.float32)
+        y_pred[1, cols - 1] = np.nan
+        rows = _native.loss(
+            _native.LossSpec(loss.kind, reduction="none"), y_true, y_pred, None, True
+        )[0]
+        np.testing.assert_array_equal(np.isnan(rows), [False, True, False])
+
+
+def test_mean_of_a_million_equal_rows_keeps_its_digits():
+    y_pred = np.full((1_000_000, 1), 0.1, np.float32)
+    loss = losses.MeanSquaredError()
+    one = loss(np.zeros((1, 1)), y_pred[:1])
+    assert abs(loss(np.zeros_like(y_pred), y_pred) / one - 1) < 4 * np.finfo(np.float64).eps
+    logits = np.zeros((1_000_000, 3), np.float32)
+    cross = losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert abs(cross(np.zeros(1_000_000, int), logits) - np.log(3)) < 1e-15
+
+
+@pytest.mark.parametrize("cols", [1, 10, 300])
+def test_results_have_equal_bits_for_any_thread_count(cols):
+    rng = np.random.default_rng(3)
+    y_true, y_pred = rng.random((3000, cols)), rng.random((3000, cols))
+    labels = rng.integers(0, cols, 3000)
+    every = [*ELEMENTWISE, losses.SparseCategoricalCrossentropy(from_logits=True)]
+    for loss in every:
+        truth = labels if loss.takes_labels else y_true
+        results = []
+        for threads in (1, 2, 3):
+            with ug.threads(threads):
+                results.append(loss.value_and_gradient(truth, y_pred))
+        for value, gradient in results[1:]:
+            assert value == results[0][0]
+            np.testing.assert_array_equal(gradient, results[0][1])
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (2, 0, 3)])
+@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy", "log_cosh"])
+def test_any_leading_shape(loss, shape):
+    rng = np.random.default_rng(5)
+    y_true, y_pred = rng.random((*shape, 4)), rng.random((*shape, 4))
+    loss = losses.get(loss)
+    value, gradient = loss.value_and_gradient(y_true, y_pred)
+    assert gradient.shape == y_pred.shape
+    flat = loss(y_true.reshape(-1, 4), y_pred.reshape(-1, 4))
+    assert value == flat
+    if y_pred.size == 0:
+        assert value == 0
+
+
+def test_strided_and_integer_arrays_are_taken():
+    rng = np.random.default_rng(6)
+    y_pred = rng.random((6, 8))[::2, ::-1]
+    y_true = rng.integers(0, 2, (3, 8))
+    loss = losses.BinaryCrossentropy()
+    assert loss(y_true, y_pred) == loss(y_true.astype(float), y_pred.copy())
+    column = rng.random((5, 1))
+    assert losses.get("mse")(np.zeros(5), column) == losses.get("mse")(np.zeros((5, 1)), column)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: losses.get("mse")(np.zeros((3, 2)), np.zeros((3, 4))), ValueError, "(3, 2)"),
+        (lambda: losses.get("mse")(np.zeros(3), np.float64(1)), ValueError, "y_pred"),
+        (lambda: losses.get("mse")(np.zeros(3), np.zeros(3, int)), TypeError, "y_pred has dtype"),
+        (lambda: losses.get("mse")(["a"], np.zeros(1)), TypeError, "y_true has dtype"),
+        (
+            lambda: losses.SparseCategoricalCrossentropy()([3, 0], np.ones((2, 3))),
+            ValueError,
+            "0 to 2",
+        ),
+        (
+            lambda: losses.SparseCategoricalCrossentropy()([0.5, 0], np.ones((2, 3))),
+            ValueError,
+            "whole number",
+        ),
+        (
+            lambda: losses.SparseCategoricalCrossentropy()([1, 0, 2], np.ones((2, 3))),
+            ValueError,
+            "expected (2,)",
+        ),
+        (
+            lambda: losses.get("mse")(np.zeros((3, 2)), np.zeros((3, 2)), np.ones(2)),
+            ValueError,
+            "sample_weight has shape (2,)",
+        ),
+        (
+            lambda: losses.get("mse").gradient(
+                np.zeros(3), np.zeros(3), out=np.zeros(3, np.float32)
+            ),
+            TypeError,
+            "out",
+        ),
+        (
+            lambda: losses.get("mse").gradient(np.zeros(3), np.zeros(3), out=np.zeros(4)),
+            ValueError,
+            "out has shape (4,)",
+        ),
+        (lambda: losses.GaussianNLL()(np.zeros(1), np.zeros(3)), ValueError, "3 values"),
+        (lambda: losses.GaussianNLL(eps=0), ValueError, "eps"),
+        (lambda: losses.Huber(-1.0), ValueError, "delta"),
+        (lambda: losses.BinaryCrossentropy(label_smoothing=2), ValueError, "label_smoothing"),
+        (lambda: losses.BinaryCrossentropy(axis=0), ValueError, "axis is 0"),
+        (lambda: losses.MeanSquaredError(reduction="average"), ValueError, "'average'"),
+    ],
+)
+def test_errors_name_the_argument(call, error, words):
+    with pytest.raises(error) as raised:
+        call()
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize("alias", ["mse", "MSE", "mae", "bce", "BCE", "kld", "KLDivergence"])
+def test_aliases(alias):
+    assert isinstance(losses.get(alias), losses.Loss)
+
+
+finite_rows = st.lists(
+    st.lists(st.floats(-1e4, 1e4, width=32), min_size=5, max_size=5), min_size=1, max_size=20
+)
+
+
+@hypothesis.settings(max_examples=50, deadline=None)
+@hypothesis.given(finite_rows, st.floats(-100, 100, width=32))
+def test_properties_of_softmax_and_cross_entropy(rows, shift):
+    x = np.array(rows)
+    y = _native.ops.softmax(x, 1)
+    np.testing.assert_allclose(y.sum(1), 1, rtol=1e-14)
+    shifted = _native.ops.softmax(x + shift, 1)
+    np.testing.assert_allclose(shifted, y, rtol=1e-10, atol=1e-300)
+    log_y = _native.ops.softmax(x, 1, logarithm=True)
+    np.testing.assert_allclose(log_y, scipy.special.log_softmax(x, axis=1), rtol=1e-13, atol=1e-15)
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    value, gradient = loss.value_and_gradient(np.zeros(len(x), int), x)
+    assert value >= 0
+    np.testing.assert_allclose(gradient.sum(1), 0, atol=1e-15)
+    expected = (scipy.special.logsumexp(x, axis=1) - x[:, 0]).mean()
+    np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-11)

@@ -1,0 +1,125 @@
+"""Training with each loss, and the metrics that go with it."""
+
+import numpy as np
+import pytest
+
+import unitgain as ug
+from unitgain import losses, metrics
+from unitgain.layers import Dense, Input
+
+RNG = np.random.default_rng(7)
+X = RNG.standard_normal((60, 2, 3)).astype(np.float32)
+LABELS = (X[..., 0] > 0).astype(int) + (X[..., 1] > 0.5)
+
+
+def model_of(outputs, loss, names=(), activation=None):
+    ug.random.seed(1)
+    model = ug.Sequential(
+        [Input((2, 3)), Dense(16, activation="tanh"), Dense(outputs, activation=activation)]
+    )
+    model.compile(ug.optimizers.Adam(0.02), loss, list(names))
+    return model
+
+
+CASES = {
+    "sparse": (losses.SparseCategoricalCrossentropy(from_logits=True), 3, None, LABELS),
+    "ignore": (
+        losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=0),
+        3,
+        None,
+        LABELS,
+    ),
+    "softmax": ("categorical_crossentropy", 3, "softmax", np.eye(3)[LABELS]),
+    "smooth": (
+        losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
+        3,
+        None,
+        np.eye(3)[LABELS],
+    ),
+    "bce": ("bce", 1, "sigmoid", (LABELS == 2)[..., None]),
+    "bce_logits": (losses.BinaryCrossentropy(from_logits=True), 3, None, np.eye(3)[LABELS]),
+    "mse": ("mse", 3, None, X**2),
+    "mae": ("mae", 3, None, X**2),
+    "huber": ("huber", 3, None, X**2),
+    "log_cosh": ("log_cosh", 3, None, X**2),
+    "gaussian": (losses.GaussianNLL(log_variance=True), 6, None, X**2),
+    "poisson": ("poisson", 1, "sigmoid", 0.1 * LABELS[..., None] + 0.2),
+    "kl": ("kl_divergence", 3, "softmax", np.eye(3)[LABELS]),
+    "hinge": ("hinge", 3, None, np.eye(3)[LABELS]),
+    "squared_hinge": ("squared_hinge", 3, None, 2 * np.eye(3)[LABELS] - 1),
+    "categorical_hinge": ("categorical_hinge", 3, None, np.eye(3)[LABELS]),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_training_makes_the_loss_smaller(case):
+    loss, outputs, activation, y = CASES[case]
+    model = model_of(outputs, loss, activation=activation)
+    before = model.evaluate(X, y)
+    history = model.fit(X, y, batch_size=16, epochs=12, verbose=0).history["loss"]
+    after = model.evaluate(X, y)
+    assert history[-1] < history[0]
+    assert after < before
+    # What training reports is what the loss gives for the predictions.
+    expected = losses.get(loss)(y, model.predict(X))
+    np.testing.assert_allclose(after, expected, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(model.evaluate(X, y, batch_size=7), after, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "y", "kind"),
+    [
+        ("sparse_categorical_crossentropy", 3, LABELS, metrics.SparseCategoricalAccuracy),
+        ("categorical_crossentropy", 3, np.eye(3)[LABELS], metrics.CategoricalAccuracy),
+        ("mse", 3, np.eye(3)[LABELS], metrics.CategoricalAccuracy),
+        ("bce", 1, (LABELS > 0)[..., None], metrics.BinaryAccuracy),
+    ],
+)
+@pytest.mark.parametrize("name", ["accuracy", "acc"])
+def test_accuracy_is_the_one_that_goes_with_loss_and_outputs(name, loss, outputs, y, kind):
+    model = model_of(outputs, loss, [name], "sigmoid")
+    assert type(model.metrics[0]) is kind
+    result = model.evaluate(X, y, return_dict=True)[name]
+    p = model.predict(X)
+    if kind is metrics.BinaryAccuracy:
+        expected = ((p > 0.5) == y).mean()
+    else:
+        classes = y if y.ndim == 2 else y.argmax(-1)
+        expected = (p.argmax(-1) == classes).mean()
+    assert result == pytest.approx(expected, rel=1e-12)
+
+
+def test_accuracy_of_a_model_that_is_built_later():
+    model = ug.Sequential([Dense(1, activation="sigmoid")])
+    model.compile("adam", "bce", ["accuracy"])
+    y = (X[:, 0, 0] > 0).astype(int)
+    result = model.train_on_batch(X[:, 0], y, return_dict=True)
+    assert type(model.metrics[0]) is metrics.BinaryAccuracy
+    assert 0 <= result["accuracy"] <= 1
+
+
+def test_error_metrics_do_not_depend_on_the_loss():
+    y = X**2
+    model = model_of(3, "huber", ["mse", "mae", "binary_accuracy", "categorical_accuracy"])
+    result = model.evaluate(X, y, return_dict=True)
+    p = model.predict(X).astype(np.float64)
+    np.testing.assert_allclose(result["mse"], ((p - y) ** 2).mean(), rtol=1e-6)
+    np.testing.assert_allclose(result["mae"], abs(p - y).mean(), rtol=1e-6)
+    expected = (p.argmax(-1) == y.argmax(-1)).mean()
+    np.testing.assert_allclose(result["categorical_accuracy"], expected, rtol=1e-12)
+    np.testing.assert_allclose(result["binary_accuracy"], ((p > 0.5) == y).mean(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int32, np.int64, np.float64])
+def test_targets_of_any_dtype(dtype):
+    y = np.eye(3)[LABELS].astype(dtype)
+    model = model_of(3, "categorical_crossentropy", activation="softmax")
+    assert model.evaluate(X, y) == model.evaluate(X, np.eye(3, dtype=np.float32)[LABELS])
+
+
+def test_training_needs_one_number():
+    model = model_of(3, losses.MeanSquaredError(reduction=None))
+    with pytest.raises(ValueError, match="reduction must not be None"):
+        model.fit(X, X, verbose=0)
+    with pytest.raises(ValueError, match="5 values"):
+        model_of(5, losses.GaussianNLL()).fit(X, X, verbose=0)
