@@ -18,7 +18,7 @@ from unitgain import _native, num_threads
 from .case import OURS, PEERS, REFERENCE, Case, difference
 from .timing import Effort, Times, alternate
 
-SUBJECTS = ("matmul", "activations", "batch_norm", "linalg", "training", "inference")
+SUBJECTS = ("matmul", "activations", "losses", "batch_norm", "linalg", "training", "inference")
 # Settings that replace what OpenBLAS finds out about the CPU by itself.
 OPENBLAS_SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
