@@ -21,6 +21,7 @@ from .timing import Effort, Times, alternate
 SUBJECTS = (
     "matmul",
     "activations",
+    "losses",
     "noise",
     "batch_norm",
     "layer_norm",

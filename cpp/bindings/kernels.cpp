@@ -111,11 +111,12 @@ py::array softmax(const py::array& x, int axis, bool logarithm,
   for (int d = axis + 1; d < static_cast<int>(x.ndim()); ++d) inner *= x.shape(d);
   return dispatch_float(x, "x", [&](auto zero) -> py::array {
     using T = decltype(zero);
-    py::array_t<T> y = like_of<T>(x), gradient = like_of<T>(x);
+    py::array_t<T> y = like_of<T>(x), gradient;
+    if (upstream) gradient = like_of<T>(x);
     const T* input = values<T>(x, "x", x);
     const T* up = upstream ? values<T>(*upstream, "upstream", x) : nullptr;
     T* output = y.mutable_data();
-    T* slope = gradient.mutable_data();
+    T* slope = upstream ? gradient.mutable_data() : nullptr;
     const Index length = x.shape(axis);
     const auto forward = logarithm ? ops::log_softmax<T> : ops::softmax<T>;
     const auto backward = logarithm ? ops::log_softmax_gradient<T> : ops::softmax_gradient<T>;

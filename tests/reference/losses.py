@@ -4,8 +4,8 @@
 
 writes ``losses.npz`` beside this file. The tests read that file, and need neither library. Of each
 case, without and with weights, it holds the values of the reductions to one number, those of the
-rows, and the gradients, in the order of ``REDUCTIONS``. Keras rounds to float32 on the way, whatever the
-dtype.
+rows, and the gradients, in the order of ``REDUCTIONS``. Keras rounds to float32 on the way,
+whatever the dtype.
 """
 
 from pathlib import Path

@@ -98,19 +98,6 @@ UNITGAIN_INLINE T row_peak(const LossRows<T>& rows, Index i) {
   return row[index];
 }
 
-// exp(row - peak), into `to` unless that is null, and their sum without the maximum.
-template <class T>
-UNITGAIN_INLINE T row_exponentials(const T* row, Index n, T peak, T* to) {
-  Rest<T> rest;
-  for_each_filled<T>(row, n, -Format<T>::infinity,
-                     [&](Vec<T> v, Index i) __attribute__((always_inline)) {
-                       const Vec<T> e = exp_nonpositive<T>(v - peak);
-                       if (to != nullptr) store_at<T>(e, to, i, n);
-                       rest.add(v, peak, e);
-                     });
-  return rest.value(peak);
-}
-
 template <class T>
 UNITGAIN_INLINE RowParts sparse_row(const LossSpec& spec, const LossRows<T>& rows, Index i) {
   const Index n = rows.cols;
@@ -149,9 +136,9 @@ struct ShortSparse {
       const Vec<T> v = x.column[k];
       own = select<T>(label == static_cast<T>(k), v, own);
       x.column[k] = exp_nonpositive<T>(v - peak);
-      others.add(v, peak, x.column[k]);
+      others.add(x.column[k]);
     }
-    rest = others.lanes_value(peak);
+    rest = others.lanes_value();
     gap = peak - own;
     if (!with_gradient) return;
     const Vec<T> factor = scale / (T{1} + rest);
@@ -305,13 +292,13 @@ UNITGAIN_INLINE RowParts dense_row(const LossRows<T>& rows, Index i, const Smoot
                        Vec<T> t = smooth(load_at<T>(target, j, n));
                        stdx::where(lane_index<T>() >= static_cast<T>(n - j), t) = T{0};
                        const Vec<T> e = exp_nonpositive<T>(v - peak);
-                       others.add(v, peak, e);
+                       others.add(e);
                        targets.add(t);
                        // What has no probability says nothing about its logit, not even -inf.
                        gaps.add(select<T>(t == T{0}, T{0}, t * (peak - v)));
                        if (gradient != nullptr) store_at<T>(e, gradient, j, n);
                      });
-  const T rest = others.value(peak), total = targets.value();
+  const T rest = others.value(), total = targets.value();
   if (gradient != nullptr) {
     const T scale = scale_of(rows, i);
     const T share = total / (T{1} + rest);

@@ -23,12 +23,7 @@ UNITGAIN_INLINE void softmax_row(const T* x, T* y, Index n) {
 template <class T>
 UNITGAIN_INLINE void log_softmax_row(const T* x, T* y, Index n) {
   const T peak = row_maximum<T>(x, n);
-  Rest<T> rest;
-  for_each_filled<T>(x, n, -Format<T>::infinity,
-                     [&](Vec<T> v, Index) __attribute__((always_inline)) {
-                       rest.add(v, peak, exp_nonpositive<T>(v - peak));
-                     });
-  const Vec<T> shift = log1p_finite<T>(rest.value(peak));
+  const Vec<T> shift = log1p_finite<T>(row_exponentials<T>(x, n, peak, static_cast<T*>(nullptr)));
   for_each_vector<T>(n, [&](auto load_from, auto store_to) __attribute__((always_inline)) {
     store_to((load_from(x) - peak) - shift, y);
   });
@@ -134,11 +129,11 @@ struct LogSoftmaxSlab {
     for (Index k = 0; k < length; ++k) {
       for (int u = 0; u < count; ++u) {
         const Vec<T> v = slab.at(x, k, u);
-        rest[u].add(v, peak[u], exp_nonpositive<T>(v - peak[u]));
+        rest[u].add(exp_nonpositive<T>(v - peak[u]));
       }
     }
     Vec<T> shift[count];
-    for (int u = 0; u < count; ++u) shift[u] = log1p_finite<T>(rest[u].lanes_value(peak[u]));
+    for (int u = 0; u < count; ++u) shift[u] = log1p_finite<T>(rest[u].lanes_value());
     for (Index k = 0; k < length; ++k) {
       for (int u = 0; u < count; ++u) {
         slab.put((slab.at(x, k, u) - peak[u]) - shift[u], y, k, u);

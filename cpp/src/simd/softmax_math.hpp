@@ -182,25 +182,47 @@ UNITGAIN_INLINE T row_maximum(const T* row, Index n) {
   return stdx::hmax(larger<T>(larger<T>(a, b), larger<T>(c, d)));
 }
 
-// The exponentials of a row less its maximum, summed without those of the maximum itself: each is
-// 1, and beside it a small rest would lose its digits.
+// The sum of a row's exp(x - max) without one for the maximum itself, beside which a small rest
+// would lose its digits: terms of 1 are counted apart.
 template <class T>
 struct Rest {
   RunningSum<T> sum;
   Vec<T> tops = 0;
 
-  UNITGAIN_INLINE void add(Vec<T> x, Vec<T> peak, Vec<T> exponential) {
-    const Mask<T> top = x == peak;
+  UNITGAIN_INLINE void add(Vec<T> exponential) {
+    const Mask<T> top = exponential == T{1};
     sum.add(select<T>(top, T{0}, exponential));
     stdx::where(top, tops) = tops + T{1};
   }
-  // NaN if the peak is not finite.
-  UNITGAIN_INLINE T value(T peak) {
-    return sum.value() + (stdx::reduce(tops) - T{1}) + (peak - peak);
-  }
-  UNITGAIN_INLINE Vec<T> lanes_value(Vec<T> peak) {
-    return sum.lanes_value() + (tops - T{1}) + (peak - peak);
-  }
+  UNITGAIN_INLINE T value() { return sum.value() + (stdx::reduce(tops) - T{1}); }
+  UNITGAIN_INLINE Vec<T> lanes_value() { return sum.lanes_value() + (tops - T{1}); }
 };
+
+// Writes exp(row - peak) to `to`, unless that is null, and returns their sum without one for the
+// peak. NaN if the peak is not finite. From 2 on, the sum of all keeps enough of the rest; below,
+// it takes a second look, at what is in the cache by then.
+template <class T>
+UNITGAIN_INLINE T row_exponentials(const T* row, Index n, T peak, T* to) {
+  RunningSum<T> sum;
+  for_each_filled<T>(row, n, -Format<T>::infinity,
+                     [&](Vec<T> v, Index i) __attribute__((always_inline)) {
+                       const Vec<T> e = exp_nonpositive<T>(v - peak);
+                       if (to != nullptr) store_at<T>(e, to, i, n);
+                       sum.add(e);
+                     });
+  const T all = sum.value();
+  if (!(all < T{2})) return all - T{1};
+  Rest<T> rest;
+  if (to != nullptr) {
+    for_each_filled<T>(to, n, T{0},
+                       [&](Vec<T> e, Index) __attribute__((always_inline)) { rest.add(e); });
+  } else {
+    for_each_filled<T>(row, n, -Format<T>::infinity,
+                       [&](Vec<T> v, Index) __attribute__((always_inline)) {
+                         rest.add(exp_nonpositive<T>(v - peak));
+                       });
+  }
+  return rest.value();
+}
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT
