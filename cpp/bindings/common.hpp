@@ -62,6 +62,7 @@ py::array_t<T> new_array(const std::vector<py::ssize_t>& shape) {
 void bind_runtime(py::module_& module);
 void bind_ops(py::module_& module);
 void bind_activations(py::module_& module);
+void bind_prelu(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_random(py::module_& module);
 void bind_nn(py::module_& module);

@@ -32,6 +32,7 @@ __all__ = [
     "linear",
     "log_sigmoid",
     "mish",
+    "prelu",
     "relu",
     "relu6",
     "selu",
@@ -242,6 +243,70 @@ def mish(x: npt.ArrayLike, out: Array | None = None) -> Array:
     return _apply("mish", x, out)
 
 
+def prelu(x: npt.ArrayLike, alpha: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``x`` where it is positive and ``alpha * x`` elsewhere.
+
+    Args:
+        x: an array of any shape.
+        alpha: the slopes, of a shape that the last axes of ``x`` have, and of ``x``'s dtype.
+        out: where to write the result, of ``x``'s shape and dtype; None for a new array.
+
+    Raises:
+        ValueError: if ``alpha`` or ``out`` does not fit ``x``.
+        TypeError: if a dtype is not float32 or float64, or differs from ``x``'s.
+
+    Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+
+    >>> prelu([[-2.0, -2.0], [1.0, -1.0]], [0.5, 0.1]).tolist()
+    [[-1.0, -0.2], [1.0, -0.1]]
+    """
+    array, slopes = _with_slopes(_array(x), alpha)
+    if out is not None:
+        _require_like("out", out, array)
+    result = np.empty(array.shape, array.dtype)
+    _native.prelu(array, slopes, result)
+    if out is None:
+        return result
+    np.copyto(out, result)
+    return out
+
+
+def _prelu_gradient(x: Array, upstream: Array, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+    array, slopes = _with_slopes(x, alpha)
+    _require_like("upstream", upstream, array)
+    gradient_x = np.empty(array.shape, array.dtype)
+    gradient_alpha = np.empty(slopes.shape, slopes.dtype)
+    _native.prelu_gradient(
+        array, slopes, np.ascontiguousarray(upstream), gradient_x, gradient_alpha
+    )
+    return gradient_x, gradient_alpha
+
+
+def _with_slopes(x: Array, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"x has dtype {x.dtype}, expected float32 or float64")
+    if isinstance(alpha, np.ndarray | np.generic):
+        slopes = np.asarray(alpha)
+    else:
+        slopes = np.asarray(alpha, x.dtype)
+    if slopes.dtype != x.dtype:
+        raise TypeError(f"alpha has dtype {slopes.dtype}, but x has {x.dtype}")
+    if slopes.ndim > x.ndim or x.shape[x.ndim - slopes.ndim :] != slopes.shape:
+        raise ValueError(
+            f"alpha has shape {slopes.shape}, expected the last sizes of x, which has {x.shape}"
+        )
+    return np.require(x, requirements=["C", "A"]), np.require(slopes, requirements=["C", "A"])
+
+
+def _require_like(name: str, array: object, x: Array) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be an array")
+    if array.dtype != x.dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}, but x has {x.dtype}")
+    if array.shape != x.shape:
+        raise ValueError(f"{name} has shape {array.shape}, but x has {x.shape}")
+
+
 def softmax(x: npt.ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
     """Return ``exp(x) / sum(exp(x))``, the sum being along ``axis``.
 
@@ -267,11 +332,12 @@ def _axis_last(array: Array, axis: int) -> Array:
     return np.moveaxis(array, axis, -1)
 
 
-def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters: Any) -> Array:
+def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters: Any) -> Any:
     """Return the gradient at ``x`` of a loss whose gradient at the activation's output is given.
 
     Args:
-        name: the activation, or ``"softmax"``, which takes the parameter ``axis``.
+        name: the activation; or ``"softmax"``, which takes the parameter ``axis``; or ``"prelu"``,
+            which takes ``alpha`` and returns the gradients with respect to ``x`` and to ``alpha``.
         x: the activation's input, of any shape.
         upstream: the loss's gradient with respect to the activation's output, of ``x``'s shape and
             dtype.
@@ -288,6 +354,8 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
     """
     array, above = _array(x), _array(upstream)
     result: Array
+    if name == "prelu":
+        return _prelu_gradient(array, above, **parameters)
     if name == "gelu" and parameters.pop("approximate", False):
         name = "gelu_tanh"
     if name == "relu" and parameters.get("max_value", 0) is None:

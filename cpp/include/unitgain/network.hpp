@@ -63,6 +63,11 @@ struct BatchNormNode {
 struct ActivationNode {
   ActivationSpec activation;
 };
+template <class T>
+struct PReluNode {
+  ParameterPtr<T> alpha;    // the slopes below 0
+  SampleShape alpha_shape;  // each size the sample's or 1, along which they are shared
+};
 struct SoftmaxNode {};
 struct DropoutNode {
   double rate;
@@ -73,8 +78,8 @@ struct AddNode {};
 
 template <class T>
 struct Node {
-  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, ActivationNode, SoftmaxNode, DropoutNode,
-               ReshapeNode, AddNode>
+  std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, ActivationNode, PReluNode<T>, SoftmaxNode,
+               DropoutNode, ReshapeNode, AddNode>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -90,6 +95,7 @@ class Graph {
   NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
   NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
   NodeId activation(NodeId x, const ActivationSpec& activation);
+  NodeId prelu(NodeId x, const PReluNode<T>& parameters, bool trainable = true);
   NodeId softmax(NodeId x);
   NodeId dropout(NodeId x, double rate, std::uint64_t key);
   NodeId reshape(NodeId x, SampleShape shape);

@@ -19,7 +19,8 @@ bool is_identity(const Node<T>& node, Mode mode) {
 template <class T>
 bool has_parameters(const Node<T>& node) {
   return std::holds_alternative<DenseNode<T>>(node.operation) ||
-         std::holds_alternative<BatchNormNode<T>>(node.operation);
+         std::holds_alternative<BatchNormNode<T>>(node.operation) ||
+         std::holds_alternative<PReluNode<T>>(node.operation);
 }
 
 // The nodes that the output depends on.

@@ -144,6 +144,7 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const DenseNode<T>& node) { dense_forward(builder, group, node); },
           [&](const BatchNormNode<T>& node) { batch_norm_forward(builder, group, node); },
           [&](const ActivationNode& node) { activation_forward(builder, group, node.activation); },
+          [&](const PReluNode<T>& node) { prelu_forward(builder, group, node); },
           [&](const SoftmaxNode&) { softmax_forward(builder, group); },
           [&](const DropoutNode& node) {
             dropout_step(builder, "dropout", node, builder.value(group.inputs[0]),
@@ -165,6 +166,7 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const DenseNode<T>& node) { dense_backward(builder, group, node); },
           [&](const BatchNormNode<T>& node) { batch_norm_backward(builder, group, node); },
           [&](const ActivationNode& node) { activation_backward(builder, group, node.activation); },
+          [&](const PReluNode<T>& node) { prelu_backward(builder, group, node); },
           [&](const SoftmaxNode&) { softmax_backward(builder, group); },
           [&](const DropoutNode& node) { dropout_backward(builder, group, node); },
           [&](const AddNode&) { add_backward(builder, group); },

@@ -71,6 +71,8 @@ std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
     } else if (const auto* norm = std::get_if<BatchNormNode<T>>(&node.operation)) {
       add(norm->gamma);
       add(norm->beta);
+    } else if (const auto* prelu = std::get_if<PReluNode<T>>(&node.operation)) {
+      add(prelu->alpha);
     }
   }
   return found;

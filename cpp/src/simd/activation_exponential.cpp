@@ -94,10 +94,18 @@ struct Elu {
 // 2017.
 struct Selu {
   static constexpr bool wide = true;
+  // The scale as a number below it and the rest, so that infinity times both has one sign.
+  template <class T>
+  static constexpr T scale_high =
+      static_cast<T>(selu_scale.high * (1 - (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52)));
+  template <class T>
+  static constexpr T scale_low =
+      static_cast<T>((selu_scale.high - static_cast<double>(scale_high<T>)) + selu_scale.low);
   template <class N>
   UNITGAIN_INLINE static Wide forward(Wide x, const Parameters&) {
     const N negative = number<N>(selu_scale_alpha) * expm1<N>(number<N>(negative_part(x)));
-    return choose(x >= 0.0, x * selu_scale.high, rounded(negative));
+    const Wide positive = multiply_add<double>(x, scale_high<double>, x * scale_low<double>);
+    return choose(x >= 0.0, positive, rounded(negative));
   }
   template <class N>
   UNITGAIN_INLINE static Wide derivative(Wide x, const Parameters&) {
@@ -116,7 +124,8 @@ struct Selu {
     constexpr auto low = static_cast<float>(selu_scale_alpha.high - static_cast<double>(factor));
     const Single e = quick_expm1(x);
     const Single negative = multiply_add<float>(factor, e, low * e);
-    return select<float>(x >= 0.0f, x * static_cast<float>(selu_scale.high), negative);
+    const Single positive = multiply_add<float>(x, scale_high<float>, x * scale_low<float>);
+    return select<float>(x >= 0.0f, positive, negative);
   }
   UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
     return select<float>(x > 0.0f, static_cast<float>(selu_scale.high),

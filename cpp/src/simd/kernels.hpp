@@ -74,6 +74,17 @@ struct ActivationKernels {
   const ActivationKernel<T>* row[activation_count];
 };
 
+// PReLU, with a slope for each element.
+template <class T>
+struct PreluKernels {
+  // y_i = x_i, or alpha_i x_i where x_i < 0; in place allowed.
+  void (*forward)(const T* x, const T* alpha, T* y, Index n);
+  // gradient = upstream where x > 0, else upstream * alpha; products = upstream * min(x, 0), which
+  // are the parts of alpha's gradient. Either may be null; gradient may equal x or upstream.
+  void (*gradient)(const T* x, const T* alpha, const T* upstream, T* gradient, T* products,
+                   Index n);
+};
+
 // Rows are contiguous: row i starts at i * cols.
 template <class T>
 struct SoftmaxKernels {
@@ -180,6 +191,7 @@ template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
   const ActivationKernels<T>* activation;
+  const PreluKernels<T>* prelu;
   const SoftmaxKernels<T>* softmax;
   const ColumnKernels<T>* column;
   const OptimizerKernels<T>* optimizer;
