@@ -22,9 +22,7 @@ using Single = Vec<float>;
 
 // exp(x) - 1 for x <= 0, and for NaN.
 UNITGAIN_INLINE Single quick_expm1(Single x) {
-  stdx::where(x > 0.0f, x) = 0.0f;
-  stdx::where(x < -expm1_table.limit, x) = -expm1_table.limit;
-  return piecewise(expm1_table, -x);
+  return piecewise(expm1_table, smaller(expm1_table.limit, larger(0.0f, -x)));
 }
 
 // factor exp(x), which comes to one rounding and a little; denormal results and infinity included.
@@ -32,8 +30,7 @@ UNITGAIN_INLINE Single quick_exp(Single x, Constant factor) {
   using F = Format<float>;
   const auto high = static_cast<float>(factor.high);
   const auto low = static_cast<float>(factor.high - static_cast<double>(high));
-  stdx::where(x < -110.0f, x) = -110.0f;
-  stdx::where(x > 95.0f, x) = 95.0f;
+  x = smaller(95.0f, larger(-110.0f, x));
   const Single shifted = multiply_add<float>(x, F::log2_e, F::round_shift);
   const Single n = shifted - F::round_shift;
   const Single r = multiply_add<float>(n, -F::ln2_low, multiply_add<float>(n, -F::ln2_high, x));
@@ -50,11 +47,9 @@ UNITGAIN_INLINE Partial quick_logistic(Single x) {
 
 // Above the table's limit log(1 + exp(-x)) is below a fifth of x's ulp, and so is its value there.
 UNITGAIN_INLINE Partial quick_softplus(Single x) {
-  Single a = absolute<float>(x), above = x;
-  stdx::where(x > softplus_tail_table.limit, a) = softplus_tail_table.limit;
-  stdx::where(x < 0.0f, above) = 0.0f;
+  const Single a = smaller(softplus_tail_table.limit, absolute<float>(x));
   const Single tail = piecewise(softplus_tail_table, a);
-  return {above + tail, x >= -softplus_tail_table.limit};
+  return {larger(0.0f, x) + tail, x >= -softplus_tail_table.limit};
 }
 
 #endif
@@ -296,8 +291,7 @@ struct Tanh {
   }
 #if defined(UNITGAIN_LOOKUP)
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
-    Single a = absolute<float>(x);
-    stdx::where(a > 9.7f, a) = 9.7f;  // from where on tanh rounds to 1
+    const Single a = smaller(9.7f, absolute<float>(x));  // from there on tanh rounds to 1
     return with_sign<float>(piecewise(tanh_table, a), x);
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
@@ -332,8 +326,7 @@ struct Softsign {
   }
 #if defined(UNITGAIN_LOOKUP)
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
-    Single a = absolute<float>(x);
-    stdx::where(a > 0x1p60f, a) = 0x1p60f;
+    const Single a = smaller(0x1p60f, absolute<float>(x));
     return with_sign<float>(a / (1.0f + a), x);
   }
   // The inverse r of 1 + |x|, with what the addition and the division lose, squared.

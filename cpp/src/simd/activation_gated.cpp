@@ -34,18 +34,17 @@ using Single = Vec<float>;
 // tail is nothing beside x, and its value at the limit serves.
 template <bool bounded, int degree>
 UNITGAIN_INLINE Partial quick_gated(const PiecewiseTable<degree>& pieces, Single x) {
-  Single a = absolute<float>(x), above = x;
-  if constexpr (bounded) stdx::where(x > pieces.limit, a) = pieces.limit;
-  stdx::where(x < 0.0f, above) = 0.0f;
+  Single a = absolute<float>(x);
+  if constexpr (bounded) a = smaller(pieces.limit, a);
   const Single tail = piecewise(pieces, a);
-  return {above - tail, bounded ? x >= -pieces.limit : a <= pieces.limit};
+  return {larger(0.0f, x) - tail, bounded ? x >= -pieces.limit : a <= pieces.limit};
 }
 
 // The derivative of such a function: f'(-a) from the table, and f'(a) = 1 - f'(-a).
 template <bool bounded, int degree>
 UNITGAIN_INLINE Partial quick_gated_slope(const PiecewiseTable<degree>& pieces, Single x) {
   Single a = absolute<float>(x);
-  if constexpr (bounded) stdx::where(x > pieces.limit, a) = pieces.limit;
+  if constexpr (bounded) a = smaller(pieces.limit, a);
   const Single below = piecewise(pieces, a);
   return {select<float>(x < 0.0f, below, 1.0f - below),
           bounded ? x >= -pieces.limit : a <= pieces.limit};
@@ -209,7 +208,8 @@ struct Mish {
     return {x * piecewise(mish_gate_table, x), absolute<float>(x) <= mish_gate_table.limit};
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
-    return {piecewise_linear_last(mish_slope_table, x), absolute<float>(x) <= mish_slope_table.limit};
+    return {piecewise_linear_last(mish_slope_table, x),
+            absolute<float>(x) <= mish_slope_table.limit};
   }
 #endif
 };

@@ -9,6 +9,9 @@
 //   lookup   values[index % 32] for each lane, the values being aligned to 64 bytes: one
 //   instruction
 //            where two registers hold them all.
+//   smaller, larger
+//            a < b ? a : b and a > b ? a : b, so b where either is NaN or both are 0: one
+//            instruction where GCC 12 makes a comparison and a blend.
 //   times_power_of_two
 //            a * 2^n for an integer n, rounded once, whatever the range of the result.
 #pragma once
@@ -61,6 +64,14 @@ UNITGAIN_INTRINSIC Floats reciprocal_estimate(Floats a) {
 UNITGAIN_INTRINSIC Floats lookup(const float* values, Integers index) {
   return std::bit_cast<Floats>(_mm512_permutex2var_ps(
       _mm512_load_ps(values), std::bit_cast<__m512i>(index), _mm512_load_ps(values + 16)));
+}
+UNITGAIN_INTRINSIC Floats smaller(Floats a, Floats b) {
+  return std::bit_cast<Floats>(
+      _mm512_maskz_min_ps(0xffff, std::bit_cast<__m512>(a), std::bit_cast<__m512>(b)));
+}
+UNITGAIN_INTRINSIC Floats larger(Floats a, Floats b) {
+  return std::bit_cast<Floats>(
+      _mm512_maskz_max_ps(0xffff, std::bit_cast<__m512>(a), std::bit_cast<__m512>(b)));
 }
 UNITGAIN_INTRINSIC Floats times_power_of_two(Floats a, Floats n) {
   return std::bit_cast<Floats>(
