@@ -7,9 +7,10 @@
 //   template <class N> Wide forward(Wide x, const Parameters&), and derivative alike.
 // Where the derivative follows from the output cheaply, there is
 //   template <class T> Vec<T> derivative_at_output(Vec<T> y, const Parameters&).
-// Variants with UNITGAIN_LOOKUP (AVX-512) have quicker ways for float, `quick_forward` and
-// `quick_derivative`: either for every x, or for most, with a mask that says where. The rest then
-// takes the wide formula, lane by lane, so that a result depends on its x alone.
+// There may be quicker ways for float, `quick_forward` and `quick_derivative`: either for every x,
+// or for most, with a mask that says where; the rest then takes the wide formula, lane by lane, so
+// that a result depends on its x alone. Variants with UNITGAIN_LOOKUP (AVX-512) have them for all
+// (tables, simd/piecewise.hpp), the others for the commonest (simd/activation_single.hpp).
 #pragma once
 
 #include "simd/activation_rows.hpp"

@@ -1,6 +1,7 @@
 // The activations made of one exponential: the ELU family, exp, the logistic function and its
 // relatives, and softsign, which has their shape.
 #include "simd/activation.hpp"
+#include "simd/activation_single.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
@@ -17,8 +18,6 @@ UNITGAIN_INLINE Wide negative_part(Wide x) {
 }
 
 #if defined(UNITGAIN_LOOKUP)
-
-using Single = Vec<float>;
 
 // exp(x) - 1 for x <= 0, and for NaN.
 UNITGAIN_INLINE Single quick_expm1(Single x) {
@@ -82,6 +81,10 @@ struct Elu {
   UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters& p) {
     return select<float>(x > 0.0f, 1.0f, quick_exp(x, {p.value[0], 0.0}));
   }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters& p) {
+    return select<float>(x >= 0.0f, x, single_expm1(x, p.value[0]));
+  }
 #endif
 };
 
@@ -125,6 +128,11 @@ struct Selu {
   UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
     return select<float>(x > 0.0f, static_cast<float>(selu_scale.high),
                          quick_exp(x, selu_scale_alpha));
+  }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    const Single positive = multiply_add<float>(x, scale_high<float>, x * scale_low<float>);
+    return select<float>(x >= 0.0f, positive, single_expm1(x, selu_scale_alpha.high));
   }
 #endif
 };
@@ -218,6 +226,10 @@ struct Sigmoid {
     const Single a = absolute<float>(x);
     return {piecewise(logistic_slope_table, a), a <= logistic_slope_table.limit};
   }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return single_sigmoid(x);
+  }
 #endif
 };
 
@@ -246,6 +258,10 @@ struct Softplus {
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     return quick_logistic(x);
   }
+#else
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return single_sigmoid(x);
+  }
 #endif
 };
 
@@ -266,6 +282,10 @@ struct LogSigmoid {
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     return quick_logistic(-x);
+  }
+#else
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return single_sigmoid(-x);
   }
 #endif
 };
@@ -297,6 +317,10 @@ struct Tanh {
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     const Single a = absolute<float>(x);
     return {piecewise(tanh_slope_table, a), a <= tanh_slope_table.limit};
+  }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return single_tanh(x);
   }
 #endif
 };

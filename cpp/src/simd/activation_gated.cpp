@@ -2,6 +2,7 @@
 // cross zero where the gate's fall outweighs the gate; around that root each is (x - root) times a
 // polynomial, elsewhere a form in which nothing cancels by more than the distance to the root.
 #include "simd/activation.hpp"
+#include "simd/activation_single.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
@@ -27,8 +28,6 @@ UNITGAIN_INLINE Wide unless_near_root(Wide x, Wide y, Constant root, double radi
 }
 
 #if defined(UNITGAIN_LOOKUP)
-
-using Single = Vec<float>;
 
 // max(x, 0) - a g(a), a = |x|, from the table of a g(a). `bounded`: above the table's limit the
 // tail is nothing beside x, and its value at the limit serves.
@@ -96,6 +95,10 @@ struct Silu {
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     return quick_gated_slope<false>(silu_slope_table, x);
+  }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return single_silu(x);
   }
 #endif
 };
