@@ -1,4 +1,4 @@
-"""Element-wise activations, one pass over an array."""
+"""Element-wise activations and their gradients, one pass over an array, and a plain copy."""
 
 from __future__ import annotations
 
@@ -9,77 +9,77 @@ import numpy as np
 
 import unitgain as ug
 
+from .activation_peers import NUMPY, NUMPY_SLOPES, jax_forward, torch_backward, torch_forward
 from .case import OURS, REFERENCE, Array, Case, Contender, Trial
 
-NAMES = ("relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu")
-SIZES = (4096, 1 << 20)  # one fits in L1, the other in no cache below L2
+NAMES = tuple(NUMPY)
+SIZES = ((128, 256), (1024, 1024), (8192, 1024))  # in L2, in no cache below L3, in none
+DOUBLES = ("sigmoid", "tanh", "gelu")
 
-# Both libraries promise a few units in the last place for each value, exponentials included; elu
-# and selu lose up to two more where NumPy has to subtract, and silu where it multiplies.
-TOLERANCE_IN_EPSILONS = 16
-
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
-
-def _sigmoid(x: Array, out: Array) -> Array:
-    np.negative(x, out=out)
-    np.exp(out, out=out)
-    out += 1
-    return np.reciprocal(out, out=out)
-
-
-def _leaky_relu(x: Array, out: Array) -> Array:
-    np.multiply(x, x.dtype.type(0.2), out=out)
-    return np.maximum(out, x, out=out)
-
-
-def _elu(x: Array, out: Array) -> Array:
-    np.minimum(x, 0, out=out)
-    np.expm1(out, out=out)
-    np.copyto(out, x, where=x > 0)
-    return out
-
-
-def _selu(x: Array, out: Array) -> Array:
-    np.minimum(x, 0, out=out)
-    np.expm1(out, out=out)
-    out *= x.dtype.type(SELU_ALPHA)
-    np.copyto(out, x, where=x > 0)
-    out *= x.dtype.type(SELU_SCALE)
-    return out
-
-
-def _silu(x: Array, out: Array) -> Array:
-    return np.multiply(x, _sigmoid(x, out), out=out)
-
-
-NUMPY: dict[str, Callable[[Array, Array], Array]] = {
-    "relu": lambda x, out: np.maximum(x, 0, out=out),
-    "leaky_relu": _leaky_relu,
-    "elu": _elu,
-    "selu": _selu,
-    "sigmoid": _sigmoid,
-    "tanh": lambda x, out: np.tanh(x, out=out),
-    "silu": _silu,
-}
+# Both libraries promise a few units in the last place for each value; NumPy's plain formulas lose
+# some more where they subtract, and its erf 1.5e-7.
+TOLERANCE = {"float32": 16 * float(np.finfo(np.float32).eps), "float64": 1e-6}
 
 
 def cases() -> list[Case]:
-    """Return every activation by size in float32, and two in float64."""
-    single = [_case(name, size, np.float32) for name in NAMES for size in SIZES]
-    return [*single, *(_case(name, SIZES[1], np.float64) for name in ("sigmoid", "tanh"))]
+    """Return every activation and gradient by size in float32, a few in float64, and copies."""
+    single = [
+        case(name, shape, np.float32)
+        for case in (_forward, _gradient)
+        for name in NAMES
+        for shape in SIZES
+    ]
+    double = [
+        case(name, SIZES[1], np.float64) for case in (_forward, _gradient) for name in DOUBLES
+    ]
+    return [*(_copy(shape) for shape in SIZES), *single, *double]
 
 
-def _case(name: str, size: int, dtype: Any) -> Case:
-    type_name = np.dtype(dtype).name
+def _values(shape: tuple[int, int], dtype: Any) -> tuple[Array, Array]:
+    rng = np.random.default_rng(0)
+    return rng.normal(scale=2, size=shape).astype(dtype), rng.standard_normal(shape).astype(dtype)
 
+
+def _label(shape: tuple[int, int]) -> str:
+    return f"{shape[0]}x{shape[1]}"
+
+
+def _copy(shape: tuple[int, int]) -> Case:
     def prepare() -> Trial:
-        x = np.random.default_rng(0).normal(scale=2, size=size).astype(dtype)
+        x, _ = _values(shape, np.float32)
+
+        def unitgain() -> Contender:
+            out = np.empty_like(x)
+            return Contender.of(lambda: ug.activations.linear(x, out=out))
+
+        def numpy() -> Contender:
+            out = np.empty_like(x)
+
+            def run() -> Array:
+                np.copyto(out, x)
+                return out
+
+            return Contender.of(run)
+
+        def torch() -> Contender:
+            import torch
+
+            values, result = torch.from_numpy(x), torch.empty(shape)
+            return Contender.of(lambda: result.copy_(values))
+
+        return Trial({OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}, 0.0)
+
+    name = _label(shape)
+    return Case(f"activations/copy/float32/{name}", f"a copy of {name} values, float32", prepare)
+
+
+def _forward(name: str, shape: tuple[int, int], dtype: Any) -> Case:
+    def prepare() -> Trial:
+        x, _ = _values(shape, dtype)
 
         def unitgain() -> Contender:
             activation, out = getattr(ug.activations, name), np.empty_like(x)
-            slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
-            return Contender.of(lambda: activation(x, out=out, **slope))
+            return Contender.of(lambda: activation(x, out=out))
 
         def numpy() -> Contender:
             activation, out = NUMPY[name], np.empty_like(x)
@@ -87,30 +87,60 @@ def _case(name: str, size: int, dtype: Any) -> Case:
 
         def torch() -> Contender:
             import torch
-            from torch.nn import functional
 
-            activation = getattr(torch, name, None) or getattr(functional, name)
-            slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
-            values = torch.from_numpy(x)
-
-            @torch.inference_mode()
-            def run() -> Any:
-                return activation(values, **slope)
-
-            return Contender.of(run)
+            activation, values = torch_forward(name), torch.from_numpy(x)
+            return Contender.of(torch.inference_mode()(lambda: activation(values)))
 
         def jax() -> Contender:
             from .jax_network import jax
 
-            slope = {"negative_slope": 0.2} if name == "leaky_relu" else {}
-            function = getattr(jax.nn, name)
-            activation = jax.jit(lambda values: function(values, **slope))
-            values = jax.device_put(x)
+            activation, values = jax.jit(jax_forward(name)), jax.device_put(x)
             return Contender.of(lambda: activation(values).block_until_ready())
 
         contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
-        return Trial(contenders, TOLERANCE_IN_EPSILONS * float(np.finfo(dtype).eps))
+        return Trial(contenders, TOLERANCE[np.dtype(dtype).name])
 
-    title = f"{name} of {size} values, {type_name}"
-    quick = name == "tanh" and dtype == np.float32
-    return Case(f"activations/{name}/{type_name}/{size}", title, prepare, quick=quick)
+    return _case(name, shape, dtype, prepare)
+
+
+def _gradient(name: str, shape: tuple[int, int], dtype: Any) -> Case:
+    def prepare() -> Trial:
+        x, upstream = _values(shape, dtype)
+
+        def unitgain() -> Contender:
+            return Contender.of(lambda: ug.activations.gradient(name, x, upstream))
+
+        def numpy() -> Contender:
+            slope, out = NUMPY_SLOPES[name], np.empty_like(x)
+            return Contender.of(lambda: np.multiply(slope(x), upstream, out=out))
+
+        def torch() -> Contender:
+            import torch
+
+            with torch.inference_mode():
+                backward = torch_backward(name, torch.from_numpy(x), torch.from_numpy(upstream))
+            return Contender.of(torch.inference_mode()(backward))
+
+        def jax() -> Contender:
+            from .jax_network import jax
+
+            function = jax_forward(name)
+            gradient = jax.jit(lambda value, above: jax.vjp(function, value)[1](above)[0])
+            values, above = jax.device_put(x), jax.device_put(upstream)
+            return Contender.of(lambda: gradient(values, above).block_until_ready())
+
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
+        return Trial(contenders, TOLERANCE[np.dtype(dtype).name])
+
+    return _case(f"{name} gradient", shape, dtype, prepare)
+
+
+def _case(name: str, shape: tuple[int, int], dtype: Any, prepare: Callable[[], Trial]) -> Case:
+    kind, size = np.dtype(dtype).name, _label(shape)
+    quick = name == "tanh" and dtype == np.float32 and shape != SIZES[2]
+    return Case(
+        f"activations/{name.replace(' ', '_')}/{kind}/{size}",
+        f"{name} of {size} values, {kind}",
+        prepare,
+        quick=quick,
+    )

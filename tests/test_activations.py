@@ -219,6 +219,44 @@ def test_symmetries(dtype):
     np.testing.assert_array_equal(activations.log_sigmoid(x), -activations.softplus(-x))
 
 
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("shape", [(5, 1), (700, 3), (40, 300), (3, 4, 5), (0, 4)])
+def test_prelu_and_its_gradients(dtype, shape):
+    rng = np.random.default_rng(12)
+    x, upstream = rng.standard_normal((2, *shape)).astype(dtype)
+    for alpha_shape in (shape[-1:], shape[1:], ()):
+        alpha = rng.uniform(0, 1, alpha_shape).astype(dtype)
+        y = activations.prelu(x, alpha)
+        np.testing.assert_array_equal(y, np.where(x > 0, x, alpha * x))
+        out = np.empty_like(x)
+        assert activations.prelu(x, alpha, out=out) is out
+        np.testing.assert_array_equal(out, y)
+        dx, dalpha = activations.gradient("prelu", x, upstream, alpha=alpha)
+        np.testing.assert_array_equal(dx, upstream * np.where(x > 0, dtype(1), alpha))
+        axes = tuple(range(x.ndim - alpha.ndim))
+        parts = np.where(x > 0, 0, upstream.astype(np.float64) * x)
+        tolerance = 2 * np.finfo(dtype).eps
+        bound = tolerance * np.abs(parts).sum(axes)
+        assert dalpha.shape == alpha.shape
+        assert (np.abs(dalpha - parts.sum(axes)) <= bound).all()
+        with ug.threads(3):
+            np.testing.assert_array_equal(
+                activations.gradient("prelu", x, upstream, alpha=alpha)[1], dalpha
+            )
+
+
+def test_prelu_refuses_what_does_not_fit():
+    x = np.ones((2, 3))
+    with pytest.raises(ValueError, match=r"alpha has shape \(2,\), expected the last sizes of x"):
+        activations.prelu(x, np.ones(2))
+    with pytest.raises(TypeError, match="alpha has dtype float32, but x has float64"):
+        activations.prelu(x, np.ones(3, np.float32))
+    with pytest.raises(ValueError, match=r"out has shape \(3,\)"):
+        activations.prelu(x, np.ones(3), out=np.ones(3))
+    with pytest.raises(ValueError, match=r"upstream has shape \(3,\)"):
+        activations.gradient("prelu", x, np.ones(3), alpha=np.ones(3))
+
+
 views = {
     "transposed": lambda a: a.T,
     "reversed": lambda a: a[::-1, ::-1],

@@ -36,9 +36,10 @@ ActivationSpec spec_of(std::string_view name, const py::dict& parameters) {
   return specialized(spec);
 }
 
-py::array activation(std::string_view name, const py::array& given, const py::object& out,
+py::array activation(std::string_view name, const py::object& object, const py::object& out,
                      const py::dict& parameters) {
   const ActivationSpec spec = spec_of(name, parameters);
+  const py::array given = as_float_array(object);
   return dispatch_float(given, "x", [&](auto zero) {
     using T = decltype(zero);
     const py::array x = viewable(given);
@@ -61,10 +62,12 @@ py::array activation(std::string_view name, const py::array& given, const py::ob
   });
 }
 
-py::array activation_gradient(std::string_view name, const py::array& given_x,
-                              const py::array& given_upstream, const py::object& out,
+py::array activation_gradient(std::string_view name, const py::object& x_object,
+                              const py::object& upstream_object, const py::object& out,
                               const py::dict& parameters) {
   const ActivationSpec spec = spec_of(name, parameters);
+  const py::array given_x = as_float_array(x_object);
+  const py::array given_upstream = as_float_array(upstream_object);
   return dispatch_float(given_x, "x", [&](auto zero) {
     using T = decltype(zero);
     require_same(given_upstream, "upstream", given_x);
@@ -89,58 +92,114 @@ py::array activation_gradient(std::string_view name, const py::array& given_x,
   });
 }
 
-Index row_length(const py::array& x) {
-  if (x.ndim() == 0) throw ValueError("softmax needs at least one dimension, but x has none");
-  return x.shape(x.ndim() - 1);
+// An array as a stack of `outer` matrices of `length` rows and `inner` columns, the function running
+// down each column.
+struct AxisShape {
+  Index outer, length, inner;
+};
+
+AxisShape along_axis(const py::array& x, const std::string& name, py::ssize_t axis) {
+  const py::ssize_t dimensions = x.ndim();
+  if (dimensions == 0) {
+    throw ValueError(name + " needs at least one dimension, but x has none");
+  }
+  if (axis < -dimensions || axis >= dimensions) {
+    throw ValueError("axis is " + std::to_string(axis) + ", but the array has " +
+                     std::to_string(dimensions) + " dimensions");
+  }
+  if (axis < 0) axis += dimensions;
+  AxisShape shape = {1, x.shape(axis), 1};
+  for (py::ssize_t d = 0; d < axis; ++d) shape.outer *= x.shape(d);
+  for (py::ssize_t d = axis + 1; d < dimensions; ++d) shape.inner *= x.shape(d);
+  return shape;
 }
 
-py::array c_order(const py::array& array) {
-  if (are_flat({array})) return array;
-  return py::module_::import("numpy").attr("ascontiguousarray")(array);
+// Softmax or log-softmax, and its gradient from its own values.
+template <class T>
+struct AxisFunction {
+  void (*forward)(const runtime::Team&, const T*, T*, Index, Index, Index);
+  void (*gradient)(const runtime::Team&, const T*, const T*, T*, Index, Index, Index);
+};
+
+template <class T>
+AxisFunction<T> axis_function(const std::string& name) {
+  if (name == "softmax") return {&ops::softmax<T>, &ops::softmax_gradient<T>};
+  if (name == "log_softmax") return {&ops::log_softmax<T>, &ops::log_softmax_gradient<T>};
+  throw ValueError("unknown function '" + name + "', expected softmax or log_softmax");
 }
 
-py::array softmax(const py::array& x, const py::object& out) {
-  const Index cols = row_length(x);
-  const Index rows = cols == 0 ? 0 : x.size() / cols;
-  return dispatch_float(x, "x", [&](auto zero) {
+// An array as a kernel for contiguous arrays finds it: where it lies if it is one, else copied to
+// where the result goes, over which the kernel can run in place.
+template <class T>
+class Operand {
+ public:
+  Operand(const py::array& array, const py::array& copy)
+      : data_(static_cast<const T*>(array.data())) {
+    if (!are_flat({array})) walk_ = walk_through<2>({array, copy});
+  }
+  // The data, once every member of the team has copied its share and met the others.
+  const T* ready(const runtime::Team& team, T* copy) const {
+    if (!walk_) return data_;
+    ops::activation<T>(team, {Activation::linear, {}}, *walk_, data_, copy);
+    return copy;
+  }
+
+ private:
+  const T* data_;
+  std::optional<ops::Walk<2>> walk_;
+};
+
+py::array along(const std::string& name, const py::object& object, py::ssize_t axis,
+                const py::object& out) {
+  const py::array given = as_float_array(object);
+  const AxisShape shape = along_axis(given, name, axis);
+  return dispatch_float(given, "x", [&](auto zero) {
     using T = decltype(zero);
-    const py::array input = c_order(x);
-    Result output(out, x, {input}, Layout::c);
-    const T* from = static_cast<const T*>(input.data());
-    T* to = static_cast<T*>(output.data());
+    const AxisFunction<T> function = axis_function<T>(name);
+    const py::array x = viewable(given);
+    Result result(out, x, {x}, Layout::c);
+    const Operand<T> operand(x, result.array());
+    T* to = static_cast<T*>(result.data());
     {
       const py::gil_scoped_release release;
-      runtime::parallel(
-          runtime::threads_for(static_cast<double>(x.size()) + 20.0 * static_cast<double>(rows)),
-          [&](const runtime::Team& team) { ops::softmax<T>(team, from, to, rows, cols); });
+      runtime::parallel(runtime::threads_for(ops::softmax_work(shape.outer * shape.inner, shape.length)), [&](const runtime::Team& team) {
+        const T* from = operand.ready(team, to);
+        team.barrier();
+        function.forward(team, from, to, shape.outer, shape.length, shape.inner);
+      });
     }
-    return output.finish();
+    return result.finish();
   });
 }
 
-py::array softmax_gradient(const py::array& x, const py::array& upstream, const py::object& out) {
-  const Index cols = row_length(x);
-  const Index rows = cols == 0 ? 0 : x.size() / cols;
-  return dispatch_float(x, "x", [&](auto zero) {
+py::array gradient_along(const std::string& name, const py::object& x_object,
+                         const py::object& upstream_object, py::ssize_t axis) {
+  const py::array given_x = as_float_array(x_object);
+  const py::array given_upstream = as_float_array(upstream_object);
+  const AxisShape shape = along_axis(given_x, name, axis);
+  return dispatch_float(given_x, "x", [&](auto zero) {
     using T = decltype(zero);
-    require_same(upstream, "upstream", x);
-    const py::array input = c_order(x), above = c_order(upstream);
-    py::array saved = new_array(x.dtype(), shape_of(x));
-    Result output(out, x, {input, above}, Layout::c);
-    const T* from = static_cast<const T*>(input.data());
-    const T* up = static_cast<const T*>(above.data());
-    T* kept = static_cast<T*>(saved.mutable_data());
-    T* to = static_cast<T*>(output.data());
+    require_same(given_upstream, "upstream", given_x);
+    const AxisFunction<T> function = axis_function<T>(name);
+    const py::array x = viewable(given_x), upstream = viewable(given_upstream);
+    py::array values = new_array<T>(shape_of(x)), result = new_array<T>(shape_of(x));
+    const Operand<T> input(x, values), above(upstream, result);
+    T *kept = static_cast<T*>(values.mutable_data()), *to = static_cast<T*>(result.mutable_data());
     {
       const py::gil_scoped_release release;
-      runtime::parallel(runtime::threads_for(2.0 * static_cast<double>(x.size()) +
-                                             40.0 * static_cast<double>(rows)),
+      runtime::parallel(runtime::threads_for(2 * ops::softmax_work(shape.outer * shape.inner, shape.length), 3),
                         [&](const runtime::Team& team) {
-                          ops::softmax<T>(team, from, kept, rows, cols);
-                          ops::softmax_gradient<T>(team, kept, up, to, rows, cols);
+                          const T* from = input.ready(team, kept);
+                          const T* up = above.ready(team, to);
+                          team.barrier();
+                          function.forward(team, from, kept, shape.outer, shape.length,
+                                           shape.inner);
+                          team.barrier();
+                          function.gradient(team, kept, up, to, shape.outer, shape.length,
+                                            shape.inner);
                         });
     }
-    return output.finish();
+    return result;
   });
 }
 
@@ -163,14 +222,15 @@ void bind_activations(py::module_& module) {
       [](std::string_view name, const py::dict& parameters) { spec_of(name, parameters); },
       py::arg("name"), py::arg("parameters") = py::dict(),
       "Raise unless there is an activation of that name that takes these parameters.");
-  module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("out"),
-             py::arg("parameters"), "The activation function `name` of every element of x.");
+  module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("out") = py::none(),
+             py::arg("parameters") = py::dict(), "The activation function `name` of every element of x.");
   module.def("activation_gradient", &activation_gradient, py::arg("name"), py::arg("x"),
-             py::arg("upstream"), py::arg("out"), py::arg("parameters"),
+             py::arg("upstream"), py::arg("out") = py::none(), py::arg("parameters") = py::dict(),
              "upstream times the derivative at x of the activation function `name`.");
-  module.def("softmax", &softmax, py::arg("x"), py::arg("out"), "Softmax along the last axis.");
-  module.def("softmax_gradient", &softmax_gradient, py::arg("x"), py::arg("upstream"),
-             py::arg("out"), "The gradient at x of softmax along the last axis.");
+  module.def("along_axis", &along, py::arg("name"), py::arg("x"), py::arg("axis"),
+             py::arg("out") = py::none(), "softmax or log_softmax along an axis.");
+  module.def("gradient_along_axis", &gradient_along, py::arg("name"), py::arg("x"),
+             py::arg("upstream"), py::arg("axis"), "The gradient at x of along_axis.");
 }
 
 }  // namespace unitgain::bindings

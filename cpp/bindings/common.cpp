@@ -21,6 +21,13 @@ py::array as_array(const py::handle& object) {
   return py::module_::import("numpy").attr("asarray")(object);
 }
 
+py::array as_float_array(const py::handle& object) {
+  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+  const py::module_ numpy = py::module_::import("numpy");
+  if (py::isinstance(object, numpy.attr("generic"))) return numpy.attr("asarray")(object);
+  return numpy.attr("asarray")(object, numpy.attr("float64"));
+}
+
 bool is_viewable(const py::array& array) {
   if (!(array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) return false;
   for (py::ssize_t d = 0; d < array.ndim(); ++d) {

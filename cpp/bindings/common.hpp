@@ -26,6 +26,10 @@ bool is_float32(const py::array& array, const char* name);
 // numpy.asarray: lists and scalars become float64 arrays, arrays stay what they are.
 py::array as_array(const py::handle& object);
 
+// The same for a function whose numbers have no other type: lists become float64, and so do Python's
+// own numbers.
+py::array as_float_array(const py::handle& object);
+
 // Whether the array's strides are whole elements and its data aligned, so that a view can describe
 // it.
 bool is_viewable(const py::array& array);
@@ -66,6 +70,7 @@ py::array_t<T> new_array(const std::vector<py::ssize_t>& shape) {
 void bind_runtime(py::module_& module);
 void bind_ops(py::module_& module);
 void bind_activations(py::module_& module);
+void bind_prelu(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_random(py::module_& module);
 void bind_losses(py::module_& module);

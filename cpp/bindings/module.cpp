@@ -20,6 +20,7 @@ PYBIND11_MODULE(_native, module) {
   unitgain::bindings::bind_runtime(module);
   unitgain::bindings::bind_ops(module);
   unitgain::bindings::bind_activations(module);
+  unitgain::bindings::bind_prelu(module);
   unitgain::bindings::bind_linalg(module);
   unitgain::bindings::bind_random(module);
   unitgain::bindings::bind_optimizer_types(module);

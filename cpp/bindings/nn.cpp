@@ -251,6 +251,12 @@ void bind_graph(py::module_& module) {
             return g.activation(x, specialized(spec));
           },
           py::arg("x"), py::arg("name"), py::arg("parameters") = std::vector<double>{})
+      .def(
+          "prelu",
+          [](Graph<T>& g, NodeId x, ParameterPtr<T> alpha, Index rows, Index cols, bool trainable) {
+            return g.prelu(x, {std::move(alpha), {rows, cols}}, trainable);
+          },
+          py::arg("x"), py::arg("alpha"), py::arg("rows"), py::arg("cols"), py::arg("trainable"))
       .def("softmax", &Graph<T>::softmax, py::arg("x"))
       .def(
           "noise",

@@ -31,7 +31,9 @@ __all__ = [
     "leaky_relu",
     "linear",
     "log_sigmoid",
+    "log_softmax",
     "mish",
+    "prelu",
     "relu",
     "relu6",
     "rrelu",
@@ -56,18 +58,17 @@ def _array(x: npt.ArrayLike) -> Array:
 
 
 def _apply(name: str, x: npt.ArrayLike, out: Array | None, **parameters: float) -> Array:
-    result: Array = _native.activation(name, _array(x), out, parameters)
-    return result
+    return _native.activation(name, x, out, parameters)
 
 
 def linear(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return a copy of ``x``."""
-    return _apply("linear", x, out)
+    return _native.activation("linear", x, out)
 
 
 def step(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return 1 where ``x >= 0`` and 0 elsewhere. Its gradient is 0."""
-    return _apply("step", x, out)
+    return _native.activation("step", x, out)
 
 
 def relu(
@@ -90,6 +91,8 @@ def relu(
     Source: Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML
     2010.
     """
+    if negative_slope == 0 and max_value is None and threshold == 0:
+        return _native.activation("relu", x, out)
     bound = math.inf if max_value is None else max_value
     return _apply(
         "relu", x, out, negative_slope=negative_slope, max_value=bound, threshold=threshold
@@ -101,7 +104,7 @@ def relu6(x: npt.ArrayLike, out: Array | None = None) -> Array:
 
     Source: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
-    return _apply("relu6", x, out)
+    return _native.activation("relu6", x, out)
 
 
 def leaky_relu(x: npt.ArrayLike, out: Array | None = None, *, negative_slope: float = 0.2) -> Array:
@@ -148,7 +151,7 @@ def rrelu(
     if not training:
         return leaky_relu(x, out, negative_slope=sum(slopes) / 2)
     drawn = _native.noise("rrelu", slopes, _array(x), *random.key_and_stream(seed))
-    return drawn if out is None else _apply("linear", drawn, out)
+    return drawn if out is None else _native.activation("linear", drawn, out)
 
 
 def checked_slopes(lower: float, upper: float) -> tuple[float, float]:
@@ -182,7 +185,7 @@ def selu(x: npt.ArrayLike, out: Array | None = None) -> Array:
     Source: Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", NIPS
     2017.
     """
-    return _apply("selu", x, out)
+    return _native.activation("selu", x, out)
 
 
 def celu(x: npt.ArrayLike, out: Array | None = None, *, alpha: float = 1.0) -> Array:
@@ -198,12 +201,12 @@ def celu(x: npt.ArrayLike, out: Array | None = None, *, alpha: float = 1.0) -> A
 
 def exponential(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return ``exp(x)``."""
-    return _apply("exponential", x, out)
+    return _native.activation("exponential", x, out)
 
 
 def sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return ``1 / (1 + exp(-x))``."""
-    return _apply("sigmoid", x, out)
+    return _native.activation("sigmoid", x, out)
 
 
 def hard_sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -211,12 +214,12 @@ def hard_sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
 
     Source: Courbariaux, Bengio and David, "BinaryConnect", NIPS 2015.
     """
-    return _apply("hard_sigmoid", x, out)
+    return _native.activation("hard_sigmoid", x, out)
 
 
 def log_sigmoid(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return ``log(sigmoid(x))``, which is ``-softplus(-x)``."""
-    return _apply("log_sigmoid", x, out)
+    return _native.activation("log_sigmoid", x, out)
 
 
 def softplus(x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -225,12 +228,12 @@ def softplus(x: npt.ArrayLike, out: Array | None = None) -> Array:
     Source: Dugas, Bengio, Belisle, Nadeau and Garcia, "Incorporating second-order functional
     knowledge for better option pricing", NIPS 2000.
     """
-    return _apply("softplus", x, out)
+    return _native.activation("softplus", x, out)
 
 
 def tanh(x: npt.ArrayLike, out: Array | None = None) -> Array:
     """Return the hyperbolic tangent."""
-    return _apply("tanh", x, out)
+    return _native.activation("tanh", x, out)
 
 
 def softsign(x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -239,7 +242,7 @@ def softsign(x: npt.ArrayLike, out: Array | None = None) -> Array:
     Source: Turian, Bergstra and Bengio, "Quadratic features and deep architectures for chunking",
     NAACL 2009.
     """
-    return _apply("softsign", x, out)
+    return _native.activation("softsign", x, out)
 
 
 def silu(x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -248,7 +251,7 @@ def silu(x: npt.ArrayLike, out: Array | None = None) -> Array:
     Source: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016; Ramachandran, Zoph
     and Le, "Searching for activation functions", 2017.
     """
-    return _apply("silu", x, out)
+    return _native.activation("silu", x, out)
 
 
 swish = silu
@@ -259,7 +262,7 @@ def hard_silu(x: npt.ArrayLike, out: Array | None = None) -> Array:
 
     Source: Howard and others, "Searching for MobileNetV3", ICCV 2019.
     """
-    return _apply("hard_silu", x, out)
+    return _native.activation("hard_silu", x, out)
 
 
 hard_swish = hard_silu
@@ -280,7 +283,7 @@ def gelu_tanh(x: npt.ArrayLike, out: Array | None = None) -> Array:
 
     Source: Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016.
     """
-    return _apply("gelu_tanh", x, out)
+    return _native.activation("gelu_tanh", x, out)
 
 
 def mish(x: npt.ArrayLike, out: Array | None = None) -> Array:
@@ -288,7 +291,71 @@ def mish(x: npt.ArrayLike, out: Array | None = None) -> Array:
 
     Source: Misra, "Mish: a self regularized non-monotonic activation function", BMVC 2020.
     """
-    return _apply("mish", x, out)
+    return _native.activation("mish", x, out)
+
+
+def prelu(x: npt.ArrayLike, alpha: npt.ArrayLike, out: Array | None = None) -> Array:
+    """Return ``x`` where it is positive and ``alpha * x`` elsewhere.
+
+    Args:
+        x: an array of any shape.
+        alpha: the slopes, of a shape that the last axes of ``x`` have, and of ``x``'s dtype.
+        out: where to write the result, of ``x``'s shape and dtype; None for a new array.
+
+    Raises:
+        ValueError: if ``alpha`` or ``out`` does not fit ``x``.
+        TypeError: if a dtype is not float32 or float64, or differs from ``x``'s.
+
+    Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+
+    >>> prelu([[-2.0, -2.0], [1.0, -1.0]], [0.5, 0.1]).tolist()
+    [[-1.0, -0.2], [1.0, -0.1]]
+    """
+    array, slopes = _with_slopes(_array(x), alpha)
+    if out is not None:
+        _require_like("out", out, array)
+    result = np.empty(array.shape, array.dtype)
+    _native.prelu(array, slopes, result)
+    if out is None:
+        return result
+    np.copyto(out, result)
+    return out
+
+
+def _prelu_gradient(x: Array, upstream: Array, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+    array, slopes = _with_slopes(x, alpha)
+    _require_like("upstream", upstream, array)
+    gradient_x = np.empty(array.shape, array.dtype)
+    gradient_alpha = np.empty(slopes.shape, slopes.dtype)
+    _native.prelu_gradient(
+        array, slopes, np.ascontiguousarray(upstream), gradient_x, gradient_alpha
+    )
+    return gradient_x, gradient_alpha
+
+
+def _with_slopes(x: Array, alpha: npt.ArrayLike) -> tuple[Array, Array]:
+    if x.dtype not in (np.float32, np.float64):
+        raise TypeError(f"x has dtype {x.dtype}, expected float32 or float64")
+    if isinstance(alpha, np.ndarray | np.generic):
+        slopes = np.asarray(alpha)
+    else:
+        slopes = np.asarray(alpha, x.dtype)
+    if slopes.dtype != x.dtype:
+        raise TypeError(f"alpha has dtype {slopes.dtype}, but x has {x.dtype}")
+    if slopes.ndim > x.ndim or x.shape[x.ndim - slopes.ndim :] != slopes.shape:
+        raise ValueError(
+            f"alpha has shape {slopes.shape}, expected the last sizes of x, which has {x.shape}"
+        )
+    return np.require(x, requirements=["C", "A"]), np.require(slopes, requirements=["C", "A"])
+
+
+def _require_like(name: str, array: object, x: Array) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be an array")
+    if array.dtype != x.dtype:
+        raise TypeError(f"{name} has dtype {array.dtype}, but x has {x.dtype}")
+    if array.shape != x.shape:
+        raise ValueError(f"{name} has shape {array.shape}, but x has {x.shape}")
 
 
 def softmax(x: npt.ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
@@ -300,27 +367,27 @@ def softmax(x: npt.ArrayLike, axis: int = -1, out: Array | None = None) -> Array
     Raises:
         ValueError: if ``x`` has no such axis.
     """
-    array = _array(x)
-    if axis == -1:
-        last: Array = _native.softmax(array, out)
-        return last
-    if out is None:
-        out = np.empty(array.shape, array.dtype)
-    _native.softmax(_axis_last(array, axis), _axis_last(out, axis))
-    return out
+    return _native.along_axis("softmax", x, axis, out)
 
 
-def _axis_last(array: Array, axis: int) -> Array:
-    if not -array.ndim <= axis < array.ndim:
-        raise ValueError(f"axis is {axis}, but the array has {array.ndim} dimensions")
-    return np.moveaxis(array, axis, -1)
+def log_softmax(x: npt.ArrayLike, axis: int = -1, out: Array | None = None) -> Array:
+    """Return ``x - log(sum(exp(x)))``, the sum being along ``axis``: the logarithm of softmax.
+
+    Nothing overflows or is rounded to 0 on the way. Entries of -inf stay -inf; NaN, +inf, or
+    nothing but -inf along the axis gives NaN.
+
+    Raises:
+        ValueError: if ``x`` has no such axis.
+    """
+    return _native.along_axis("log_softmax", x, axis, out)
 
 
-def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters: Any) -> Array:
+def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters: Any) -> Any:
     """Return the gradient at ``x`` of a loss whose gradient at the activation's output is given.
 
     Args:
-        name: the activation, or ``"softmax"``, which takes the parameter ``axis``.
+        name: the activation; ``"softmax"`` and ``"log_softmax"`` take the parameter ``axis``;
+            ``"prelu"`` takes ``alpha`` and returns the gradients with respect to ``x`` and to it.
         x: the activation's input, of any shape.
         upstream: the loss's gradient with respect to the activation's output, of ``x``'s shape and
             dtype.
@@ -335,23 +402,21 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
     >>> gradient("relu", np.array([-1.0, 2.0]), np.array([10.0, 10.0])).tolist()
     [0.0, 10.0]
     """
-    array, above = _array(x), _array(upstream)
-    result: Array
+    if name in ("softmax", "log_softmax"):
+        axis = parameters.pop("axis", -1)
+        if parameters:
+            raise TypeError(f"{name}() got an unexpected parameter '{next(iter(parameters))}'")
+        return _native.gradient_along_axis(name, x, upstream, axis)
     if name == "rrelu":
         slopes = checked_slopes(parameters.pop("lower", 1 / 8), parameters.pop("upper", 1 / 3))
         name, parameters["negative_slope"] = "leaky_relu", sum(slopes) / 2
+    if name == "prelu":
+        return _prelu_gradient(_array(x), _array(upstream), **parameters)
     if name == "gelu" and parameters.pop("approximate", False):
         name = "gelu_tanh"
     if name == "relu" and parameters.get("max_value", 0) is None:
         del parameters["max_value"]
-    if name != "softmax":
-        result = _native.activation_gradient(name, array, above, None, parameters)
-        return result
-    axis = parameters.pop("axis", -1)
-    if parameters:
-        raise TypeError(f"softmax() got an unexpected parameter '{next(iter(parameters))}'")
-    result = _native.softmax_gradient(_axis_last(array, axis), _axis_last(above, axis), None)
-    return np.moveaxis(result, -1, axis)
+    return _native.activation_gradient(name, x, upstream, None, parameters)
 
 
 _by_name: dict[str, Callable[..., Array]] = {
@@ -379,6 +444,7 @@ _by_name: dict[str, Callable[..., Array]] = {
         gelu_tanh,
         mish,
         softmax,
+        log_softmax,
     )
 } | {"swish": silu, "hard_swish": hard_silu}
 

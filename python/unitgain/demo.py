@@ -24,7 +24,7 @@ EFFORT = timing.Effort(rounds=9, seconds=0.02, rest=0.12)
 
 COMPARED = (
     "matmul/float32/1024x1024x1024",
-    "activations/tanh/float32/1048576",
+    "activations/tanh/float32/1024x1024",
     "batch_norm/forward/256x512",
     "linalg/pinv/float32/200x100",
     "training/step/64-128-64-10-batch-norm",

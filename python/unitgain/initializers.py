@@ -222,4 +222,6 @@ def get(initializer: str | Initializer) -> Initializer:
         ValueError: if there is none of that name.
         TypeError: if it is neither a name nor an initializer.
     """
+    if isinstance(initializer, str) and _names.snake_case(initializer) in _TABLE:
+        initializer = _names.snake_case(initializer)  # Keras takes the classes' names too
     return _names.resolve("initializer", initializer, _TABLE, Initializer)

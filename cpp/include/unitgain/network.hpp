@@ -75,6 +75,11 @@ struct LayerNormNode {
 struct ActivationNode {
   ActivationSpec activation;
 };
+template <class T>
+struct PReluNode {
+  ParameterPtr<T> alpha;    // the slopes below 0
+  SampleShape alpha_shape;  // each size the sample's or 1, along which they are shared
+};
 struct SoftmaxNode {};
 struct LogSoftmaxNode {};
 struct NoiseNode {
@@ -91,7 +96,8 @@ struct AddNode {};
 template <class T>
 struct Node {
   std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
-               SoftmaxNode, LogSoftmaxNode, NoiseNode, ReshapeNode, TransposeNode, AddNode>
+               PReluNode<T>, SoftmaxNode, LogSoftmaxNode, NoiseNode, ReshapeNode, TransposeNode,
+               AddNode>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -108,6 +114,7 @@ class Graph {
   NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
   NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
   NodeId activation(NodeId x, const ActivationSpec& activation);
+  NodeId prelu(NodeId x, const PReluNode<T>& parameters, bool trainable = true);
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);

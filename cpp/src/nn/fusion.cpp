@@ -38,7 +38,8 @@ template <class T>
 bool has_parameters(const Node<T>& node) {
   return std::holds_alternative<DenseNode<T>>(node.operation) ||
          std::holds_alternative<BatchNormNode<T>>(node.operation) ||
-         std::holds_alternative<LayerNormNode<T>>(node.operation);
+         std::holds_alternative<LayerNormNode<T>>(node.operation) ||
+         std::holds_alternative<PReluNode<T>>(node.operation);
 }
 
 // The nodes that the output depends on.

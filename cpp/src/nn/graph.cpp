@@ -109,6 +109,19 @@ NodeId Graph<T>::activation(NodeId x, const ActivationSpec& activation) {
 }
 
 template <class T>
+NodeId Graph<T>::prelu(NodeId x, const PReluNode<T>& parameters, bool trainable) {
+  const SampleShape shape = node(x).shape, alpha = parameters.alpha_shape;
+  if (parameters.alpha == nullptr) throw ValueError("alpha is missing");
+  const bool fits = (alpha.rows == 1 || alpha.rows == shape.rows) &&
+                    (alpha.cols == 1 || alpha.cols == shape.cols);
+  if (!fits || alpha.size() != parameters.alpha->size()) {
+    throw ValueError("alpha has shape " + shape_text(parameters.alpha->shape()) +
+                     ", but x has samples of shape " + shape_text({shape.rows, shape.cols}));
+  }
+  return append({parameters, {x}, shape, trainable});
+}
+
+template <class T>
 NodeId Graph<T>::softmax(NodeId x) {
   return append({SoftmaxNode{}, {x}, node(x).shape, false});
 }
@@ -140,7 +153,8 @@ NodeId Graph<T>::transpose(NodeId x, Index rows) {
     throw ValueError("a sample of " + std::to_string(shape.rows) +
                      " rows is no stack of matrices of " + std::to_string(rows));
   }
-  return append({TransposeNode{rows, shape.cols}, {x}, {shape.rows / rows * shape.cols, rows}, false});
+  return append(
+      {TransposeNode{rows, shape.cols}, {x}, {shape.rows / rows * shape.cols, rows}, false});
 }
 
 template <class T>

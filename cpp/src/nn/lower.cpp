@@ -190,6 +190,7 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const BatchNormNode<T>& node) { batch_norm_forward(builder, group, node); },
           [&](const LayerNormNode<T>& node) { layer_norm_forward(builder, group, node); },
           [&](const ActivationNode& node) { activation_forward(builder, group, node.activation); },
+          [&](const PReluNode<T>& node) { prelu_forward(builder, group, node); },
           [&](const SoftmaxNode&) { softmax_forward<T>(builder, group, ops::softmax<T>); },
           [&](const LogSoftmaxNode&) { softmax_forward<T>(builder, group, ops::log_softmax<T>); },
           [&](const NoiseNode& node) { noise_forward(builder, group, node); },
@@ -211,6 +212,7 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const BatchNormNode<T>& node) { batch_norm_backward(builder, group, node); },
           [&](const LayerNormNode<T>& node) { layer_norm_backward(builder, group, node); },
           [&](const ActivationNode& node) { activation_backward(builder, group, node.activation); },
+          [&](const PReluNode<T>& node) { prelu_backward(builder, group, node); },
           [&](const SoftmaxNode&) {
             softmax_backward<T>(builder, group, ops::softmax_gradient<T>);
           },

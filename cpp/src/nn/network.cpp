@@ -75,6 +75,8 @@ std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
     } else if (const auto* layer_norm = std::get_if<LayerNormNode<T>>(&node.operation)) {
       add(layer_norm->gamma);
       add(layer_norm->beta);
+    } else if (const auto* prelu = std::get_if<PReluNode<T>>(&node.operation)) {
+      add(prelu->alpha);
     }
   }
   return found;

@@ -127,6 +127,11 @@ template <class T>
 void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
                          const LayerNormNode<T>& norm);
 
+template <class T>
+void prelu_forward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu);
+template <class T>
+void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu);
+
 // The steps that read a batch, and those that compare the output with what it should be; the
 // backward pass starts from the latter.
 template <class T>

@@ -7,9 +7,10 @@
 //   template <class N> Wide forward(Wide x, const Parameters&), and derivative alike.
 // Where the derivative follows from the output cheaply, there is
 //   template <class T> Vec<T> derivative_at_output(Vec<T> y, const Parameters&).
-// Variants with UNITGAIN_LOOKUP (AVX-512) have quicker ways for float, `quick_forward` and
-// `quick_derivative`: either for every x, or for most, with a mask that says where. The rest then
-// takes the wide formula, lane by lane, so that a result depends on its x alone.
+// There may be quicker ways for float, `quick_forward` and `quick_derivative`: either for every x,
+// or for most, with a mask that says where; the rest then takes the wide formula, lane by lane, so
+// that a result depends on its x alone. Variants with UNITGAIN_LOOKUP (AVX-512) have them for all
+// (tables, simd/piecewise.hpp), the others for the commonest (simd/activation_single.hpp).
 #pragma once
 
 #include "simd/activation_rows.hpp"
@@ -85,41 +86,50 @@ struct Derivative {
   }
 };
 
-// result(i) = finish(f(x_i), i) where the quick formula holds, and then elsewhere by the general
-// one, in blocks. Lanes that wait are not written, so that an `x` that is also the result is still
-// there for them, as is whatever `finish` loads.
+// result_i = finish(f(x_i)) where the quick formula holds, and then elsewhere by the general one,
+// in blocks. Lanes that wait are not written, so that an `x` that is also the result is still there
+// for them, as is whatever `finish` loads.
 template <class Way, class Finish>
 UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, const Parameters& p,
                                         Finish&& finish) {
   constexpr Index block = 32;
   Mask<float> written[block];
-  for (Index first = 0; first < n; first += block * lanes<float>) {
-    const Index count = n - first < block * lanes<float> ? n - first : block * lanes<float>;
-    Mask<float> all(true);
-    Index i = 0;
-    for_each_vector<float>(count, [&](auto load_at, auto) __attribute__((always_inline)) {
-      const Partial y = Way::quick(load_at(x + first), p);
-      const Index rest = count - i * lanes<float>;
-      const Mask<float> inside = lane_index<float>() < static_cast<float>(rest);
-      written[i] = y.holds && inside;
-      all = all && (y.holds || !inside);
-      const Vec<float> value = finish(y.value, load_at, first);
-      stdx::where(written[i], value)
-          .copy_to(result + first + i * lanes<float>, stdx::element_aligned);
-      ++i;
-    });
-    if (stdx::all_of(all)) [[likely]]
+  Index first = 0;  // of the vector at hand
+  // Returns the lanes that wait.
+  const auto quickly = [&](Index i, auto load_at, auto is_inside) __attribute__((always_inline)) {
+    const Partial y = Way::quick(load_at(x + first), p);
+    written[i] = is_inside(y.holds);
+    const Vec<float> value = finish(y.value, load_at, first);
+    stdx::where(written[i], value).copy_to(result + first, stdx::element_aligned);
+    return is_inside(!y.holds);
+  };
+  const auto slowly = [&](Index i, auto load_at, auto is_inside) __attribute__((always_inline)) {
+    const Mask<float> waits = is_inside(!written[i]);
+    if (stdx::none_of(waits)) return;
+    const Vec<float> value = finish(Way::general(load_at(x + first), p), load_at, first);
+    stdx::where(waits, value).copy_to(result + first, stdx::element_aligned);
+  };
+  const auto whole = [](const float* from) __attribute__((always_inline)) { return load(from); };
+  const auto all = [](Mask<float> mask) __attribute__((always_inline)) { return mask; };
+  while (n - first >= lanes<float>) {
+    const Index begin = first, left = (n - first) / lanes<float>;
+    const Index count = left < block ? left : block;
+    Mask<float> waits(false);
+    for (Index i = 0; i < count; ++i, first += lanes<float>) {
+      waits = waits || quickly(i, whole, all);
+    }
+    if (stdx::none_of(waits)) [[likely]]
       continue;
-    i = 0;
-    for_each_vector<float>(count, [&](auto load_at, auto) __attribute__((always_inline)) {
-      const Index rest = count - i * lanes<float>;
-      const Mask<float> waits = !written[i] && lane_index<float>() < static_cast<float>(rest);
-      if (stdx::any_of(waits)) {
-        const Vec<float> value = finish(Way::general(load_at(x + first), p), load_at, first);
-        stdx::where(waits, value).copy_to(result + first + i * lanes<float>, stdx::element_aligned);
-      }
-      ++i;
-    });
+    first = begin;
+    for (Index i = 0; i < count; ++i, first += lanes<float>) slowly(i, whole, all);
+  }
+  if (const Index rest = n - first; rest > 0) {
+    const auto part = [rest](const float* from)
+                          __attribute__((always_inline)) { return load_partial(from, rest); };
+    const auto inside = [rest](Mask<float> mask) __attribute__((always_inline)) {
+      return mask && lane_index<float>() < static_cast<float>(rest);
+    };
+    if (stdx::any_of(quickly(0, part, inside))) slowly(0, part, inside);
   }
 }
 

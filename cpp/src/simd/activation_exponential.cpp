@@ -1,6 +1,7 @@
 // The activations made of one exponential: the ELU family, exp, the logistic function and its
 // relatives, and softsign, which has their shape.
 #include "simd/activation.hpp"
+#include "simd/activation_single.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
@@ -18,13 +19,9 @@ UNITGAIN_INLINE Wide negative_part(Wide x) {
 
 #if defined(UNITGAIN_LOOKUP)
 
-using Single = Vec<float>;
-
 // exp(x) - 1 for x <= 0, and for NaN.
 UNITGAIN_INLINE Single quick_expm1(Single x) {
-  stdx::where(x > 0.0f, x) = 0.0f;
-  stdx::where(x < -expm1_table.limit, x) = -expm1_table.limit;
-  return piecewise(expm1_table, -x);
+  return piecewise(expm1_table, smaller(expm1_table.limit, larger(0.0f, -x)));
 }
 
 // factor exp(x), which comes to one rounding and a little; denormal results and infinity included.
@@ -32,8 +29,7 @@ UNITGAIN_INLINE Single quick_exp(Single x, Constant factor) {
   using F = Format<float>;
   const auto high = static_cast<float>(factor.high);
   const auto low = static_cast<float>(factor.high - static_cast<double>(high));
-  stdx::where(x < -110.0f, x) = -110.0f;
-  stdx::where(x > 95.0f, x) = 95.0f;
+  x = smaller(95.0f, larger(-110.0f, x));
   const Single shifted = multiply_add<float>(x, F::log2_e, F::round_shift);
   const Single n = shifted - F::round_shift;
   const Single r = multiply_add<float>(n, -F::ln2_low, multiply_add<float>(n, -F::ln2_high, x));
@@ -50,11 +46,9 @@ UNITGAIN_INLINE Partial quick_logistic(Single x) {
 
 // Above the table's limit log(1 + exp(-x)) is below a fifth of x's ulp, and so is its value there.
 UNITGAIN_INLINE Partial quick_softplus(Single x) {
-  Single a = absolute<float>(x), above = x;
-  stdx::where(x > softplus_tail_table.limit, a) = softplus_tail_table.limit;
-  stdx::where(x < 0.0f, above) = 0.0f;
+  const Single a = smaller(softplus_tail_table.limit, absolute<float>(x));
   const Single tail = piecewise(softplus_tail_table, a);
-  return {above + tail, x >= -softplus_tail_table.limit};
+  return {larger(0.0f, x) + tail, x >= -softplus_tail_table.limit};
 }
 
 #endif
@@ -87,6 +81,10 @@ struct Elu {
   UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters& p) {
     return select<float>(x > 0.0f, 1.0f, quick_exp(x, {p.value[0], 0.0}));
   }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters& p) {
+    return select<float>(x >= 0.0f, x, single_expm1(x, p.value[0]));
+  }
 #endif
 };
 
@@ -94,10 +92,18 @@ struct Elu {
 // 2017.
 struct Selu {
   static constexpr bool wide = true;
+  // The scale as a number below it and the rest, so that infinity times both has one sign.
+  template <class T>
+  static constexpr T scale_high =
+      static_cast<T>(selu_scale.high * (1 - (sizeof(T) == 4 ? 0x1p-23 : 0x1p-52)));
+  template <class T>
+  static constexpr T scale_low =
+      static_cast<T>((selu_scale.high - static_cast<double>(scale_high<T>)) + selu_scale.low);
   template <class N>
   UNITGAIN_INLINE static Wide forward(Wide x, const Parameters&) {
     const N negative = number<N>(selu_scale_alpha) * expm1<N>(number<N>(negative_part(x)));
-    return choose(x >= 0.0, x * selu_scale.high, rounded(negative));
+    const Wide positive = multiply_add<double>(x, scale_high<double>, x * scale_low<double>);
+    return choose(x >= 0.0, positive, rounded(negative));
   }
   template <class N>
   UNITGAIN_INLINE static Wide derivative(Wide x, const Parameters&) {
@@ -116,11 +122,17 @@ struct Selu {
     constexpr auto low = static_cast<float>(selu_scale_alpha.high - static_cast<double>(factor));
     const Single e = quick_expm1(x);
     const Single negative = multiply_add<float>(factor, e, low * e);
-    return select<float>(x >= 0.0f, x * static_cast<float>(selu_scale.high), negative);
+    const Single positive = multiply_add<float>(x, scale_high<float>, x * scale_low<float>);
+    return select<float>(x >= 0.0f, positive, negative);
   }
   UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
     return select<float>(x > 0.0f, static_cast<float>(selu_scale.high),
                          quick_exp(x, selu_scale_alpha));
+  }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    const Single positive = multiply_add<float>(x, scale_high<float>, x * scale_low<float>);
+    return select<float>(x >= 0.0f, positive, single_expm1(x, selu_scale_alpha.high));
   }
 #endif
 };
@@ -214,6 +226,10 @@ struct Sigmoid {
     const Single a = absolute<float>(x);
     return {piecewise(logistic_slope_table, a), a <= logistic_slope_table.limit};
   }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return single_sigmoid(x);
+  }
 #endif
 };
 
@@ -242,6 +258,10 @@ struct Softplus {
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     return quick_logistic(x);
   }
+#else
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return single_sigmoid(x);
+  }
 #endif
 };
 
@@ -262,6 +282,10 @@ struct LogSigmoid {
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     return quick_logistic(-x);
+  }
+#else
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return single_sigmoid(-x);
   }
 #endif
 };
@@ -287,13 +311,16 @@ struct Tanh {
   }
 #if defined(UNITGAIN_LOOKUP)
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
-    Single a = absolute<float>(x);
-    stdx::where(a > 9.7f, a) = 9.7f;  // from where on tanh rounds to 1
+    const Single a = smaller(9.7f, absolute<float>(x));  // from there on tanh rounds to 1
     return with_sign<float>(piecewise(tanh_table, a), x);
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     const Single a = absolute<float>(x);
     return {piecewise(tanh_slope_table, a), a <= tanh_slope_table.limit};
+  }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return single_tanh(x);
   }
 #endif
 };
@@ -323,8 +350,7 @@ struct Softsign {
   }
 #if defined(UNITGAIN_LOOKUP)
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
-    Single a = absolute<float>(x);
-    stdx::where(a > 0x1p60f, a) = 0x1p60f;
+    const Single a = smaller(0x1p60f, absolute<float>(x));
     return with_sign<float>(a / (1.0f + a), x);
   }
   // The inverse r of 1 + |x|, with what the addition and the division lose, squared.

@@ -2,6 +2,7 @@
 // cross zero where the gate's fall outweighs the gate; around that root each is (x - root) times a
 // polynomial, elsewhere a form in which nothing cancels by more than the distance to the root.
 #include "simd/activation.hpp"
+#include "simd/activation_single.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
@@ -28,24 +29,21 @@ UNITGAIN_INLINE Wide unless_near_root(Wide x, Wide y, Constant root, double radi
 
 #if defined(UNITGAIN_LOOKUP)
 
-using Single = Vec<float>;
-
 // max(x, 0) - a g(a), a = |x|, from the table of a g(a). `bounded`: above the table's limit the
 // tail is nothing beside x, and its value at the limit serves.
 template <bool bounded, int degree>
 UNITGAIN_INLINE Partial quick_gated(const PiecewiseTable<degree>& pieces, Single x) {
-  Single a = absolute<float>(x), above = x;
-  if constexpr (bounded) stdx::where(x > pieces.limit, a) = pieces.limit;
-  stdx::where(x < 0.0f, above) = 0.0f;
+  Single a = absolute<float>(x);
+  if constexpr (bounded) a = smaller(pieces.limit, a);
   const Single tail = piecewise(pieces, a);
-  return {above - tail, bounded ? x >= -pieces.limit : a <= pieces.limit};
+  return {larger(0.0f, x) - tail, bounded ? x >= -pieces.limit : a <= pieces.limit};
 }
 
 // The derivative of such a function: f'(-a) from the table, and f'(a) = 1 - f'(-a).
 template <bool bounded, int degree>
 UNITGAIN_INLINE Partial quick_gated_slope(const PiecewiseTable<degree>& pieces, Single x) {
   Single a = absolute<float>(x);
-  if constexpr (bounded) stdx::where(x > pieces.limit, a) = pieces.limit;
+  if constexpr (bounded) a = smaller(pieces.limit, a);
   const Single below = piecewise(pieces, a);
   return {select<float>(x < 0.0f, below, 1.0f - below),
           bounded ? x >= -pieces.limit : a <= pieces.limit};
@@ -97,6 +95,10 @@ struct Silu {
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
     return quick_gated_slope<false>(silu_slope_table, x);
+  }
+#else
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return single_silu(x);
   }
 #endif
 };
@@ -209,7 +211,8 @@ struct Mish {
     return {x * piecewise(mish_gate_table, x), absolute<float>(x) <= mish_gate_table.limit};
   }
   UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
-    return {piecewise_linear_last(mish_slope_table, x), absolute<float>(x) <= mish_slope_table.limit};
+    return {piecewise_linear_last(mish_slope_table, x),
+            absolute<float>(x) <= mish_slope_table.limit};
   }
 #endif
 };

@@ -14,7 +14,8 @@
 //
 // times_power_of_two: a * 2^n for an integer n, rounded once, whatever the range of the result.
 //
-// larger_of: a > b ? a : b, one instruction on x86 where GCC 12 makes a comparison and a blend.
+// smaller, larger: a < b ? a : b and a > b ? a : b, so b where either is NaN or both are 0. One
+// instruction where GCC 12 makes a comparison and a blend.
 //
 // scaled_unless_below: a * 2^n, 0 where x < limit. AVX-512's scaling takes the place of the integer
 // arithmetic on exponents, and its mask that of the flush to zero: a third of exp's instructions.
@@ -69,17 +70,21 @@ UNITGAIN_INTRINSIC Floats lookup(const float* values, Integers index) {
   return std::bit_cast<Floats>(_mm512_permutex2var_ps(
       _mm512_load_ps(values), std::bit_cast<__m512i>(index), _mm512_load_ps(values + 16)));
 }
+UNITGAIN_INTRINSIC Floats smaller(Floats a, Floats b) {
+  return std::bit_cast<Floats>(
+      _mm512_maskz_min_ps(0xffff, std::bit_cast<__m512>(a), std::bit_cast<__m512>(b)));
+}
 UNITGAIN_INTRINSIC Floats times_power_of_two(Floats a, Floats n) {
   return std::bit_cast<Floats>(
       _mm512_maskz_scalef_ps(0xffff, std::bit_cast<__m512>(a), std::bit_cast<__m512>(n)));
 }
 
 #define UNITGAIN_LARGER 1
-UNITGAIN_INTRINSIC Floats larger_of(Floats a, Floats b) {
+UNITGAIN_INTRINSIC Floats larger(Floats a, Floats b) {
   return std::bit_cast<Floats>(
       _mm512_maskz_max_ps(0xffff, std::bit_cast<__m512>(a), std::bit_cast<__m512>(b)));
 }
-UNITGAIN_INTRINSIC Doubles larger_of(Doubles a, Doubles b) {
+UNITGAIN_INTRINSIC Doubles larger(Doubles a, Doubles b) {
   return std::bit_cast<Doubles>(
       _mm512_maskz_max_pd(0xff, std::bit_cast<__m512d>(a), std::bit_cast<__m512d>(b)));
 }
@@ -116,10 +121,10 @@ UNITGAIN_INTRINSIC Words product(Words a, Words b) {
 }
 
 #define UNITGAIN_LARGER 1
-UNITGAIN_INTRINSIC Floats larger_of(Floats a, Floats b) {
+UNITGAIN_INTRINSIC Floats larger(Floats a, Floats b) {
   return std::bit_cast<Floats>(_mm256_max_ps(std::bit_cast<__m256>(a), std::bit_cast<__m256>(b)));
 }
-UNITGAIN_INTRINSIC Doubles larger_of(Doubles a, Doubles b) {
+UNITGAIN_INTRINSIC Doubles larger(Doubles a, Doubles b) {
   return std::bit_cast<Doubles>(
       _mm256_max_pd(std::bit_cast<__m256d>(a), std::bit_cast<__m256d>(b)));
 }
@@ -127,10 +132,10 @@ UNITGAIN_INTRINSIC Doubles larger_of(Doubles a, Doubles b) {
 #elif defined(__x86_64__)
 
 #define UNITGAIN_LARGER 1
-UNITGAIN_INTRINSIC Floats larger_of(Floats a, Floats b) {
+UNITGAIN_INTRINSIC Floats larger(Floats a, Floats b) {
   return std::bit_cast<Floats>(_mm_max_ps(std::bit_cast<__m128>(a), std::bit_cast<__m128>(b)));
 }
-UNITGAIN_INTRINSIC Doubles larger_of(Doubles a, Doubles b) {
+UNITGAIN_INTRINSIC Doubles larger(Doubles a, Doubles b) {
   return std::bit_cast<Doubles>(_mm_max_pd(std::bit_cast<__m128d>(a), std::bit_cast<__m128d>(b)));
 }
 

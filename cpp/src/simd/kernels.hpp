@@ -74,6 +74,17 @@ struct ActivationKernels {
   const ActivationKernel<T>* row[activation_count];
 };
 
+// PReLU, with a slope for each element.
+template <class T>
+struct PreluKernels {
+  // y_i = x_i, or alpha_i x_i where x_i < 0; in place allowed.
+  void (*forward)(const T* x, const T* alpha, T* y, Index n);
+  // gradient = upstream where x > 0, else upstream * alpha; products = upstream * min(x, 0), which
+  // are the parts of alpha's gradient. Either may be null; gradient may equal x or upstream.
+  void (*gradient)(const T* x, const T* alpha, const T* upstream, T* gradient, T* products,
+                   Index n);
+};
+
 // Along rows, which are contiguous (row i starts at i * cols), or along an axis of `length` steps
 // of `stride` elements, for `width` neighbours at once. In place allowed. An entry of -inf is
 // masked: its probability is 0, and so is its gradient. A row with NaN or +inf, or with -inf alone,
@@ -322,6 +333,7 @@ template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
   const ActivationKernels<T>* activation;
+  const PreluKernels<T>* prelu;
   const SoftmaxKernels<T>* softmax;
   const LossKernels<T>* loss;
   const ColumnKernels<T>* column;

@@ -4,8 +4,8 @@
 // is subtracted in two parts, the first short enough that n times it is exact (Cody and Waite,
 // "Software Manual for the Elementary Functions", 1980), so that r has one rounding. Then exp r = 1
 // + r + r^2 q(r) with a near-minimax polynomial q, whose error is below 2^-26 of exp r in float and
-// 2^-55 in double; tests/fit_polynomials.py computes its coefficients. tests/sweep_activations.py
-// measures the errors of what is built on this.
+// 2^-55 in double; tests/fit_polynomials.py computes its coefficients. The errors of what is built on
+// this are measured by cpp/tests/sweep/main.cpp.
 #pragma once
 
 #include "simd/vec.hpp"
@@ -49,11 +49,7 @@ struct Format<double> {
       0x1.0000000000001p-1,  0x1.5555555555556p-3,  0x1.5555555553ce3p-5,  0x1.111111111098cp-7,
       0x1.6c16c178bd6bcp-10, 0x1.a01a01a7e29cdp-13, 0x1.a019b84d17a80p-16, 0x1.71de0d383914ap-19,
       0x1.28926932adb78p-22, 0x1.af39c20098071p-26};
-  static constexpr double exp_zero = -745.14;
   static constexpr double exp_normal = -708.39;
-  static constexpr double expm1_constant = -38.0;
-  static constexpr double tanh_constant = 20.0;
-  static constexpr double silu_zero = -751.76;
 };
 
 template <class T>

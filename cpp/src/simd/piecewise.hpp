@@ -49,8 +49,8 @@ UNITGAIN_INLINE Vec<float> piecewise_linear_last(const PiecewiseTable<degree>& p
   for (int i = degree; i-- > 2;) {
     sum = multiply_add<float>(sum, distance, lookup(pieces.coefficient[i], index));
   }
-  const Vec<float> rest = multiply_add<float>(distance * distance, sum,
-                                              lookup(pieces.coefficient[0], index));
+  const Vec<float> rest =
+      multiply_add<float>(distance * distance, sum, lookup(pieces.coefficient[0], index));
   return multiply_add<float>(distance, lookup(pieces.coefficient[1], index), rest);
 }
 

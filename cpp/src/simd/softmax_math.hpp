@@ -12,7 +12,7 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 template <class T>
 UNITGAIN_INLINE Vec<T> larger(Vec<T> v, Vec<T> best) {
 #if defined(UNITGAIN_LARGER)
-  return larger_of(v, best);
+  return larger(v, best);
 #else
   stdx::where(v > best, best) = v;
   return best;
@@ -44,7 +44,8 @@ UNITGAIN_INLINE Vec<T> exp_nonpositive(Vec<T> x) {
 template <class T>
 UNITGAIN_INLINE Vec<T> expm1_nonpositive(Vec<T> x) {
   using F = Format<T>;
-  stdx::where(x < F::expm1_constant, x) = F::expm1_constant;
+  constexpr T lowest = sizeof(T) == sizeof(float) ? T(-18) : T(-38);  // the result is -1 below
+  stdx::where(x < lowest, x) = lowest;
   const auto [n, r, lost] = reduce_exponent<T>(x);
   const Vec<T> scale = power_of_two<T>(n);
   const Vec<T> p = multiply_add<T>(r * r, polynomial<T>(r, F::exp_polynomial), r);

@@ -10,6 +10,8 @@ extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
 extern const ActivationKernels<float> activation_f32;
 extern const ActivationKernels<double> activation_f64;
+extern const PreluKernels<float> prelu_f32;
+extern const PreluKernels<double> prelu_f64;
 extern const SoftmaxKernels<float> softmax_f32;
 extern const SoftmaxKernels<double> softmax_f64;
 extern const LossKernels<float> loss_f32;

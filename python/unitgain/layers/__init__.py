@@ -1,5 +1,6 @@
 """Layers: the parts that networks are made of."""
 
+from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Input
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
@@ -12,6 +13,7 @@ from unitgain.layers.regularization import (
 )
 
 __all__ = [
+    "ELU",
     "Activation",
     "AlphaDropout",
     "BatchNormalization",
@@ -23,6 +25,9 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNormalization",
+    "LeakyReLU",
+    "PReLU",
     "RReLU",
+    "ReLU",
     "Variable",
 ]

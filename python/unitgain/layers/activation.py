@@ -1,0 +1,148 @@
+"""ReLU, LeakyReLU, ELU, PReLU: activations with parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from unitgain import _native, initializers
+from unitgain.layers.base import Layer, SampleShape, rows_and_cols
+
+__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU"]
+
+
+class _Parametric(Layer):
+    """An activation function with fixed parameters; subclasses set both attributes."""
+
+    function: str
+    parameters: dict[str, float]
+
+    def _set(self, function: str, **parameters: float) -> None:
+        self.function, self.parameters = function, parameters
+        _native.check_activation(function, parameters)
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add the activation's node."""
+        return int(graph.activation(node, self.function, list(self.parameters.values())))
+
+
+class ReLU(_Parametric):
+    """Rectified linear unit: ``max(x, 0)`` with the default arguments.
+
+    See :func:`unitgain.activations.relu` for the formula with others.
+
+    Args:
+        max_value: the largest output; None for no bound.
+        negative_slope: the slope below the threshold.
+        threshold: from where on the output is the input.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``max_value`` or ``negative_slope`` is negative, or a parameter not finite.
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        bound = float("inf") if max_value is None else float(max_value)
+        self._set(
+            "relu",
+            negative_slope=float(negative_slope),
+            max_value=bound,
+            threshold=float(threshold),
+        )
+
+
+class LeakyReLU(_Parametric):
+    """``x`` where it is positive and ``negative_slope * x`` elsewhere.
+
+    Args:
+        negative_slope: the slope below 0. The function's default is 0.2, the layer's 0.3, as in
+            Keras.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``negative_slope`` is negative or not finite.
+
+    Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models",
+    ICML 2013.
+    """
+
+    def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
+        super().__init__(name)
+        self._set("leaky_relu", negative_slope=float(negative_slope))
+
+
+class ELU(_Parametric):
+    """``x`` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Args:
+        alpha: minus the limit far below 0.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``alpha`` is negative or not finite.
+
+    Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by
+    exponential linear units (ELUs)", ICLR 2016.
+    """
+
+    def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
+        super().__init__(name)
+        self._set("elu", alpha=float(alpha))
+
+
+class PReLU(Layer):
+    """``x`` where it is positive and ``alpha * x`` elsewhere, with learned slopes.
+
+    Args:
+        alpha_initializer: makes the slopes, of a sample's shape but 1 along the shared axes.
+        shared_axes: the axes of the batch's array along which slopes are shared, counted from 1;
+            None for none. Of the axes before the last, all or none must be shared.
+        name: what the layer is called.
+        trainable: whether training may change the slopes.
+
+    Raises:
+        ValueError: if there is no such initializer, or at the first use, no such axis.
+
+    Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+    """
+
+    def __init__(
+        self,
+        alpha_initializer: str | initializers.Initializer = "Zeros",
+        shared_axes: Sequence[int] | int | None = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__(name, trainable)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+        axes = [shared_axes] if isinstance(shared_axes, int) else list(shared_axes or [])
+        self.shared_axes = axes
+
+    def build(self, input_shape: SampleShape) -> None:
+        """Make the slopes."""
+        shape = list(input_shape)
+        for axis in self.shared_axes:
+            if not 1 <= axis <= len(shape):
+                raise ValueError(
+                    f"shared_axes has {axis}, but samples of shape {input_shape} have the axes 1 "
+                    f"to {len(shape)}"
+                )
+            shape[axis - 1] = 1
+        if rows_and_cols(tuple(shape))[0] not in (1, rows_and_cols(input_shape)[0]):
+            raise ValueError(
+                f"shared_axes is {self.shared_axes}, but of the first {len(shape) - 1} axes of "
+                f"samples of shape {input_shape} all or none must be shared"
+            )
+        self.alpha = self.add_weight("alpha", shape, self.alpha_initializer)
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a PReLU node."""
+        rows, cols = rows_and_cols(self.alpha.shape)
+        return int(graph.prelu(node, self.alpha.parameter, rows, cols, self.trainable))
