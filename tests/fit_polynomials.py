@@ -216,13 +216,20 @@ def print_coefficients() -> None:
 # ---- activation_tables.hpp ----
 
 # name: (function, width of an interval, degree, whether there are intervals below 0, root).
-# The function is of a = |x| >= 0, or of x for intervals on both sides.
-TABLES: dict[str, tuple[Function, Real, int, bool, str]] = {
+# The function is of a = |x| >= 0, or of x for intervals on both sides. Intervals that become narrower
+# have a width of 1 / (first + 2 second a) at a, and are given as (first, second).
+TABLES: dict[str, tuple[Function, Real | tuple[Real, Real], int, bool, str]] = {
     "tanh_table": (mpmath.tanh, Real("0.3125"), 6, False, ""),
     "logistic_tail_table": (lambda a: logistic(-a), Real("0.5"), 5, False, ""),
     "silu_tail_table": (lambda a: a * logistic(-a), Real("0.5"), 6, False, ""),
     "softplus_tail_table": (lambda a: mpmath.log1p(mpmath.exp(-a)), Real("0.5"), 5, False, ""),
-    "gelu_tail_table": (lambda a: a * normal_cdf(-a), Real("0.25"), 8, False, ""),
+    "gelu_tail_table": (
+        lambda a: a * normal_cdf(-a),
+        (Real("2.1875"), Real("0.3359375")),
+        6,
+        False,
+        "",
+    ),
     "gelu_tanh_tail_table": (
         lambda a: a * logistic(-tanh_argument(a)),
         Real("0.1875"),
@@ -248,13 +255,20 @@ TABLES: dict[str, tuple[Function, Real, int, bool, str]] = {
 
 
 def interval(
-    f: Function, k: int, width: Real, degree: int, both_sides: bool, root: Real | None
+    f: Function,
+    k: int,
+    steps: tuple[Real, Real],
+    degree: int,
+    both_sides: bool,
+    root: Real | None,
 ) -> tuple[Real, list[Real], Real]:
     """Return the centre of the k-th interval, the coefficients there and their relative error."""
-    low, high = (k - Real(1) / 2) * width, (k + Real(1) / 2) * width
+    half = Real(1) / 2
+    low, high = edge(k - half, steps), edge(k + half, steps)
+    width = high - low
     if not both_sides:
         low = max(low, Real(0))
-    center, zero = k * width, k == 0 and abs(f(Real(0))) < Real(2) ** -100
+    center, zero = edge(Real(k), steps), k == 0 and abs(f(Real(0))) < Real(2) ** -100
     if not zero:
         # Towards the end where the function is small, so that the larger c[0] is not lost in it.
         ends = abs(f(low)) / abs(f(high))
@@ -280,6 +294,16 @@ def interval(
             inner[i - 1] + (shift * inner[i] if i < degree else 0) for i in range(1, degree + 1)
         ]
     return center, coefficients, relative_error(f, center, coefficients, low, high)
+
+
+def edge(index: Real, steps: tuple[Real, Real]) -> Real:
+    """Return the a at which first a + second a^2 is the index."""
+    first, second = steps
+    if second == 0:
+        return index / first
+    if index < 0:
+        return -edge(-index, steps)
+    return (mpmath.sqrt(first * first + 4 * second * index) - first) / (2 * second)
 
 
 def well_rounding(f: Function, near: Real, width: Real) -> Real:
@@ -311,18 +335,25 @@ def relative_error(
 
 
 def print_table(
-    name: str, f: Function, width: Real, degree: int, both_sides: bool, root_name: str
+    name: str,
+    f: Function,
+    width: Real | tuple[Real, Real],
+    degree: int,
+    both_sides: bool,
+    root_name: str,
 ) -> None:
+    steps = width if isinstance(width, tuple) else (1 / width, Real(0))
     root = None
     if root_name:
         root = root_of(root_name) if both_sides else -root_of(root_name)
     numbers = [*range(16), *range(-16, 0)] if both_sides else list(range(32))
-    parts = [interval(f, k, width, degree, both_sides, root) for k in numbers]
+    parts = [interval(f, k, steps, degree, both_sides, root) for k in numbers]
     used = [p[2] for k, p in zip(numbers, parts, strict=True) if k not in (-16, 31)]
     print(f"// Relative error below 2^{log2(max(used))}.")
-    span = "15.4" if both_sides else "31.4"
-    print(f"constexpr PiecewiseTable<{degree}> {name} = {{")
-    print(f"    {literal(1 / width, 24)}f, {literal(Real(span) * width, 24)}f,")
+    limit = edge(Real("15.4" if both_sides else "31.4"), steps)
+    kind = f"{degree}" if steps[1] == 0 else f"{degree}, narrowing"
+    print(f"constexpr PiecewiseTable<{kind}> {name} = {{")
+    print(f"    {', '.join(literal(v, 24) + 'f' for v in (*steps, limit))},")
     print("    {")
     print_row([p[0] for p in parts])
     print("    },\n    {")

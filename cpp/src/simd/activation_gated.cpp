@@ -31,8 +31,8 @@ UNITGAIN_INLINE Wide unless_near_root(Wide x, Wide y, Constant root, double radi
 
 // max(x, 0) - a g(a), a = |x|, from the table of a g(a). `bounded`: above the table's limit the
 // tail is nothing beside x, and its value at the limit serves.
-template <bool bounded, int degree>
-UNITGAIN_INLINE Partial quick_gated(const PiecewiseTable<degree>& pieces, Single x) {
+template <bool bounded, int degree, Width width>
+UNITGAIN_INLINE Partial quick_gated(const PiecewiseTable<degree, width>& pieces, Single x) {
   Single a = absolute<float>(x);
   if constexpr (bounded) a = smaller(pieces.limit, a);
   const Single tail = piecewise(pieces, a);
