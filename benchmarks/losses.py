@@ -23,10 +23,17 @@ TOLERANCE = 64 * float(np.finfo(np.float32).eps)
 def cases() -> list[Case]:
     """Return softmax and cross-entropy by size, and the losses of elements at one size."""
     return [
-        *(_softmax(shape) for shape in SOFTMAX_SIZES),
+        *(_softmax("softmax", shape) for shape in SOFTMAX_SIZES),
+        *(_softmax("log_softmax", shape) for shape in SOFTMAX_SIZES),
         *(_cross_entropy(shape) for shape in CROSS_ENTROPY_SIZES),
         *(_element_loss(name) for name in ELEMENT_LOSSES),
     ]
+
+
+def _numpy_log_softmax(x: Array, out: Array) -> Array:
+    np.subtract(x, x.max(axis=1, keepdims=True), out=out)
+    out -= np.log(np.exp(out).sum(axis=1, keepdims=True))
+    return out
 
 
 def _numpy_softmax(x: Array, out: Array) -> Array:
@@ -36,17 +43,19 @@ def _numpy_softmax(x: Array, out: Array) -> Array:
     return out
 
 
-def _softmax(shape: tuple[int, int]) -> Case:
+def _softmax(name: str, shape: tuple[int, int]) -> Case:
     def prepare() -> Trial:
         x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
         def unitgain() -> Contender:
             out = np.empty_like(x)
-            return Contender.of(lambda: ug.activations.softmax(x, out=out))
+            function = getattr(ug.activations, name)
+            return Contender.of(lambda: function(x, out=out))
 
         def numpy() -> Contender:
             out = np.empty_like(x)
-            return Contender.of(lambda: _numpy_softmax(x, out))
+            function = _numpy_softmax if name == "softmax" else _numpy_log_softmax
+            return Contender.of(lambda: function(x, out))
 
         def torch() -> Contender:
             import torch
@@ -56,14 +65,14 @@ def _softmax(shape: tuple[int, int]) -> Case:
 
             @torch.inference_mode()
             def run() -> Any:
-                return torch.softmax(values, dim=1, out=out)
+                return getattr(torch, name)(values, dim=1, out=out)
 
             return Contender.of(run)
 
         def jax() -> Contender:
             from .jax_network import jax
 
-            function = jax.jit(lambda values: jax.nn.softmax(values, axis=1))
+            function = jax.jit(lambda values: getattr(jax.nn, name)(values, axis=1))
             values = jax.device_put(x)
             return Contender.of(lambda: function(values).block_until_ready())
 
@@ -71,8 +80,9 @@ def _softmax(shape: tuple[int, int]) -> Case:
         return Trial(contenders, TOLERANCE)
 
     rows, cols = shape
-    title = f"softmax of {rows} rows of {cols}, float32"
-    return Case(f"losses/softmax/{rows}x{cols}", title, prepare, quick=shape == SOFTMAX_SIZES[0])
+    title = f"{name} of {rows} rows of {cols}, float32"
+    quick = shape == SOFTMAX_SIZES[0]
+    return Case(f"losses/{name}/{rows}x{cols}", title, prepare, quick=quick)
 
 
 def _numpy_cross_entropy(x: Array, labels: Array, out: Array) -> Array:

@@ -216,8 +216,8 @@ def print_coefficients() -> None:
 # ---- activation_tables.hpp ----
 
 # name: (function, width of an interval, degree, whether there are intervals below 0, root).
-# The function is of a = |x| >= 0, or of x for intervals on both sides. Intervals that become narrower
-# have a width of 1 / (first + 2 second a) at a, and are given as (first, second).
+# The function is of a = |x| >= 0, or of x for intervals on both sides. Intervals that become
+# narrower have a width of 1 / (first + 2 second a) at a, and are given as (first, second).
 TABLES: dict[str, tuple[Function, Real | tuple[Real, Real], int, bool, str]] = {
     "tanh_table": (mpmath.tanh, Real("0.3125"), 6, False, ""),
     "logistic_tail_table": (lambda a: logistic(-a), Real("0.5"), 5, False, ""),

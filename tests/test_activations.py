@@ -1,6 +1,7 @@
 import mpmath
 import numpy as np
 import pytest
+from scipy import special
 
 import unitgain as ug
 from activation_references import alpha, dense, exact, scale, ulp_errors, ulp_of
@@ -154,7 +155,7 @@ def test_every_length_gives_each_element_its_own_value(name, dtype, n):
 
 
 @pytest.mark.parametrize("dtype", dtypes)
-@pytest.mark.parametrize("name", [*names, "softmax"])
+@pytest.mark.parametrize("name", [*names, "softmax", "log_softmax"])
 def test_any_thread_count_gives_the_same_bits(name, dtype):
     x = np.random.default_rng(3).standard_normal((613, 333)).astype(dtype)
     f = activations.get(name)
@@ -313,18 +314,54 @@ def test_out_may_overlap_x():
     np.testing.assert_array_equal(activations.silu(a[:-1], out=a[1:]), expected)
 
 
-def test_softmax_along_each_axis_into_out():
-    x = np.random.default_rng(7).standard_normal((3, 4, 5))
-    e = np.exp(x)
-    for axis in (-3, -2, -1, 0, 1, 2):
-        expected = e / e.sum(axis=axis, keepdims=True)
-        np.testing.assert_allclose(activations.softmax(x, axis), expected, rtol=1e-14)
-        out = np.empty_like(x)
-        assert activations.softmax(x, axis=axis, out=out) is out
-        np.testing.assert_allclose(out, expected, rtol=1e-14)
-        g = activations.gradient("softmax", x, x, axis=axis)
-        true = expected * (x - (x * expected).sum(axis=axis, keepdims=True))
-        np.testing.assert_allclose(g, true, rtol=1e-12, atol=1e-15)
+along_axis = {"softmax": activations.softmax, "log_softmax": activations.log_softmax}
+
+
+def along_axis_expected(name, x, upstream, axis):
+    """The values and the gradient in float64, by the definitions."""
+    x = x.astype(np.float64)
+    log = x - special.logsumexp(x, axis=axis, keepdims=True)
+    p = np.exp(log)
+    if name == "softmax":
+        return p, p * (upstream - (upstream * p).sum(axis=axis, keepdims=True))
+    return log, upstream - p * upstream.sum(axis=axis, keepdims=True)
+
+
+@pytest.mark.parametrize("dtype", dtypes)
+@pytest.mark.parametrize("name", along_axis)
+@pytest.mark.parametrize("axis", [-3, -2, -1, 0, 1, 2])
+def test_softmax_along_each_axis_of_any_view(name, axis, dtype):
+    f = along_axis[name]
+    base = np.random.default_rng(7).standard_normal((6, 40, 50)).astype(dtype)
+    rtol = 1e-5 if dtype is np.float32 else 1e-13
+    for x in (base, base.transpose(2, 0, 1), base[::2, ::-1, 3:20], base[:, :1], base[:0]):
+        upstream = np.random.default_rng(8).standard_normal(x.shape).astype(dtype)
+        value, gradient = along_axis_expected(name, x, upstream, axis) if x.size else (x, x)
+        np.testing.assert_allclose(f(x, axis), value, rtol=rtol)
+        out = np.full((*x.shape[:-1], 2 * x.shape[-1]), 7, dtype)[..., ::2]
+        assert f(x, axis=axis, out=out) is out
+        np.testing.assert_array_equal(out, f(x, axis))
+        got = activations.gradient(name, x, upstream, axis=axis)
+        np.testing.assert_allclose(got, gradient, rtol=100 * rtol, atol=rtol)
+        above = np.asfortranarray(upstream)
+        np.testing.assert_array_equal(activations.gradient(name, x, above, axis=axis), got)
+    itself = base.copy()
+    f(itself, axis, itself)
+    np.testing.assert_array_equal(itself, f(base, axis))
+    f(base, axis, base[::-1])
+    np.testing.assert_array_equal(base[::-1], itself)
+
+
+def test_log_softmax_keeps_what_softmax_rounds_away():
+    x = np.array([[0.0, -1e4, -np.inf], [3e38, 1.0, -3e38]], np.float32)
+    expected = [[0, -1e4, -np.inf], [0, -3e38, -np.inf]]
+    np.testing.assert_allclose(activations.log_softmax(x), expected, rtol=1e-6)
+    assert np.all(np.isnan(activations.log_softmax(np.array([-np.inf, -np.inf]))))
+    model = ug.Sequential(
+        [ug.layers.Input((3,), dtype="float64"), ug.layers.Activation("log_softmax")]
+    )
+    y = np.random.default_rng(9).standard_normal((4, 3))
+    np.testing.assert_allclose(model(y), activations.log_softmax(y), rtol=1e-14)
 
 
 def test_lists_are_float64():

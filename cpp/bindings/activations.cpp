@@ -137,10 +137,11 @@ class Operand {
       : data_(static_cast<const T*>(array.data())) {
     if (!are_flat({array})) walk_ = walk_through<2>({array, copy});
   }
-  // The data, once every member of the team has copied its share and met the others.
+  // The data, once each member of the team has copied its share and met the others.
   const T* ready(const runtime::Team& team, T* copy) const {
     if (!walk_) return data_;
     ops::activation<T>(team, {Activation::linear, {}}, *walk_, data_, copy);
+    team.barrier();
     return copy;
   }
 
@@ -164,7 +165,6 @@ py::array along(const std::string& name, const py::object& object, py::ssize_t a
       const py::gil_scoped_release release;
       runtime::parallel(runtime::threads_for(ops::softmax_work(shape.outer * shape.inner, shape.length)), [&](const runtime::Team& team) {
         const T* from = operand.ready(team, to);
-        team.barrier();
         function.forward(team, from, to, shape.outer, shape.length, shape.inner);
       });
     }
@@ -191,7 +191,6 @@ py::array gradient_along(const std::string& name, const py::object& x_object,
                         [&](const runtime::Team& team) {
                           const T* from = input.ready(team, kept);
                           const T* up = above.ready(team, to);
-                          team.barrier();
                           function.forward(team, from, kept, shape.outer, shape.length,
                                            shape.inner);
                           team.barrier();
