@@ -34,6 +34,8 @@ def results() -> dict[str, np.ndarray]:
         "gradient": ug.activations.gradient("tanh", x, x),
         "dropout": ug.random.dropout(x, 0.5),
         "random": ug.random.normal((600, 600)),
+        "loss": ug.losses.MeanSquaredError().gradient(x, x),
+        "prelu": ug.activations.prelu(x, x[0]),
         "pinv": ug.linalg.pinv(x[:300] + np.eye(300, 600, dtype=np.float32)),
     }
 

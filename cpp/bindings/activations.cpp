@@ -92,8 +92,8 @@ py::array activation_gradient(std::string_view name, const py::object& x_object,
   });
 }
 
-// An array as a stack of `outer` matrices of `length` rows and `inner` columns, the function running
-// down each column.
+// An array as a stack of `outer` matrices of `length` rows and `inner` columns, the function
+// running down each column.
 struct AxisShape {
   Index outer, length, inner;
 };
@@ -163,10 +163,12 @@ py::array along(const std::string& name, const py::object& object, py::ssize_t a
     T* to = static_cast<T*>(result.data());
     {
       const py::gil_scoped_release release;
-      runtime::parallel(runtime::threads_for(ops::softmax_work(shape.outer * shape.inner, shape.length)), [&](const runtime::Team& team) {
-        const T* from = operand.ready(team, to);
-        function.forward(team, from, to, shape.outer, shape.length, shape.inner);
-      });
+      runtime::parallel(
+          runtime::threads_for(ops::softmax_work(shape.outer * shape.inner, shape.length)),
+          [&](const runtime::Team& team) {
+            const T* from = operand.ready(team, to);
+            function.forward(team, from, to, shape.outer, shape.length, shape.inner);
+          });
     }
     return result.finish();
   });
@@ -187,16 +189,15 @@ py::array gradient_along(const std::string& name, const py::object& x_object,
     T *kept = static_cast<T*>(values.mutable_data()), *to = static_cast<T*>(result.mutable_data());
     {
       const py::gil_scoped_release release;
-      runtime::parallel(runtime::threads_for(2 * ops::softmax_work(shape.outer * shape.inner, shape.length), 3),
-                        [&](const runtime::Team& team) {
-                          const T* from = input.ready(team, kept);
-                          const T* up = above.ready(team, to);
-                          function.forward(team, from, kept, shape.outer, shape.length,
-                                           shape.inner);
-                          team.barrier();
-                          function.gradient(team, kept, up, to, shape.outer, shape.length,
-                                            shape.inner);
-                        });
+      runtime::parallel(
+          runtime::threads_for(2 * ops::softmax_work(shape.outer * shape.inner, shape.length), 3),
+          [&](const runtime::Team& team) {
+            const T* from = input.ready(team, kept);
+            const T* up = above.ready(team, to);
+            function.forward(team, from, kept, shape.outer, shape.length, shape.inner);
+            team.barrier();
+            function.gradient(team, kept, up, to, shape.outer, shape.length, shape.inner);
+          });
     }
     return result;
   });
@@ -222,7 +223,8 @@ void bind_activations(py::module_& module) {
       py::arg("name"), py::arg("parameters") = py::dict(),
       "Raise unless there is an activation of that name that takes these parameters.");
   module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("out") = py::none(),
-             py::arg("parameters") = py::dict(), "The activation function `name` of every element of x.");
+             py::arg("parameters") = py::dict(),
+             "The activation function `name` of every element of x.");
   module.def("activation_gradient", &activation_gradient, py::arg("name"), py::arg("x"),
              py::arg("upstream"), py::arg("out") = py::none(), py::arg("parameters") = py::dict(),
              "upstream times the derivative at x of the activation function `name`.");

@@ -4,6 +4,10 @@
 
 namespace unitgain::bindings {
 
+std::vector<py::ssize_t> shape_of(const py::array& array) {
+  return {array.shape(), array.shape() + array.ndim()};
+}
+
 std::string shape_text(const py::array& array) {
   return py::cast<std::string>(py::str(py::tuple(array.attr("shape"))));
 }

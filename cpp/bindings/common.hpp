@@ -16,6 +16,8 @@ namespace unitgain::bindings {
 
 namespace py = pybind11;
 
+std::vector<py::ssize_t> shape_of(const py::array& array);
+
 // "(64, 10)"
 std::string shape_text(const py::array& array);
 
@@ -26,8 +28,8 @@ bool is_float32(const py::array& array, const char* name);
 // numpy.asarray: lists and scalars become float64 arrays, arrays stay what they are.
 py::array as_array(const py::handle& object);
 
-// The same for a function whose numbers have no other type: lists become float64, and so do Python's
-// own numbers.
+// The same for a function whose numbers have no other type: lists become float64, and so do
+// Python's own numbers.
 py::array as_float_array(const py::handle& object);
 
 // Whether the array's strides are whole elements and its data aligned, so that a view can describe

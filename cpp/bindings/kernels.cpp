@@ -64,7 +64,7 @@ void require_matrix(const py::array& x) {
 
 template <class T>
 py::array_t<T> like_of(const py::array& x) {
-  return new_array<T>({x.shape(), x.shape() + x.ndim()});
+  return new_array<T>(shape_of(x));
 }
 
 py::tuple cross_entropy(const py::array& rows, const Labels& labels, double scale, int threads,

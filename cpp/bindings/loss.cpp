@@ -18,10 +18,6 @@ using Labels = py::array_t<std::int32_t, py::array::c_style>;
 using Weights = py::array_t<double, py::array::c_style>;
 using Shape = std::vector<py::ssize_t>;
 
-Shape shape_of(const py::array& array) {
-  return {array.shape(), array.shape() + array.ndim()};
-}
-
 constexpr const char* reduction_names[] = {"mean", "mean_with_sample_weight", "sum", "none"};
 
 Reduction reduction_of(const std::string& name) {
@@ -144,7 +140,7 @@ py::array_t<T> targets_for(const LossSpec& spec, const py::array& y_true, const 
 // The gradient goes to `out`, or to a fresh array.
 template <class T>
 py::array_t<T> gradient_array(const py::object& out, const py::array& y_pred) {
-  if (out.is_none()) return py::array_t<T>(shape_of(y_pred));
+  if (out.is_none()) return new_array<T>(shape_of(y_pred));
   if (!py::isinstance<py::array_t<T>>(out)) {
     throw TypeError("out must be an array of y_pred's dtype");
   }

@@ -62,7 +62,7 @@ py::array add_noise(const std::string& name, const std::vector<double>& paramete
   return dispatch_float(x, "x", [&](auto zero) -> py::array {
     using T = decltype(zero);
     const py::array_t<T, py::array::c_style | py::array::forcecast> input(x);
-    py::array_t<T> y = new_array<T>({x.shape(), x.shape() + x.ndim()});
+    py::array_t<T> y = new_array<T>(shape_of(x));
     const T* from = input.data();
     T* to = y.mutable_data();
     const Index n = x.size();
@@ -84,7 +84,7 @@ py::array noise_gradient(const std::string& name, const std::vector<double>& par
   return dispatch_float(x, "x", [&](auto zero) -> py::array {
     using T = decltype(zero);
     const py::array_t<T, py::array::c_style | py::array::forcecast> input(x), above(upstream);
-    py::array_t<T> result = new_array<T>({x.shape(), x.shape() + x.ndim()});
+    py::array_t<T> result = new_array<T>(shape_of(x));
     const T *from = input.data(), *up = above.data();
     T* to = result.mutable_data();
     const Index n = x.size();

@@ -60,10 +60,6 @@ bool may_overlap(const py::array& a, const py::array& b) {
 
 }  // namespace
 
-Shape shape_of(const py::array& array) {
-  return {array.shape(), array.shape() + array.ndim()};
-}
-
 void require_same(const py::array& array, const char* name, const py::array& x) {
   if (!array.dtype().is(x.dtype()) && !array.dtype().equal(x.dtype())) {
     throw TypeError(std::string(name) + " has dtype " +

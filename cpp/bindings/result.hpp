@@ -10,8 +10,6 @@
 
 namespace unitgain::bindings {
 
-std::vector<py::ssize_t> shape_of(const py::array& array);
-
 // TypeError or ValueError unless `array` has x's dtype and shape.
 void require_same(const py::array& array, const char* name, const py::array& x);
 

@@ -314,7 +314,7 @@ def prelu(x: npt.ArrayLike, alpha: npt.ArrayLike, out: Array | None = None) -> A
     array, slopes = _with_slopes(_array(x), alpha)
     if out is not None:
         _require_like("out", out, array)
-    result = np.empty(array.shape, array.dtype)
+    result = _native.empty(array.shape, array.dtype)
     _native.prelu(array, slopes, result)
     if out is None:
         return result
@@ -325,8 +325,8 @@ def prelu(x: npt.ArrayLike, alpha: npt.ArrayLike, out: Array | None = None) -> A
 def _prelu_gradient(x: Array, upstream: Array, alpha: npt.ArrayLike) -> tuple[Array, Array]:
     array, slopes = _with_slopes(x, alpha)
     _require_like("upstream", upstream, array)
-    gradient_x = np.empty(array.shape, array.dtype)
-    gradient_alpha = np.empty(slopes.shape, slopes.dtype)
+    gradient_x = _native.empty(array.shape, array.dtype)
+    gradient_alpha = _native.empty(slopes.shape, slopes.dtype)
     _native.prelu_gradient(
         array, slopes, np.ascontiguousarray(upstream), gradient_x, gradient_alpha
     )

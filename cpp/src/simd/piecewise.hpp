@@ -2,11 +2,12 @@
 // by lane from registers. For sources in simd/ only, and for variants that have UNITGAIN_LOOKUP.
 //
 // The intervals lie around the multiples of the width, from 0 to 31 times it, or from -16 to 15; or
-// they become narrower from 0 on, for a function that falls ever more steeply. On an interval the function is c[0] + d (c[1] + d (c[2] + ...)) with d the distance from its centre.
-// The centre is a number near the middle at which the function is almost a float, and |d| is small
-// against the function's scale: nearly all of the error comes from the last addition and the
-// product before it, 1 ulp. Where the function is 0, the centre is the zero, rounded, and c[0] is
-// what the function is there, so that the error stays relative.
+// they become narrower from 0 on, for a function that falls ever more steeply. On an interval the
+// function is c[0] + d (c[1] + d (c[2] + ...)) with d the distance from its centre. The centre is a
+// number near the middle at which the function is almost a float, and |d| is small against the
+// function's scale: nearly all of the error comes from the last addition and the product before it,
+// 1 ulp. Where the function is 0, the centre is the zero, rounded, and c[0] is what the function is
+// there, so that the error stays relative.
 #pragma once
 
 #include "simd/math.hpp"
