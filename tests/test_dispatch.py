@@ -29,7 +29,9 @@ print(_native.active_variant())
 
 
 def run_python(program, *, isa=None, emulator=()):
-    environment = {name: value for name, value in os.environ.items() if name != "UNITGAIN_ISA"}
+    # OPENBLAS_CORETYPE would have NumPy run instructions that an emulated CPU lacks.
+    chosen = ("UNITGAIN_ISA", "OPENBLAS_CORETYPE")
+    environment = {name: value for name, value in os.environ.items() if name not in chosen}
     if isa is not None:
         environment["UNITGAIN_ISA"] = isa
     # The package is found where this process found it; an emulator needs the real interpreter,

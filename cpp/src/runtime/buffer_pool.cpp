@@ -115,44 +115,41 @@ class Pool {
   Index limit_ = default_limit;
 };
 
-// Never destroyed: arrays may be released while the process ends. A child of fork() must not find
-// the lock held by a thread that it does not have.
-Pool& pool() {
-  static Pool* const only = [] {
-    pthread_atfork([] { pool().lock(); }, [] { pool().unlock(); }, [] { pool().unlock(); });
-    return new Pool();
-  }();
-  return *only;
-}
+// Never destroyed: arrays may be released while the process ends.
+Pool& pool = *new Pool();
+
+// A child of fork() must not find the lock held by a thread that it does not have.
+[[maybe_unused]] const int fork_handler =
+    pthread_atfork([] { pool.lock(); }, [] { pool.unlock(); }, [] { pool.unlock(); });
 
 }  // namespace
 
 std::byte* take_buffer(Index bytes) {
-  return pool().take(rounded(bytes));
+  return pool.take(rounded(bytes));
 }
 
 void give_back_buffer(std::byte* buffer, Index bytes) noexcept {
   try {
-    pool().give_back(buffer, rounded(bytes));
+    pool.give_back(buffer, rounded(bytes));
   } catch (const std::bad_alloc&) {
     munmap(buffer, static_cast<std::size_t>(rounded(bytes)));
   }
 }
 
 Index kept_bytes() {
-  return pool().bytes();
+  return pool.bytes();
 }
 
 Index kept_limit() {
-  return pool().limit();
+  return pool.limit();
 }
 
 void set_kept_limit(Index bytes) {
-  pool().set_limit(bytes);
+  pool.set_limit(bytes);
 }
 
 void release_kept() {
-  pool().release();
+  pool.release();
 }
 
 }  // namespace unitgain::runtime

@@ -1,6 +1,8 @@
 #include "runtime/dispatch.hpp"
 
+#include <atomic>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -92,9 +94,18 @@ Choice choose() {
   return choice;
 }
 
+// Without a lock, which a child of fork() could find held by a thread that it does not have:
+// choosing takes milliseconds where a hypervisor answers CPUID. Threads that come at once choose
+// alike.
 const Choice& choice() {
-  static const Choice chosen = choose();
-  return chosen;
+  static constinit std::atomic<const Choice*> chosen{nullptr};
+  const Choice* known = chosen.load(std::memory_order_acquire);
+  if (known != nullptr) return *known;
+  auto mine = std::make_unique<const Choice>(choose());
+  if (chosen.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel)) {
+    known = mine.release();
+  }
+  return *known;
 }
 
 }  // namespace

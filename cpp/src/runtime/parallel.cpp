@@ -222,7 +222,7 @@ class Worker {
 
   // Stands in job_ for the job that the worker is doing.
   static Job* busy() {
-    static Job mark{};
+    static constinit Job mark{};
     return &mark;
   }
 
