@@ -1,8 +1,11 @@
 // Which instruction set runs, and on how many threads.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "unitgain/types.hpp"
 
 namespace unitgain {
 
@@ -29,5 +32,15 @@ int num_threads();
 // Overrides num_threads() for the calling thread, until set again; 0 ends the override. Returns the
 // override that was in force.
 int set_thread_override(int threads);
+
+// The precision of the products of float32 matrices that name none, for the whole process; highest
+// at the start.
+void set_float32_matmul_precision(Precision precision);
+// The precision in force for the calling thread.
+Precision float32_matmul_precision();
+
+// Overrides float32_matmul_precision() for the calling thread, until set again; none ends the
+// override. Returns the override that was in force.
+std::optional<Precision> set_precision_override(std::optional<Precision> precision);
 
 }  // namespace unitgain

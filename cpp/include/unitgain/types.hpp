@@ -19,6 +19,13 @@ struct MatrixView {
   Index col_stride;
 };
 
+// How exact the products of float32 matrices are, PyTorch's vocabulary. highest: the error bound of
+// sums in float32 arithmetic, for every finite input; high: about 4e-6 relative to the magnitudes
+// multiplied; medium: operands rounded to bfloat16, sums in float32. A machine may do better than
+// asked for, where that is faster.
+enum class Precision : int { highest, high, medium };
+inline constexpr int precision_count = 3;
+
 // general_relu is relu with parameters other than its defaults (see activation.hpp).
 enum class Activation : int {
   linear,

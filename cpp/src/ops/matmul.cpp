@@ -8,6 +8,7 @@
 #include "ops/gemm.hpp"
 #include "runtime/workspace.hpp"
 #include "unitgain/error.hpp"
+#include "unitgain/runtime.hpp"
 
 namespace unitgain {
 
@@ -97,9 +98,88 @@ void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const Ma
   }
 }
 
+template <class T>
+void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c,
+            std::span<const MatmulOperands<T>> stack, const MatmulOptions<T>& options) {
+  for (const MatmulOperands<T>& operands : stack) {
+    MatrixView<const T> left = a, right = b;
+    MatrixView<T> result = c;
+    left.data = operands.a;
+    right.data = operands.b;
+    result.data = operands.c;
+    matmul(left, right, result, options);
+  }
+}
+
+template <class T>
+struct PackedMatrix<T>::Content {
+  Index rows, cols;
+  Precision precision;
+  base::AlignedBuffer<T> values;
+  MatrixView<const T> view() const { return {values.data(), rows, cols, cols, 1}; }
+};
+
+template <class T>
+PackedMatrix<T>::PackedMatrix(const MatrixView<const T>& b, std::optional<Precision> precision) {
+  auto content = std::make_unique<Content>();
+  content->rows = b.rows;
+  content->cols = b.cols;
+  content->precision = precision.value_or(float32_matmul_precision());
+  content->values = base::AlignedBuffer<T>(b.rows * b.cols);
+  copy<T>(b, {content->values.data(), b.rows, b.cols, b.cols, 1});
+  content_ = std::move(content);
+}
+
+template <class T>
+PackedMatrix<T>::~PackedMatrix() = default;
+template <class T>
+PackedMatrix<T>::PackedMatrix(PackedMatrix&&) noexcept = default;
+template <class T>
+PackedMatrix<T>& PackedMatrix<T>::operator=(PackedMatrix&&) noexcept = default;
+
+template <class T>
+Index PackedMatrix<T>::rows() const {
+  return content_->rows;
+}
+template <class T>
+Index PackedMatrix<T>::cols() const {
+  return content_->cols;
+}
+template <class T>
+Precision PackedMatrix<T>::precision() const {
+  return content_->precision;
+}
+template <class T>
+Index PackedMatrix<T>::bytes() const {
+  return content_->values.size() * static_cast<Index>(sizeof(T));
+}
+template <class T>
+void PackedMatrix<T>::unpack(const MatrixView<T>& b) const {
+  copy<T>(content_->view(), b);
+}
+
+template <class T>
+void matmul(const MatrixView<const T>& a, const PackedMatrix<T>& b, const MatrixView<T>& c,
+            const MatmulOptions<T>& options) {
+  matmul(a, b.content().view(), c, options);
+}
+
 template void matmul(const MatrixView<const float>&, const MatrixView<const float>&,
                      const MatrixView<float>&, const MatmulOptions<float>&);
 template void matmul(const MatrixView<const double>&, const MatrixView<const double>&,
+                     const MatrixView<double>&, const MatmulOptions<double>&);
+
+template void matmul(const MatrixView<const float>&, const MatrixView<const float>&,
+                     const MatrixView<float>&, std::span<const MatmulOperands<float>>,
+                     const MatmulOptions<float>&);
+template void matmul(const MatrixView<const double>&, const MatrixView<const double>&,
+                     const MatrixView<double>&, std::span<const MatmulOperands<double>>,
+                     const MatmulOptions<double>&);
+template class PackedMatrix<float>;
+template class PackedMatrix<double>;
+template void matmul(const MatrixView<const float>&, const PackedMatrix<float>&,
+                     const MatrixView<float>&, const MatmulOptions<float>&);
+template void matmul(const MatrixView<const double>&, const PackedMatrix<double>&,
                      const MatrixView<double>&, const MatmulOptions<double>&);
 
 }  // namespace unitgain

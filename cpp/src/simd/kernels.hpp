@@ -10,6 +10,7 @@
 // not overlap it otherwise.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "unitgain/types.hpp"
@@ -54,6 +55,41 @@ struct GemmKernels {
   void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
                Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
+};
+
+// The exponents of a panel's values, as biased exponent fields of float (denormals: 0, infinity and
+// NaN: 255): the least of the values that are not zero and the greatest of all. A panel of zeros
+// has lowest 255 and highest 0.
+struct ExponentRange {
+  std::int32_t lowest;
+  std::int32_t highest;
+};
+
+// Products of float matrices whose operands are packed as sums of bfloat16 terms: x = x1 + x2 + x3,
+// each term the nearest to what those before it left. Panels are packed in whole steps of
+// `depth_step`, with zeros beyond the matrix's edges.
+struct SplitGemmKernels {
+  Index mr;          // rows of the tile
+  Index nr;          // columns of the tile
+  Index depth_step;  // the packed depth is a multiple of it
+  Index terms;       // of a value, 2 bytes each
+  // Whether a value's exponent may be any: otherwise the caller keeps from `tile` what `lowest` and
+  // `highest` of the panels forbid.
+  bool any_exponent;
+
+  // Pack the m x k matrix A into ceil(m / mr) panels, or the k x n matrix B into ceil(n / nr). A
+  // panel takes its width * (k rounded up to depth_step) * terms * 2 bytes, and starts at a
+  // multiple of 64. ranges: one for each panel, or null.
+  void (*pack_a)(const float* a, Index row_stride, Index col_stride, Index m, Index k,
+                 std::byte* packed, ExponentRange* ranges);
+  void (*pack_b)(const float* b, Index row_stride, Index col_stride, Index k, Index n,
+                 std::byte* packed, ExponentRange* ranges);
+  // The product of a panel of A and a panel of B, m x n of it (m <= mr, n <= nr; more may be
+  // written), to `product`, whose rows are nr apart.
+  void (*tile)(Index k, const std::byte* a, const std::byte* b, Index m, Index n, float* product);
+  // Around a thread's calls of `tile`.
+  void (*begin)();
+  void (*end)();
 };
 
 // What is within 2 ulp is so for every finite number of the type; denormal results too.
@@ -347,6 +383,8 @@ struct KernelTable {
   Kernels<float> f32;
   Kernels<double> f64;
   WeightedSum weighted_sum;
+  // By Precision; null where `gemm` of f32 is no slower.
+  const SplitGemmKernels* split[precision_count];
 };
 
 }  // namespace unitgain::simd
