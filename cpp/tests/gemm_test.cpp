@@ -111,10 +111,11 @@ struct Tile {
   }
 
   void multiply(bool a_is_packed, bool b_is_packed, T alpha, T beta, const Matrix<T>& c) const {
-    kernels<T>().tile(
-        k, a_is_packed ? packed_a.data() : a.data(), a_is_packed ? 0 : a.stride,
-        a_is_packed ? simd::packed_panel : 1, b_is_packed ? packed_b.data() : b.data(),
-        b_is_packed ? simd::packed_panel : b.stride, alpha, beta, c.data(), c.stride, m, n);
+    kernels<T>().tile(k, a_is_packed ? packed_a.data() : a.data(), a_is_packed ? 0 : a.stride,
+                      a_is_packed ? simd::packed_panel : 1,
+                      b_is_packed ? packed_b.data() : b.data(),
+                      b_is_packed ? simd::packed_panel : b.stride, nullptr, alpha, beta, c.data(),
+                      c.stride, m, n);
   }
 
   Index m, n, k;
@@ -190,8 +191,8 @@ UNITGAIN_TYPED_TEST(tile_sums_in_one_order) {
     for (const auto& [i, j] : {std::pair<Index, Index>{0, 0}, {m - 1, n - 1}, {m / 2, n / 2}}) {
       const Array<T> alone(1, 0.5);
       kernels<T>().tile(k, &tile.a.array.data()[i * tile.a.stride], tile.a.stride, 1,
-                        &tile.b.array.data()[j], tile.b.stride, T(0.75), T(1), alone.data(), 1, 1,
-                        1);
+                        &tile.b.array.data()[j], tile.b.stride, nullptr, T(0.75), T(1),
+                        alone.data(), 1, 1, 1);
       CHECK(alone[0] == expected(i, j), SHAPE << ", i = " << i << ", j = " << j);
     }
   });
@@ -207,9 +208,87 @@ UNITGAIN_TYPED_TEST(tile_reads_a_in_column_order) {
   const auto expected = Matrix<T>::filled(m, n, 0);
   tile.multiply(true, true, T(1), T(0), expected);
   const auto c = Matrix<T>::filled(m, n, 0);
-  kernels<T>().tile(k, transposed.data(), 1, transposed.stride, tile.b.data(), tile.b.stride, T(1),
-                    T(0), c.data(), c.stride, m, n);
+  kernels<T>().tile(k, transposed.data(), 1, transposed.stride, tile.b.data(), tile.b.stride,
+                    nullptr, T(1), T(0), c.data(), c.stride, m, n);
   for (Index at = 0; at < m * n; ++at) CHECK(c.array[at] == expected.array[at], "at " << at);
+}
+
+UNITGAIN_TYPED_TEST(tile_packs_b_on_the_way) {
+  const Index nr = kernels<T>().nr;
+  for_each_tile_shape<T>([&](Index m, Index n, Index k) {
+    const Tile<T> tile(m, n, k);
+    const auto expected = Matrix<T>::filled(m, n, 1);
+    tile.multiply(false, true, T(1), T(0), expected);
+    const Array<T> packed(nr * k, -1.0);
+    const auto c = Matrix<T>::filled(m, n, 1);
+    kernels<T>().tile(k, tile.a.data(), tile.a.stride, 1, tile.b.data(), tile.b.stride,
+                      packed.data(), T(1), T(0), c.data(), c.stride, m, n);
+    for (Index at = 0; at < c.array.size(); ++at) {
+      CHECK(c.array[at] == expected.array[at], SHAPE << ", at " << at);
+    }
+    const auto again = Matrix<T>::filled(m, n, 1);
+    kernels<T>().tile(k, tile.a.data(), tile.a.stride, 1, packed.data(), simd::packed_panel,
+                      nullptr, T(1), T(0), again.data(), again.stride, m, n);
+    for (Index at = 0; at < c.array.size(); ++at) {
+      CHECK(again.array[at] == expected.array[at], SHAPE << ", at " << at);
+    }
+  });
+}
+
+UNITGAIN_TYPED_TEST(dots_multiplies_rows_with_rows) {
+  for (const Index m : {1, 2, 3, 4, 5, 9}) {
+    for (const Index n : {1, 2, 3, 4, 6, 13}) {
+      for (const Index k : {0, 1, 3, 8, 17, 64, 131}) {
+        const auto a = Matrix<T>::random(m, k, 2, 1), b = Matrix<T>::random(n, k, 1, 2);
+        for (const auto& [alpha, beta] : {std::pair{1.0, 0.0}, {-0.5, 2.5}}) {
+          for (const bool turned : {false, true}) {
+            const auto before = Matrix<T>::random(turned ? n : m, turned ? m : n, 2, 3);
+            const Matrix<T> c = before;
+            kernels<T>().dots(k, a.data(), a.stride, m, b.data(), b.stride, n, T(alpha), T(beta),
+                              c.data(), turned ? 1 : c.stride, turned ? c.stride : 1);
+            for (Index i = 0; i < m; ++i) {
+              for (Index j = 0; j < n; ++j) {
+                Reference<T> expected = 0, magnitude = 0;
+                for (Index p = 0; p < k; ++p) {
+                  expected += Reference<T>(a(i, p)) * b(j, p);
+                  magnitude += std::abs(Reference<T>(a(i, p)) * b(j, p));
+                }
+                const T was = turned ? before(j, i) : before(i, j);
+                expected = alpha * expected + beta * was;
+                magnitude = std::abs(alpha) * magnitude + std::abs(beta * was);
+                const auto bound = epsilon<T> * static_cast<Reference<T>>(k + 2) * magnitude;
+                CHECK_NEAR(turned ? c(j, i) : c(i, j), expected, bound,
+                           SHAPE << ", alpha = " << alpha << ", i = " << i << ", j = " << j);
+              }
+            }
+            CHECK(c.gaps_equal(before), SHAPE);
+          }
+        }
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(store_scales_and_adds) {
+  for (const Index m : {1, 3}) {
+    for (const Index n : sizes) {
+      const auto product = Matrix<T>::random(m, n, 1, 1), before = Matrix<T>::random(m, n, 2, 2);
+      for (const auto& [alpha, beta] : {std::pair{1.0, 0.0}, {1.0, 1.0}, {-0.5, 2.5}}) {
+        const Matrix<T> c = before;
+        kernels<T>().store(product.data(), product.stride, T(alpha), T(beta), c.data(), c.stride, m,
+                           n);
+        for (Index i = 0; i < m; ++i) {
+          for (Index j = 0; j < n; ++j) {
+            const Reference<T> left = alpha * Reference<T>(product(i, j));
+            const Reference<T> right = beta * Reference<T>(before(i, j));
+            CHECK_NEAR(c(i, j), left + right, 2 * epsilon<T> * (std::abs(left) + std::abs(right)),
+                       "n = " << n << ", alpha = " << alpha << ", j = " << j);
+          }
+        }
+        CHECK(c.gaps_equal(before), "n = " << n);
+      }
+    }
+  }
 }
 
 UNITGAIN_TYPED_TEST(tile_keeps_what_is_not_finite_in_its_row_and_column) {

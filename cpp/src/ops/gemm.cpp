@@ -6,88 +6,26 @@
 // the same bits for any team.
 #include "ops/gemm.hpp"
 
-#include "base/aligned_buffer.hpp"
+#include "ops/gemm_epilogue.hpp"
+#include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::ops {
 
 namespace {
 
-// Tuned on a Xeon with 48 KB of L1 and 2 MB of L2 a core (benchmarks/matmul.py): a panel of B, kc
-// deep, takes two thirds of L1; a thread's rows of A, kc deep, a quarter of L2.
-constexpr Index kc_max = 256;
-constexpr Index mc_bytes = 512 * 1024;
-constexpr Index nc_max = 3072;
-
-// An operand is packed only where each of its panels is used this often: below, copying costs more
-// than the wider strides do. The same benchmark, at 32 to 128 rows, shows it.
+// A is packed only where each of its panels is used this often by a member: below, copying costs
+// more than the wider strides do.
 constexpr Index least_uses = 6;
 
-constexpr Index ceil_div(Index a, Index b) {
-  return (a + b - 1) / b;
-}
-constexpr Index round_up(Index a, Index b) {
-  return ceil_div(a, b) * b;
-}
-
-struct Blocks {
-  Index kc, mc, nc;  // mc is the whole team's
-  bool pack_a, pack_b;
-};
+// Up to that many rows, a panel of B is read where it lies, packed on the way by its first tile and
+// used up at once; above, blocks of A that fit the cache meet a block of B that the team packed.
+constexpr Index most_rows_at_once = 256;
 
 template <class T>
-Blocks choose_blocks(Index m, Index n, Index k, int threads) {
+TileShape tile_shape() {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  const Index depth_blocks = std::max<Index>(1, ceil_div(k, kc_max));
-  Blocks blocks;
-  blocks.kc = std::max<Index>(1, ceil_div(k, depth_blocks));
-  const Index rows = mc_bytes / (kc_max * static_cast<Index>(sizeof(T)));
-  blocks.mc = std::min(round_up(rows * threads, kernels.mr), round_up(m, kernels.mr));
-  blocks.nc = std::min(round_up(nc_max, kernels.nr), round_up(n, kernels.nr));
-  blocks.pack_a = ceil_div(n, kernels.nr) >= least_uses;
-  blocks.pack_b = ceil_div(m, kernels.mr) >= least_uses;
-  return blocks;
-}
-
-Index packed_bytes(Index values, std::size_t size) {
-  return round_up(values * static_cast<Index>(size), static_cast<Index>(base::cache_line));
-}
-
-// The rectangle of tiles that falls to one member: the team is laid out as a grid over the block so
-// that the largest share is smallest.
-struct Share {
-  runtime::Range rows, cols;
-};
-
-Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels) {
-  int best_rows = 1;
-  Index best = 0;
-  for (int rows = 1; rows <= team.size(); ++rows) {
-    if (team.size() % rows != 0) continue;
-    const int cols = team.size() / rows;
-    const Index largest = ceil_div(row_panels, rows) * ceil_div(col_panels, cols);
-    if (best == 0 || largest <= best) {
-      best = largest;
-      best_rows = rows;
-    }
-  }
-  return {runtime::Team::share(team.rank() % best_rows, best_rows, row_panels),
-          runtime::Team::share(team.rank() / best_rows, team.size() / best_rows, col_panels)};
-}
-
-template <class T>
-simd::TileEpilogue<T> shifted(simd::TileEpilogue<T> e, Index row, Index col) {
-  if (e.scale != nullptr) e.scale += col;
-  if (e.bias != nullptr) e.bias += col;
-  if (e.output != nullptr) e.output += row * e.output_stride + col;
-  if (e.saved != nullptr) e.saved += row * e.saved_stride + col;
-  return e;
-}
-
-template <class T>
-bool is_empty(const simd::TileEpilogue<T>& e) {
-  return e.scale == nullptr && e.bias == nullptr && e.output == nullptr && e.saved == nullptr &&
-         e.activation.kind == Activation::linear;
+  return {kernels.mr, kernels.nr, static_cast<Index>(sizeof(T)), 1};
 }
 
 template <class T>
@@ -97,61 +35,178 @@ MatrixView<const T> block(const MatrixView<const T>& view, Index row, Index col,
           view.col_stride};
 }
 
-// A block of an operand as the micro-kernel sees it: panel i starts at data + i * panel_stride.
+// A block of A as the micro-kernel sees it: panel i starts at data + i * panel_stride.
 template <class T>
-struct Panels {
+struct LeftPanels {
   const T* data;
   Index panel_stride;
   Index line_stride;
   Index depth_stride;  // simd::packed_panel: packed
 };
 
-// The two inner loops: this member's tiles of one mc x nc block of C, kc deep.
 template <class T>
-void multiply_block(const Share& share, const Panels<T>& a, const Panels<T>& b, Index depth,
-                    Index row, Index col, Index rows, Index cols, bool last, T beta,
-                    const Gemm<T>& problem) {
+LeftPanels<T> in_place(const MatrixView<const T>& a) {
+  const Index mr = runtime::kernels<T>().gemm->mr;
+  return {a.data, mr * a.row_stride, a.row_stride, a.col_stride};
+}
+
+// The panels' part `range`, packed where the whole of A's panels have their place.
+template <class T>
+LeftPanels<T> packed(const MatrixView<const T>& a, runtime::Range range, T* to) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  const bool finish = last && !is_empty(problem.epilogue);
-  for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
-    const Index j = jp * kernels.nr, n = std::min(kernels.nr, cols - j);
-    for (Index ip = share.rows.begin; ip < share.rows.end; ++ip) {
-      const Index i = ip * kernels.mr, m = std::min(kernels.mr, rows - i);
-      T* c = problem.c.data + (row + i) * problem.c.row_stride + col + j;
-      kernels.tile(depth, a.data + ip * a.panel_stride, a.line_stride, a.depth_stride,
-                   b.data + jp * b.panel_stride, b.depth_stride, problem.alpha, beta, c,
-                   problem.c.row_stride, m, n);
-      if (finish) {
-        kernels.epilogue(c, problem.c.row_stride, m, n,
-                         shifted(problem.epilogue, row + i, col + j));
-      }
+  const Index first = range.begin * kernels.mr, last = std::min(a.rows, range.end * kernels.mr);
+  if (first < last) {
+    kernels.pack_a(a.data + first * a.row_stride, a.row_stride, a.col_stride, last - first, a.cols,
+                   to + first * a.cols);
+  }
+  return {to, kernels.mr * a.cols, 1, simd::packed_panel};
+}
+
+// A panel of B, in place or packed.
+template <class T>
+struct RightPanel {
+  const T* data;
+  Index depth_stride;  // simd::packed_panel: packed
+  T* packed;           // where the next tile packs it; null: nowhere
+};
+
+// One pass over the depth: which block of A and B it is, and what is done to C.
+struct Pass {
+  Index first, depth;
+  bool is_last;
+};
+
+// A member's tiles of one column panel, for rows [row, row + rows) of C, A's panels being those of
+// these rows.
+template <class T>
+void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<T>& a,
+                     runtime::Range panels, RightPanel<T> b, Index row, Index rows, Index col,
+                     Index cols) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const T beta = pass.first == 0 ? problem.beta : T{1};
+  const bool finishes = pass.is_last && !is_empty(problem.epilogue);
+  for (Index ip = panels.begin; ip < panels.end; ++ip) {
+    const Index i = ip * kernels.mr, m = std::min(kernels.mr, rows - i);
+    T* c = problem.c.data + (row + i) * problem.c.row_stride + col;
+    kernels.tile(pass.depth, a.data + ip * a.panel_stride, a.line_stride, a.depth_stride, b.data,
+                 b.depth_stride, b.packed, problem.alpha, beta, c, problem.c.row_stride, m, cols);
+    if (b.packed != nullptr) b = {b.packed, simd::packed_panel, nullptr};
+    if (finishes) {
+      kernels.epilogue(c, problem.c.row_stride, m, cols, shifted(problem.epilogue, row + i, col));
     }
   }
 }
 
-// The team packs one block of B together, and sees it after the next barrier.
+// Column panel `panel` of B that was packed beforehand.
 template <class T>
-Panels<T> take_b(const runtime::Team& team, const MatrixView<const T>& b, bool pack, T* packed) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  if (!pack) return {b.data, kernels.nr, 1, b.row_stride};
-  const runtime::Range cols = team.share(b.cols, kernels.nr);
-  if (cols.size() > 0) {
-    kernels.pack_b(b.data + cols.begin * b.col_stride, b.row_stride, b.col_stride, b.rows,
-                   cols.size(), packed + cols.begin * b.rows);
+RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Index panel) {
+  const Index nr = runtime::kernels<T>().gemm->nr;
+  const T* values = reinterpret_cast<const T*>(problem.packed->data);
+  return {values + pass.first * round_up(problem.c.cols, nr) + panel * nr * pass.depth,
+          simd::packed_panel, nullptr};
+}
+
+template <class Body>
+void for_each_pass(Index k, Index kc, Body&& body) {
+  for (Index first = 0; first == 0 || first < k; first += kc) {
+    const Index depth = std::min(kc, k - first);
+    body(Pass{first, depth, first + depth >= k});
   }
-  return {packed, kernels.nr * b.rows, 1, simd::packed_panel};
+}
+
+Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
+  return line_bytes(blocks.kc * tile.nr * tile.value_bytes);
+}
+Index left_bytes(const Blocks& blocks, const TileShape& tile, Index rows) {
+  return line_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
+}
+Index right_bytes(const Blocks& blocks, const TileShape& tile) {
+  return line_bytes(blocks.kc * blocks.nc * tile.value_bytes);
+}
+
+// Few rows: every member takes column panels of its own.
+template <class T>
+void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const Blocks& blocks,
+                      std::byte* workspace) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const TileShape tile = tile_shape<T>();
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  const Index row_panels = ceil_div(m, tile.mr);
+  const Share share = share_tiles(team, row_panels, ceil_div(n, tile.nr), false);
+  const bool packs_a = ceil_div(ceil_div(n, tile.nr), team.size()) >= least_uses;
+  T* left = reinterpret_cast<T*>(workspace);
+  T* own = reinterpret_cast<T*>(workspace + left_bytes(blocks, tile, m) +
+                                team.rank() * panel_bytes(blocks, tile));
+  for_each_pass(k, blocks.kc, [&](const Pass& pass) {
+    const MatrixView<const T> a = block(problem.a, 0, pass.first, m, pass.depth);
+    LeftPanels<T> panels = in_place(a);
+    if (packs_a) {
+      if (pass.first > 0) team.barrier();
+      panels = packed(a, team.share(row_panels), left);
+      team.barrier();
+    }
+    for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
+      const Index col = jp * tile.nr, cols = std::min(tile.nr, n - col);
+      RightPanel<T> panel{};
+      if (problem.packed != nullptr) {
+        panel = packed_before(problem, pass, jp);
+      } else {
+        const MatrixView<const T> b = block(problem.b, pass.first, col, pass.depth, cols);
+        panel = {b.data, b.row_stride, share.rows.size() > 1 ? own : nullptr};
+        if (b.col_stride != 1) {
+          kernels.pack_b(b.data, b.row_stride, b.col_stride, b.rows, cols, own);
+          panel = {own, simd::packed_panel, nullptr};
+        }
+      }
+      multiply_column(problem, pass, panels, share.rows, panel, 0, m, col, cols);
+    }
+  });
 }
 
 template <class T>
-Panels<T> take_a(const runtime::Team& team, const MatrixView<const T>& a, bool pack, T* packed) {
+void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Blocks& blocks,
+                     std::byte* workspace) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  if (!pack) return {a.data, kernels.mr * a.row_stride, a.row_stride, a.col_stride};
-  const runtime::Range rows = team.share(a.rows, kernels.mr);
-  if (rows.size() > 0) {
-    kernels.pack_a(a.data + rows.begin * a.row_stride, a.row_stride, a.col_stride, rows.size(),
-                   a.cols, packed + rows.begin * a.cols);
+  const TileShape tile = tile_shape<T>();
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  T* right = reinterpret_cast<T*>(workspace);
+  T* left = reinterpret_cast<T*>(workspace + right_bytes(blocks, tile) +
+                                 team.rank() * left_bytes(blocks, tile, blocks.mc));
+  bool meets = false;  // whether the team must wait before B's block may be overwritten
+  for (Index first_col = 0; first_col < n; first_col += blocks.nc) {
+    const Index width = std::min(blocks.nc, n - first_col);
+    const Share share = share_tiles(team, ceil_div(m, tile.mr), ceil_div(width, tile.nr), true);
+    const bool packs_a = share.cols.size() >= least_uses;
+    const runtime::Range mine{share.rows.begin * tile.mr, std::min(m, share.rows.end * tile.mr)};
+    for_each_pass(k, blocks.kc, [&](const Pass& pass) {
+      if (problem.packed == nullptr) {
+        if (meets) team.barrier();
+        meets = true;
+        const runtime::Range cols = team.share(width, tile.nr);
+        const MatrixView<const T> b =
+            block(problem.b, pass.first, first_col + cols.begin, pass.depth, cols.size());
+        if (cols.size() > 0) {
+          kernels.pack_b(b.data, b.row_stride, b.col_stride, b.rows, b.cols,
+                         right + cols.begin * pass.depth);
+        }
+        team.barrier();
+      }
+      for (Index row = mine.begin; row < mine.end; row += blocks.mc) {
+        const Index rows = std::min(blocks.mc, mine.end - row);
+        const MatrixView<const T> a = block(problem.a, row, pass.first, rows, pass.depth);
+        const runtime::Range panels{0, ceil_div(rows, tile.mr)};
+        const LeftPanels<T> ready = packs_a ? packed(a, panels, left) : in_place(a);
+        for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
+          const Index col = jp * tile.nr, cols = std::min(tile.nr, width - col);
+          const RightPanel<T> panel =
+              problem.packed != nullptr
+                  ? packed_before(problem, pass, first_col / tile.nr + jp)
+                  : RightPanel<T>{right + col * pass.depth, simd::packed_panel, nullptr};
+          multiply_column(problem, pass, ready, panels, panel, row, rows, first_col + col, cols);
+        }
+      }
+    });
   }
-  return {packed, kernels.mr * a.cols, 1, simd::packed_panel};
 }
 
 }  // namespace
@@ -163,46 +218,29 @@ double gemm_work(Index m, Index n, Index k) {
 }
 
 template <class T>
-Index gemm_workspace(Index m, Index n, Index k, int threads) {
-  const Blocks blocks = choose_blocks<T>(m, n, k, threads);
-  return packed_bytes(blocks.mc * blocks.kc, sizeof(T)) +
-         packed_bytes(blocks.nc * blocks.kc, sizeof(T));
+Index gemm_workspace(Index m, Index n, Index k, int threads, Precision) {
+  const TileShape tile = tile_shape<T>();
+  const Blocks blocks = choose_blocks(tile, m, n, k);
+  const Index own = m <= most_rows_at_once
+                        ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
+                        : right_bytes(blocks, tile) + threads * left_bytes(blocks, tile, blocks.mc);
+  return std::max(own, thin_workspace<T>(m, n, k, threads));
 }
 
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  Blocks blocks = choose_blocks<T>(m, n, k, team.size());
-  T* packed_a = reinterpret_cast<T*>(workspace);
-  T* packed_b = reinterpret_cast<T*>(workspace + packed_bytes(blocks.mc * blocks.kc, sizeof(T)));
-  if (problem.b.col_stride != 1) blocks.pack_b = true;
-
-  for (Index col = 0; col < n; col += blocks.nc) {
-    const Index cols = std::min(blocks.nc, n - col);
-    for (Index first = 0; first == 0 || first < k; first += blocks.kc) {
-      const Index depth = std::min(blocks.kc, k - first);
-      const bool last = first + depth == k;
-      const T beta = first == 0 ? problem.beta : T{1};
-      const Panels<T> b =
-          take_b(team, block(problem.b, first, col, depth, cols), blocks.pack_b, packed_b);
-      for (Index row = 0; row < m; row += blocks.mc) {
-        const Index rows = std::min(blocks.mc, m - row);
-        const Panels<T> a =
-            take_a(team, block(problem.a, row, first, rows, depth), blocks.pack_a, packed_a);
-        if (blocks.pack_a || blocks.pack_b) team.barrier();
-        const Share share =
-            share_tiles(team, ceil_div(rows, kernels.mr), ceil_div(cols, kernels.nr));
-        multiply_block(share, a, b, depth, row, col, rows, cols, last, beta, problem);
-        const bool more = row + rows < m || !last || col + cols < n;
-        if (more && (blocks.pack_a || blocks.pack_b)) team.barrier();
-      }
-    }
+  if (problem.packed == nullptr && multiply_thin(team, problem, workspace)) return;
+  const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
+  if (m <= most_rows_at_once) {
+    multiply_at_once(team, problem, blocks, workspace);
+  } else {
+    multiply_blocks(team, problem, blocks, workspace);
   }
 }
 
-template Index gemm_workspace<float>(Index, Index, Index, int);
-template Index gemm_workspace<double>(Index, Index, Index, int);
+template Index gemm_workspace<float>(Index, Index, Index, int, Precision);
+template Index gemm_workspace<double>(Index, Index, Index, int, Precision);
 template void gemm(const runtime::Team&, const Gemm<float>&, std::byte*);
 template void gemm(const runtime::Team&, const Gemm<double>&, std::byte*);
 

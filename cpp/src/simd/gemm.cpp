@@ -102,17 +102,31 @@ void pack_b(const T* b, Index row_stride, Index col_stride, Index k, Index n, T*
 // take as operands; B's rows are whole vectors either way, so its stride need not be known.
 enum class Layout { packed, in_place };
 
+// How many rows ahead B in place is fetched: its rows are often a page apart, which no hardware
+// prefetcher follows.
+constexpr Index rows_ahead = 8;
+
+// From here on the sums take long enough for C's lines to come from afar meanwhile.
+constexpr Index least_depth_to_fetch = 48;
+
 // `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside
 // C (lanes: all of them), and `partial` whether B too ends there.
 template <class T, int rows, int vectors, Layout a_layout>
 void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-                   Index b_depth_stride, bool partial, T alpha, T beta, T* c, Index c_row_stride,
-                   Index rest) {
+                   Index b_depth_stride, T* packed_b, bool b_in_place, bool partial, T alpha,
+                   T beta, T* c, Index c_row_stride, Index rest) {
   if constexpr (a_layout == Layout::packed) {
     a_row_stride = 1;
     a_depth_stride = tile_rows;
   }
 
+  if (k >= least_depth_to_fetch) {
+#pragma GCC unroll 14
+    for (int i = 0; i < rows; ++i) {
+      __builtin_prefetch(c + i * c_row_stride, 1);
+      if constexpr (vectors == 2) __builtin_prefetch(c + i * c_row_stride + lanes<T>, 1);
+    }
+  }
   Vec<T> sum[rows][vectors];
 #pragma GCC unroll 14
   for (int i = 0; i < rows; ++i) {
@@ -125,6 +139,15 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
     for (int v = 0; v < vectors; ++v) {
       row[v] = v == vectors - 1 && partial ? load_partial(b + v * lanes<T>, rest)
                                            : load(b + v * lanes<T>);
+    }
+    if (b_in_place) {
+      __builtin_prefetch(b + rows_ahead * b_depth_stride);
+      if constexpr (vectors == 2) __builtin_prefetch(b + rows_ahead * b_depth_stride + lanes<T>);
+      if (packed_b != nullptr) {
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v) store(row[v], packed_b + v * lanes<T>);
+        packed_b += tile_cols<T>;
+      }
     }
 #pragma GCC unroll 14
     for (int i = 0; i < rows; ++i) {
@@ -151,8 +174,8 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
 }
 
 template <class T>
-using MultiplyTile = void (*)(Index, const T*, Index, Index, const T*, Index, bool, T, T, T*, Index,
-                              Index);
+using MultiplyTile = void (*)(Index, const T*, Index, Index, const T*, Index, T*, bool, bool, T, T,
+                              T*, Index, Index);
 
 // The kernels for 1 ... tile_rows rows.
 template <class T>
@@ -171,7 +194,8 @@ constexpr KernelsByRows<T> kernels_by_rows =
 
 template <class T>
 void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-          Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
+          Index b_depth_stride, T* packed_b, T alpha, T beta, T* c, Index c_row_stride, Index m,
+          Index n) {
   const bool a_packed = a_depth_stride == packed_panel, b_packed = b_depth_stride == packed_panel;
   const bool narrow = n <= lanes<T>;
   const KernelsByRows<T>& kernels =
@@ -182,8 +206,114 @@ void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T
   const Index rest = (n - 1) % lanes<T> + 1;
   const bool partial = !b_packed && rest < lanes<T>;
   if (b_packed) b_depth_stride = tile_cols<T>;
-  kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, b_depth_stride, partial, alpha, beta,
-                        c, c_row_stride, rest);
+  kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, b_depth_stride, packed_b, !b_packed,
+                        partial, alpha, beta, c, c_row_stride, rest);
+}
+
+// ---- products of rows with rows ----
+
+// The sums of `count` vectors, one in each lane of the first: halves are added to halves, so that
+// each level costs one addition for two vectors.
+template <class T, int width, int... lane>
+UNITGAIN_INLINE NativeVector<T> fold(NativeVector<T> a, NativeVector<T> b,
+                                     std::integer_sequence<int, lane...>) {
+  constexpr int size = sizeof...(lane);
+  // Lanes of a block of 2 * width: those of a's two halves, then those of b's.
+  const NativeVector<T> low =
+      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane : size + lane - width)...);
+  const NativeVector<T> high =
+      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane + width : size + lane)...);
+  return low + high;
+}
+
+template <class T, int width>
+UNITGAIN_INLINE void fold_all(NativeVector<T>* vectors) {
+  if constexpr (width >= 1) {
+#pragma GCC unroll 8
+    for (int i = 0; i < width; ++i) {
+      vectors[i] = fold<T, width>(vectors[i], vectors[i + width],
+                                  std::make_integer_sequence<int, static_cast<int>(lanes<T>)>());
+    }
+    fold_all<T, width / 2>(vectors);
+  }
+}
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int dot_rows = 4;
+#else
+constexpr int dot_rows = 2;  // 16 registers
+#endif
+constexpr int dot_cols = 4;
+
+template <class T, int rows, int cols>
+void dot_tile(Index k, const T* a, Index a_stride, const T* b, Index b_stride, T alpha, T beta,
+              T* c, Index c_row_stride, Index c_col_stride) {
+  Vec<T> sum[rows * cols];
+#pragma GCC unroll 16
+  for (int i = 0; i < rows * cols; ++i) sum[i] = T{0};
+  for_each_vector<T>(k, [&](auto get, auto) __attribute__((always_inline)) {
+    Vec<T> right[cols];
+#pragma GCC unroll 4
+    for (int j = 0; j < cols; ++j) right[j] = get(b + j * b_stride);
+#pragma GCC unroll 4
+    for (int i = 0; i < rows; ++i) {
+      const Vec<T> left = get(a + i * a_stride);
+#pragma GCC unroll 4
+      for (int j = 0; j < cols; ++j) {
+        sum[i * cols + j] = multiply_add<T>(left, right[j], sum[i * cols + j]);
+      }
+    }
+  });
+  constexpr int size = static_cast<int>(lanes<T>);
+  T dots[(rows * cols + size - 1) / size * size];
+  for (int first = 0; first < rows * cols; first += size) {
+    NativeVector<T> part[size] = {};
+    for (int i = 0; i < size && first + i < rows * cols; ++i) {
+      part[i] = std::bit_cast<NativeVector<T>>(sum[first + i]);
+    }
+    fold_all<T, size / 2>(part);
+    std::memcpy(dots + first, &part[0], sizeof part[0]);
+  }
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < cols; ++j) {
+      T* to = c + i * c_row_stride + j * c_col_stride;
+      *to = alpha * dots[i * cols + j] + (beta != T{0} ? beta * *to : T{0});
+    }
+  }
+}
+
+template <class T>
+using DotTile = void (*)(Index, const T*, Index, const T*, Index, T, T, T*, Index, Index);
+
+template <class T>
+struct DotTiles {
+  DotTile<T> kernel[dot_rows][dot_cols];
+};
+
+template <class T, int... i>
+constexpr DotTiles<T> make_dot_tiles(std::integer_sequence<int, i...>) {
+  DotTiles<T> tiles = {};
+  ((tiles.kernel[i / dot_cols][i % dot_cols] = dot_tile<T, i / dot_cols + 1, i % dot_cols + 1>),
+   ...);
+  return tiles;
+}
+
+template <class T>
+constexpr DotTiles<T> dot_tiles =
+    make_dot_tiles<T>(std::make_integer_sequence<int, dot_rows * dot_cols>());
+
+template <class T>
+void dots(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
+          T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride) {
+  for (Index j = 0; j < n; j += dot_cols) {
+    const Index cols = std::min<Index>(dot_cols, n - j);
+    for (Index i = 0; i < m; i += dot_rows) {
+      const Index rows = std::min<Index>(dot_rows, m - i);
+      dot_tiles<T>.kernel[rows - 1][cols - 1](
+          k, a + i * a_stride, a_stride, b + j * b_stride, b_stride, alpha, beta,
+          c + i * c_row_stride + j * c_col_stride, c_row_stride, c_col_stride);
+    }
+  }
 }
 
 // ---- the epilogue ----
@@ -197,42 +327,95 @@ const ActivationKernels<T>& activation_kernels() {
   }
 }
 
-template <class T>
-void scale_and_shift(T* row, Index n, const T* scale, const T* bias) {
-  for_each_vector<T>(n, [&](auto get, auto put) {
-    Vec<T> value = get(row);
-    if (scale != nullptr) value *= get(scale);
-    if (bias != nullptr) value += get(bias);
-    put(value, row);
-  });
+// Calls body(get, put, row of `from`, row of `to`) for the vectors of each row.
+template <class T, class Body>
+UNITGAIN_INLINE void for_each_row(Index m, Index n, const T* from, Index from_stride, T* to,
+                                  Index to_stride, Body&& body) {
+  for (Index i = 0; i < m; ++i, from += from_stride, to += to_stride) {
+    for_each_vector<T>(
+        n, [&](auto get, auto put) __attribute__((always_inline)) { body(get, put, from, to); });
+  }
 }
 
 template <class T>
+void copy_rows(Index m, Index n, const T* from, Index from_stride, T* to, Index to_stride) {
+  for_each_row<T>(m, n, from, from_stride, to, to_stride,
+                  [](auto get, auto put, const T* x, T* y)
+                      __attribute__((always_inline)) { put(get(x), y); });
+}
+
+template <class T>
+void store_product(const T* product, Index product_stride, T alpha, T beta, T* c,
+                   Index c_row_stride, Index m, Index n) {
+  const Vec<T> factor = alpha, rest = beta;
+  if (beta == T{0}) {
+    for_each_row<T>(m, n, product, product_stride, c, c_row_stride,
+                    [&](auto get, auto put, const T* x, T* y)
+                        __attribute__((always_inline)) { put(get(x) * factor, y); });
+    return;
+  }
+  for_each_row<T>(m, n, product, product_stride, c, c_row_stride,
+                  [&](auto get, auto put, const T* x, T* y) __attribute__((always_inline)) {
+                    put(multiply_add<T>(get(y), rest, get(x) * factor), y);
+                  });
+}
+
+template <class T>
+void scale_and_shift(T* c, Index row_stride, Index m, Index n, const T* scale, const T* bias) {
+  for_each_row<T>(m, n, c, row_stride, c, row_stride,
+                  [&](auto get, auto put, const T* x, T* y) __attribute__((always_inline)) {
+                    Vec<T> value = get(x);
+                    if (scale != nullptr) value *= get(scale);
+                    if (bias != nullptr) value += get(bias);
+                    put(value, y);
+                  });
+}
+
+// An activation or a derivative runs once over the whole tile, made contiguous: a call for each
+// short row would cost more than the arithmetic.
+template <class T>
 void epilogue(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& e) {
   const ActivationKernels<T>& activations = activation_kernels<T>();
-  const bool activate = e.activation.kind != Activation::linear || e.output != nullptr;
-  const bool differentiate = e.saved != nullptr && e.derivative.kind != Activation::linear;
-  for (Index i = 0; i < m; ++i) {
-    T* row = c + i * row_stride;
-    if (e.scale != nullptr || e.bias != nullptr) scale_and_shift(row, n, e.scale, e.bias);
-    if (activate) {
-      T* to = e.output != nullptr ? e.output + i * e.output_stride : row;
-      activations.row[static_cast<int>(e.activation.kind)]->forward(row, to, n,
-                                                                    e.activation.parameters);
+  if (e.scale != nullptr || e.bias != nullptr) {
+    scale_and_shift(c, row_stride, m, n, e.scale, e.bias);
+  }
+  T tile[tile_rows * tile_cols<T>];
+  if (e.activation.kind != Activation::linear || e.output != nullptr) {
+    const auto forward = activations.row[static_cast<int>(e.activation.kind)]->forward;
+    copy_rows(m, n, c, row_stride, tile, n);
+    forward(tile, tile, m * n, e.activation.parameters);
+    if (e.output != nullptr) {
+      copy_rows(m, n, tile, n, e.output, e.output_stride);
+    } else {
+      copy_rows(m, n, tile, n, c, row_stride);
     }
-    if (differentiate) {
-      const ActivationKernel<T>& kernel = *activations.row[static_cast<int>(e.derivative.kind)];
-      const auto gradient = kernel.gradient_at_output ? kernel.gradient_at_output : kernel.gradient;
-      gradient(e.saved + i * e.saved_stride, row, row, n, e.derivative.parameters);
-    }
+  }
+  if (e.saved != nullptr && e.derivative.kind != Activation::linear) {
+    const ActivationKernel<T>& kernel = *activations.row[static_cast<int>(e.derivative.kind)];
+    const auto gradient = kernel.gradient_at_output ? kernel.gradient_at_output : kernel.gradient;
+    T saved[tile_rows * tile_cols<T>];
+    copy_rows(m, n, c, row_stride, tile, n);
+    copy_rows(m, n, e.saved, e.saved_stride, saved, n);
+    gradient(saved, tile, tile, m * n, e.derivative.parameters);
+    copy_rows(m, n, tile, n, c, row_stride);
   }
 }
 
 }  // namespace
 
-constinit const GemmKernels<float> gemm_f32 = {tile_rows,     tile_cols<float>, pack_a<float>,
-                                               pack_b<float>, tile<float>,      epilogue<float>};
-constinit const GemmKernels<double> gemm_f64 = {
-    tile_rows, tile_cols<double>, pack_a<double>, pack_b<double>, tile<double>, epilogue<double>};
+template <class T>
+constexpr GemmKernels<T> kernels = {
+    .mr = tile_rows,
+    .nr = tile_cols<T>,
+    .pack_a = pack_a<T>,
+    .pack_b = pack_b<T>,
+    .tile = tile<T>,
+    .dots = dots<T>,
+    .store = store_product<T>,
+    .epilogue = epilogue<T>,
+};
+
+constinit const GemmKernels<float> gemm_f32 = kernels<float>;
+constinit const GemmKernels<double> gemm_f64 = kernels<double>;
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -50,10 +50,19 @@ struct GemmKernels {
   void (*pack_b)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* packed);
   // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A and B are panels as packed above
   // (depth stride packed_panel), or lie in place: A with any row stride and depth stride, B with
-  // unit column stride and its row stride as depth stride. When beta is 0, C is not read. The sum
-  // over k runs in one order, whatever the operands' layout and the tile's size.
+  // unit column stride and its row stride as depth stride. B in place is packed on the way if
+  // `packed_b` is not null. When beta is 0, C is not read. The sum over k runs in one order,
+  // whatever the operands' layout and the tile's size.
   void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-               Index b_depth_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
+               Index b_depth_stride, T* packed_b, T alpha, T beta, T* c, Index c_row_stride,
+               Index m, Index n);
+  // C = alpha A B^T + beta C of m x k and n x k matrices with unit column stride, any size: for a
+  // C of few rows, where packing would cost more than the product. When beta is 0, C is not read.
+  void (*dots)(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
+               T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride);
+  // C = alpha product + beta C, m x n.
+  void (*store)(const T* product, Index product_stride, T alpha, T beta, T* c, Index c_row_stride,
+                Index m, Index n);
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
 };
 

@@ -1,0 +1,41 @@
+// How a product is cut: into blocks that the caches hold, and into shares of a team.
+#pragma once
+
+#include "runtime/parallel.hpp"
+
+namespace unitgain::ops {
+
+constexpr Index ceil_div(Index a, Index b) {
+  return (a + b - 1) / b;
+}
+constexpr Index round_up(Index a, Index b) {
+  return ceil_div(a, b) * b;
+}
+
+// What a kernel works on: a tile, and the bytes of an operand's value in its panels.
+struct TileShape {
+  Index mr, nr;
+  Index value_bytes;
+  Index depth_step;  // the packed depth is a multiple of it
+};
+
+// Rows, columns and depth of a block.
+struct Blocks {
+  Index mc, nc, kc;
+};
+
+// The depth depends on the tile and on k alone: it is what the sums' order hangs on.
+Blocks choose_blocks(const TileShape& tile, Index m, Index n, Index k);
+
+// One member's rectangle of the tiles of a block, as ranges of row panels and of column panels. The
+// team is laid out as a grid so that the largest share is smallest; among equals, one with many
+// rows (`tall`) or with many columns.
+struct Share {
+  runtime::Range rows, cols;
+};
+Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels, bool tall);
+
+// Bytes of memory for that many, in whole cache lines.
+Index line_bytes(Index bytes);
+
+}  // namespace unitgain::ops

@@ -1,0 +1,258 @@
+#include "ops/gemm_thin.hpp"
+
+#include "ops/gemm_epilogue.hpp"
+#include "ops/grain.hpp"
+#include "runtime/cache_sizes.hpp"
+
+namespace unitgain::ops {
+
+namespace {
+
+template <class T>
+MatrixView<T> turned(const MatrixView<T>& view) {
+  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+}
+
+// The sums alone, of a C with any strides.
+template <class T>
+struct Product {
+  MatrixView<const T> a, b;
+  MatrixView<T> c;
+  T alpha, beta;
+
+  Product turned_over() const { return {turned(b), turned(a), turned(c), alpha, beta}; }
+};
+
+// ---- rows by rows: operands that both have their depth along memory ----
+
+// Below, adding up the lanes of each sum costs more than packing.
+constexpr Index least_dot_depth = 64;
+// From here on packing pays.
+constexpr Index most_dot_rows = 32, most_turned_dot_rows = 8;
+constexpr Index dot_depth = 2048;  // of a block: the rows of A stay in the second-level cache
+constexpr Index dot_grain = 16;
+
+template <class T>
+runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index k = p.a.cols;
+  const runtime::Range cols = team.share(p.c.cols, dot_grain);
+  if (cols.size() == 0) return cols;
+  for (Index first = 0; first < k; first += dot_depth) {
+    const Index depth = std::min(dot_depth, k - first);
+    kernels.dots(depth, p.a.data + first, p.a.row_stride, p.a.rows,
+                 p.b.data + first + cols.begin * p.b.col_stride, p.b.col_stride, cols.size(),
+                 p.alpha, first == 0 ? p.beta : T{1}, p.c.data + cols.begin * p.c.col_stride,
+                 p.c.row_stride, p.c.col_stride);
+  }
+  return cols;
+}
+
+// ---- few rows against a large matrix in row order ----
+
+// All columns of some rows of B are read before the next rows: along memory, where a panel would
+// take a piece of each row.
+constexpr Index most_streamed_rows = 6;
+constexpr Index streamed_depth = 16;
+
+template <class T>
+runtime::Range multiply_streamed(const runtime::Team& team, const Product<T>& p) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index k = p.a.cols;
+  const runtime::Range cols = team.share(p.c.cols, kernels.nr);
+  for (Index first = 0; first < k; first += streamed_depth) {
+    const Index depth = std::min(streamed_depth, k - first);
+    for (Index j = cols.begin; j < cols.end; j += kernels.nr) {
+      kernels.tile(depth, p.a.data + first * p.a.col_stride, p.a.row_stride, p.a.col_stride,
+                   p.b.data + first * p.b.row_stride + j, p.b.row_stride, nullptr, p.alpha,
+                   first == 0 ? p.beta : T{1}, p.c.data + j, p.c.row_stride, p.c.rows,
+                   std::min(kernels.nr, cols.end - j));
+    }
+  }
+  return cols;
+}
+
+// One or two rows are sums of B's rows, which leave no time for a tile's loads and stores.
+constexpr Index most_summed_rows = 2;
+
+template <class T>
+runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p) {
+  const simd::VectorKernels<T>& kernels = *runtime::kernels<T>().vector;
+  const Index k = p.a.cols;
+  const runtime::Range cols = team.share(p.c.cols, column_grain<T>);
+  if (cols.size() == 0) return cols;
+  for (Index i = 0; i < p.c.rows; ++i) {
+    T* c = p.c.data + i * p.c.row_stride + cols.begin;
+    if (p.beta == T{0}) {
+      std::fill(c, c + cols.size(), T{0});
+    } else if (p.beta != T{1}) {
+      kernels.scale(p.beta, c, cols.size());
+    }
+  }
+  for (Index first = 0; first < k; first += 4) {
+    const Index depth = std::min<Index>(4, k - first);
+    const T* b = p.b.data + first * p.b.row_stride + cols.begin;
+    const T* rows[4] = {b, b + p.b.row_stride, b + 2 * p.b.row_stride, b + 3 * p.b.row_stride};
+    for (Index i = 0; i < p.c.rows; ++i) {
+      T* c = p.c.data + i * p.c.row_stride + cols.begin;
+      const T* a = p.a.data + i * p.a.row_stride + first * p.a.col_stride;
+      if (depth == 4) {
+        const T factors[4] = {p.alpha * a[0], p.alpha * a[p.a.col_stride],
+                              p.alpha * a[2 * p.a.col_stride], p.alpha * a[3 * p.a.col_stride]};
+        kernels.axpy4(factors, rows, c, cols.size());
+      } else {
+        for (Index j = 0; j < depth; ++j) {
+          kernels.axpy(p.alpha * a[j * p.a.col_stride], b + j * p.b.row_stride, c, cols.size());
+        }
+      }
+    }
+  }
+  return cols;
+}
+
+bool is_large(Index values, std::size_t size) {
+  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
+}
+
+// ---- few columns, of a left operand in column order ----
+
+// The product of the transposes reads it along memory; its result is then turned.
+constexpr Index most_turned_cols = 24;
+
+template <class T>
+bool is_turned(Index m, Index n, Index k) {
+  return n <= most_turned_cols && m >= 4 * n && is_large(m * k, sizeof(T));
+}
+
+template <class T>
+void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index m = problem.c.rows, n = problem.c.cols;
+  T* across = reinterpret_cast<T*>(workspace);
+  Gemm<T> over;
+  over.a = turned(problem.b);
+  over.b = turned(problem.a);
+  over.c = {across, n, m, m, 1};
+  over.alpha = problem.alpha;
+  gemm(team, over, workspace + line_bytes(m * n * static_cast<Index>(sizeof(T))));
+  team.barrier();
+  const runtime::Range rows = team.share(m, 16);
+  for (Index i = rows.begin; i < rows.end; ++i) {
+    T* c = problem.c.data + i * problem.c.row_stride;
+    for (Index j = 0; j < n; ++j) {
+      c[j] = across[j * m + i] + (problem.beta != T{0} ? problem.beta * c[j] : T{0});
+    }
+  }
+  finish(problem, rows, {0, n});
+}
+
+// ---- a small result of great depth ----
+
+constexpr Index most_deep_tiles = 8;
+constexpr Index deep_part = 4096, least_depth = 2 * deep_part, most_parts = 16;
+
+template <class T>
+bool is_deep(Index m, Index n, Index k) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  return k >= least_depth && ceil_div(m, kernels.mr) * ceil_div(n, kernels.nr) <= most_deep_tiles;
+}
+
+// The depth is cut into parts that members do on their own, and their products are added in order.
+template <class T>
+void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  const Index parts = std::min(most_parts, k / deep_part), longest = ceil_div(k, parts);
+  T* sums = reinterpret_cast<T*>(workspace);
+  const Index sums_bytes = line_bytes(parts * m * n * static_cast<Index>(sizeof(T)));
+  const Index own = gemm_workspace<T>(m, n, least_depth - 1, 1);
+  for (Index part = team.rank(); part < parts; part += team.size()) {
+    const Index first = std::min(k, part * longest);
+    Gemm<T> piece;
+    piece.a = {problem.a.data + first * problem.a.col_stride, m, std::min(longest, k - first),
+               problem.a.row_stride, problem.a.col_stride};
+    piece.b = {problem.b.data + first * problem.b.row_stride, piece.a.cols, n, problem.b.row_stride,
+               problem.b.col_stride};
+    piece.c = {sums + part * m * n, m, n, n, 1};
+    gemm(runtime::Team(), piece, workspace + sums_bytes + team.rank() * own);
+  }
+  team.barrier();
+  const runtime::Range rows = team.share(m);
+  if (rows.size() == 0) return;
+  const auto& vector = *runtime::kernels<T>().vector;
+  T* total = sums + rows.begin * n;
+  for (Index part = 1; part < parts; ++part) {
+    vector.add(total, sums + part * m * n + rows.begin * n, total, rows.size() * n);
+  }
+  kernels.store(total, n, problem.alpha, problem.beta,
+                problem.c.data + rows.begin * problem.c.row_stride, problem.c.row_stride,
+                rows.size(), n);
+  finish(problem, rows, {0, n});
+}
+
+// ---- the choice ----
+
+template <class T>
+bool is_dots(const Product<T>& p, Index most_rows) {
+  return p.c.rows <= most_rows && p.c.cols > p.c.rows && p.a.cols >= least_dot_depth;
+}
+
+}  // namespace
+
+template <class T>
+Index thin_workspace(Index m, Index n, Index k, int threads) {
+  constexpr auto size = static_cast<Index>(sizeof(T));
+  if (is_deep<T>(m, n, k)) {
+    return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
+           threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
+  }
+  const Index rows = n <= most_turned_dot_rows ? line_bytes(n * k * size) : 0;
+  if (!is_turned<T>(m, n, k)) return rows;
+  return std::max(rows, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
+}
+
+template <class T>
+bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (is_deep<T>(m, n, k)) {
+    multiply_deep(team, problem, workspace);
+    return true;
+  }
+  const Product<T> plain{problem.a, problem.b, problem.c, problem.alpha, problem.beta};
+  if (is_dots(plain, most_dot_rows) && problem.a.col_stride == 1 && problem.b.row_stride == 1 &&
+      problem.b.col_stride != 1) {
+    finish(problem, {0, m}, multiply_dots(team, plain));
+    return true;
+  }
+  if (m <= most_streamed_rows && k > 0 && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
+    finish(problem, {0, m},
+           m <= most_summed_rows ? multiply_summed(team, plain) : multiply_streamed(team, plain));
+    return true;
+  }
+  if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
+    multiply_turned(team, problem, workspace);
+    return true;
+  }
+  Product<T> over = plain.turned_over();
+  if (!is_dots(over, most_turned_dot_rows)) return false;
+  if (over.b.row_stride != 1) return false;
+  if (over.a.col_stride != 1) {
+    T* rows = reinterpret_cast<T*>(workspace);
+    const runtime::Range part = team.share(k, 16);
+    for (Index j = 0; j < n; ++j) {
+      for (Index p = part.begin; p < part.end; ++p) {
+        rows[j * k + p] = over.a.data[j * over.a.row_stride + p * over.a.col_stride];
+      }
+    }
+    team.barrier();
+    over.a = {rows, n, k, k, 1};
+  }
+  finish(problem, multiply_dots(team, over), {0, n});
+  return true;
+}
+
+template Index thin_workspace<float>(Index, Index, Index, int);
+template Index thin_workspace<double>(Index, Index, Index, int);
+template bool multiply_thin(const runtime::Team&, const Gemm<float>&, std::byte*);
+template bool multiply_thin(const runtime::Team&, const Gemm<double>&, std::byte*);
+
+}  // namespace unitgain::ops

@@ -1,0 +1,17 @@
+// Products whose result is small against an operand: their speed is that of reading it once.
+#pragma once
+
+#include "ops/gemm.hpp"
+
+namespace unitgain::ops {
+
+// Does the product and returns true if it is thin, with an operand order that one of the ways below
+// reads well; otherwise returns false at once. Neither answer nor bits depend on the team.
+template <class T>
+bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
+
+// Bytes of workspace that multiply_thin() may need.
+template <class T>
+Index thin_workspace(Index m, Index n, Index k, int threads);
+
+}  // namespace unitgain::ops
