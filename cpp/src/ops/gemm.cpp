@@ -6,7 +6,9 @@
 // the same bits for any team.
 #include "ops/gemm.hpp"
 
+#include "ops/column_sums.hpp"
 #include "ops/gemm_epilogue.hpp"
+#include "ops/gemm_split.hpp"
 #include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
 
@@ -26,13 +28,6 @@ template <class T>
 TileShape tile_shape() {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   return {kernels.mr, kernels.nr, static_cast<Index>(sizeof(T)), 1};
-}
-
-template <class T>
-MatrixView<const T> block(const MatrixView<const T>& view, Index row, Index col, Index rows,
-                          Index cols) {
-  return {view.data + row * view.row_stride + col * view.col_stride, rows, cols, view.row_stride,
-          view.col_stride};
 }
 
 // A block of A as the micro-kernel sees it: panel i starts at data + i * panel_stride.
@@ -70,12 +65,6 @@ struct RightPanel {
   T* packed;           // where the next tile packs it; null: nowhere
 };
 
-// One pass over the depth: which block of A and B it is, and what is done to C.
-struct Pass {
-  Index first, depth;
-  bool is_last;
-};
-
 // A member's tiles of one column panel, for rows [row, row + rows) of C, A's panels being those of
 // these rows.
 template <class T>
@@ -84,15 +73,14 @@ void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<
                      Index cols) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const T beta = pass.first == 0 ? problem.beta : T{1};
-  const bool finishes = pass.is_last && !is_empty(problem.epilogue);
   for (Index ip = panels.begin; ip < panels.end; ++ip) {
     const Index i = ip * kernels.mr, m = std::min(kernels.mr, rows - i);
     T* c = problem.c.data + (row + i) * problem.c.row_stride + col;
     kernels.tile(pass.depth, a.data + ip * a.panel_stride, a.line_stride, a.depth_stride, b.data,
                  b.depth_stride, b.packed, problem.alpha, beta, c, problem.c.row_stride, m, cols);
     if (b.packed != nullptr) b = {b.packed, simd::packed_panel, nullptr};
-    if (finishes) {
-      kernels.epilogue(c, problem.c.row_stride, m, cols, shifted(problem.epilogue, row + i, col));
+    if (pass.is_last) {
+      finish(problem, {row + i, row + i + m}, {col, col + cols}, kernels.mr);
     }
   }
 }
@@ -101,17 +89,9 @@ void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<
 template <class T>
 RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Index panel) {
   const Index nr = runtime::kernels<T>().gemm->nr;
-  const T* values = reinterpret_cast<const T*>(problem.packed->data);
+  const T* values = reinterpret_cast<const T*>(problem.packed->panels);
   return {values + pass.first * round_up(problem.c.cols, nr) + panel * nr * pass.depth,
           simd::packed_panel, nullptr};
-}
-
-template <class Body>
-void for_each_pass(Index k, Index kc, Body&& body) {
-  for (Index first = 0; first == 0 || first < k; first += kc) {
-    const Index depth = std::min(kc, k - first);
-    body(Pass{first, depth, first + depth >= k});
-  }
 }
 
 Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
@@ -211,6 +191,12 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
 
 }  // namespace
 
+template <class T>
+Index plain_depth(Index k) {
+  const TileShape tile = tile_shape<T>();
+  return choose_blocks(tile, tile.mr, tile.nr, k).kc;
+}
+
 double gemm_work(Index m, Index n, Index k) {
   constexpr double flops_per_nanosecond = 60.0;
   return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) /
@@ -218,29 +204,49 @@ double gemm_work(Index m, Index n, Index k) {
 }
 
 template <class T>
-Index gemm_workspace(Index m, Index n, Index k, int threads, Precision) {
+Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision, bool packed) {
   const TileShape tile = tile_shape<T>();
   const Blocks blocks = choose_blocks(tile, m, n, k);
-  const Index own = m <= most_rows_at_once
-                        ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
-                        : right_bytes(blocks, tile) + threads * left_bytes(blocks, tile, blocks.mc);
-  return std::max(own, thin_workspace<T>(m, n, k, threads));
+  Index bytes = m <= most_rows_at_once
+                    ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
+                    : (packed ? 0 : right_bytes(blocks, tile)) +
+                          threads * left_bytes(blocks, tile, blocks.mc);
+  if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+  return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
+}
+
+template <class T>
+Index gemm_partial_sums(Index m, Index n) {
+  return ceil_div(m, runtime::kernels<T>().gemm->mr) * n;
 }
 
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (problem.packed == nullptr && multiply_thin(team, problem, workspace)) return;
-  const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
-  if (m <= most_rows_at_once) {
-    multiply_at_once(team, problem, blocks, workspace);
-  } else {
-    multiply_blocks(team, problem, blocks, workspace);
+  Index group = multiply_split(team, problem, workspace);
+  if (group == 0) {
+    group = runtime::kernels<T>().gemm->mr;
+    if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
+      const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
+      if (m <= most_rows_at_once) {
+        multiply_at_once(team, problem, blocks, workspace);
+      } else {
+        multiply_blocks(team, problem, blocks, workspace);
+      }
+    }
+  }
+  if (problem.column_sums != nullptr) {
+    team.barrier();
+    column_sums(team, problem.partial_sums, n, ceil_div(m, group), n, problem.column_sums);
   }
 }
 
-template Index gemm_workspace<float>(Index, Index, Index, int, Precision);
-template Index gemm_workspace<double>(Index, Index, Index, int, Precision);
+template Index plain_depth<float>(Index);
+template Index plain_depth<double>(Index);
+template Index gemm_workspace<float>(Index, Index, Index, int, Precision, bool);
+template Index gemm_workspace<double>(Index, Index, Index, int, Precision, bool);
+template Index gemm_partial_sums<float>(Index, Index);
+template Index gemm_partial_sums<double>(Index, Index);
 template void gemm(const runtime::Team&, const Gemm<float>&, std::byte*);
 template void gemm(const runtime::Team&, const Gemm<double>&, std::byte*);
 

@@ -12,10 +12,9 @@ namespace unitgain::ops {
 // A right operand in a kernel's panels: for each block of depth in turn (see gemm_blocks.hpp), the
 // panels of its columns.
 struct PackedOperand {
-  const std::byte* data;
+  const std::byte* panels;
   const simd::SplitGemmKernels* split;  // whose panels they are; null: those of the plain kernels
   const simd::ExponentRange* ranges;    // of each split panel
-  const std::byte* plain;               // the plain panels beside the split ones; may be null
 };
 
 // C = epilogue(alpha A B + beta C). C has unit column stride; its epilogue's pointers are those of
@@ -27,16 +26,28 @@ struct Gemm {
   MatrixView<T> c;
   T alpha = 1;
   T beta = 0;
-  simd::TileEpilogue<T> epilogue = {};
+  simd::TileEpilogue<T> epilogue = {};  // but for its column_sums
+  // The sums of C's columns, after the epilogue; null: not wanted.
+  T* column_sums = nullptr;
+  T* partial_sums = nullptr;                 // workspace for them, gemm_partial_sums() values
   Precision precision = Precision::highest;  // of float
-  const PackedOperand* packed = nullptr;     // takes b's place; b has its shape
+  // Takes b's place. b has its shape, and its data unless it is null: then, what packed's terms
+  // say is what b is.
+  const PackedOperand* packed = nullptr;
 };
 
 // Bytes of workspace, shared by the team, that gemm() needs for a product of this shape, of a team
-// of that many at most.
+// of that many at most; `packed` is whether B is.
 template <class T>
 Index gemm_workspace(Index m, Index n, Index k, int threads,
-                     Precision precision = Precision::highest);
+                     Precision precision = Precision::highest, bool packed = false);
+
+template <class T>
+Index gemm_partial_sums(Index m, Index n);
+
+// The blocks of depth of an operand in the plain kernels' panels.
+template <class T>
+Index plain_depth(Index k);
 
 // What the product takes on one thread, in nanoseconds, roughly.
 double gemm_work(Index m, Index n, Index k);

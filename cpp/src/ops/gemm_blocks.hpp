@@ -27,6 +27,32 @@ struct Blocks {
 // The depth depends on the tile and on k alone: it is what the sums' order hangs on.
 Blocks choose_blocks(const TileShape& tile, Index m, Index n, Index k);
 
+// One pass over the depth, [first, first + depth) of it.
+struct Pass {
+  Index first, depth;
+  bool is_last;
+};
+
+// Calls body(pass) for k in blocks of kc, once at least.
+template <class Body>
+void for_each_pass(Index k, Index kc, Body&& body) {
+  for (Index first = 0; first == 0 || first < k; first += kc) {
+    const Index depth = std::min(kc, k - first);
+    body(Pass{first, depth, first + depth >= k});
+  }
+}
+
+template <class T>
+MatrixView<T> block(const MatrixView<T>& view, Index row, Index col, Index rows, Index cols) {
+  return {view.data + row * view.row_stride + col * view.col_stride, rows, cols, view.row_stride,
+          view.col_stride};
+}
+
+template <class T>
+MatrixView<T> transposed(const MatrixView<T>& view) {
+  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+}
+
 // One member's rectangle of the tiles of a block, as ranges of row panels and of column panels. The
 // team is laid out as a grid so that the largest share is smallest; among equals, one with many
 // rows (`tall`) or with many columns.

@@ -8,11 +8,6 @@ namespace unitgain::ops {
 
 namespace {
 
-template <class T>
-MatrixView<T> turned(const MatrixView<T>& view) {
-  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
-}
-
 // The sums alone, of a C with any strides.
 template <class T>
 struct Product {
@@ -20,7 +15,7 @@ struct Product {
   MatrixView<T> c;
   T alpha, beta;
 
-  Product turned_over() const { return {turned(b), turned(a), turned(c), alpha, beta}; }
+  Product turned_over() const { return {transposed(b), transposed(a), transposed(c), alpha, beta}; }
 };
 
 // ---- rows by rows: operands that both have their depth along memory ----
@@ -33,10 +28,10 @@ constexpr Index dot_depth = 2048;  // of a block: the rows of A stay in the seco
 constexpr Index dot_grain = 16;
 
 template <class T>
-runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p) {
+runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Index grain) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index k = p.a.cols;
-  const runtime::Range cols = team.share(p.c.cols, dot_grain);
+  const runtime::Range cols = team.share(p.c.cols, grain);
   if (cols.size() == 0) return cols;
   for (Index first = 0; first < k; first += dot_depth) {
     const Index depth = std::min(dot_depth, k - first);
@@ -129,20 +124,21 @@ void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byt
   const Index m = problem.c.rows, n = problem.c.cols;
   T* across = reinterpret_cast<T*>(workspace);
   Gemm<T> over;
-  over.a = turned(problem.b);
-  over.b = turned(problem.a);
+  over.a = transposed(problem.b);
+  over.b = transposed(problem.a);
   over.c = {across, n, m, m, 1};
   over.alpha = problem.alpha;
   gemm(team, over, workspace + line_bytes(m * n * static_cast<Index>(sizeof(T))));
   team.barrier();
-  const runtime::Range rows = team.share(m, 16);
+  const Index group = runtime::kernels<T>().gemm->mr;
+  const runtime::Range rows = team.share(m, group);
   for (Index i = rows.begin; i < rows.end; ++i) {
     T* c = problem.c.data + i * problem.c.row_stride;
     for (Index j = 0; j < n; ++j) {
       c[j] = across[j * m + i] + (problem.beta != T{0} ? problem.beta * c[j] : T{0});
     }
   }
-  finish(problem, rows, {0, n});
+  finish(problem, rows, {0, n}, group);
 }
 
 // ---- a small result of great depth ----
@@ -176,7 +172,7 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     gemm(runtime::Team(), piece, workspace + sums_bytes + team.rank() * own);
   }
   team.barrier();
-  const runtime::Range rows = team.share(m);
+  const runtime::Range rows = team.share(m, kernels.mr);
   if (rows.size() == 0) return;
   const auto& vector = *runtime::kernels<T>().vector;
   T* total = sums + rows.begin * n;
@@ -186,7 +182,7 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
   kernels.store(total, n, problem.alpha, problem.beta,
                 problem.c.data + rows.begin * problem.c.row_stride, problem.c.row_stride,
                 rows.size(), n);
-  finish(problem, rows, {0, n});
+  finish(problem, rows, {0, n}, kernels.mr);
 }
 
 // ---- the choice ----
@@ -213,6 +209,7 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
 template <class T>
 bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  const Index group = runtime::kernels<T>().gemm->mr;
   if (is_deep<T>(m, n, k)) {
     multiply_deep(team, problem, workspace);
     return true;
@@ -220,12 +217,13 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
   const Product<T> plain{problem.a, problem.b, problem.c, problem.alpha, problem.beta};
   if (is_dots(plain, most_dot_rows) && problem.a.col_stride == 1 && problem.b.row_stride == 1 &&
       problem.b.col_stride != 1) {
-    finish(problem, {0, m}, multiply_dots(team, plain));
+    finish(problem, {0, m}, multiply_dots(team, plain, dot_grain), group);
     return true;
   }
   if (m <= most_streamed_rows && k > 0 && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
-    finish(problem, {0, m},
-           m <= most_summed_rows ? multiply_summed(team, plain) : multiply_streamed(team, plain));
+    const runtime::Range cols =
+        m <= most_summed_rows ? multiply_summed(team, plain) : multiply_streamed(team, plain);
+    finish(problem, {0, m}, cols, group);
     return true;
   }
   if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
@@ -246,7 +244,7 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     team.barrier();
     over.a = {rows, n, k, k, 1};
   }
-  finish(problem, multiply_dots(team, over), {0, n});
+  finish(problem, multiply_dots(team, over, group), {0, n}, group);
   return true;
 }
 

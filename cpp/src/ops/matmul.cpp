@@ -6,6 +6,7 @@
 #include "base/aligned_buffer.hpp"
 #include "base/shape_text.hpp"
 #include "ops/gemm.hpp"
+#include "ops/packed_panels.hpp"
 #include "runtime/workspace.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
@@ -35,9 +36,13 @@ bool overlap(const Extent& a, const Extent& b) {
   return a.begin < b.end && b.begin < a.end;
 }
 
+struct Shape {
+  Index rows, cols;
+};
+
 template <class T>
-MatrixView<T> transposed(const MatrixView<T>& view) {
-  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+Shape shape_of(const MatrixView<T>& view) {
+  return {view.rows, view.cols};
 }
 
 template <class T>
@@ -51,16 +56,37 @@ void copy(const MatrixView<const T>& from, const MatrixView<T>& to) {
 }
 
 template <class T>
-void run(const ops::Gemm<T>& problem) {
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  const runtime::TeamSize size = runtime::threads_for(ops::gemm_work(m, n, k));
-  std::byte* workspace = runtime::thread_workspace(ops::gemm_workspace<T>(m, n, k, size.threads));
-  runtime::parallel(size, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
+Index workspace_of(const ops::Gemm<T>& problem, int threads) {
+  return ops::gemm_workspace<T>(problem.c.rows, problem.c.cols, problem.a.cols, threads,
+                                problem.precision, problem.packed != nullptr);
 }
 
 template <class T>
-void check_shapes(const MatrixView<const T>& a, const MatrixView<const T>& b,
-                  const MatrixView<T>& c) {
+double work_of(const ops::Gemm<T>& problem) {
+  return ops::gemm_work(problem.c.rows, problem.c.cols, problem.a.cols);
+}
+
+template <class T>
+void run(const ops::Gemm<T>& problem) {
+  const runtime::TeamSize size = runtime::threads_for(work_of(problem));
+  std::byte* workspace = runtime::thread_workspace(workspace_of(problem, size.threads));
+  runtime::parallel(size, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
+}
+
+// The same on memory in row order, and back.
+template <class T>
+void run_in_buffer(ops::Gemm<T> problem) {
+  const MatrixView<T> c = problem.c;
+  const base::AlignedBuffer<T> buffer(c.rows * c.cols);
+  problem.c = {buffer.data(), c.rows, c.cols, c.cols, 1};
+  if (problem.beta != T{0}) {
+    copy<T>({c.data, c.rows, c.cols, c.row_stride, c.col_stride}, problem.c);
+  }
+  run(problem);
+  copy<T>({buffer.data(), c.rows, c.cols, c.cols, 1}, c);
+}
+
+void check_shapes(const Shape& a, const Shape& b, const Shape& c) {
   if (a.cols != b.rows) {
     throw ValueError("b has shape " + base::shape_text({b.rows, b.cols}) + ", but a has " +
                      std::to_string(a.cols) + " columns: b must have as many rows");
@@ -71,43 +97,96 @@ void check_shapes(const MatrixView<const T>& a, const MatrixView<const T>& b,
   }
 }
 
+template <class T>
+ops::Gemm<T> problem_of(const MatrixView<const T>& a, const MatrixView<T>& c,
+                        const MatmulOptions<T>& options) {
+  ops::Gemm<T> problem;
+  problem.a = a;
+  problem.b = {};
+  problem.c = c;
+  problem.alpha = options.alpha;
+  problem.beta = options.beta;
+  problem.epilogue.bias = options.bias;
+  problem.epilogue.activation = options.activation;
+  return problem;
+}
+
+template <class T>
+bool has_row_order(const MatrixView<T>& c) {
+  return c.col_stride == 1 || c.cols <= 1;
+}
+
+// Turns a product around whose result is in column order, where that leaves it the same.
+template <class T>
+void turn_to_row_order(ops::Gemm<T>& problem) {
+  if (has_row_order(problem.c) || problem.c.row_stride != 1 || problem.epilogue.bias != nullptr) {
+    return;
+  }
+  const MatrixView<const T> a = problem.a;
+  problem.a = ops::transposed(problem.b);
+  problem.b = ops::transposed(a);
+  problem.c = ops::transposed(problem.c);
+}
+
+// From here on a product of a stack keeps a whole team busy.
+constexpr double work_of_a_team = 1e6;
+
+// Every member takes whole products; those left over, and large ones, are shared.
+template <class T>
+void run_stack(const ops::Gemm<T>& problem, std::span<const MatmulOperands<T>> stack) {
+  const auto count = static_cast<Index>(stack.size());
+  const runtime::TeamSize size =
+      runtime::threads_for(work_of(problem) * static_cast<double>(count));
+  const Index alone = workspace_of(problem, 1), together = workspace_of(problem, size.threads);
+  std::byte* workspace = runtime::thread_workspace(std::max(alone * size.threads, together));
+  runtime::parallel(size, [&](const runtime::Team& team) {
+    ops::Gemm<T> product = problem;
+    const auto multiply = [&](const runtime::Team& members, Index i, std::byte* memory) {
+      const MatmulOperands<T>& operands = stack[static_cast<std::size_t>(i)];
+      product.a.data = operands.a;
+      product.b.data = operands.b;
+      product.c.data = operands.c;
+      ops::gemm(members, product, memory);
+    };
+    const Index whole = work_of(problem) < work_of_a_team ? count / team.size() * team.size() : 0;
+    const runtime::Range mine = team.share(whole);
+    for (Index i = mine.begin; i < mine.end; ++i) {
+      multiply(runtime::Team(), i, workspace + team.rank() * alone);
+    }
+    for (Index i = whole; i < count; ++i) {
+      team.barrier();
+      multiply(team, i, workspace);
+    }
+  });
+}
+
 }  // namespace
 
 template <class T>
 void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c,
             const MatmulOptions<T>& options) {
-  check_shapes(a, b, c);
-  const bool overlapping = overlap(extent(c), extent(a)) || overlap(extent(c), extent(b));
-  ops::Gemm<T> problem{a, b, c, options.alpha, options.beta, {}};
-  problem.epilogue.bias = options.bias;
-  problem.epilogue.activation = options.activation;
-  if (!overlapping && (c.col_stride == 1 || c.cols <= 1)) {
-    run(problem);
-  } else if (!overlapping && c.row_stride == 1 && options.bias == nullptr) {
-    problem.a = transposed(b);
-    problem.b = transposed(a);
-    problem.c = transposed(c);
-    run(problem);
-  } else {
-    const base::AlignedBuffer<T> buffer(c.rows * c.cols);
-    problem.c = {buffer.data(), c.rows, c.cols, c.cols, 1};
-    if (options.beta != T{0})
-      copy<T>({c.data, c.rows, c.cols, c.row_stride, c.col_stride}, problem.c);
-    run(problem);
-    copy<T>({buffer.data(), c.rows, c.cols, c.cols, 1}, c);
-  }
+  check_shapes(shape_of(a), shape_of(b), shape_of(c));
+  ops::Gemm<T> problem = problem_of(a, c, options);
+  problem.b = b;
+  problem.precision = options.precision.value_or(float32_matmul_precision());
+  if (overlap(extent(c), extent(a)) || overlap(extent(c), extent(b))) return run_in_buffer(problem);
+  turn_to_row_order(problem);
+  has_row_order(problem.c) ? run(problem) : run_in_buffer(problem);
 }
 
 template <class T>
 void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const MatrixView<T>& c,
             std::span<const MatmulOperands<T>> stack, const MatmulOptions<T>& options) {
+  check_shapes(shape_of(a), shape_of(b), shape_of(c));
+  ops::Gemm<T> problem = problem_of(a, c, options);
+  problem.b = b;
+  problem.precision = options.precision.value_or(float32_matmul_precision());
+  if (has_row_order(c)) return run_stack(problem, stack);
   for (const MatmulOperands<T>& operands : stack) {
-    MatrixView<const T> left = a, right = b;
-    MatrixView<T> result = c;
-    left.data = operands.a;
-    right.data = operands.b;
-    result.data = operands.c;
-    matmul(left, right, result, options);
+    problem.a.data = operands.a;
+    problem.b.data = operands.b;
+    problem.c.data = operands.c;
+    run_in_buffer(problem);
   }
 }
 
@@ -115,19 +194,13 @@ template <class T>
 struct PackedMatrix<T>::Content {
   Index rows, cols;
   Precision precision;
-  base::AlignedBuffer<T> values;
-  MatrixView<const T> view() const { return {values.data(), rows, cols, cols, 1}; }
+  ops::PackedPanels<T> panels;
 };
 
 template <class T>
 PackedMatrix<T>::PackedMatrix(const MatrixView<const T>& b, std::optional<Precision> precision) {
-  auto content = std::make_unique<Content>();
-  content->rows = b.rows;
-  content->cols = b.cols;
-  content->precision = precision.value_or(float32_matmul_precision());
-  content->values = base::AlignedBuffer<T>(b.rows * b.cols);
-  copy<T>(b, {content->values.data(), b.rows, b.cols, b.cols, 1});
-  content_ = std::move(content);
+  const Precision chosen = precision.value_or(float32_matmul_precision());
+  content_.reset(new Content{b.rows, b.cols, chosen, ops::PackedPanels<T>(b, chosen)});
 }
 
 template <class T>
@@ -151,17 +224,21 @@ Precision PackedMatrix<T>::precision() const {
 }
 template <class T>
 Index PackedMatrix<T>::bytes() const {
-  return content_->values.size() * static_cast<Index>(sizeof(T));
+  return content_->panels.bytes();
 }
 template <class T>
 void PackedMatrix<T>::unpack(const MatrixView<T>& b) const {
-  copy<T>(content_->view(), b);
+  content_->panels.unpack(b);
 }
 
 template <class T>
 void matmul(const MatrixView<const T>& a, const PackedMatrix<T>& b, const MatrixView<T>& c,
             const MatmulOptions<T>& options) {
-  matmul(a, b.content().view(), c, options);
+  check_shapes(shape_of(a), {b.rows(), b.cols()}, shape_of(c));
+  ops::Gemm<T> problem = problem_of(a, c, options);
+  problem.precision = b.precision();
+  b.content().panels.operand_of(problem);
+  has_row_order(c) && !overlap(extent(c), extent(a)) ? run(problem) : run_in_buffer(problem);
 }
 
 template void matmul(const MatrixView<const float>&, const MatrixView<const float>&,

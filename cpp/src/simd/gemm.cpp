@@ -338,7 +338,8 @@ UNITGAIN_INLINE void for_each_row(Index m, Index n, const T* from, Index from_st
 }
 
 template <class T>
-void copy_rows(Index m, Index n, const T* from, Index from_stride, T* to, Index to_stride) {
+[[gnu::noinline]] void copy_rows(Index m, Index n, const T* from, Index from_stride, T* to,
+                                 Index to_stride) {
   for_each_row<T>(m, n, from, from_stride, to, to_stride,
                   [](auto get, auto put, const T* x, T* y)
                       __attribute__((always_inline)) { put(get(x), y); });
@@ -371,6 +372,15 @@ void scale_and_shift(T* c, Index row_stride, Index m, Index n, const T* scale, c
                   });
 }
 
+template <class T>
+void add_column_sums(const T* c, Index row_stride, Index m, Index n, T* sums) {
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    Vec<T> sum = get(c);
+    for (Index i = 1; i < m; ++i) sum += get(c + i * row_stride);
+    put(get(sums) + sum, sums);
+  });
+}
+
 // An activation or a derivative runs once over the whole tile, made contiguous: a call for each
 // short row would cost more than the arithmetic.
 template <class T>
@@ -399,6 +409,7 @@ void epilogue(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& e
     gradient(saved, tile, tile, m * n, e.derivative.parameters);
     copy_rows(m, n, tile, n, c, row_stride);
   }
+  if (e.column_sums != nullptr) add_column_sums(c, row_stride, m, n, e.column_sums);
 }
 
 }  // namespace

@@ -18,7 +18,8 @@
 namespace unitgain::simd {
 
 // What is done to a tile of C while it is still in L1, in this order:
-//   c = c * scale[j] + bias[j]; z = c; y = activation(c); c = c * derivative(saved).
+//   c = c * scale[j] + bias[j]; z = c; y = activation(c); c = c * derivative(saved);
+//   column_sums[j] += sum_i c.
 // Every pointer may be null (or the activation linear), which skips that step. Pointers are those
 // of the tile's first element; per-column vectors start at the tile's first column.
 template <class T>
@@ -32,6 +33,7 @@ struct TileEpilogue {
       saved;  // what `derivative` is evaluated at (its output or its input, see activation.hpp)
   Index saved_stride;
   ActivationSpec derivative;
+  T* column_sums;
 };
 
 // The depth stride that stands for a packed panel: no stride of an operand in place can be this.
@@ -63,6 +65,7 @@ struct GemmKernels {
   // C = alpha product + beta C, m x n.
   void (*store)(const T* product, Index product_stride, T alpha, T beta, T* c, Index c_row_stride,
                 Index m, Index n);
+  // Of one tile, m <= mr, n <= nr.
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
 };
 
@@ -93,6 +96,9 @@ struct SplitGemmKernels {
                  std::byte* packed, ExponentRange* ranges);
   void (*pack_b)(const float* b, Index row_stride, Index col_stride, Index k, Index n,
                  std::byte* packed, ExponentRange* ranges);
+  // The sums of the terms of a panel of B, k x n.
+  void (*unpack_b)(const std::byte* packed, Index k, Index n, float* b, Index row_stride,
+                   Index col_stride);
   // The product of a panel of A and a panel of B, m x n of it (m <= mr, n <= nr; more may be
   // written), to `product`, whose rows are nr apart.
   void (*tile)(Index k, const std::byte* a, const std::byte* b, Index m, Index n, float* product);

@@ -1,0 +1,36 @@
+// A right operand in panels.
+#pragma once
+
+#include <vector>
+
+#include "base/aligned_buffer.hpp"
+#include "ops/gemm.hpp"
+
+namespace unitgain::ops {
+
+// A copy of B in the panels of the kernels for a precision: of the split ones where they exist and
+// their terms can hold it.
+template <class T>
+class PackedPanels {
+ public:
+  PackedPanels() = default;
+  PackedPanels(const MatrixView<const T>& b, Precision precision);
+
+  // Sets `b` and `packed` of a product, to what this object owns.
+  void operand_of(Gemm<T>& problem) const;
+  void unpack(const MatrixView<T>& b) const;
+  Index bytes() const;
+
+ private:
+  void pack_plainly(const MatrixView<const T>& b);
+  // Whether the terms can hold B.
+  bool pack_split(const MatrixView<const T>& b, Precision precision);
+
+  Index rows_ = 0, cols_ = 0;
+  base::AlignedBuffer<std::byte> panels_;
+  std::vector<simd::ExponentRange> ranges_;
+  base::AlignedBuffer<T> values_;  // B itself, where the panels do not hold all of it
+  PackedOperand operand_ = {};
+};
+
+}  // namespace unitgain::ops
