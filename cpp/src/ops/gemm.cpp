@@ -189,7 +189,33 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
   }
 }
 
+// ---- small products ----
+
+// Up to that many multiplications, cutting into shares and packing cost more than the product.
+constexpr Index most_small_work = 64 * 64 * 64, most_small_side = 512;
+
+template <class T>
+void multiply_small(const Gemm<T>& problem) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index m = problem.c.rows, n = problem.c.cols;
+  const LeftPanels<T> a = in_place(problem.a);
+  const runtime::Range panels{0, ceil_div(m, kernels.mr)};
+  for (Index col = 0; col < n; col += kernels.nr) {
+    multiply_column(problem, {0, problem.a.cols, true}, a, panels,
+                    {problem.b.data + col, problem.b.row_stride, nullptr}, 0, m, col,
+                    std::min(kernels.nr, n - col));
+  }
+}
+
 }  // namespace
+
+template <class T>
+bool is_small(const Gemm<T>& problem) {
+  return problem.packed == nullptr && problem.b.col_stride == 1 &&
+         problem.c.rows * problem.c.cols * problem.a.cols <= most_small_work &&
+         problem.c.rows <= most_small_side && problem.c.cols <= most_small_side &&
+         problem.a.cols <= most_small_side;
+}
 
 template <class T>
 Index plain_depth(Index k) {
@@ -223,10 +249,13 @@ Index gemm_partial_sums(Index m, Index n) {
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  Index group = multiply_split(team, problem, workspace);
+  const bool small = is_small(problem);
+  Index group = small ? 0 : multiply_split(team, problem, workspace);
   if (group == 0) {
     group = runtime::kernels<T>().gemm->mr;
-    if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
+    if (small) {
+      if (team.rank() == 0) multiply_small(problem);
+    } else if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
       const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
       if (m <= most_rows_at_once) {
         multiply_at_once(team, problem, blocks, workspace);
@@ -241,6 +270,8 @@ void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspac
   }
 }
 
+template bool is_small(const Gemm<float>&);
+template bool is_small(const Gemm<double>&);
 template Index plain_depth<float>(Index);
 template Index plain_depth<double>(Index);
 template Index gemm_workspace<float>(Index, Index, Index, int, Precision, bool);

@@ -45,6 +45,10 @@ Index gemm_workspace(Index m, Index n, Index k, int threads,
 template <class T>
 Index gemm_partial_sums(Index m, Index n);
 
+// Whether one thread does the product at once, without workspace.
+template <class T>
+bool is_small(const Gemm<T>& problem);
+
 // The blocks of depth of an operand in the plain kernels' panels.
 template <class T>
 Index plain_depth(Index k);

@@ -71,10 +71,10 @@ runtime::Range multiply_streamed(const runtime::Team& team, const Product<T>& p)
 constexpr Index most_summed_rows = 2;
 
 template <class T>
-runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p) {
+runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, Index grain) {
   const simd::VectorKernels<T>& kernels = *runtime::kernels<T>().vector;
   const Index k = p.a.cols;
-  const runtime::Range cols = team.share(p.c.cols, column_grain<T>);
+  const runtime::Range cols = team.share(p.c.cols, grain);
   if (cols.size() == 0) return cols;
   for (Index i = 0; i < p.c.rows; ++i) {
     T* c = p.c.data + i * p.c.row_stride + cols.begin;
@@ -141,6 +141,42 @@ void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byt
   finish(problem, rows, {0, n}, group);
 }
 
+// ---- a large result of little depth ----
+
+// Its speed is that of writing C: along memory, some rows at a time.
+constexpr Index most_flat_depth = 8, flat_rows = 4;
+
+template <class T>
+bool is_flat(Index m, Index n, Index k) {
+  return k <= most_flat_depth && n >= 8 * runtime::kernels<T>().gemm->nr &&
+         is_large(m * n, sizeof(T));
+}
+
+template <class T>
+void multiply_flat(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index n = problem.c.cols, k = problem.a.cols;
+  T* packed = reinterpret_cast<T*>(workspace);
+  if (team.rank() == 0) {
+    kernels.pack_b(problem.b.data, problem.b.row_stride, problem.b.col_stride, k, n, packed);
+  }
+  team.barrier();
+  const runtime::Range rows = team.share(problem.c.rows, kernels.mr);
+  for (Index first = rows.begin; first < rows.end; first += kernels.mr) {
+    const Index last = std::min(first + kernels.mr, rows.end);
+    for (Index i = first; i < last; i += flat_rows) {
+      for (Index j = 0; j < n; j += kernels.nr) {
+        kernels.tile(k, problem.a.data + i * problem.a.row_stride, problem.a.row_stride,
+                     problem.a.col_stride, packed + j * k, simd::packed_panel, nullptr,
+                     problem.alpha, problem.beta,
+                     problem.c.data + i * problem.c.row_stride + j, problem.c.row_stride,
+                     std::min(flat_rows, last - i), std::min(kernels.nr, n - j));
+      }
+    }
+    finish(problem, {first, last}, {0, n}, kernels.mr);
+  }
+}
+
 // ---- a small result of great depth ----
 
 constexpr Index most_deep_tiles = 8;
@@ -201,6 +237,7 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
            threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
   }
+  if (is_flat<T>(m, n, k)) return line_bytes(round_up(n, runtime::kernels<T>().gemm->nr) * k * size);
   const Index rows = n <= most_turned_dot_rows ? line_bytes(n * k * size) : 0;
   if (!is_turned<T>(m, n, k)) return rows;
   return std::max(rows, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
@@ -214,6 +251,10 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     multiply_deep(team, problem, workspace);
     return true;
   }
+  if (is_flat<T>(m, n, k)) {
+    multiply_flat(team, problem, workspace);
+    return true;
+  }
   const Product<T> plain{problem.a, problem.b, problem.c, problem.alpha, problem.beta};
   if (is_dots(plain, most_dot_rows) && problem.a.col_stride == 1 && problem.b.row_stride == 1 &&
       problem.b.col_stride != 1) {
@@ -221,16 +262,21 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     return true;
   }
   if (m <= most_streamed_rows && k > 0 && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
-    const runtime::Range cols =
-        m <= most_summed_rows ? multiply_summed(team, plain) : multiply_streamed(team, plain);
+    const runtime::Range cols = m <= most_summed_rows
+                                    ? multiply_summed(team, plain, column_grain<T>)
+                                    : multiply_streamed(team, plain);
     finish(problem, {0, m}, cols, group);
     return true;
   }
+  Product<T> over = plain.turned_over();
   if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
-    multiply_turned(team, problem, workspace);
+    if (n == 1 && problem.c.row_stride == 1) {
+      finish(problem, multiply_summed(team, over, group), {0, 1}, group);
+    } else {
+      multiply_turned(team, problem, workspace);
+    }
     return true;
   }
-  Product<T> over = plain.turned_over();
   if (!is_dots(over, most_turned_dot_rows)) return false;
   if (over.b.row_stride != 1) return false;
   if (over.a.col_stride != 1) {

@@ -68,6 +68,7 @@ double work_of(const ops::Gemm<T>& problem) {
 
 template <class T>
 void run(const ops::Gemm<T>& problem) {
+  if (ops::is_small(problem)) return ops::gemm(runtime::Team(), problem, nullptr);
   const runtime::TeamSize size = runtime::threads_for(work_of(problem));
   std::byte* workspace = runtime::thread_workspace(workspace_of(problem, size.threads));
   runtime::parallel(size, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
