@@ -16,8 +16,8 @@ MatrixView<const T> matrix(const T* data, Index rows, Index cols) {
 }
 
 template <class T>
-MatrixView<const T> transposed(const MatrixView<const T>& view) {
-  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
+BufferId product_workspace(PlanBuilder<T>& builder, Index m, Index n, Index k) {
+  return builder.workspace(ops::gemm_workspace<T>(m, n, k, builder.threads(), builder.precision()));
 }
 
 // Scale and shift that stand for the batch norm behind the product, and for the bias before it.
@@ -41,8 +41,7 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
   const Index rows = builder.rows(group.head);
   const Index features = dense.kernel->shape()[0], units = dense.kernel->shape()[1];
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
-  const BufferId workspace =
-      builder.workspace(ops::gemm_workspace<T>(rows, units, features, builder.threads()));
+  const BufferId workspace = product_workspace(builder, rows, units, features);
   std::vector<BufferId> uses{x, y, workspace};
 
   // The pre-activation is kept only where the backward pass will want it.
@@ -61,11 +60,12 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
   }
   const ActivationSpec activation = group.activation;
   builder.step("dense", ops::gemm_work(rows, units, features), std::move(uses),
-               [=, kernel = dense.kernel, bias = dense.bias](const runtime::Team& team,
-                                                             const Context<T>& context) {
+               [=, precision = builder.precision(), kernel = dense.kernel, bias = dense.bias](
+                   const runtime::Team& team, const Context<T>& context) {
                  ops::Gemm<T> product{matrix<T>(context.at(x), rows, features),
                                       matrix<T>(kernel->data(), features, units),
                                       {context.at(z), rows, units, units, 1}};
+                 product.precision = precision;
                  product.epilogue.activation = activation;
                  product.epilogue.bias = bias ? bias->data() : nullptr;
                  if (scale != no_buffer) {
@@ -88,16 +88,17 @@ void kernel_gradient(PlanBuilder<T>& builder, BufferId x, BufferId dz, Index row
   const auto target = builder.begin_parameter(kernel);
   if (target.gradient == nullptr) return;
   const Index features = kernel->shape()[0], units = kernel->shape()[1];
-  const BufferId workspace =
-      builder.workspace(ops::gemm_workspace<T>(features, units, rows, builder.threads()));
-  builder.step("dense kernel gradient", ops::gemm_work(features, units, rows), {x, dz, workspace},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::Gemm<T> product{transposed(matrix<T>(context.at(x), rows, features)),
-                                      matrix<T>(context.at(dz), rows, units),
-                                      {target.gradient, features, units, units, 1}};
-                 product.beta = target.accumulate ? T{1} : T{0};
-                 ops::gemm(team, product, context.template at<std::byte>(workspace));
-               });
+  const BufferId workspace = product_workspace(builder, features, units, rows);
+  builder.step(
+      "dense kernel gradient", ops::gemm_work(features, units, rows), {x, dz, workspace},
+      [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
+        ops::Gemm<T> product{ops::transposed(matrix<T>(context.at(x), rows, features)),
+                             matrix<T>(context.at(dz), rows, units),
+                             {target.gradient, features, units, units, 1}};
+        product.precision = precision;
+        product.beta = target.accumulate ? T{1} : T{0};
+        ops::gemm(team, product, context.template at<std::byte>(workspace));
+      });
 }
 
 template <class T>
@@ -127,35 +128,62 @@ void bias_gradient(PlanBuilder<T>& builder, BufferId dz, Index rows, const Param
                });
 }
 
+// The bias of the dense node behind a group, if its gradient is the sums of a matrix of that many
+// columns: a reshape may have made the node's output wider or narrower.
+template <class T>
+ParameterPtr<T> bias_to_sum(const PlanBuilder<T>& builder, const Group<T>* group, Index cols) {
+  if (group == nullptr || !builder.node(group->head).trainable) return nullptr;
+  const auto* dense = std::get_if<DenseNode<T>>(&builder.node(group->head).operation);
+  if (dense == nullptr || dense->bias == nullptr || dense->bias->size() != cols) return nullptr;
+  return dense->bias;
+}
+
 template <class T>
 void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index rows,
                     const ParameterPtr<T>& kernel) {
   const Index features = kernel->shape()[0], units = kernel->shape()[1];
   const BufferId dx = builder.begin_gradient(source);
-  const BufferId workspace =
-      builder.workspace(ops::gemm_workspace<T>(rows, features, units, builder.threads()));
+  const BufferId workspace = product_workspace(builder, rows, features, units);
   std::vector<BufferId> uses{dz, dx, workspace};
-  // The derivative of the activation that made x is multiplied in while dx's tiles are in cache.
+  // What the node that made x does with dx is done while dx's tiles are in cache.
+  const Group<T>* maker = builder.only_read_by_one(source);
   BufferId saved = no_buffer;
   ActivationSpec derivative = {};
-  if (const Group<T>* group = builder.group_to_differentiate(source); group != nullptr) {
-    saved = builder.saved(*group);
-    derivative = group->activation;
+  if (maker != nullptr && maker->activation.kind != Activation::linear) {
+    saved = builder.saved(*maker);
+    derivative = maker->activation;
     builder.derivative_applied(source) = true;
     uses.push_back(saved);
   }
-  builder.step("dense input gradient", ops::gemm_work(rows, features, units), std::move(uses),
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::Gemm<T> product{matrix<T>(context.at(dz), rows, units),
-                                      transposed(matrix<T>(kernel->data(), features, units)),
-                                      {context.at(dx), rows, features, features, 1}};
-                 if (saved != no_buffer) {
-                   product.epilogue.saved = context.at(saved);
-                   product.epilogue.saved_stride = features;
-                   product.epilogue.derivative = derivative;
-                 }
-                 ops::gemm(team, product, context.template at<std::byte>(workspace));
-               });
+  T* bias_gradient = nullptr;
+  BufferId partial_sums = no_buffer;
+  if (const auto bias = bias_to_sum(builder, maker, features); bias != nullptr) {
+    const auto target = builder.begin_parameter(bias);
+    if (target.gradient != nullptr && !target.accumulate) {
+      bias_gradient = target.gradient;
+      builder.bias_summed(source) = true;
+      partial_sums = builder.buffer(ops::gemm_partial_sums<T>(rows, features));
+      uses.push_back(partial_sums);
+    }
+  }
+  builder.step(
+      "dense input gradient", ops::gemm_work(rows, features, units), std::move(uses),
+      [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
+        ops::Gemm<T> product{matrix<T>(context.at(dz), rows, units),
+                             ops::transposed(matrix<T>(kernel->data(), features, units)),
+                             {context.at(dx), rows, features, features, 1}};
+        product.precision = precision;
+        if (saved != no_buffer) {
+          product.epilogue.saved = context.at(saved);
+          product.epilogue.saved_stride = features;
+          product.epilogue.derivative = derivative;
+        }
+        if (bias_gradient != nullptr) {
+          product.column_sums = bias_gradient;
+          product.partial_sums = context.at(partial_sums);
+        }
+        ops::gemm(team, product, context.template at<std::byte>(workspace));
+      });
   builder.finish_gradient(source, dx);
 }
 
@@ -166,7 +194,7 @@ void dense_backward(PlanBuilder<T>& builder, const Group<T>& group, const DenseN
   const Index rows = builder.rows(group.head);
   const BufferId x = builder.value(group.inputs[0]), dz = builder.gradient(group.result);
   if (builder.node(group.head).trainable) {
-    bias_gradient(builder, dz, rows, dense.bias);
+    if (!builder.bias_summed(group.result)) bias_gradient(builder, dz, rows, dense.bias);
     kernel_gradient(builder, x, dz, rows, dense.kernel);
   }
   if (builder.wants_gradient(group.inputs[0])) {

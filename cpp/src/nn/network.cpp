@@ -117,9 +117,10 @@ struct Network<T>::State {
 
   nn::PlanLease<T> lease(Index batch, Mode mode) {
     const int threads = num_threads();
-    return plans.lease(batch, mode, threads, [&] {
+    const Precision precision = float32_matmul_precision();
+    return plans.lease(batch, mode, threads, precision, [&] {
       return nn::make_plan(graph, output, batch, mode, loss ? &*loss : nullptr, metrics, gradients,
-                           threads);
+                           threads, precision);
     });
   }
 

@@ -6,6 +6,7 @@
 #include "ops/gemm.hpp"
 #include "ops/grain.hpp"
 #include "ops/norm.hpp"
+#include "unitgain/runtime.hpp"
 
 namespace unitgain::nn {
 
@@ -38,14 +39,17 @@ void grow(base::AlignedBuffer<T>& buffer, Index size) {
 template <class T>
 void Orthogonalizer<T>::reserve(Index rows, Index cols, int threads) {
   const Index small = std::min(rows, cols);
+  precision_ = float32_matmul_precision();
   grow(next_, rows * cols);
   grow(gram_, small * small);
   grow(polynomial_, small * small);
   // A team may turn out smaller than asked for, and its blocks then larger.
   for (int members = 1; members <= threads; ++members) {
-    grow(workspace_, std::max(ops::gemm_workspace<T>(small, small, rows * cols / small, members),
-                              std::max(ops::gemm_workspace<T>(small, small, small, members),
-                                       ops::gemm_workspace<T>(rows, cols, small, members))));
+    const auto product = [&](Index m, Index n, Index k) {
+      return ops::gemm_workspace<T>(m, n, k, members, precision_);
+    };
+    grow(workspace_, std::max({product(small, small, rows * cols / small),
+                               product(small, small, small), product(rows, cols, small)}));
   }
   const auto blocks = static_cast<std::size_t>(rows * cols / ops::norm_block + 1);
   if (norms_.size() < blocks) norms_.resize(blocks);
@@ -87,6 +91,7 @@ const T* Orthogonalizer<T>::run(const runtime::Team& team, T* x, Index rows, Ind
     ops::Gemm<T> product{a, b, {c, a.rows, b.cols, b.cols, 1}};
     product.alpha = static_cast<T>(alpha);
     product.beta = static_cast<T>(beta);
+    product.precision = precision_;
     ops::gemm(team, product, workspace_.data());
     team.barrier();
   };

@@ -17,7 +17,7 @@ class Orthogonalizer {
  public:
   explicit Orthogonalizer(const OptimizerSpec& spec) : spec_(spec) {}
 
-  // Memory for matrices of at most this size.
+  // Memory for matrices of at most this size, whose products have the precision in force.
   void reserve(Index rows, Index cols, int threads);
   // Returns where the result is, in x or not; the whole team has passed a barrier before. x must
   // be visible to the team at the call.
@@ -28,6 +28,7 @@ class Orthogonalizer {
   void normalize(const runtime::Team& team, T* x, Index n);
 
   OptimizerSpec spec_;
+  Precision precision_ = Precision::highest;
   base::AlignedBuffer<T> next_, gram_, polynomial_;
   base::AlignedBuffer<std::byte> workspace_;
   std::vector<double> norms_;

@@ -57,11 +57,12 @@ NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss,
 template <class T>
 Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
                   const LossSpec* loss, const MetricSpec& metrics,
-                  const ParameterGradients<T>& gradients, int threads) {
+                  const ParameterGradients<T>& gradients, int threads, Precision precision) {
   LossSpec criterion = loss != nullptr ? *loss : LossSpec{};
   const bool compares = mode == Mode::evaluate || mode == Mode::train;
   if (compares) output = without_softmax(graph, output, criterion, metrics);
-  PlanBuilder<T> builder(graph, fuse(graph, output, mode), batch, mode, gradients, threads);
+  PlanBuilder<T> builder(graph, fuse(graph, output, mode), batch, mode, gradients, threads,
+                         precision);
   const Fusion<T>& fusion = builder.fusion();
 
   const NodeId source = input_node(graph);
@@ -90,8 +91,9 @@ Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
 }
 
 template Plan<float> make_plan(const Graph<float>&, NodeId, Index, Mode, const LossSpec*,
-                               const MetricSpec&, const ParameterGradients<float>&, int);
+                               const MetricSpec&, const ParameterGradients<float>&, int, Precision);
 template Plan<double> make_plan(const Graph<double>&, NodeId, Index, Mode, const LossSpec*,
-                                const MetricSpec&, const ParameterGradients<double>&, int);
+                                const MetricSpec&, const ParameterGradients<double>&, int,
+                                Precision);
 
 }  // namespace unitgain::nn

@@ -87,7 +87,8 @@ template <class T>
 struct Plan {
   Index batch;
   Mode mode;
-  double work;  // in nanoseconds on one thread, roughly
+  Precision precision;  // of float's products
+  double work;          // in nanoseconds on one thread, roughly
   std::vector<Step<T>> steps;
   std::vector<Index> offsets;
   Index arena_bytes;
@@ -113,7 +114,7 @@ struct ParameterGradients {
 template <class T>
 Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
                   const LossSpec* loss, const MetricSpec& metrics,
-                  const ParameterGradients<T>& gradients, int threads);
+                  const ParameterGradients<T>& gradients, int threads, Precision precision);
 
 // One member's part of a run.
 template <class T>

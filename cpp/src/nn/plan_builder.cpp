@@ -12,18 +12,21 @@ namespace unitgain::nn {
 
 template <class T>
 PlanBuilder<T>::PlanBuilder(const Graph<T>& graph, Fusion<T> fusion, Index batch, Mode mode,
-                            const ParameterGradients<T>& gradients, int threads)
+                            const ParameterGradients<T>& gradients, int threads,
+                            Precision precision)
     : graph_(graph),
       fusion_(std::move(fusion)),
       batch_(batch),
       mode_(mode),
       gradients_(gradients),
       threads_(threads),
+      precision_(precision),
       values_(graph.nodes().size(), no_buffer),
       saved_(graph.nodes().size(), no_buffer),
       gradient_buffers_(graph.nodes().size(), no_buffer),
       gradient_written_(graph.nodes().size(), false),
-      derivative_applied_(new bool[graph.nodes().size()]()) {}
+      derivative_applied_(new bool[graph.nodes().size()]()),
+      bias_summed_(new bool[graph.nodes().size()]()) {}
 
 template <class T>
 BufferId PlanBuilder<T>::buffer_bytes(Index bytes) {
@@ -89,11 +92,10 @@ void PlanBuilder<T>::finish_gradient(NodeId value, BufferId part) {
 }
 
 template <class T>
-const Group<T>* PlanBuilder<T>::group_to_differentiate(NodeId value) const {
+const Group<T>* PlanBuilder<T>::only_read_by_one(NodeId value) const {
   const int index = fusion_.group_of[static_cast<std::size_t>(value)];
   if (index < 0 || fusion_.consumers[static_cast<std::size_t>(value)] != 1) return nullptr;
-  const Group<T>& group = fusion_.groups[static_cast<std::size_t>(index)];
-  return group.activation.kind == Activation::linear ? nullptr : &group;
+  return &fusion_.groups[static_cast<std::size_t>(index)];
 }
 
 template <class T>
@@ -171,6 +173,7 @@ Plan<T> PlanBuilder<T>::finish(BufferId input, BufferId output) {
   Plan<T> plan;
   plan.batch = batch_;
   plan.mode = mode_;
+  plan.precision = precision_;
   plan.input = input;
   plan.output = output;
   plan.work = work_;

@@ -15,11 +15,12 @@ template <class T>
 class PlanBuilder {
  public:
   PlanBuilder(const Graph<T>& graph, Fusion<T> fusion, Index batch, Mode mode,
-              const ParameterGradients<T>& gradients, int threads);
+              const ParameterGradients<T>& gradients, int threads, Precision precision);
 
   Index batch() const { return batch_; }
   Mode mode() const { return mode_; }
   int threads() const { return threads_; }
+  Precision precision() const { return precision_; }
   const Fusion<T>& fusion() const { return fusion_; }
   const Node<T>& node(NodeId id) const { return graph_.node(id); }
 
@@ -56,9 +57,13 @@ class PlanBuilder {
   bool& derivative_applied(NodeId value) {
     return derivative_applied_[static_cast<std::size_t>(value)];
   }
-  // The group that computes a value, if the value has one reader, a nonlinear activation, and its
-  // derivative can therefore ride on the product that makes the gradient.
-  const Group<T>* group_to_differentiate(NodeId value) const;
+  // The group that computes a value, if the value has one reader: then the derivative of its
+  // activation, and the sums that are its bias's gradient, can ride on the product that makes the
+  // value's gradient.
+  const Group<T>* only_read_by_one(NodeId value) const;
+
+  // Whether the sums that are the gradient of a group's bias were taken with the gradient.
+  bool& bias_summed(NodeId value) { return bias_summed_[static_cast<std::size_t>(value)]; }
 
   // The gradient of a parameter: null if it is not trained. The second of two users of a parameter
   // must add: `begin_parameter` says which this is.
@@ -91,6 +96,7 @@ class PlanBuilder {
   Mode mode_;
   const ParameterGradients<T>& gradients_;
   int threads_;
+  Precision precision_;
   double work_ = 0;
 
   std::vector<Step<T>> steps_;
@@ -98,7 +104,7 @@ class PlanBuilder {
   std::vector<BufferId> values_, saved_, gradient_buffers_;
   std::map<std::pair<NodeId, int>, BufferId> statistics_;
   std::vector<bool> gradient_written_;
-  std::unique_ptr<bool[]> derivative_applied_;
+  std::unique_ptr<bool[]> derivative_applied_, bias_summed_;
   std::vector<const Parameter<T>*> parameters_written_;
   BufferId workspace_ = no_buffer;
 };

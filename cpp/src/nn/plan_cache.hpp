@@ -1,4 +1,4 @@
-// Plans by batch size and mode, and arenas to run them on.
+// Plans by batch size, mode and precision, and arenas to run them on.
 #pragma once
 
 #include <chrono>
@@ -81,14 +81,15 @@ class PlanLease {
 template <class T>
 class PlanCache {
  public:
-  // The plan for (batch, mode, threads), made by make() if it is not known.
+  // The plan for (batch, mode, threads, precision), made by make() if it is not known.
   template <class Make>
-  PlanLease<T> lease(Index batch, Mode mode, int threads, Make&& make) {
+  PlanLease<T> lease(Index batch, Mode mode, int threads, Precision precision, Make&& make) {
     {
       const std::lock_guard lock(mutex_);
       for (auto known = plans_.begin(); known != plans_.end(); ++known) {
         const CachedPlan<T>& cached = **known;
-        if (cached.plan.batch != batch || cached.plan.mode != mode || cached.threads != threads) {
+        if (cached.plan.batch != batch || cached.plan.mode != mode || cached.threads != threads ||
+            cached.plan.precision != precision) {
           continue;
         }
         plans_.splice(plans_.begin(), plans_, known);
