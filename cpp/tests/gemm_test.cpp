@@ -113,9 +113,9 @@ struct Tile {
   void multiply(bool a_is_packed, bool b_is_packed, T alpha, T beta, const Matrix<T>& c) const {
     kernels<T>().tile(k, a_is_packed ? packed_a.data() : a.data(), a_is_packed ? 0 : a.stride,
                       a_is_packed ? simd::packed_panel : 1,
-                      b_is_packed ? packed_b.data() : b.data(),
-                      b_is_packed ? simd::packed_panel : b.stride, nullptr, alpha, beta, c.data(),
-                      c.stride, m, n);
+                      {b_is_packed ? packed_b.data() : b.data(),
+                       b_is_packed ? simd::packed_panel : b.stride, nullptr, nullptr, 0},
+                      alpha, beta, c.data(), c.stride, m, n);
   }
 
   Index m, n, k;
@@ -191,8 +191,8 @@ UNITGAIN_TYPED_TEST(tile_sums_in_one_order) {
     for (const auto& [i, j] : {std::pair<Index, Index>{0, 0}, {m - 1, n - 1}, {m / 2, n / 2}}) {
       const Array<T> alone(1, 0.5);
       kernels<T>().tile(k, &tile.a.array.data()[i * tile.a.stride], tile.a.stride, 1,
-                        &tile.b.array.data()[j], tile.b.stride, nullptr, T(0.75), T(1),
-                        alone.data(), 1, 1, 1);
+                        {&tile.b.array.data()[j], tile.b.stride, nullptr, nullptr, 0}, T(0.75),
+                        T(1), alone.data(), 1, 1, 1);
       CHECK(alone[0] == expected(i, j), SHAPE << ", i = " << i << ", j = " << j);
     }
   });
@@ -208,8 +208,9 @@ UNITGAIN_TYPED_TEST(tile_reads_a_in_column_order) {
   const auto expected = Matrix<T>::filled(m, n, 0);
   tile.multiply(true, true, T(1), T(0), expected);
   const auto c = Matrix<T>::filled(m, n, 0);
-  kernels<T>().tile(k, transposed.data(), 1, transposed.stride, tile.b.data(), tile.b.stride,
-                    nullptr, T(1), T(0), c.data(), c.stride, m, n);
+  kernels<T>().tile(k, transposed.data(), 1, transposed.stride,
+                    {tile.b.data(), tile.b.stride, nullptr, nullptr, 0}, T(1), T(0), c.data(),
+                    c.stride, m, n);
   for (Index at = 0; at < m * n; ++at) CHECK(c.array[at] == expected.array[at], "at " << at);
 }
 
@@ -221,14 +222,16 @@ UNITGAIN_TYPED_TEST(tile_packs_b_on_the_way) {
     tile.multiply(false, true, T(1), T(0), expected);
     const Array<T> packed(nr * k, -1.0);
     const auto c = Matrix<T>::filled(m, n, 1);
-    kernels<T>().tile(k, tile.a.data(), tile.a.stride, 1, tile.b.data(), tile.b.stride,
-                      packed.data(), T(1), T(0), c.data(), c.stride, m, n);
+    kernels<T>().tile(k, tile.a.data(), tile.a.stride, 1,
+                      {tile.b.data(), tile.b.stride, packed.data(), tile.b.data(), tile.b.stride},
+                      T(1), T(0), c.data(), c.stride, m, n);
     for (Index at = 0; at < c.array.size(); ++at) {
       CHECK(c.array[at] == expected.array[at], SHAPE << ", at " << at);
     }
     const auto again = Matrix<T>::filled(m, n, 1);
-    kernels<T>().tile(k, tile.a.data(), tile.a.stride, 1, packed.data(), simd::packed_panel,
-                      nullptr, T(1), T(0), again.data(), again.stride, m, n);
+    kernels<T>().tile(k, tile.a.data(), tile.a.stride, 1,
+                      {packed.data(), simd::packed_panel, nullptr, nullptr, 0}, T(1), T(0),
+                      again.data(), again.stride, m, n);
     for (Index at = 0; at < c.array.size(); ++at) {
       CHECK(again.array[at] == expected.array[at], SHAPE << ", at " << at);
     }

@@ -1,26 +1,21 @@
-// Memory for numbers: aligned to a cache line, uninitialised, movable.
+// An array of numbers: aligned to a cache line, uninitialised, movable.
 #pragma once
 
 #include <cstddef>
 #include <cstring>
-#include <new>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::base {
-
-inline constexpr std::size_t cache_line = 64;
 
 template <class T>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(Index size)
-      : data_(size == 0 ? nullptr
-                        : static_cast<T*>(::operator new(static_cast<std::size_t>(size) * sizeof(T),
-                                                         std::align_val_t{cache_line}))),
-        size_(size) {}
+      : data_(size == 0 ? nullptr : static_cast<T*>(allocate(bytes(size)))), size_(size) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
@@ -28,7 +23,9 @@ class AlignedBuffer {
     std::swap(size_, other.size_);
     return *this;
   }
-  ~AlignedBuffer() { ::operator delete(data_, std::align_val_t{cache_line}); }
+  ~AlignedBuffer() {
+    if (data_ != nullptr) deallocate(data_, bytes(size_));
+  }
 
   T* data() const { return data_; }
   Index size() const { return size_; }
@@ -37,10 +34,12 @@ class AlignedBuffer {
   T* end() const { return data_ + size_; }
 
   void zero() {
-    if (size_ > 0) std::memset(data_, 0, static_cast<std::size_t>(size_) * sizeof(T));
+    if (size_ > 0) std::memset(data_, 0, bytes(size_));
   }
 
  private:
+  static std::size_t bytes(Index size) { return static_cast<std::size_t>(size) * sizeof(T); }
+
   T* data_ = nullptr;
   Index size_ = 0;
 };

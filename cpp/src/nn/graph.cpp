@@ -1,8 +1,7 @@
 #include <cstring>
-#include <new>
 #include <string>
 
-#include "base/aligned_buffer.hpp"
+#include "base/memory.hpp"
 #include "base/shape_text.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/network.hpp"
@@ -39,13 +38,13 @@ Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
     size_ *= size;
   }
   const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
-  data_ = static_cast<T*>(::operator new(bytes, std::align_val_t{base::cache_line}));
+  data_ = static_cast<T*>(base::allocate(bytes));
   std::memset(data_, 0, bytes);
 }
 
 template <class T>
 Parameter<T>::~Parameter() {
-  ::operator delete(data_, std::align_val_t{base::cache_line});
+  base::deallocate(data_, static_cast<std::size_t>(size_) * sizeof(T));
 }
 
 template <class T>

@@ -57,28 +57,28 @@ LeftPanels<T> packed(const MatrixView<const T>& a, runtime::Range range, T* to) 
   return {to, kernels.mr * a.cols, 1, simd::packed_panel};
 }
 
-// A panel of B, in place or packed.
-template <class T>
-struct RightPanel {
-  const T* data;
-  Index depth_stride;  // simd::packed_panel: packed
-  T* packed;           // where the next tile packs it; null: nowhere
-};
-
 // A member's tiles of one column panel, for rows [row, row + rows) of C, A's panels being those of
 // these rows.
 template <class T>
 void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<T>& a,
-                     runtime::Range panels, RightPanel<T> b, Index row, Index rows, Index col,
+                     runtime::Range panels, simd::RightPanel<T> b, Index row, Index rows, Index col,
                      Index cols) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const T beta = pass.first == 0 ? problem.beta : T{1};
+  const T* fetch = b.fetch;
   for (Index ip = panels.begin; ip < panels.end; ++ip) {
     const Index i = ip * kernels.mr, m = std::min(kernels.mr, rows - i);
     T* c = problem.c.data + (row + i) * problem.c.row_stride + col;
-    kernels.tile(pass.depth, a.data + ip * a.panel_stride, a.line_stride, a.depth_stride, b.data,
-                 b.depth_stride, b.packed, problem.alpha, beta, c, problem.c.row_stride, m, cols);
-    if (b.packed != nullptr) b = {b.packed, simd::packed_panel, nullptr};
+    // The second tile is the first with time to fetch: B's own lines are there by then.
+    const bool fetches = ip == std::min(panels.begin + 1, panels.end - 1);
+    b.fetch = fetches ? fetch : nullptr;
+    kernels.tile(pass.depth, a.data + ip * a.panel_stride, a.line_stride, a.depth_stride, b,
+                 problem.alpha, beta, c, problem.c.row_stride, m, cols);
+    if (b.packed != nullptr) {
+      b.data = b.packed;
+      b.depth_stride = simd::packed_panel;
+      b.packed = nullptr;
+    }
     if (pass.is_last) {
       finish(problem, {row + i, row + i + m}, {col, col + cols}, kernels.mr);
     }
@@ -87,11 +87,11 @@ void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<
 
 // Column panel `panel` of B that was packed beforehand.
 template <class T>
-RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Index panel) {
+simd::RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Index panel) {
   const Index nr = runtime::kernels<T>().gemm->nr;
   const T* values = reinterpret_cast<const T*>(problem.packed->panels);
   return {values + pass.first * round_up(problem.c.cols, nr) + panel * nr * pass.depth,
-          simd::packed_panel, nullptr};
+          simd::packed_panel, nullptr, nullptr, 0};
 }
 
 Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
@@ -127,15 +127,16 @@ void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const B
     }
     for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
       const Index col = jp * tile.nr, cols = std::min(tile.nr, n - col);
-      RightPanel<T> panel{};
+      simd::RightPanel<T> panel{};
       if (problem.packed != nullptr) {
         panel = packed_before(problem, pass, jp);
       } else {
         const MatrixView<const T> b = block(problem.b, pass.first, col, pass.depth, cols);
-        panel = {b.data, b.row_stride, share.rows.size() > 1 ? own : nullptr};
+        panel = {b.data, b.row_stride, share.rows.size() > 1 ? own : nullptr,
+                 jp + 1 < share.cols.end ? b.data + tile.nr : nullptr, b.row_stride};
         if (b.col_stride != 1) {
           kernels.pack_b(b.data, b.row_stride, b.col_stride, b.rows, cols, own);
-          panel = {own, simd::packed_panel, nullptr};
+          panel = {own, simd::packed_panel, nullptr, nullptr, 0};
         }
       }
       multiply_column(problem, pass, panels, share.rows, panel, 0, m, col, cols);
@@ -178,10 +179,11 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
         const LeftPanels<T> ready = packs_a ? packed(a, panels, left) : in_place(a);
         for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
           const Index col = jp * tile.nr, cols = std::min(tile.nr, width - col);
-          const RightPanel<T> panel =
+          const simd::RightPanel<T> panel =
               problem.packed != nullptr
                   ? packed_before(problem, pass, first_col / tile.nr + jp)
-                  : RightPanel<T>{right + col * pass.depth, simd::packed_panel, nullptr};
+                  : simd::RightPanel<T>{right + col * pass.depth, simd::packed_panel, nullptr,
+                                        nullptr, 0};
           multiply_column(problem, pass, ready, panels, panel, row, rows, first_col + col, cols);
         }
       }
@@ -202,7 +204,7 @@ void multiply_small(const Gemm<T>& problem) {
   const runtime::Range panels{0, ceil_div(m, kernels.mr)};
   for (Index col = 0; col < n; col += kernels.nr) {
     multiply_column(problem, {0, problem.a.cols, true}, a, panels,
-                    {problem.b.data + col, problem.b.row_stride, nullptr}, 0, m, col,
+                    {problem.b.data + col, problem.b.row_stride, nullptr, nullptr, 0}, 0, m, col,
                     std::min(kernels.nr, n - col));
   }
 }

@@ -197,10 +197,10 @@ class SplitProduct {
     float* c = problem_.c.data + rows.begin * problem_.c.row_stride + cols.begin;
     for (Index i = 0; i < a.rows; i += plain_.mr) {
       for (Index j = 0; j < b.cols; j += plain_.nr) {
-        plain_.tile(pass.depth, a.data + i * a.row_stride, a.row_stride, a.col_stride, b.data + j,
-                    b.row_stride, nullptr, problem_.alpha, beta, c + i * problem_.c.row_stride + j,
-                    problem_.c.row_stride, std::min(plain_.mr, a.rows - i),
-                    std::min(plain_.nr, b.cols - j));
+        plain_.tile(pass.depth, a.data + i * a.row_stride, a.row_stride, a.col_stride,
+                    {b.data + j, b.row_stride, nullptr, nullptr, 0}, problem_.alpha, beta,
+                    c + i * problem_.c.row_stride + j, problem_.c.row_stride,
+                    std::min(plain_.mr, a.rows - i), std::min(plain_.nr, b.cols - j));
       }
     }
   }

@@ -24,7 +24,7 @@ struct Product {
 constexpr Index least_dot_depth = 64;
 // From here on packing pays.
 constexpr Index most_dot_rows = 32, most_turned_dot_rows = 8;
-constexpr Index dot_depth = 2048;  // of a block: the rows of A stay in the second-level cache
+constexpr Index dot_depth = 1024;  // of a block: the rows of A stay in the second-level cache
 constexpr Index dot_grain = 16;
 
 template <class T>
@@ -43,31 +43,10 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
   return cols;
 }
 
-// ---- few rows against a large matrix in row order ----
+// ---- one or two rows against a large matrix in row order ----
 
-// All columns of some rows of B are read before the next rows: along memory, where a panel would
-// take a piece of each row.
-constexpr Index most_streamed_rows = 6;
-constexpr Index streamed_depth = 16;
-
-template <class T>
-runtime::Range multiply_streamed(const runtime::Team& team, const Product<T>& p) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  const Index k = p.a.cols;
-  const runtime::Range cols = team.share(p.c.cols, kernels.nr);
-  for (Index first = 0; first < k; first += streamed_depth) {
-    const Index depth = std::min(streamed_depth, k - first);
-    for (Index j = cols.begin; j < cols.end; j += kernels.nr) {
-      kernels.tile(depth, p.a.data + first * p.a.col_stride, p.a.row_stride, p.a.col_stride,
-                   p.b.data + first * p.b.row_stride + j, p.b.row_stride, nullptr, p.alpha,
-                   first == 0 ? p.beta : T{1}, p.c.data + j, p.c.row_stride, p.c.rows,
-                   std::min(kernels.nr, cols.end - j));
-    }
-  }
-  return cols;
-}
-
-// One or two rows are sums of B's rows, which leave no time for a tile's loads and stores.
+// They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
+// loads and stores time that there is none of.
 constexpr Index most_summed_rows = 2;
 
 template <class T>
@@ -166,11 +145,11 @@ void multiply_flat(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     const Index last = std::min(first + kernels.mr, rows.end);
     for (Index i = first; i < last; i += flat_rows) {
       for (Index j = 0; j < n; j += kernels.nr) {
-        kernels.tile(k, problem.a.data + i * problem.a.row_stride, problem.a.row_stride,
-                     problem.a.col_stride, packed + j * k, simd::packed_panel, nullptr,
-                     problem.alpha, problem.beta,
-                     problem.c.data + i * problem.c.row_stride + j, problem.c.row_stride,
-                     std::min(flat_rows, last - i), std::min(kernels.nr, n - j));
+        kernels.tile(
+            k, problem.a.data + i * problem.a.row_stride, problem.a.row_stride,
+            problem.a.col_stride, {packed + j * k, simd::packed_panel, nullptr, nullptr, 0},
+            problem.alpha, problem.beta, problem.c.data + i * problem.c.row_stride + j,
+            problem.c.row_stride, std::min(flat_rows, last - i), std::min(kernels.nr, n - j));
       }
     }
     finish(problem, {first, last}, {0, n}, kernels.mr);
@@ -237,7 +216,8 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
            threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
   }
-  if (is_flat<T>(m, n, k)) return line_bytes(round_up(n, runtime::kernels<T>().gemm->nr) * k * size);
+  if (is_flat<T>(m, n, k))
+    return line_bytes(round_up(n, runtime::kernels<T>().gemm->nr) * k * size);
   const Index rows = n <= most_turned_dot_rows ? line_bytes(n * k * size) : 0;
   if (!is_turned<T>(m, n, k)) return rows;
   return std::max(rows, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
@@ -261,11 +241,8 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     finish(problem, {0, m}, multiply_dots(team, plain, dot_grain), group);
     return true;
   }
-  if (m <= most_streamed_rows && k > 0 && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
-    const runtime::Range cols = m <= most_summed_rows
-                                    ? multiply_summed(team, plain, column_grain<T>)
-                                    : multiply_streamed(team, plain);
-    finish(problem, {0, m}, cols, group);
+  if (m <= most_summed_rows && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
+    finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>), group);
     return true;
   }
   Product<T> over = plain.turned_over();

@@ -31,6 +31,10 @@ constexpr Index tile_cols = tile_vectors * lanes<T>;
 
 // ---- packing ----
 
+// How many vectors ahead the lines of a panel are fetched: they are more than a hardware prefetcher
+// follows.
+constexpr Index lines_ahead = 4;
+
 // Packs `width` lines of `depth` values each (value (i, p) at source[i * line_stride + p *
 // depth_stride]) into one panel of `panel` lines, transposed: packed[p * panel + i].
 template <class T, Index panel>
@@ -56,7 +60,9 @@ void pack_panel(const T* source, Index line_stride, Index depth_stride, Index wi
         const Index lines = std::min(lanes<T>, width - i);
         NativeVector<T> block[lanes<T>] = {};
         for (Index line = 0; line < lines; ++line) {
-          std::memcpy(&block[line], source + (i + line) * line_stride + p, sizeof(block[0]));
+          const T* from = source + (i + line) * line_stride + p;
+          __builtin_prefetch(from + lines_ahead * lanes<T>);
+          std::memcpy(&block[line], from, sizeof(block[0]));
         }
         transpose<T>(block);
         for (Index column = 0; column < lanes<T>; ++column) {
@@ -112,9 +118,14 @@ constexpr Index least_depth_to_fetch = 48;
 // `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside
 // C (lanes: all of them), and `partial` whether B too ends there.
 template <class T, int rows, int vectors, Layout a_layout>
-void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-                   Index b_depth_stride, T* packed_b, bool b_in_place, bool partial, T alpha,
-                   T beta, T* c, Index c_row_stride, Index rest) {
+void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride,
+                   const RightPanel<T>& panel, T alpha, T beta, T* c, Index c_row_stride,
+                   Index rest) {
+  const bool b_in_place = panel.depth_stride != packed_panel;
+  const bool partial = b_in_place && rest < lanes<T>;
+  const Index b_depth_stride = b_in_place ? panel.depth_stride : tile_cols<T>;
+  const T *b = panel.data, *fetch = panel.fetch;
+  T* packed_b = panel.packed;
   if constexpr (a_layout == Layout::packed) {
     a_row_stride = 1;
     a_depth_stride = tile_rows;
@@ -149,6 +160,11 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
         packed_b += tile_cols<T>;
       }
     }
+    if (fetch != nullptr) {
+      __builtin_prefetch(fetch, 0, 2);
+      if constexpr (vectors == 2) __builtin_prefetch(fetch + lanes<T>, 0, 2);
+      fetch += panel.fetch_stride;
+    }
 #pragma GCC unroll 14
     for (int i = 0; i < rows; ++i) {
       const Vec<T> value = a[i * a_row_stride];
@@ -174,8 +190,8 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
 }
 
 template <class T>
-using MultiplyTile = void (*)(Index, const T*, Index, Index, const T*, Index, T*, bool, bool, T, T,
-                              T*, Index, Index);
+using MultiplyTile = void (*)(Index, const T*, Index, Index, const RightPanel<T>&, T, T, T*, Index,
+                              Index);
 
 // The kernels for 1 ... tile_rows rows.
 template <class T>
@@ -193,10 +209,9 @@ constexpr KernelsByRows<T> kernels_by_rows =
     make_kernels<T, vectors, a_layout>(std::make_integer_sequence<int, tile_rows>());
 
 template <class T>
-void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-          Index b_depth_stride, T* packed_b, T alpha, T beta, T* c, Index c_row_stride, Index m,
-          Index n) {
-  const bool a_packed = a_depth_stride == packed_panel, b_packed = b_depth_stride == packed_panel;
+void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const RightPanel<T>& b,
+          T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
+  const bool a_packed = a_depth_stride == packed_panel;
   const bool narrow = n <= lanes<T>;
   const KernelsByRows<T>& kernels =
       a_packed
@@ -204,10 +219,7 @@ void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T
           : (narrow ? kernels_by_rows<T, 1, Layout::in_place>
                     : kernels_by_rows<T, 2, Layout::in_place>);
   const Index rest = (n - 1) % lanes<T> + 1;
-  const bool partial = !b_packed && rest < lanes<T>;
-  if (b_packed) b_depth_stride = tile_cols<T>;
-  kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, b_depth_stride, packed_b, !b_packed,
-                        partial, alpha, beta, c, c_row_stride, rest);
+  kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, alpha, beta, c, c_row_stride, rest);
 }
 
 // ---- products of rows with rows ----
@@ -239,26 +251,25 @@ UNITGAIN_INLINE void fold_all(NativeVector<T>* vectors) {
 }
 
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int dot_rows = 4;
+constexpr int dot_rows = 4, dot_cols = 6;
 #else
-constexpr int dot_rows = 2;  // 16 registers
+constexpr int dot_rows = 2, dot_cols = 4;  // 16 registers
 #endif
-constexpr int dot_cols = 4;
 
 template <class T, int rows, int cols>
 void dot_tile(Index k, const T* a, Index a_stride, const T* b, Index b_stride, T alpha, T beta,
               T* c, Index c_row_stride, Index c_col_stride) {
   Vec<T> sum[rows * cols];
-#pragma GCC unroll 16
+#pragma GCC unroll 24
   for (int i = 0; i < rows * cols; ++i) sum[i] = T{0};
   for_each_vector<T>(k, [&](auto get, auto) __attribute__((always_inline)) {
     Vec<T> right[cols];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int j = 0; j < cols; ++j) right[j] = get(b + j * b_stride);
 #pragma GCC unroll 4
     for (int i = 0; i < rows; ++i) {
       const Vec<T> left = get(a + i * a_stride);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
       for (int j = 0; j < cols; ++j) {
         sum[i * cols + j] = multiply_add<T>(left, right[j], sum[i * cols + j]);
       }

@@ -39,6 +39,18 @@ struct TileEpilogue {
 // The depth stride that stands for a packed panel: no stride of an operand in place can be this.
 inline constexpr Index packed_panel = INT64_MIN;
 
+// A panel of B for a tile: packed, or in place.
+template <class T>
+struct RightPanel {
+  const T* data;
+  Index depth_stride;  // packed_panel, or the stride of rows of unit column stride
+  T* packed;           // where a panel in place is packed on the way; null: nowhere
+  // A panel in place that a later tile will read, to be fetched into the second-level cache
+  // meanwhile: as deep as this one, its rows' stride. Null: none.
+  const T* fetch;
+  Index fetch_stride;
+};
+
 template <class T>
 struct GemmKernels {
   Index mr;  // rows of the micro-tile
@@ -50,14 +62,12 @@ struct GemmKernels {
   // Packs the k x n matrix B into ceil(n / nr) panels. A panel holds, for each row of B in turn,
   // the panel's nr values; columns beyond n are zero.
   void (*pack_b)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* packed);
-  // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A and B are panels as packed above
-  // (depth stride packed_panel), or lie in place: A with any row stride and depth stride, B with
-  // unit column stride and its row stride as depth stride. B in place is packed on the way if
-  // `packed_b` is not null. When beta is 0, C is not read. The sum over k runs in one order,
-  // whatever the operands' layout and the tile's size.
-  void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const T* b,
-               Index b_depth_stride, T* packed_b, T alpha, T beta, T* c, Index c_row_stride,
-               Index m, Index n);
+  // C = alpha A B + beta C for one tile, m <= mr, n <= nr. A is a panel as packed above (depth
+  // stride packed_panel), or lies in place with any row stride and depth stride. When beta is 0, C
+  // is not read. The sum over k runs in one order, whatever the operands' layout and the tile's
+  // size.
+  void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride,
+               const RightPanel<T>& b, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
   // C = alpha A B^T + beta C of m x k and n x k matrices with unit column stride, any size: for a
   // C of few rows, where packing would cost more than the product. When beta is 0, C is not read.
   void (*dots)(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,

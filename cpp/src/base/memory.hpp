@@ -1,0 +1,15 @@
+// Memory for numbers: aligned to a cache line, uninitialised.
+#pragma once
+
+#include <cstddef>
+
+namespace unitgain::base {
+
+inline constexpr std::size_t cache_line = 64;
+
+// Large blocks ask the system for huge pages: a product that reads a weight by columns touches a
+// page for every row, more than the processor's page tables' cache holds of small ones.
+void* allocate(std::size_t bytes);
+void deallocate(void* memory, std::size_t bytes);
+
+}  // namespace unitgain::base
