@@ -264,3 +264,44 @@ def test_initializers_have_mean_zero_and_the_papers_variance(name, variance, dty
         assert np.abs(values).max() <= np.sqrt(3 * variance)
     else:
         assert np.abs(values).max() <= 2 * np.sqrt(variance) / 0.8796
+
+
+def deep_model(dtype="float32"):
+    layers = [Input((40,), dtype=dtype), Dense(70, "gelu"), BatchNormalization(), Dropout(0.5)]
+    model = ug.Sequential([*layers, Dense(33, "relu"), ug.layers.LayerNormalization(), Dense(5)])
+    rng = np.random.default_rng(0)
+    model.set_weights(
+        [rng.uniform(0.2, 1.0, w.shape) - 0.6 * (len(w.shape) > 1) for w in model.weights]
+    )
+    return model
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rows", [0, 1, 7, 300])
+def test_a_predictor_gives_what_its_model_gave(dtype, rows):
+    model = deep_model(dtype)
+    x = np.random.default_rng(1).standard_normal((rows, 40)).astype(dtype)
+    expected = model.predict(x)
+    predictor = model.optimize_for_inference(precision="highest")
+    model.set_weights([np.zeros(w.shape) for w in model.weights])
+    tolerance = 50 * np.finfo(dtype).eps
+    np.testing.assert_allclose(predictor(x), expected, rtol=tolerance, atol=tolerance)
+    np.testing.assert_array_equal(predictor.predict(x), predictor(x))
+
+
+def test_a_predictor_of_medium_precision_is_near_its_model():
+    model = deep_model()
+    x = np.random.default_rng(1).standard_normal((100, 40)).astype("float32")
+    expected = model.predict(x)
+    got = model.optimize_for_inference("medium")(x)
+    assert np.abs(got - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_a_predictor_checks_what_comes():
+    predictor = deep_model().optimize_for_inference()
+    with pytest.raises(ValueError, match=r"x has .*39"):
+        predictor(np.ones((2, 39), "float32"))
+    with pytest.raises(ValueError, match="highest, high or medium"):
+        deep_model().optimize_for_inference("best")
+    with pytest.raises(ValueError, match="no weights yet"):
+        ug.Sequential([Dense(3)]).optimize_for_inference()

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "unitgain/activation.hpp"
 #include "unitgain/loss.hpp"
+#include "unitgain/matmul.hpp"
 #include "unitgain/optimizer.hpp"
 #include "unitgain/types.hpp"
 
@@ -57,8 +59,12 @@ using NodeId = int;
 struct InputNode {};
 template <class T>
 struct DenseNode {
-  ParameterPtr<T> kernel;  // (inputs, units)
-  ParameterPtr<T> bias;    // (units), or null
+  ParameterPtr<T> kernel;                                   // (inputs, units); null if packed
+  ParameterPtr<T> bias;                                     // (units), or null
+  std::shared_ptr<const PackedMatrix<T>> packed = nullptr;  // of a frozen graph
+
+  Index inputs() const { return packed ? packed->rows() : kernel->shape()[0]; }
+  Index units() const { return packed ? packed->cols() : kernel->shape()[1]; }
 };
 template <class T>
 struct BatchNormNode {
@@ -122,6 +128,11 @@ class Graph {
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
   NodeId transpose(NodeId x, Index rows);
   NodeId add(NodeId x, NodeId y);
+
+  // The graph with copies of all parameters, as they are now, and dense kernels packed: for
+  // inference alone, and faster. Precision as for PackedMatrix.
+  Graph frozen(std::optional<Precision> precision = {}) const;
+  bool is_frozen() const;
 
   const std::vector<Node<T>>& nodes() const { return nodes_; }
   const Node<T>& node(NodeId id) const;
@@ -215,6 +226,9 @@ class Network {
   // of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
+
+  // A network of Graph::frozen().
+  std::unique_ptr<Network> frozen(std::optional<Precision> precision = {}) const;
 
   // Runs `change` while nothing else reads or writes the parameters.
   void exclusively(const std::function<void()>& change);

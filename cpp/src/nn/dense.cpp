@@ -5,6 +5,7 @@
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/gemm.hpp"
+#include "ops/packed_panels.hpp"
 
 namespace unitgain::nn {
 
@@ -18,6 +19,15 @@ MatrixView<const T> matrix(const T* data, Index rows, Index cols) {
 template <class T>
 BufferId product_workspace(PlanBuilder<T>& builder, Index m, Index n, Index k) {
   return builder.workspace(ops::gemm_workspace<T>(m, n, k, builder.threads(), builder.precision()));
+}
+
+template <class T>
+BufferId forward_workspace(PlanBuilder<T>& builder, Index rows, const DenseNode<T>& dense) {
+  if (dense.packed == nullptr) {
+    return product_workspace(builder, rows, dense.units(), dense.inputs());
+  }
+  return builder.workspace(ops::gemm_workspace<T>(
+      rows, dense.units(), dense.inputs(), builder.threads(), dense.packed->precision(), true));
 }
 
 // Scale and shift that stand for the batch norm behind the product, and for the bias before it.
@@ -39,9 +49,9 @@ void fold_norm(PlanBuilder<T>& builder, const BatchNormNode<T>& norm, const Dens
 template <class T>
 void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
   const Index rows = builder.rows(group.head);
-  const Index features = dense.kernel->shape()[0], units = dense.kernel->shape()[1];
+  const Index features = dense.inputs(), units = dense.units();
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
-  const BufferId workspace = product_workspace(builder, rows, units, features);
+  const BufferId workspace = forward_workspace(builder, rows, dense);
   std::vector<BufferId> uses{x, y, workspace};
 
   // The pre-activation is kept only where the backward pass will want it.
@@ -59,25 +69,30 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
               scale, shift, units);
   }
   const ActivationSpec activation = group.activation;
-  builder.step("dense", ops::gemm_work(rows, units, features), std::move(uses),
-               [=, precision = builder.precision(), kernel = dense.kernel, bias = dense.bias](
-                   const runtime::Team& team, const Context<T>& context) {
-                 ops::Gemm<T> product{matrix<T>(context.at(x), rows, features),
-                                      matrix<T>(kernel->data(), features, units),
-                                      {context.at(z), rows, units, units, 1}};
-                 product.precision = precision;
-                 product.epilogue.activation = activation;
-                 product.epilogue.bias = bias ? bias->data() : nullptr;
-                 if (scale != no_buffer) {
-                   product.epilogue.scale = context.at(scale);
-                   product.epilogue.bias = context.at(shift);
-                 }
-                 if (z != y) {
-                   product.epilogue.output = context.at(y);
-                   product.epilogue.output_stride = units;
-                 }
-                 ops::gemm(team, product, context.template at<std::byte>(workspace));
-               });
+  builder.step(
+      "dense", ops::gemm_work(rows, units, features), std::move(uses),
+      [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
+        ops::Gemm<T> product;
+        product.a = matrix<T>(context.at(x), rows, features);
+        product.c = {context.at(z), rows, units, units, 1};
+        product.precision = precision;
+        if (dense.packed != nullptr) {
+          dense.packed->content().panels.operand_of(product);
+        } else {
+          product.b = matrix<T>(dense.kernel->data(), features, units);
+        }
+        product.epilogue.activation = activation;
+        product.epilogue.bias = dense.bias ? dense.bias->data() : nullptr;
+        if (scale != no_buffer) {
+          product.epilogue.scale = context.at(scale);
+          product.epilogue.bias = context.at(shift);
+        }
+        if (z != y) {
+          product.epilogue.output = context.at(y);
+          product.epilogue.output_stride = units;
+        }
+        ops::gemm(team, product, context.template at<std::byte>(workspace));
+      });
 }
 
 namespace {

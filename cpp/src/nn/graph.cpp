@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -6,6 +7,7 @@
 #include "unitgain/error.hpp"
 #include "unitgain/network.hpp"
 #include "unitgain/noise.hpp"
+#include "unitgain/runtime.hpp"
 
 namespace unitgain {
 
@@ -164,6 +166,69 @@ NodeId Graph<T>::add(NodeId x, NodeId y) {
                      ", but y has samples of shape " + shape_text({b.rows, b.cols}));
   }
   return append({AddNode{}, {x, y}, a, false});
+}
+
+namespace {
+
+template <class T>
+void copy_parameter(ParameterPtr<T>& parameter) {
+  if (parameter == nullptr) return;
+  auto copy = std::make_shared<Parameter<T>>(parameter->name(), parameter->shape());
+  std::copy_n(parameter->data(), parameter->size(), copy->data());
+  parameter = std::move(copy);
+}
+
+template <class T>
+void freeze(DenseNode<T>& dense, Precision precision) {
+  copy_parameter(dense.bias);
+  if (dense.packed != nullptr) return;
+  const Index inputs = dense.inputs(), units = dense.units();
+  dense.packed = std::make_shared<const PackedMatrix<T>>(
+      MatrixView<const T>{dense.kernel->data(), inputs, units, units, 1}, precision);
+  dense.kernel = nullptr;
+}
+
+template <class T>
+void freeze(BatchNormNode<T>& norm, Precision) {
+  copy_parameter(norm.gamma);
+  copy_parameter(norm.beta);
+  copy_parameter(norm.moving_mean);
+  copy_parameter(norm.moving_variance);
+}
+
+template <class T>
+void freeze(LayerNormNode<T>& norm, Precision) {
+  copy_parameter(norm.gamma);
+  copy_parameter(norm.beta);
+}
+
+template <class T>
+void freeze(PReluNode<T>& prelu, Precision) {
+  copy_parameter(prelu.alpha);
+}
+
+template <class Other>
+void freeze(Other&, Precision) {}
+
+}  // namespace
+
+template <class T>
+Graph<T> Graph<T>::frozen(std::optional<Precision> precision) const {
+  Graph copy = *this;
+  const Precision chosen = precision.value_or(float32_matmul_precision());
+  for (Node<T>& node : copy.nodes_) {
+    node.trainable = false;
+    std::visit([&](auto& operation) { freeze(operation, chosen); }, node.operation);
+  }
+  return copy;
+}
+
+template <class T>
+bool Graph<T>::is_frozen() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const Node<T>& node) {
+    const auto* dense = std::get_if<DenseNode<T>>(&node.operation);
+    return dense != nullptr && dense->packed != nullptr;
+  });
 }
 
 template class Parameter<float>;

@@ -254,6 +254,12 @@ void Network<T>::exclusively(const std::function<void()>& change) {
 }
 
 template <class T>
+std::unique_ptr<Network<T>> Network<T>::frozen(std::optional<Precision> precision) const {
+  const std::shared_lock lock(state_->parameters);
+  return std::make_unique<Network>(state_->graph.frozen(precision), state_->output);
+}
+
+template <class T>
 void Network<T>::forward(const SampleArray& x, T* y) {
   state_->check_features(x);
   if (x.rows == 0) return;
@@ -293,6 +299,7 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
   if (loss.reduction == Reduction::none) {
     throw ValueError("training needs a loss that is one number: reduction must not be None");
   }
+  if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
   if (!options.empty() && options.size() != state.trainable.size()) {
     throw ValueError(std::to_string(options.size()) + " options for " +
                      std::to_string(state.trainable.size()) + " trainable parameters");

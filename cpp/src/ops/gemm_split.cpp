@@ -19,7 +19,7 @@ const SplitGemmKernels* kernels_for(const Gemm<float>& problem) {
   if (problem.packed != nullptr) return problem.packed->split;
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   if (m < least_side || n < least_side || k < least_depth) return nullptr;
-  return runtime::kernel_table().split[static_cast<int>(problem.precision)];
+  return runtime::split_kernels(problem.precision);
 }
 
 Blocks blocks_for(const SplitGemmKernels& kernels, Index m, Index n, Index k) {
@@ -233,7 +233,7 @@ Index multiply_split(const runtime::Team& team, const Gemm<float>& problem, std:
 template <>
 Index split_workspace<float>(Index m, Index n, Index k, int threads, Precision precision,
                              bool packed) {
-  const SplitGemmKernels* kernels = runtime::kernel_table().split[static_cast<int>(precision)];
+  const SplitGemmKernels* kernels = runtime::split_kernels(precision);
   if (kernels == nullptr) return 0;
   return Workspace(*kernels, blocks_for(*kernels, m, n, k), threads - 1, packed, nullptr).bytes;
 }

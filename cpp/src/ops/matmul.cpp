@@ -192,13 +192,6 @@ void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const Ma
 }
 
 template <class T>
-struct PackedMatrix<T>::Content {
-  Index rows, cols;
-  Precision precision;
-  ops::PackedPanels<T> panels;
-};
-
-template <class T>
 PackedMatrix<T>::PackedMatrix(const MatrixView<const T>& b, std::optional<Precision> precision) {
   const Precision chosen = precision.value_or(float32_matmul_precision());
   content_.reset(new Content{b.rows, b.cols, chosen, ops::PackedPanels<T>(b, chosen)});

@@ -56,7 +56,7 @@ bool PackedPanels<T>::pack_split(const MatrixView<const T>&, Precision) {
 
 template <>
 bool PackedPanels<float>::pack_split(const MatrixView<const float>& b, Precision precision) {
-  const auto* kernels = runtime::kernel_table().split[static_cast<int>(precision)];
+  const auto* kernels = runtime::split_kernels(precision);
   if (kernels == nullptr || b.rows == 0 || b.cols == 0) return false;
   const SplitLayout layout(*kernels, b.cols, b.rows);
   panels_ = base::AlignedBuffer<std::byte>(layout.bytes());

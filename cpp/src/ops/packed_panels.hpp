@@ -5,6 +5,7 @@
 
 #include "base/aligned_buffer.hpp"
 #include "ops/gemm.hpp"
+#include "unitgain/matmul.hpp"
 
 namespace unitgain::ops {
 
@@ -34,3 +35,14 @@ class PackedPanels {
 };
 
 }  // namespace unitgain::ops
+
+namespace unitgain {
+
+template <class T>
+struct PackedMatrix<T>::Content {
+  Index rows, cols;
+  Precision precision;
+  ops::PackedPanels<T> panels;
+};
+
+}  // namespace unitgain

@@ -122,8 +122,15 @@ std::string missing_for_amx() {
                                               saved && (!instructions || tile_permission())}}));
 }
 
+bool has_avx512_bf16() {
+  return bit(cpuid(7, 1).a, 5);
+}
+
 #else
 
+bool has_avx512_bf16() {
+  return false;
+}
 std::string missing_for_baseline() {
   return {};
 }  // NEON is part of armv8-a

@@ -12,4 +12,7 @@ std::string missing_for_avx2();
 std::string missing_for_avx512();
 std::string missing_for_amx();
 
+// Whether the CPU has AVX512_BF16, which the avx512 variant uses and does not require.
+bool has_avx512_bf16();
+
 }  // namespace unitgain::runtime

@@ -63,6 +63,7 @@ constexpr Variant built[] = {
 struct Choice {
   std::string name;
   const simd::KernelTable* table;
+  bool has_bf16 = has_avx512_bf16();
 };
 
 Choice choose() {
@@ -112,6 +113,11 @@ const Choice& choice() {
 
 const simd::KernelTable& kernel_table() {
   return *choice().table;
+}
+
+const simd::SplitGemmKernels* split_kernels(Precision precision) {
+  const Choice& chosen = choice();
+  return chosen.has_bf16 ? chosen.table->split[static_cast<int>(precision)] : nullptr;
 }
 
 }  // namespace runtime

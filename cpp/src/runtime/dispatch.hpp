@@ -19,4 +19,8 @@ const simd::Kernels<T>& kernels() {
   }
 }
 
+// The kernels of a precision that work in bfloat16; null where the CPU lacks the instructions, or
+// does better by kernels<float>().gemm.
+const simd::SplitGemmKernels* split_kernels(Precision precision);
+
 }  // namespace unitgain::runtime

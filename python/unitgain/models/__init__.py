@@ -1,6 +1,7 @@
 """Models: layers that are trained and run together."""
 
 from unitgain.models.base import Model
+from unitgain.models.predictor import Predictor
 from unitgain.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential"]
+__all__ = ["Model", "Predictor", "Sequential"]

@@ -20,6 +20,7 @@ from unitgain.layers.base import (
     checked_weights,
     native,
 )
+from unitgain.models.predictor import Predictor
 
 __all__ = ["Model"]
 
@@ -433,6 +434,22 @@ class Model:
         else:
             outputs = network.predict(inputs, max(1, len(inputs)))
         return self._shaped(outputs)
+
+    def optimize_for_inference(self, precision: str | None = None) -> Predictor:
+        """Return a :class:`Predictor`: the model with its weights as they are now, packed.
+
+        Training the model further does not change the predictor.
+
+        Args:
+            precision: of float32 products, see :func:`unitgain.set_float32_matmul_precision`;
+                by default the one in force. ``"medium"`` may keep the weights in bfloat16: half
+                the memory, and half the time where reading them is what takes it.
+
+        Raises:
+            ValueError: if the model has no weights yet, or there is no such precision.
+        """
+        network = self._native_network().frozen(precision)
+        return Predictor(network, *self._network_shapes, _PREDICT_BATCH, self.name)
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         shape = self._network_shapes[1]

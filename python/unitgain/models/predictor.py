@@ -1,0 +1,63 @@
+"""A model made ready for inference."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike, NDArray
+
+from unitgain import _data
+from unitgain._progress import ProgressBar
+
+if TYPE_CHECKING:
+    from unitgain.layers.base import SampleShape
+
+__all__ = ["Predictor"]
+
+
+class Predictor:
+    """What :meth:`Model.optimize_for_inference` makes of a model: its weights as they were then.
+
+    Dense kernels are packed in the order in which the products read them. Any number of threads
+    may call one predictor.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        input_shape: SampleShape,
+        output_shape: SampleShape,
+        batch_size: int,
+        name: str,
+    ) -> None:
+        self.name = name
+        self.input_shape = input_shape
+        self.output_shape = output_shape
+        self._network = network
+        self._batch_size = batch_size
+
+    def __call__(self, x: ArrayLike) -> NDArray[Any]:
+        """Return the outputs for one batch ``(samples, *input_shape)``, at the lowest latency.
+
+        Raises:
+            ValueError: if shapes do not fit.
+        """
+        inputs = _data.samples(x, self.input_shape, "x")
+        return self._shaped(self._network.predict(inputs, max(1, len(inputs))))
+
+    def predict(self, x: ArrayLike, verbose: str | int = 0) -> NDArray[Any]:
+        """Return the outputs for many samples, as :meth:`Model.predict`."""
+        inputs = _data.samples(x, self.input_shape, "x")
+        batches = math.ceil(len(inputs) / self._batch_size)
+        with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
+            outputs = self._network.predict(inputs, self._batch_size, bar)
+            bar.finish(batches, {})
+        return self._shaped(outputs)
+
+    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        shape = self.output_shape
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+
+    def __repr__(self) -> str:
+        return f"<Predictor of {self.name}: {self.input_shape} to {self.output_shape}>"
