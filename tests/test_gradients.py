@@ -144,6 +144,28 @@ def test_noise_is_drawn_again_in_the_backward_pass(noise):
     check_gradients(model_of(layers), LABELS)
 
 
+@pytest.mark.parametrize("activation", [None, "relu", "gelu", "selu"])
+def test_dropout_behind_a_dense_layer(activation):
+    layers = [Dense(9, activation), Dropout(0.4), Dense(5, activation), Dropout(0.3)]
+    check_gradients(model_of(layers), LABELS, step=5e-6)
+    check_gradients(model_of([*layers, Dense(3)]), LABELS, step=5e-6)
+
+
+def test_dropout_in_a_product_is_the_dropout_of_the_layer():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((50, 20))
+    dense = Dense(31, activation="relu", kernel_initializer="he_normal")
+    fused = ug.Sequential([Input((20,), dtype="float64"), dense, Dropout(0.4, seed=3)])
+    alone = ug.Sequential([Input((31,), dtype="float64"), Dropout(0.4, seed=3)])
+    whole = ug.Sequential([Input((20,), dtype="float64"), dense])
+    np.testing.assert_array_equal(fused(x, training=True), alone(whole(x), training=True))
+
+
+def test_bias_gradient_behind_a_reshape():
+    layers = [Dense(5, "relu"), Flatten(), Dense(4, "relu"), Dense(3)]
+    check_gradients(model_of(layers, shape=(3, 4)), LABELS, shape=(3, 4))
+
+
 def test_dense_without_bias_and_softmax_at_the_end():
     layers = [Dense(5, use_bias=False, activation="tanh"), Dense(3, activation="softmax")]
     check_gradients(model_of(layers, loss="sparse_categorical_crossentropy"), LABELS)

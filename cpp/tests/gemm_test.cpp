@@ -312,17 +312,26 @@ UNITGAIN_TYPED_TEST(tile_keeps_what_is_not_finite_in_its_row_and_column) {
   }
 }
 
-UNITGAIN_TYPED_TEST(epilogue_scales_shifts_activates_and_differentiates) {
+UNITGAIN_TYPED_TEST(epilogue_scales_shifts_activates_drops_differentiates_and_sums) {
   const ActivationSpec linear = {};
   const ActivationSpec relu = {Activation::relu, {}};
   const ActivationSpec leaky = {Activation::leaky_relu, {0.25, 0.0}};
+  std::vector<std::uint64_t> bits{0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9};
   for (const Index m : {Index{1}, kernels<T>().mr}) {
     for (Index n = 1; n <= kernels<T>().nr; ++n) {
+      const auto sums_before = random_array<T>(n, 5);
+      // Rows of 1 bit more than columns, from a place that the last rows' bits end at.
+      const Index first = 64 - n / 2, width = n + 1;
+      bits.resize(static_cast<std::size_t>((first + m * width) / 64 + 2), 0x5851F42D4C957F2D);
+      const auto kept = [&](Index i, Index j) {
+        const Index at = first + i * width + j;
+        return (bits[static_cast<std::size_t>(at / 64)] >> (at % 64) & 1) != 0;
+      };
       const auto before = Matrix<T>::random(m, n, 2, 1);
       const auto saved = Matrix<T>::random(m, n, 1, 2);
       const auto scale = random_array<T>(n, 3);
       const auto bias = random_array<T>(n, 4);
-      for (int steps = 0; steps < 32; ++steps) {
+      for (int steps = 0; steps < 128; ++steps) {
         const auto has = [steps](int step) { return (steps >> step & 1) != 0; };
         const Matrix<T> c = before;
         const auto output = Matrix<T>::filled(m, n, 3);
@@ -340,21 +349,31 @@ UNITGAIN_TYPED_TEST(epilogue_scales_shifts_activates_and_differentiates) {
           epilogue.saved_stride = saved.stride;
           epilogue.derivative = relu;
         }
+        if (has(5)) epilogue.dropout = {bits.data(), first, width, T(1.5)};
+        const Array<T> sums = sums_before;
+        if (has(6)) epilogue.column_sums = sums.data();
         kernels<T>().epilogue(c.data(), c.stride, m, n, epilogue);
         for (Index i = 0; i < m; ++i) {
           for (Index j = 0; j < n; ++j) {
             Reference<T> z = before(i, j);
             if (has(0)) z *= scale[j];
             if (has(1)) z += bias[j];
-            const Reference<T> y = has(2) ? activation(leaky, z) : z;
+            Reference<T> y = has(2) ? activation(leaky, z) : z;
+            if (has(5)) y = kept(i, j) ? y * Reference<T>(1.5) : Reference<T>(0);
             Reference<T> left = has(3) ? z : y;
             if (has(4) && saved(i, j) <= 0) left = 0;
             CHECK_NEAR(c(i, j), left, 3 * epsilon<T>,
                        "m = " << m << ", n = " << n << ", steps = " << steps << ", j = " << j);
+            if (has(5) && !kept(i, j)) CHECK((has(3) ? output : c)(i, j) == 0, "dropped");
             if (!has(3)) continue;
             CHECK_NEAR(output(i, j), y, 3 * epsilon<T>,
                        "m = " << m << ", n = " << n << ", steps = " << steps << ", j = " << j);
           }
+        }
+        for (Index j = 0; j < n; ++j) {
+          Reference<T> sum = sums_before[j];
+          for (Index i = 0; has(6) && i < m; ++i) sum += c(i, j);
+          CHECK_NEAR(sums[j], sum, 30 * epsilon<T>, "sum, steps = " << steps << ", j = " << j);
         }
         CHECK(c.gaps_equal(before), "m = " << m << ", n = " << n << ", steps = " << steps);
         CHECK(output.gaps_equal(output_before), "m = " << m << ", n = " << n);

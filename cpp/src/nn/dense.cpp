@@ -5,6 +5,7 @@
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/gemm.hpp"
+#include "ops/noise.hpp"
 #include "ops/packed_panels.hpp"
 
 namespace unitgain::nn {
@@ -28,6 +29,27 @@ BufferId forward_workspace(PlanBuilder<T>& builder, Index rows, const DenseNode<
   }
   return builder.workspace(ops::gemm_workspace<T>(
       rows, dense.units(), dense.inputs(), builder.threads(), dense.packed->precision(), true));
+}
+
+template <class T>
+const NoiseNode& dropout_of(const PlanBuilder<T>& builder, const Group<T>& group) {
+  return std::get<NoiseNode>(builder.node(group.dropout).operation);
+}
+
+// What the group's dropout keeps, for the forward pass and for the product that makes the gradient;
+// no_buffer if there is none.
+template <class T>
+BufferId dropout_mask(PlanBuilder<T>& builder, const Group<T>& group) {
+  if (group.dropout < 0) return no_buffer;
+  const NoiseNode& node = dropout_of(builder, group);
+  const Index n = builder.values(group.result);
+  const BufferId bits = builder.dropout_mask(group);
+  builder.step("dropout mask", 0.3 * static_cast<double>(n), {bits},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::dropout_mask(team, node.noise, n, node.key, context.step,
+                                   context.template at<std::uint64_t>(bits));
+               });
+  return bits;
 }
 
 // Scale and shift that stand for the batch norm behind the product, and for the bias before it.
@@ -68,6 +90,9 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
     fold_norm(builder, std::get<BatchNormNode<T>>(builder.node(group.folded_norm).operation), dense,
               scale, shift, units);
   }
+  const BufferId mask = dropout_mask(builder, group);
+  if (mask != no_buffer) uses.push_back(mask);
+  const NoiseSpec dropout = mask == no_buffer ? NoiseSpec{} : dropout_of(builder, group).noise;
   const ActivationSpec activation = group.activation;
   builder.step(
       "dense", ops::gemm_work(rows, units, features), std::move(uses),
@@ -86,6 +111,10 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
         if (scale != no_buffer) {
           product.epilogue.scale = context.at(scale);
           product.epilogue.bias = context.at(shift);
+        }
+        if (mask != no_buffer) {
+          product.epilogue.dropout =
+              ops::dropout_epilogue<T>(dropout, context.template at<std::uint64_t>(mask), units);
         }
         if (z != y) {
           product.epilogue.output = context.at(y);
@@ -170,6 +199,14 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index r
     builder.derivative_applied(source) = true;
     uses.push_back(saved);
   }
+  BufferId mask = no_buffer;
+  NoiseSpec dropout = {};
+  if (maker != nullptr && maker->dropout >= 0) {
+    mask = builder.dropout_mask(*maker);
+    dropout = dropout_of(builder, *maker).noise;
+    builder.derivative_applied(source) = true;
+    uses.push_back(mask);
+  }
   T* bias_gradient = nullptr;
   BufferId partial_sums = no_buffer;
   if (const auto bias = bias_to_sum(builder, maker, features); bias != nullptr) {
@@ -192,6 +229,10 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index r
           product.epilogue.saved = context.at(saved);
           product.epilogue.saved_stride = features;
           product.epilogue.derivative = derivative;
+        }
+        if (mask != no_buffer) {
+          product.epilogue.dropout =
+              ops::dropout_epilogue<T>(dropout, context.template at<std::uint64_t>(mask), features);
         }
         if (bias_gradient != nullptr) {
           product.column_sums = bias_gradient;

@@ -60,7 +60,7 @@ template <class T>
 bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   const Node<T>& node = graph.node(id);
   const auto& head = graph.node(group.head).operation;
-  const bool open = group.activation.kind == Activation::linear;
+  const bool open = group.activation.kind == Activation::linear && group.dropout < 0;
   const bool dense = std::holds_alternative<DenseNode<T>>(head);
   const bool norm = std::holds_alternative<BatchNormNode<T>>(head);
   if (std::holds_alternative<BatchNormNode<T>>(node.operation) && !in_training(mode) && dense &&
@@ -70,6 +70,16 @@ bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   }
   if (const auto activation = activation_of(node, mode); activation && open && (dense || norm)) {
     group.activation = *activation;
+    return true;
+  }
+  // The activation's derivative must not need what dropout leaves nowhere: it is taken at what went
+  // in, or is 0 where dropout's result is.
+  const auto* noise = std::get_if<NoiseNode>(&node.operation);
+  const bool differentiable = open || activation_info(group.activation.kind).saves_input ||
+                              group.activation.kind == Activation::relu;
+  if (noise != nullptr && noise->noise.kind == Noise::dropout && dense && group.dropout < 0 &&
+      differentiable) {
+    group.dropout = id;
     return true;
   }
   return false;
@@ -121,7 +131,7 @@ Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode) {
       continue;
     }
     fusion.group_of[i] = static_cast<int>(fusion.groups.size());
-    fusion.groups.push_back({static_cast<NodeId>(i), inputs, -1, {}, static_cast<NodeId>(i)});
+    fusion.groups.push_back({static_cast<NodeId>(i), inputs, -1, {}, -1, static_cast<NodeId>(i)});
   }
   for (const Group<T>& group : fusion.groups) {
     for (const NodeId input : group.inputs) ++fusion.consumers[at(input)];

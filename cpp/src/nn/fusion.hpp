@@ -9,13 +9,15 @@
 namespace unitgain::nn {
 
 // A head node with what is computed in the same pass: for a dense node in inference mode a batch
-// norm behind it, and for dense and batch norm nodes an activation.
+// norm behind it, for dense and batch norm nodes an activation, and for dense nodes in training a
+// dropout behind all.
 template <class T>
 struct Group {
   NodeId head;
   std::vector<NodeId> inputs;  // values, see Fusion::value_of
   NodeId folded_norm = -1;
   ActivationSpec activation = {};
+  NodeId dropout = -1;
   NodeId result;  // the value that it computes
 };
 

@@ -86,18 +86,23 @@ void noise_forward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNo
 }
 
 template <class T>
+void noise_gradient_step(PlanBuilder<T>& builder, const NoiseNode& node, BufferId x, BufferId dy,
+                         BufferId dx, Index n) {
+  builder.step("noise gradient", 0.5 * static_cast<double>(n), {x, dy, dx},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 ops::noise_gradient<T>(team, node.noise, context.at(x), context.at(dy),
+                                        context.at(dx), n, node.key, context.step);
+               });
+}
+
+template <class T>
 void noise_backward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNode& node) {
   const NodeId source = group.inputs[0];
   if (!builder.wants_gradient(source)) return;
   const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
   // The input is kept for the one kind whose derivative depends on it.
   const BufferId x = node.noise.kind == Noise::rrelu ? builder.value(source) : dy;
-  const Index n = builder.values(source);
-  builder.step("noise gradient", 0.5 * static_cast<double>(n), {x, dy, dx},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::noise_gradient<T>(team, node.noise, context.at(x), context.at(dy),
-                                        context.at(dx), n, node.key, context.step);
-               });
+  noise_gradient_step(builder, node, x, dy, dx, builder.values(source));
   builder.finish_gradient(source, dx);
 }
 
@@ -158,11 +163,17 @@ void add_backward(PlanBuilder<T>& builder, const Group<T>& group) {
   }
 }
 
-// The derivative of a group's own activation, unless the product that made the gradient had it.
+// The gradient of a group's own dropout and activation, unless the product that made the gradient
+// had it.
 template <class T>
-void differentiate_activation(PlanBuilder<T>& builder, const Group<T>& group) {
-  if (group.activation.kind == Activation::linear || builder.derivative_applied(group.result))
-    return;
+void differentiate_group(PlanBuilder<T>& builder, const Group<T>& group) {
+  if (builder.derivative_applied(group.result)) return;
+  if (group.dropout >= 0) {
+    const auto& node = std::get<NoiseNode>(builder.node(group.dropout).operation);
+    const BufferId gradient = builder.gradient(group.result);
+    noise_gradient_step(builder, node, gradient, gradient, gradient, builder.values(group.result));
+  }
+  if (group.activation.kind == Activation::linear) return;
   const BufferId saved = builder.saved(group), gradient = builder.gradient(group.result);
   const Index n = builder.values(group.result);
   builder.step(
@@ -205,7 +216,7 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
 template <class T>
 void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
   if (!builder.wants_gradient(group.result)) return;
-  differentiate_activation(builder, group);
+  differentiate_group(builder, group);
   std::visit(
       Overload{
           [&](const DenseNode<T>& node) { dense_backward(builder, group, node); },

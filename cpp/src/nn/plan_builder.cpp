@@ -6,6 +6,7 @@
 
 #include "base/aligned_buffer.hpp"
 #include "ops/activation.hpp"
+#include "ops/noise.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::nn {
@@ -47,6 +48,15 @@ BufferId PlanBuilder<T>::saved(const Group<T>& group) {
   BufferId& known = saved_[static_cast<std::size_t>(group.result)];
   if (known == no_buffer) known = buffer(values(group.result));
   return known;
+}
+
+template <class T>
+BufferId PlanBuilder<T>::dropout_mask(const Group<T>& group) {
+  const auto [found, added] = statistics_.try_emplace({group.dropout, 0}, no_buffer);
+  if (added) {
+    found->second = buffer<std::uint64_t>(ops::dropout_mask_words(values(group.result)));
+  }
+  return found->second;
 }
 
 template <class T>

@@ -38,6 +38,8 @@ class PlanBuilder {
   // What an activation's derivative is evaluated at: the group's value, or what it was computed
   // from.
   BufferId saved(const Group<T>& group);
+  // The bits of the mask of a group's dropout.
+  BufferId dropout_mask(const Group<T>& group);
   BufferId gradient(NodeId id);
   // What a node's forward pass leaves to its backward pass: its `which`-th buffer, of n elements.
   BufferId statistics(NodeId id, int which, Index n);

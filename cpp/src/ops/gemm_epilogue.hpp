@@ -10,6 +10,7 @@ template <class T>
 simd::TileEpilogue<T> shifted(simd::TileEpilogue<T> e, Index row, Index col) {
   if (e.scale != nullptr) e.scale += col;
   if (e.bias != nullptr) e.bias += col;
+  e.dropout.first += row * e.dropout.row_stride + col;
   if (e.output != nullptr) e.output += row * e.output_stride + col;
   if (e.saved != nullptr) e.saved += row * e.saved_stride + col;
   return e;
@@ -19,7 +20,8 @@ template <class T>
 bool is_empty(const Gemm<T>& problem) {
   const simd::TileEpilogue<T>& e = problem.epilogue;
   return e.scale == nullptr && e.bias == nullptr && e.output == nullptr && e.saved == nullptr &&
-         e.activation.kind == Activation::linear && problem.column_sums == nullptr;
+         e.activation.kind == Activation::linear && e.dropout.bits == nullptr &&
+         problem.column_sums == nullptr;
 }
 
 // The epilogue on a rectangle of C whose sums are complete. Rows are taken in groups of `group`,

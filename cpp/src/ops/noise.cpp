@@ -63,11 +63,26 @@ void noise_gradient(const runtime::Team& team, const NoiseSpec& spec, const T* x
                   place(key, stream, part.begin), settings<T>(spec));
 }
 
+void dropout_mask(const runtime::Team& team, const NoiseSpec& spec, Index n, std::uint64_t key,
+                  std::uint64_t stream, std::uint64_t* bits) {
+  const runtime::Range part = team.share(dropout_mask_words(n) - 1, base::cache_line / 8);
+  runtime::kernels<float>().noise->keep_bits(bits + part.begin, part.size(),
+                                             place(key, stream, part.begin * simd::noise_group),
+                                             threshold_of(spec.parameters[0]));
+}
+
+template <class T>
+simd::DropoutMask<T> dropout_epilogue(const NoiseSpec& spec, const std::uint64_t* bits,
+                                      Index cols) {
+  return {bits, 0, cols, settings<T>(spec).scale};
+}
+
 #define UNITGAIN_INSTANTIATE(T)                                                                   \
   template void noise<T>(const runtime::Team&, const NoiseSpec&, const T*, T*, Index,             \
                          std::uint64_t, std::uint64_t);                                           \
   template void noise_gradient<T>(const runtime::Team&, const NoiseSpec&, const T*, const T*, T*, \
-                                  Index, std::uint64_t, std::uint64_t)
+                                  Index, std::uint64_t, std::uint64_t);                           \
+  template simd::DropoutMask<T> dropout_epilogue<T>(const NoiseSpec&, const std::uint64_t*, Index)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);
 #undef UNITGAIN_INSTANTIATE

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "runtime/parallel.hpp"
+#include "simd/kernels.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::ops {
@@ -31,5 +32,19 @@ void noise(const runtime::Team& team, const NoiseSpec& spec, const T* x, T* y, I
 template <class T>
 void noise_gradient(const runtime::Team& team, const NoiseSpec& spec, const T* x, const T* upstream,
                     T* gradient, Index n, std::uint64_t key, std::uint64_t stream);
+
+// Words of a mask of n values, with the one that its readers may read beyond.
+inline Index dropout_mask_words(Index n) {
+  return (n + simd::noise_group - 1) / simd::noise_group + 1;
+}
+
+// Which values dropout keeps of n: bit i % 64 of word i / 64 says so of value i, where noise() with
+// the same key and stream would.
+void dropout_mask(const runtime::Team& team, const NoiseSpec& spec, Index n, std::uint64_t key,
+                  std::uint64_t stream, std::uint64_t* bits);
+
+// The mask for the epilogue of a product of `cols` columns.
+template <class T>
+simd::DropoutMask<T> dropout_epilogue(const NoiseSpec& spec, const std::uint64_t* bits, Index cols);
 
 }  // namespace unitgain::ops

@@ -7,6 +7,7 @@
 // - packed panels are mr (A) or nr (B) wide and zero beyond the matrix's edge.
 #include <cstring>
 
+#include "simd/math.hpp"
 #include "simd/transpose.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -392,6 +393,23 @@ void add_column_sums(const T* c, Index row_stride, Index m, Index n, T* sums) {
   });
 }
 
+template <class T>
+void drop(T* c, Index row_stride, Index m, Index n, const DropoutMask<T>& mask) {
+  T factors[tile_cols<T>];
+  for (Index i = 0; i < m; ++i, c += row_stride) {
+    const Index position = mask.first + i * mask.row_stride, shift = position % 64;
+    const std::uint64_t* words = mask.bits + position / 64;
+    // Two shifts: one by 64 is not defined.
+    const std::uint64_t bits = words[0] >> shift | words[1] << 1 << (63 - shift);
+    for (Index j = 0; j < tile_cols<T>; ++j) factors[j] = (bits >> j & 1) != 0 ? mask.scale : T{0};
+    for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+      // Selected, not multiplied away: what is not finite is dropped too.
+      const Vec<T> factor = get(factors);
+      put(select<T>(factor == T{0}, T{0}, get(c) * factor), c);
+    });
+  }
+}
+
 // An activation or a derivative runs once over the whole tile, made contiguous: a call for each
 // short row would cost more than the arithmetic.
 template <class T>
@@ -405,11 +423,14 @@ void epilogue(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& e
     const auto forward = activations.row[static_cast<int>(e.activation.kind)]->forward;
     copy_rows(m, n, c, row_stride, tile, n);
     forward(tile, tile, m * n, e.activation.parameters);
+    if (e.dropout.bits != nullptr) drop(tile, n, m, n, e.dropout);
     if (e.output != nullptr) {
       copy_rows(m, n, tile, n, e.output, e.output_stride);
     } else {
       copy_rows(m, n, tile, n, c, row_stride);
     }
+  } else if (e.dropout.bits != nullptr) {
+    drop(c, row_stride, m, n, e.dropout);
   }
   if (e.saved != nullptr && e.derivative.kind != Activation::linear) {
     const ActivationKernel<T>& kernel = *activations.row[static_cast<int>(e.derivative.kind)];

@@ -17,8 +17,18 @@
 
 namespace unitgain::simd {
 
+// What dropout keeps of a matrix: bit first + i * row_stride + j of `bits` says whether it keeps
+// element (i, j), which is then multiplied by `scale`. A word beyond the last one is read.
+template <class T>
+struct DropoutMask {
+  const std::uint64_t* bits;  // null: no dropout
+  Index first;
+  Index row_stride;
+  T scale;
+};
+
 // What is done to a tile of C while it is still in L1, in this order:
-//   c = c * scale[j] + bias[j]; z = c; y = activation(c); c = c * derivative(saved);
+//   c = c * scale[j] + bias[j]; z = c; y = dropout(activation(c)); c = c * derivative(saved);
 //   column_sums[j] += sum_i c.
 // Every pointer may be null (or the activation linear), which skips that step. Pointers are those
 // of the tile's first element; per-column vectors start at the tile's first column.
@@ -27,6 +37,7 @@ struct TileEpilogue {
   const T* scale;  // one per column
   const T* bias;   // one per column
   ActivationSpec activation;
+  DropoutMask<T> dropout;
   T* output;  // where the activated tile goes; null: in place, over C
   Index output_stride;
   const T*
@@ -367,6 +378,10 @@ struct NoiseKernel {
 template <class T>
 struct NoiseKernels {
   NoiseKernel<T> row[noise_count];
+  // Bit i of word g: whether the word of position place.first + 64 g + i reaches the threshold.
+  // place.first is a multiple of 64.
+  void (*keep_bits)(std::uint64_t* bits, Index groups, const RandomPlace& place,
+                    std::uint32_t threshold);
 };
 
 // Level-1 linear algebra on contiguous vectors. Every sum has a fixed number of partial sums, so

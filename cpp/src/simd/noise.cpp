@@ -263,10 +263,24 @@ void gradient(const T* x, const T* upstream, T* result, Index n, const RandomPla
 template <class Layer, class T>
 constexpr NoiseKernel<T> row = {&forward<Layer, T>, &gradient<Layer, T>};
 
+void keep_bits(std::uint64_t* bits, Index groups, const RandomPlace& place,
+               std::uint32_t threshold) {
+  const Keys keys = round_keys(place.key);
+  alignas(64) std::uint32_t words[group];
+  for (Index g = 0; g < groups; ++g) {
+    const std::uint64_t index = place.first / group + static_cast<std::uint64_t>(g);
+    random_words(keys, place.stream, index * counters, words);
+    std::uint64_t kept = 0;
+    for (int i = 0; i < group; ++i) kept |= std::uint64_t{words[i] >= threshold} << i;
+    bits[g] = kept;
+  }
+}
+
 // In the order of the enumeration Noise.
 template <class T>
 constexpr NoiseKernels<T> rows = {{row<Dropout, T>, row<AlphaDropout, T>, row<GaussianNoise, T>,
-                                   row<GaussianDropout, T>, row<RandomizedLeakyRelu, T>}};
+                                   row<GaussianDropout, T>, row<RandomizedLeakyRelu, T>},
+                                  keep_bits};
 
 }  // namespace
 
