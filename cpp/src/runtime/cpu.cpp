@@ -122,6 +122,10 @@ std::string missing_for_amx() {
                                               saved && (!instructions || tile_permission())}}));
 }
 
+bool has_avx512_bf16() {
+  return bit(cpuid(7, 1).a, 5);
+}
+
 #else
 
 std::string missing_for_baseline() {
@@ -135,6 +139,9 @@ std::string missing_for_avx512() {
 }
 std::string missing_for_amx() {
   return "x86-64";
+}
+bool has_avx512_bf16() {
+  return false;
 }
 
 #endif

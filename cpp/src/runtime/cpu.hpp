@@ -12,4 +12,7 @@ std::string missing_for_avx2();
 std::string missing_for_avx512();
 std::string missing_for_amx();
 
+// Whether the CPU has AVX512-BF16, which the variant avx512 does not ask for.
+bool has_avx512_bf16();
+
 }  // namespace unitgain::runtime
