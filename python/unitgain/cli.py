@@ -226,7 +226,9 @@ def _limited_environment(options: argparse.Namespace) -> dict[str, str] | None:
     """Return the variables of a process limited to the instruction set, None if this one is."""
     from unitgain.benchmarks import instruction_sets
 
-    lacking = dict(_native.variants()).get(options.isa, "a build that contains it")
+    lacking = dict(_native.variants()).get(options.isa)
+    if lacking is None:
+        options.parser.error(f"--isa {options.isa}: this build does not contain it")
     if lacking:
         options.parser.error(f"--isa {options.isa}: this machine lacks {lacking}")
     wanted: dict[str, str] = instruction_sets.settings(options.isa, os.environ)
