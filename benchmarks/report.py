@@ -52,8 +52,8 @@ def _three_digits(value: float) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """Return how many times as long a peer took: ``2.5x``."""
-    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 1 else f"{ratio:.2f}x"
+    """Return how many times as long a peer took: ``2.50x``."""
+    return f"{_three_digits(ratio)}x"
 
 
 def format_difference(measurement: Measurement) -> str:

@@ -11,7 +11,11 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 
 namespace {
 
+#if defined(__aarch64__)
+constexpr int chains = 24;
+#else
 constexpr int chains = 12;
+#endif
 
 #if defined(__aarch64__)
 #define UNITGAIN_REGISTER "w"
@@ -36,10 +40,10 @@ template <class T>
 void multiply_adds(Index steps) {
   Vec<T> a = opaque<T>(T{1}), b = opaque<T>(T{0.5});
   Vec<T> sum[chains];
-#pragma GCC unroll 12
+#pragma GCC unroll 24
   for (int i = 0; i < chains; ++i) sum[i] = opaque<T>(T{0});
   for (Index step = 0; step < steps; ++step) {
-#pragma GCC unroll 12
+#pragma GCC unroll 24
     for (int i = 0; i < chains; ++i) {
 #if !defined(UNITGAIN_FUSED)
       a = opaque<T>(a);  // each product anew, as in a product of matrices
@@ -57,10 +61,10 @@ constexpr PeakLoop multiply_adds_loop = {multiply_adds<T>, 2 * chains * lanes<T>
 void dot_products(Index steps) {
   const __m512 pairs = _mm512_castsi512_ps(_mm512_set1_epi16(0x3f80));  // ones, as bfloat16
   __m512 sum[chains];
-#pragma GCC unroll 12
+#pragma GCC unroll 24
   for (int i = 0; i < chains; ++i) sum[i] = _mm512_setzero_ps();
   for (Index step = 0; step < steps; ++step) {
-#pragma GCC unroll 12
+#pragma GCC unroll 24
     for (int i = 0; i < chains; ++i) {
       __asm__ volatile("vdpbf16ps %1, %1, %0" : "+v"(sum[i]) : "v"(pairs));
     }
