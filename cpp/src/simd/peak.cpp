@@ -1,6 +1,6 @@
-// Loops of one instruction each, to measure how fast the CPU executes it: twelve independent
-// chains, more than the product of latency and throughput on any CPU known (Haswell's FMA: 5
-// cycles, 2 a cycle), and few enough for 16 registers.
+// Loops of one instruction each, to measure how fast the CPU executes it: independent chains, more
+// than the product of its latency and throughput, and few enough for the registers. x86 has at most
+// 2 FMAs a cycle of 5 cycles each (Haswell), ARM 4 of 4 (Neoverse V1).
 //
 // Inline assembly keeps the compiler from moving out of the loop what does not change in it, and
 // gives VDPBF16PS to the avx512 variant, whose flags do not have it.
