@@ -128,21 +128,21 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
             tolerance=trial.tolerance,
             rate=trial.operations / times[name].median,
             read_rate=contender.reads / times[name].median,
-            shares=_shares(trial, contender, times[name].median),
+            shares=_shares(trial, name, contender, times[name].median),
             error=error[name],
         )
         for name, contender in contenders.items()
     ]
 
 
-def _shares(trial: Trial, contender: Contender, seconds: float) -> dict[str, float]:
+def _shares(trial: Trial, name: str, contender: Contender, seconds: float) -> dict[str, float]:
     """Return a run's rates over the machine's, by the names in ``SHARES``."""
     shares = {}
     if trial.peak:
         rate, peak = trial.operations / seconds, peaks.rates()
         shares["multiply_add"] = rate / peak[trial.peak]
         unit = peaks.bfloat16_unit(peak)
-        if trial.bfloat16_products and unit:
+        if name == OURS and trial.bfloat16_products and unit:
             shares["bfloat16"] = trial.bfloat16_products * rate / peak[unit]
     if contender.reads:
         shares["read"] = contender.reads / seconds / peaks.read_rate(contender.reads)
