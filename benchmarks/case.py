@@ -30,16 +30,26 @@ class Contender:
 
     ``run`` does it once, complete when it returns. ``result`` gives the numbers that all
     contenders must agree on; it is called once, before ``run`` is ever timed. Where nothing else
-    is given, those are what ``run`` returns.
+    is given, those are what ``run`` returns. ``reads`` is how many bytes a run cannot but read, 0
+    where their reading does not bound its time.
     """
 
     run: Callable[[], Any]
     result: Callable[[], Any]
+    reads: int = 0
 
     @classmethod
-    def of(cls, run: Callable[[], Any]) -> Contender:
+    def of(cls, run: Callable[[], Any], reads: int = 0) -> Contender:
         """Return the contender whose result is what ``run`` returns."""
-        return cls(run, run)
+        return cls(run, run, reads)
+
+
+@dataclass(frozen=True)
+class Exact:
+    """What a result is in arithmetic of twice the precision or so, at some of its rows."""
+
+    rows: slice
+    values: Array
 
 
 @dataclass(frozen=True)
@@ -50,25 +60,34 @@ class Trial:
     :class:`Contender`; unitgain and NumPy are always among them. ``tolerance`` is the largest
     difference from NumPy's result, relative to that result's largest absolute value, that rounding
     can explain. ``operations`` is how many floating-point operations a run takes, 0 where the
-    number says little.
+    number says little; ``peak`` is the type whose multiply-adds bound their rate, and
+    ``bfloat16_products`` the products of bfloat16 numbers that unitgain makes of one of its
+    operands' numbers, 0 where it makes none. ``exact`` gives what errors are measured from.
     """
 
     contenders: Mapping[str, Callable[[], Contender]]
     tolerance: float
     operations: int = 0
+    peak: str = ""
+    bfloat16_products: int = 0
+    exact: Callable[[], Exact] | None = None
 
 
 @dataclass(frozen=True)
 class Case:
     """A named operation of a given size; ``prepare`` allocates its inputs.
 
-    ``title`` says it in words. ``quick`` cases are those that ``unitgain bench --quick`` runs.
+    ``title`` says it in words. ``quick`` cases are those that ``unitgain bench --quick`` runs,
+    ``large`` ones those that take too long for a test. ``rounds`` is how many turns are enough
+    where many cases stand for one figure.
     """
 
     name: str
     title: str
     prepare: Callable[[], Trial]
     quick: bool = False
+    large: bool = False
+    rounds: int | None = None
 
 
 def difference(result: Any, reference: Any) -> float:
@@ -86,3 +105,23 @@ def difference(result: Any, reference: Any) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         largest = float(np.max(np.abs(ours - theirs)) / np.max(np.abs(theirs)))
     return largest if np.isfinite(largest) else float("inf")
+
+
+def errors(result: Any, exact: Exact) -> tuple[float, float]:
+    """Return the largest error and the root mean square of the errors.
+
+    The largest is relative to the largest absolute value, the root mean square to that of the
+    values. Errors are infinite where shapes differ or a result is not finite.
+    """
+    ours = np.asarray(result)[exact.rows].astype(exact.values.dtype)
+    if ours.shape != exact.values.shape:
+        return float("inf"), float("inf")
+    gap, values = np.abs(ours - exact.values), np.abs(exact.values)
+    if not np.all(np.isfinite(gap)):
+        return float("inf"), float("inf")
+    if not np.any(gap):
+        return 0.0, 0.0
+    with np.errstate(divide="ignore"):
+        largest = np.max(gap) / np.max(values)
+        root_mean_square = np.sqrt(np.mean(gap**2) / np.mean(values**2))
+    return float(largest), float(root_mean_square)

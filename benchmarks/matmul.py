@@ -1,124 +1,143 @@
-"""Matrix products, plain and with the bias and ReLU of a dense layer."""
+"""Matrix products: squares in each precision, a dense net's, thin, tiny and random ones."""
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import Case
+from .products import Product, trial
 
-# Rows, inner size and columns. The thin ones are dense layers on a batch of 32 and on one row.
-SHAPES = ((64, 64, 64), (256, 256, 256), (1024, 1024, 1024), (32, 64, 256), (1, 784, 512))
+SQUARES = (128, 256, 512, 1024, 2048, 4096)
+TINY = (4, 8, 16, 32, 64)
+# A dense net's batches, and its layers' inputs and units.
+BATCHES = (32, 128, 512)
+LAYERS = ((784, 300), (300, 100), (1024, 4096))
+# Rows that meet a large weight when few samples are inferred.
+THIN_BATCHES = (1, 4, 16)
+THIN_LAYER = (1024, 4096)
 QUICK_SHAPE = (32, 64, 256)
+
+# Above this many multiplications a case takes seconds where another's load or an old instruction
+# set slows it down.
+LARGE = 2_000_000_000
+
+RANDOM_SHAPES = 200
+RANDOM_LARGEST = 3000
+RANDOM_ROUNDS = 5
+
+_OPTIONS = inspect.signature(ug.matmul).parameters
 
 
 def cases() -> list[Case]:
-    """Return the products by type and shape, then those with an epilogue."""
-    plain = [_plain(shape, dtype) for dtype in (np.float32, np.float64) for shape in SHAPES]
-    return [*plain, _dense(32, 256, 128), _dense(1024, 1024, 1024)]
+    """Return the products by kind and shape."""
+    all_cases = [*_squares(), *_layers(), *_thin(), *_tiny(), *_random()]
+    return [case for case in all_cases if case is not None]
 
 
-def _tolerance(a: Array, b: Array, extra: int = 0) -> float:
-    """Return how far two correctly rounded products may lie apart, relative to the largest value.
+def _case(kind: str, what: str, product: Product, **options: Any) -> Case | None:
+    """Return the case of a product, or None if this unitgain has not all of what it takes."""
+    if product.packed and not hasattr(ug.ops, "PackedMatrix"):
+        return None
+    if product.precision != "highest" and "precision" not in _OPTIONS:
+        return None
+    large = product.m * product.k * product.n > LARGE
+    title = f"{what}, {product.description}, {np.dtype(product.dtype).name}"
+    if product.precision != "highest":
+        title += f", {product.precision} precision"
+    name = f"matmul/{kind}/{product.size}"
+    return Case(name, title, partial(trial, product), large=large, **options)
 
-    Whatever the order of its sum, a product of inner size k is within k u |A| |B| of the exact
-    one, u being half the type's epsilon (N. J. Higham, "Accuracy and Stability of Numerical
-    Algorithms", 2nd edition, 2002, equation 3.13), so two are within twice that. ``extra`` counts
-    further roundings.
-    """
-    largest = np.max(np.abs(a) @ np.abs(b)) / np.max(np.abs(a @ b))
-    return float((a.shape[1] + extra) * np.finfo(a.dtype).eps * largest)
+
+def _squares() -> list[Case | None]:
+    kinds = {
+        "float32": Product(0, 0, 0, errors=True),
+        "float32-high": Product(0, 0, 0, precision="high", errors=True),
+        "float32-medium": Product(0, 0, 0, precision="medium", errors=True),
+        "float64": Product(0, 0, 0, dtype=np.float64, errors=True),
+    }
+    what = "matrix product"
+    squares = [
+        _case(kind, what, replace(product, m=n, k=n, n=n))
+        for kind, product in kinds.items()
+        for n in SQUARES
+    ]
+    m, k, n = QUICK_SHAPE
+    quick = [
+        _case(kind, what, replace(kinds[kind], m=m, k=k, n=n), quick=True)
+        for kind in ("float32", "float64")
+    ]
+    return [*squares, *quick]
 
 
-def _operands(m: int, k: int, n: int, dtype: Any) -> tuple[Array, Array]:
+def _layers() -> list[Case | None]:
+    """Return a dense layer's products; the backward ones read a transposed operand."""
+    found = []
+    for inputs, units in LAYERS:
+        for batch in BATCHES:
+            forward = Product(batch, inputs, units)
+            found += [
+                _case("forward", "dense layer", forward),
+                _case(
+                    "bias-gelu",
+                    "dense layer with bias and GELU",
+                    replace(forward, gelu=True),
+                    quick=(batch, inputs) == (32, 300),
+                ),
+                _case(
+                    "input-gradient",
+                    "gradient of a dense layer's input",
+                    Product(batch, units, inputs, transposed_b=True),
+                ),
+                _case(
+                    "weight-gradient",
+                    "gradient of a dense layer's weights",
+                    Product(inputs, batch, units, transposed_a=True),
+                ),
+            ]
+    return found
+
+
+def _thin() -> list[Case | None]:
+    inputs, units = THIN_LAYER
+    found = []
+    for batch in THIN_BATCHES:
+        product = Product(batch, inputs, units, reads=True)
+        packed = replace(product, packed=True)
+        found += [
+            _case("thin", "few rows by a large weight", product),
+            _case("thin-packed", "few rows by a packed weight", packed),
+            _case(
+                "thin-packed-medium",
+                "few rows by a packed weight",
+                replace(packed, precision="medium"),
+            ),
+        ]
+    return found
+
+
+def _tiny() -> list[Case | None]:
+    found = []
+    for n in TINY:
+        found += [
+            _case("tiny", "one small product, called from Python", Product(n, n, n, reuse=False)),
+            _case("tiny-out", "one small product into an array", Product(n, n, n)),
+        ]
+    return found
+
+
+def _random() -> list[Case | None]:
+    """Return products of random shapes, each dimension's logarithm being uniform."""
     generator = np.random.default_rng(0)
-    a = generator.standard_normal((m, k)).astype(dtype)
-    b = generator.standard_normal((k, n)).astype(dtype)
-    return a, b
-
-
-def _describe(m: int, k: int, n: int) -> str:
-    return f"{m} x {k} by {k} x {n}" if {m, k, n} != {m} else f"{m} x {m}"
-
-
-def _plain(shape: tuple[int, int, int], dtype: Any) -> Case:
-    m, k, n = shape
-    type_name = np.dtype(dtype).name
-
-    def prepare() -> Trial:
-        a, b = _operands(m, k, n, dtype)
-
-        def unitgain() -> Contender:
-            out = np.empty((m, n), dtype)
-            return Contender.of(lambda: ug.matmul(a, b, out=out))
-
-        def numpy() -> Contender:
-            out = np.empty((m, n), dtype)
-            return Contender.of(lambda: np.matmul(a, b, out=out))
-
-        def torch() -> Contender:
-            import torch
-
-            left, right, out = torch.from_numpy(a), torch.from_numpy(b), torch.empty(m, n)
-            out = out.to(left.dtype)
-            return Contender.of(lambda: torch.mm(left, right, out=out))
-
-        def jax() -> Contender:
-            from .jax_network import jax
-
-            product = jax.jit(jax.numpy.matmul)
-            left, right = jax.device_put(a), jax.device_put(b)
-            return Contender.of(lambda: product(left, right).block_until_ready())
-
-        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
-        return Trial(contenders, _tolerance(a, b), operations=2 * m * k * n)
-
-    title = f"matrix product, {_describe(m, k, n)}, {type_name}"
-    return Case(f"matmul/{type_name}/{m}x{k}x{n}", title, prepare, quick=shape == QUICK_SHAPE)
-
-
-def _dense(m: int, k: int, n: int) -> Case:
-    def prepare() -> Trial:
-        a, b = _operands(m, k, n, np.float32)
-        bias = np.random.default_rng(1).standard_normal(n).astype(np.float32)
-
-        def unitgain() -> Contender:
-            out = np.empty((m, n), np.float32)
-            return Contender.of(lambda: ug.matmul(a, b, out=out, bias=bias, activation="relu"))
-
-        def numpy() -> Contender:
-            out = np.empty((m, n), np.float32)
-
-            def run() -> Array:
-                np.matmul(a, b, out=out)
-                np.add(out, bias, out=out)
-                return np.maximum(out, 0, out=out)
-
-            return Contender.of(run)
-
-        def torch() -> Contender:
-            import torch
-
-            left, right, shift = (torch.from_numpy(array) for array in (a, b, bias))
-
-            @torch.inference_mode()
-            def run() -> Any:
-                return torch.addmm(shift, left, right).relu_()
-
-            return Contender.of(run)
-
-        def jax() -> Contender:
-            from .jax_network import jax
-
-            layer = jax.jit(lambda x, kernel, shift: jax.nn.relu(x @ kernel + shift))
-            arguments = [jax.device_put(array) for array in (a, b, bias)]
-            return Contender.of(lambda: layer(*arguments).block_until_ready())
-
-        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
-        return Trial(contenders, _tolerance(a, b, extra=1), operations=2 * m * k * n)
-
-    title = f"matrix product with bias and ReLU, {_describe(m, k, n)}, float32"
-    return Case(f"matmul/bias-relu/{m}x{k}x{n}", title, prepare, quick=m == 32)
+    exponents = generator.uniform(0, np.log(RANDOM_LARGEST), (RANDOM_SHAPES, 3))
+    shapes = np.rint(np.exp(exponents)).astype(int).tolist()
+    return [
+        _case("random", "product of random shape", Product(m, k, n), rounds=RANDOM_ROUNDS)
+        for m, k, n in shapes
+    ]

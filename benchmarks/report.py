@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from .case import OURS, REFERENCE
-from .runner import Measurement
+from .runner import SHARES, Measurement
 
 # The share of the CPUs that others may keep busy before a run is called disturbed.
 BUSY = 0.5
+# How many of a group's cases a summary names.
+WORST = 5
 
 COLUMNS = (
     "case",
@@ -23,6 +25,12 @@ COLUMNS = (
     "seconds_high",
     "ratio",
     "operations_per_second",
+    "multiply_add_share",
+    "bfloat16_share",
+    "bytes_per_second",
+    "read_share",
+    "error_largest",
+    "error_rms",
     "difference",
     "tolerance",
     "agrees",
@@ -44,8 +52,8 @@ def _three_digits(value: float) -> str:
 
 
 def format_ratio(ratio: float) -> str:
-    """Return how many times as long a peer took: ``2.5x``."""
-    return f"{ratio:.0f}x" if ratio >= 99.5 else f"{ratio:.1f}x" if ratio >= 1 else f"{ratio:.2f}x"
+    """Return how many times as long a peer took: ``2.50x``."""
+    return f"{_three_digits(ratio)}x"
 
 
 def format_difference(measurement: Measurement) -> str:
@@ -70,6 +78,9 @@ def format_environment(environment: Mapping[str, Any]) -> str:
         format_machine(environment),
         f"compared with {versions} (Python {environment['python']})",
     ]
+    if environment["limits"]:
+        values = " ".join(f"{name}={value}" for name, value in environment["limits"].items())
+        lines.append(f"instruction sets limited by {values}")
     if environment["load"] > BUSY * environment["cpus"]:
         lines.append(
             f"warning: {environment['load']:.1f} threads were running here in the last minute, on "
@@ -85,16 +96,101 @@ def format_environment(environment: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def format_peaks(environment: Mapping[str, Any]) -> str:
+    """Return the lines that say how fast the machine computes and reads at best."""
+    names = {
+        "float32": "float32 multiply-add",
+        "float64": "float64 multiply-add",
+        "avx512_bf16": "AVX512-BF16",
+        "amx_bf16": "AMX-BF16",
+    }
+    computes = ", ".join(
+        f"{names[name]} {rate / 1e9:.0f} GFLOP/s" for name, rate in environment["peaks"].items()
+    )
+    reads = ", ".join(
+        f"{name} {rate / 1e9:.0f} GB/s" for name, rate in environment["read_rates"].items()
+    )
+    return f"measured peaks of all threads: {computes}; reading {reads}"
+
+
 def format_case(measurements: Sequence[Measurement]) -> str:
-    """Return one case as a block of lines, a line for each library."""
+    """Return one case as a block of lines: one for each library, and the fastest peer."""
+    rows = [_cells(m) for m in measurements]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [f"{measurements[0].case}: {measurements[0].title}"]
-    for m in measurements:
+    for m, row in zip(measurements, rows, strict=True):
         ratio = "" if m.library == OURS else format_ratio(m.ratio)
-        rate = f"{m.rate / 1e9:.1f} GFLOP/s" if m.rate else ""
-        gap = "" if m.library == REFERENCE else f"difference {format_difference(m)}"
-        line = f"  {m.library:<13}{format_seconds(m.times.median):>9}{ratio:>8}{rate:>16}   {gap}"
-        lines.append(line.rstrip())
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True) if width]
+        time = f"{format_seconds(m.times.median):>9}"
+        lines.append("   ".join([f"  {m.library:<13}{time}{ratio:>8}", *cells]).rstrip())
+    if len(measurements) > 2:
+        peer = fastest_peer(measurements)
+        lines.append(f"  the fastest peer, {peer.library}, takes {peer.ratio:.2f} times as long")
     return "\n".join(lines)
+
+
+def _cells(m: Measurement) -> list[str]:
+    """Return what a line says after the times, each cell empty where the case does not tell."""
+    share = {
+        name: f"{m.shares[name]:.0%} of {what}" if name in m.shares else ""
+        for name, what in zip(SHARES, ("peak", "bfloat16 peak", "read rate"), strict=True)
+    }
+    return [
+        f"{m.rate / 1e9:.1f} GFLOP/s" if m.rate else "",
+        share["multiply_add"],
+        share["bfloat16"],
+        f"{m.read_rate / 1e9:.1f} GB/s" if m.read_rate else "",
+        share["read"],
+        f"error {m.error[0]:.1e}, rms {m.error[1]:.1e}" if m.error else "",
+        "" if m.library == REFERENCE else f"difference {format_difference(m)}",
+    ]
+
+
+def fastest_peer(measurements: Iterable[Measurement]) -> Measurement:
+    """Return the measurement of the fastest library that is not unitgain."""
+    return min((m for m in measurements if m.library != OURS), key=lambda m: m.times.median)
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    """Return the geometric mean of positive numbers."""
+    logarithms = [math.log(value) for value in values]
+    return math.exp(math.fsum(logarithms) / len(logarithms))
+
+
+def _by_case(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    cases: dict[str, list[Measurement]] = {}
+    for m in measurements:
+        cases.setdefault(m.case, []).append(m)
+    return cases
+
+
+def format_summary(measurements: Iterable[Measurement]) -> str:
+    """Return the peers' times over unitgain's by groups of cases, as geometric means.
+
+    A group is what the cases' names have in common before the last slash. After the table, each
+    group's worst cases, those in which the fastest peer took the least of unitgain's time.
+    """
+    groups: dict[str, list[list[Measurement]]] = {}
+    for name, case in _by_case(measurements).items():
+        groups.setdefault(name.rpartition("/")[0], []).append(case)
+    peers = list(dict.fromkeys(m.library for g in groups.values() for c in g for m in c))
+    peers.remove(OURS)
+    rows, worst = [], []
+    for group, cases in groups.items():
+        means = []
+        for peer in peers:
+            ratios = [m.ratio for case in cases for m in case if m.library == peer]
+            means.append(f"{geometric_mean(ratios):.2f}" if ratios else "")
+        fastest = sorted((fastest_peer(case) for case in cases), key=lambda m: m.ratio)
+        mean = geometric_mean(m.ratio for m in fastest)
+        rows.append((group, str(len(cases)), *means, f"{mean:.2f}", f"{fastest[0].ratio:.2f}"))
+        named = ", ".join(
+            f"{m.case.rpartition('/')[2]} {m.ratio:.2f} ({m.library})" for m in fastest[:WORST]
+        )
+        worst.append(f"  {group}: {named}")
+    headers = ("peers' times over unitgain's", "cases", *peers, "fastest", "worst")
+    table = format_table(headers, rows)
+    return f"{table}\n\nthe worst of each, against the fastest peer:\n" + "\n".join(worst)
 
 
 def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -113,7 +209,7 @@ def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def as_record(measurement: Measurement) -> dict[str, Any]:
     """Return a measurement as one flat record, its keys those of ``COLUMNS``.
 
-    An infinite difference (see :func:`~unitgain.benchmarks.case.difference`) is None.
+    An infinite difference or error (see :func:`~unitgain.benchmarks.case.difference`) is None.
     """
     values = (
         measurement.case,
@@ -123,11 +219,20 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         measurement.times.high,
         measurement.ratio,
         measurement.rate or None,
-        measurement.difference if math.isfinite(measurement.difference) else None,
+        measurement.shares.get("multiply_add"),
+        measurement.shares.get("bfloat16"),
+        measurement.read_rate or None,
+        measurement.shares.get("read"),
+        *(_finite(error) for error in measurement.error or (None, None)),
+        _finite(measurement.difference),
         measurement.tolerance,
         measurement.agrees,
     )
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def write_json(

@@ -7,15 +7,16 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from unitgain import _native, num_threads
 
-from .case import OURS, PEERS, REFERENCE, Case, difference
+from . import instruction_sets, peaks
+from .case import OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
 from .timing import Effort, Times, alternate
 
 SUBJECTS = (
@@ -30,6 +31,8 @@ SUBJECTS = (
     "training",
     "inference",
 )
+# The shares of the machine's peaks that a measurement may have.
+SHARES = ("multiply_add", "bfloat16", "read")
 # Settings that replace what OpenBLAS finds out about the CPU by itself.
 OPENBLAS_SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -39,8 +42,10 @@ class Measurement:
     """How one library did in one case.
 
     ``ratio`` is its time over unitgain's, ``difference`` that of its result from NumPy's (see
-    :class:`~unitgain.benchmarks.case.Trial`), ``rate`` its floating-point operations a second (0
-    where the case does not count them).
+    :class:`~unitgain.benchmarks.case.Trial`), ``rate`` its floating-point operations a second and
+    ``read_rate`` the bytes (0 where the case does not count them). ``shares`` sets the rates
+    beside the machine's peaks, by the names in ``SHARES``; ``error`` is the largest and the root
+    mean square (see :func:`~unitgain.benchmarks.case.errors`).
     """
 
     case: str
@@ -51,6 +56,9 @@ class Measurement:
     difference: float
     tolerance: float
     rate: float
+    read_rate: float = 0.0
+    shares: Mapping[str, float] = field(default_factory=dict)
+    error: tuple[float, float] | None = None
 
     @property
     def agrees(self) -> bool:
@@ -62,6 +70,19 @@ def all_cases() -> list[Case]:
     """Return every case of the suite, by subject."""
     modules = (importlib.import_module(f".{subject}", __package__) for subject in SUBJECTS)
     return [case for module in modules for case in module.cases()]
+
+
+def inside(cases: Iterable[Case], groups: Sequence[str]) -> list[Case]:
+    """Return the cases whose names begin with one of these parts, ``matmul`` or ``matmul/random``.
+
+    Raises:
+        ValueError: if no case's name begins so.
+    """
+    cases = list(cases)
+    for group in groups:
+        if not any(f"{case.name}/".startswith(f"{group}/") for case in cases):
+            raise ValueError(f"no benchmark case belongs to {group!r}")
+    return [c for c in cases if any(f"{c.name}/".startswith(f"{g}/") for g in groups)]
 
 
 def matching(cases: Iterable[Case], patterns: Sequence[str]) -> list[Case]:
@@ -91,6 +112,10 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
     wanted = {OURS, REFERENCE, *libraries}
     contenders = {name: make() for name, make in trial.contenders.items() if name in wanted}
     results = {name: contender.result() for name, contender in contenders.items()}
+    exact = trial.exact() if trial.exact else None
+    error = {name: errors(result, exact) if exact else None for name, result in results.items()}
+    if case.rounds:
+        effort = replace(effort, rounds=min(case.rounds, effort.rounds))
     times = alternate({name: contender.run for name, contender in contenders.items()}, effort)
     return [
         Measurement(
@@ -102,15 +127,33 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
             difference=difference(results[name], results[REFERENCE]),
             tolerance=trial.tolerance,
             rate=trial.operations / times[name].median,
+            read_rate=contender.reads / times[name].median,
+            shares=_shares(trial, name, contender, times[name].median),
+            error=error[name],
         )
-        for name in contenders
+        for name, contender in contenders.items()
     ]
 
 
-def environment(libraries: Iterable[str]) -> dict[str, Any]:
+def _shares(trial: Trial, name: str, contender: Contender, seconds: float) -> dict[str, float]:
+    """Return a run's rates over the machine's, by the names in ``SHARES``."""
+    shares = {}
+    if trial.peak:
+        rate, peak = trial.operations / seconds, peaks.rates()
+        shares["multiply_add"] = rate / peak[trial.peak]
+        unit = peaks.bfloat16_unit(peak)
+        if name == OURS and trial.bfloat16_products and unit:
+            shares["bfloat16"] = trial.bfloat16_products * rate / peak[unit]
+    if contender.reads:
+        shares["read"] = contender.reads / seconds / peaks.read_rate(contender.reads)
+    return shares
+
+
+def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, Any]:
     """Return what the times depend on: versions, the machine, instruction set, threads, load.
 
-    The load is the system's average number of running threads over the last minute.
+    The load is the system's average number of running threads over the last minute. ``isa`` is
+    the instruction set that all libraries were limited to.
     """
     libraries = list(dict.fromkeys([REFERENCE, *libraries]))
     distributions = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime"}
@@ -125,7 +168,10 @@ def environment(libraries: Iterable[str]) -> dict[str, Any]:
         "libraries": {
             name: importlib.metadata.version(distributions.get(name, name)) for name in libraries
         },
-        "openblas_settings": openblas_settings(),
+        "limits": (limits := instruction_sets.settings(isa, os.environ) if isa else {}),
+        "openblas_settings": {
+            name: value for name, value in openblas_settings().items() if name not in limits
+        },
         "load": os.getloadavg()[0],
     }
 

@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from unitgain.benchmarks import report, runner, timing, training
-from unitgain.benchmarks.case import OURS, REFERENCE, Case, Contender, Trial, difference
+from unitgain.benchmarks import instruction_sets, peaks, report, runner, timing, training
+from unitgain.benchmarks.case import (
+    OURS,
+    REFERENCE,
+    Case,
+    Contender,
+    Exact,
+    Trial,
+    difference,
+    errors,
+)
 from unitgain.benchmarks.numpy_reference import EPSILON, Network
 
 CASES = {case.name: case for case in runner.all_cases()}
@@ -20,6 +29,7 @@ ENVIRONMENT = {
     "instruction_set": "avx2",
     "threads": 4,
     "libraries": {"NumPy": "2.0"},
+    "limits": {},
     "openblas_settings": {},
     "load": 0.1,
 }
@@ -41,7 +51,7 @@ def measure(case):
 # --- the cases ---
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.large])
 def test_unitgain_agrees_with_numpy_in_every_case(name):
     trial = CASES[name].prepare()
     ours, numpy = trial.contenders[OURS](), trial.contenders[REFERENCE]()
@@ -199,6 +209,63 @@ def test_contenders_that_differ_do_not_agree():
     assert "at most 1.0e-06 allowed" in report.format_case([ours, numpy])
 
 
+@pytest.mark.parametrize(
+    ("result", "exact", "largest", "root_mean_square"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0, 0),
+        ([1.5, 2.0], [1.0, 2.0], 0.25, np.sqrt(0.125 / 2.5)),
+        ([1.0, -1.0], [1.0, 1.0], 2, np.sqrt(2)),
+        ([np.nan, 2.0], [1.0, 2.0], np.inf, np.inf),
+        ([np.inf, 2.0], [1.0, 2.0], np.inf, np.inf),
+        ([1.0], [1.0, 2.0], np.inf, np.inf),
+        ([0.0, 1.0], [0.0, 0.0], np.inf, np.inf),
+    ],
+)
+def test_errors_are_relative_to_the_values(result, exact, largest, root_mean_square):
+    found = errors(np.array(result, np.float32), Exact(slice(None), np.array(exact)))
+    assert found == pytest.approx((largest, root_mean_square))
+
+
+def test_errors_are_looked_for_at_the_rows_that_are_known():
+    result = np.arange(10.0).reshape(5, 2)
+    exact = Exact(slice(None, None, 2), result[::2].copy())
+    assert errors(result, exact) == (0, 0)
+    result[4, 1] += 9
+    assert errors(result, exact)[0] == pytest.approx(1)
+    # What float64 cannot tell apart, the longer type does.
+    tiny = np.array([[1 + 1e-16]], np.longdouble) + np.longdouble(1e-18)
+    if tiny[0, 0] != 1:
+        assert errors(np.ones((1, 1)), Exact(slice(None), tiny))[0] > 0
+
+
+# --- peaks ---
+
+
+def test_rates_are_set_beside_the_peaks(monkeypatch):
+    clock, value = Clock(monkeypatch), np.ones(2)
+    monkeypatch.setattr(peaks, "rates", lambda: {"float32": 1e4, "amx_bf16": 8e4})
+    monkeypatch.setattr(peaks, "read_rate", lambda size: {600: 4e5, 1200: 8e5}[size])
+    contenders = {
+        OURS: lambda: Contender(clock.worker("ours", 0.002), lambda: value, reads=600),
+        REFERENCE: lambda: Contender(clock.worker("numpy", 0.004), lambda: value, reads=1200),
+    }
+    exact = Exact(slice(None), np.array([1.0, 1.0 + 1e-6]))
+    trial = Trial(contenders, 0.0, 12, peak="float32", bfloat16_products=6, exact=lambda: exact)
+    ours, numpy = measure(Case("a/b", "a", lambda: trial))
+    assert ours.shares == pytest.approx({"multiply_add": 0.6, "bfloat16": 0.45, "read": 0.75})
+    assert numpy.shares == pytest.approx({"multiply_add": 0.3, "read": 0.375})
+    assert ours.read_rate == pytest.approx(3e5)
+    assert ours.error == pytest.approx((1e-6, 1e-6 / np.sqrt(2)), rel=1e-3)
+    line = report.format_case([ours, numpy]).splitlines()[1]
+    assert "60% of peak   45% of bfloat16 peak   0.0 GB/s   75% of read rate" in line
+    assert "error 1.0e-06, rms 7.1e-07" in line
+    record = report.as_record(ours)
+    assert record["multiply_add_share"] == pytest.approx(0.6)
+    assert record["read_share"] == pytest.approx(0.75)
+    assert record["error_rms"] == pytest.approx(1e-6 / np.sqrt(2), rel=1e-3)
+    assert set(record) == set(report.COLUMNS)
+
+
 # --- times ---
 
 
@@ -244,6 +311,20 @@ def test_median_is_not_moved_by_one_slow_turn(monkeypatch):
     assert times["a"].median == pytest.approx(1.0)
 
 
+def test_a_case_may_ask_for_fewer_rounds(monkeypatch):
+    clock = Clock(monkeypatch)
+    contenders = {
+        name: lambda name=name: Contender(clock.worker(name, 1.0), lambda: np.ones(1))
+        for name in (OURS, REFERENCE)
+    }
+    effort = timing.Effort(rounds=9, seconds=0.5, rest=0.0)
+    runner.run_case(Case("a/b", "a", lambda: Trial(contenders, 0.0), rounds=2), [], effort)
+    few = len(clock.log)
+    clock.log.clear()
+    runner.run_case(Case("a/b", "a", lambda: Trial(contenders, 0.0)), [], effort)
+    assert len(clock.log) - few == 2 * 2 * 7  # of each contender, one uncounted run a turn
+
+
 def test_ratio_is_the_peers_time_over_ours(monkeypatch):
     clock = Clock(monkeypatch)
     value = np.ones(2)
@@ -267,6 +348,46 @@ def test_patterns_choose_cases_in_the_suites_order():
     assert chosen[0].startswith("matmul/")
     assert chosen[-1].startswith("linalg/")
     assert all("64x256" in name or name.startswith("linalg/") for name in chosen)
+
+
+def test_groups_choose_cases_by_the_beginning_of_their_names():
+    chosen = {case.name for case in runner.inside(CASES.values(), ["matmul/float32", "linalg"])}
+    expected = {name for name in CASES if name.startswith(("matmul/float32/", "linalg/"))}
+    assert chosen == expected
+    with pytest.raises(ValueError, match="no benchmark case belongs to 'mat'"):
+        runner.inside(CASES.values(), ["mat"])
+
+
+def made_up(case, **seconds):
+    times = {name: timing.Times(value, value, value) for name, value in seconds.items()}
+    return [
+        runner.Measurement(case, "", name, times[name], value / seconds[OURS], 0.0, 0.0, 0.0)
+        for name, value in seconds.items()
+    ]
+
+
+def test_summary_has_geometric_means_and_the_worst_cases():
+    measurements = [
+        *made_up("group/of/a", unitgain=1.0, NumPy=2.0, JAX=3.0),
+        *made_up("group/of/b", unitgain=2.0, NumPy=16.0, JAX=1.5),
+        *made_up("other/c", unitgain=1.0, NumPy=1.5),
+    ]
+    lines = report.format_summary(measurements).splitlines()
+    assert lines[0].split()[-5:] == ["cases", "NumPy", "JAX", "fastest", "worst"]
+    assert lines[2].split() == ["group/of", "2", "4.00", "1.50", "1.22", "0.75"]
+    assert lines[3].split() == ["other", "1", "1.50", "1.50", "1.50"]
+    assert "  group/of: b 0.75 (JAX), a 2.00 (NumPy)" in lines
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512", "amx"])
+def test_limits_are_added_to_the_environment_once(isa):
+    limits = instruction_sets.settings(isa, {"XLA_FLAGS": "--own=1"})
+    assert limits["UNITGAIN_ISA"] == isa
+    environment = {"XLA_FLAGS": "--own=1"} | limits
+    assert environment["XLA_FLAGS"].startswith("--own=1")
+    assert instruction_sets.settings(isa, environment) == limits
+    assert instruction_sets.are_set(limits, environment)
+    assert not instruction_sets.are_set(limits, {})
 
 
 def test_a_pattern_without_a_match_is_an_error():
@@ -316,6 +437,15 @@ def test_openblas_settings_that_slow_numpy_down_are_warned_of(monkeypatch):
     text = report.format_environment({**ENVIRONMENT, "openblas_settings": settings})
     assert "warning: OPENBLAS_CORETYPE=Haswell" in text
     assert "warning" not in report.format_environment(ENVIRONMENT)
+
+
+def test_limits_are_named_and_not_warned_of(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    environment = runner.environment([], "avx2")
+    assert environment["limits"]["OPENBLAS_CORETYPE"] == "Haswell"
+    assert "OPENBLAS_CORETYPE" not in environment["openblas_settings"]
+    text = report.format_environment(ENVIRONMENT | {"limits": environment["limits"]})
+    assert "limited by UNITGAIN_ISA=avx2 OPENBLAS_CORETYPE=Haswell" in text
 
 
 def test_a_busy_machine_is_warned_of():

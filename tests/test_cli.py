@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import unitgain as ug
-from unitgain import cli, demo
-from unitgain.benchmarks import runner
+import variants
+from unitgain import _native, cli, demo
+from unitgain.benchmarks import instruction_sets, runner
 from unitgain.benchmarks.case import OURS, REFERENCE, Case, Contender, Trial
 
 
@@ -80,6 +81,47 @@ def test_bench_prints_and_writes_what_it_measured(capsys, tmp_path):
     assert len(csv_file.read_text(encoding="utf-8").splitlines()) == 1 + len(records)
 
 
+def test_bench_prints_the_machines_peaks_and_a_summary(capsys):
+    only = ["--quick", "--peers", "numpy", "matmul/float32"]
+    assert cli.main(["bench", *only]) == 0
+    out = capsys.readouterr().out
+    assert "measured peaks of all threads: float32 multiply-add" in out
+    assert "% of peak" in out
+    assert "error " in out
+    assert "the worst of each, against the fastest peer:\n  matmul/float32: " in out
+
+
+def test_bench_limits_the_instruction_set_of_everybody(tmp_path):
+    file = tmp_path / "out.json"
+    only = ["--quick", "--peers", "numpy", "matmul/float32", "--json", str(file)]
+    oldest = variants.available()[0]
+    done = python("-m", "unitgain", "bench", "--isa", oldest, *only)
+    assert done.returncode == 0, done.stderr
+    assert f"instruction sets limited by UNITGAIN_ISA={oldest} " in done.stdout
+    environment = json.loads(file.read_text(encoding="utf-8"))["environment"]
+    assert environment["instruction_set"] == oldest
+    assert environment["limits"].items() >= instruction_sets.LIMITS[oldest].items()
+
+
+def test_bench_refuses_an_instruction_set_that_cannot_run(capsys, monkeypatch):
+    monkeypatch.setattr(_native, "variants", lambda: [("avx2", "FMA, AVX2")])
+    error = refused(capsys, "bench", "--quick", "--isa", "avx2")
+    assert "--isa avx2: this machine lacks FMA, AVX2" in error
+    error = refused(capsys, "bench", "--quick", "--isa", "amx")
+    assert "--isa amx: this build does not contain it" in error
+    assert "invalid choice" in refused(capsys, "bench", "--isa", "avx1024")
+
+
+def test_peers_that_cannot_be_limited_are_left_out_unless_named(capsys, monkeypatch):
+    monkeypatch.setattr(runner, "installed_peers", lambda: ["NumPy", "JAX"])
+    options = cli._parser().parse_args(["bench", "--isa", "avx2"])
+    assert cli._chosen_peers(options) == ["NumPy"]
+    options = cli._parser().parse_args(["bench", "--isa", "avx2", "--peers", "jax"])
+    assert cli._chosen_peers(options) == ["JAX"]
+    options = cli._parser().parse_args(["bench"])
+    assert cli._chosen_peers(options) == ["NumPy", "JAX"]
+
+
 def test_bench_fails_if_results_disagree(capsys, monkeypatch):
     contenders = {
         OURS: lambda: Contender.of(lambda: np.zeros(3)),
@@ -93,6 +135,7 @@ def test_bench_fails_if_results_disagree(capsys, monkeypatch):
 
 def test_bench_refuses_unknown_names(capsys):
     assert "no benchmark case matches 'matmull'" in refused(capsys, "bench", "--filter", "matmull")
+    assert "no benchmark case belongs to 'mat'" in refused(capsys, "bench", "mat")
     error = refused(capsys, "bench", "--peers", "pytorch,tensorflow")
     assert "unknown library 'tensorflow', expected some of jax, numpy" in error
 

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "common.hpp"
+#include "ops/peak.hpp"
 #include "runtime/buffer_pool.hpp"
 
 namespace unitgain::bindings {
@@ -30,6 +31,26 @@ void bind_runtime(py::module_& module) {
   module.def("cache_limit", &runtime::kept_limit);
   module.def("set_cache_limit", &runtime::set_kept_limit, py::arg("limit"));
   module.def("clear_cache", &runtime::release_kept);
+  module.def(
+      "peak_rates",
+      [](int threads) {
+        const ops::PeakRates rates = [&] {
+          py::gil_scoped_release release;
+          return ops::peak_rates(threads);
+        }();
+        py::dict named;
+        named["float32"] = rates.multiply_adds_f32;
+        named["float64"] = rates.multiply_adds_f64;
+        if (rates.dot_products > 0) named["avx512_bf16"] = rates.dot_products;
+        if (rates.tile_products > 0) named["amx_bf16"] = rates.tile_products;
+        return named;
+      },
+      py::arg("threads"),
+      "Floating-point operations a second of the threads together, measured: of multiply-adds by "
+      "dtype, and of the bfloat16 instructions that can run.");
+  module.def("read_rate", &ops::read_rate, py::arg("bytes"), py::arg("threads"),
+             py::call_guard<py::gil_scoped_release>(),
+             "Bytes a second at which the threads together read so many bytes over and over.");
   module.def(
       "empty",
       [](const std::vector<py::ssize_t>& shape, const py::dtype& dtype) {

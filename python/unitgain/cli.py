@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+from unitgain import _native
 from unitgain._native import __version__
 
 __all__ = ["main"]
@@ -21,6 +24,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line given (by default the process's) and return the exit status."""
     options = _parser().parse_args(arguments)
+    options.arguments = sys.argv[1:] if arguments is None else list(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
@@ -62,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
         "and ONNX Runtime that are installed (pip install unitgain[bench]), taking turns.",
     )
     bench.add_argument(
+        "groups",
+        nargs="*",
+        metavar="GROUP",
+        help="only these subjects or groups of cases: matmul, matmul/random",
+    )
+    bench.add_argument(
         "--filter",
         action="append",
         metavar="TEXT",
@@ -72,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_peers,
         metavar="NAMES",
         help="only these libraries, as in --peers pytorch,jax; NumPy always runs",
+    )
+    bench.add_argument(
+        "--isa",
+        choices=("baseline", "avx2", "avx512", "amx"),
+        help="limit unitgain, and its peers where they can be, to an instruction set",
     )
     bench.add_argument("--quick", action="store_true", help="a few small cases, in seconds")
     bench.add_argument("--list", action="store_true", help="name the cases and stop")
@@ -141,32 +156,32 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from unitgain.benchmarks import report, runner, timing
+    from unitgain.benchmarks import peaks, report, runner, timing
 
-    cases = [case for case in runner.all_cases() if case.quick or not options.quick]
-    if options.filter:
-        try:
-            cases = runner.matching(cases, options.filter)
-        except ValueError as error:
-            options.parser.error(f"{error}; unitgain bench --list names them all")
+    cases = _chosen_cases(options)
     if options.list:
         for case in cases:
             print(f"{case.name}: {case.title}")
         return 0
+    peers = _chosen_peers(options)
+    if options.isa:
+        limited = _limited_environment(options)
+        if limited is not None:
+            # Not the process itself: NumPy's library has been loaded into it, without the limits.
+            command = [sys.executable, "-m", "unitgain", *options.arguments]
+            return subprocess.run(command, env=limited, check=False).returncode
 
-    installed = runner.installed_peers()
-    peers = installed if options.peers is None else options.peers
-    missing = [name for name in peers if name not in installed]
-    if missing:
-        options.parser.error(f"not installed: {', '.join(missing)} (pip install unitgain[bench])")
-    environment = runner.environment(peers)
+    environment = runner.environment(peers, options.isa)
+    environment |= {"peaks": peaks.rates(), "read_rates": peaks.read_rates()}
     print(report.format_environment(environment))
+    print(report.format_peaks(environment))
     effort = timing.QUICK if options.quick else timing.THOROUGH
     measurements = []
     for case in cases:
         measured = runner.run_case(case, peers, effort)
         measurements += measured
         print("\n" + report.format_case(measured), flush=True)
+    print("\n" + report.format_summary(measurements))
     if options.json:
         report.write_json(options.json, environment, measurements)
     if options.csv:
@@ -175,6 +190,51 @@ def _bench(options: argparse.Namespace) -> int:
     for m in wrong:
         print(f"unitgain: error: {m.library} disagrees with NumPy in {m.case}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _chosen_cases(options: argparse.Namespace) -> list[Any]:
+    from unitgain.benchmarks import runner
+
+    cases: list[Any] = runner.all_cases()
+    try:
+        if options.groups:
+            cases = runner.inside(cases, options.groups)
+        if options.quick:
+            cases = [case for case in cases if case.quick]
+        if options.filter:
+            cases = runner.matching(cases, options.filter)
+        return cases
+    except ValueError as error:
+        parser: argparse.ArgumentParser = options.parser
+        parser.error(f"{error}; unitgain bench --list names them all")
+
+
+def _chosen_peers(options: argparse.Namespace) -> list[str]:
+    from unitgain.benchmarks import instruction_sets, runner
+
+    installed = runner.installed_peers()
+    if options.peers is None:
+        unlimited = instruction_sets.UNLIMITED[options.isa] if options.isa else ()
+        return [name for name in installed if name not in unlimited]
+    missing = [name for name in options.peers if name not in installed]
+    if missing:
+        options.parser.error(f"not installed: {', '.join(missing)} (pip install unitgain[bench])")
+    return list(options.peers)
+
+
+def _limited_environment(options: argparse.Namespace) -> dict[str, str] | None:
+    """Return the variables of a process limited to the instruction set, None if this one is."""
+    from unitgain.benchmarks import instruction_sets
+
+    lacking = dict(_native.variants()).get(options.isa)
+    if lacking is None:
+        options.parser.error(f"--isa {options.isa}: this build does not contain it")
+    if lacking:
+        options.parser.error(f"--isa {options.isa}: this machine lacks {lacking}")
+    wanted: dict[str, str] = instruction_sets.settings(options.isa, os.environ)
+    if instruction_sets.are_set(wanted, os.environ):
+        return None
+    return os.environ | wanted
 
 
 def _info(options: argparse.Namespace) -> int:

@@ -419,12 +419,30 @@ struct Kernels {
   const VectorKernels<T>* vector;
 };
 
+// A loop of one instruction, in `operations` (floating-point ones) a step; null where the variant
+// lacks the instruction.
+struct PeakLoop {
+  void (*run)(Index steps);
+  Index operations;
+};
+
+// What measures how fast the machine can compute and read at best.
+struct PeakKernels {
+  PeakLoop multiply_adds_f32;
+  PeakLoop multiply_adds_f64;
+  PeakLoop dot_products;   // of pairs of bfloat16; the CPU may lack it: runtime::has_avx512_bf16()
+  PeakLoop tile_products;  // of tiles of bfloat16
+  // Reads n floats, n a multiple of 128, and returns something of them.
+  float (*read)(const float* x, Index n);
+};
+
 struct KernelTable {
   Kernels<float> f32;
   Kernels<double> f64;
   WeightedSum weighted_sum;
   // By Precision; null where `gemm` of f32 is no slower.
   const SplitGemmKernels* split[precision_count];
+  const PeakKernels* peak;
 };
 
 }  // namespace unitgain::simd

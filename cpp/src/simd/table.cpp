@@ -11,6 +11,7 @@ constinit const KernelTable table = {
      &optimizer_f64, &noise_f64, &vector_f64},
     &weighted_sum,
     {},
+    &peak,
 };
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -27,6 +27,7 @@ extern const NoiseKernels<float> noise_f32;
 extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
+extern const PeakKernels peak;
 
 extern const KernelTable table;
 
