@@ -1,6 +1,7 @@
 """The type stubs of the native module say what is in it: names and parameters, both ways."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,8 @@ def held(owner):
     for name, member in vars(owner).items():
         if not callable(member) or isinstance(member, type):
             found[name] = None
+        elif getattr(member, "__text_signature__", None):
+            found[name] = list(inspect.signature(member).parameters)
         elif member.__doc__ and member.__doc__.startswith(f"{name}("):
             line = member.__doc__.splitlines()[0]
             found[name] = parameters(ast.parse(f"def {line}: ...").body[0])

@@ -12,6 +12,16 @@ std::string shape_text(const py::array& array) {
   return py::cast<std::string>(py::str(py::tuple(array.attr("shape"))));
 }
 
+std::string shape_text(const std::vector<py::ssize_t>& shape) {
+  std::string text = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(shape[i]);
+  }
+  text += shape.size() == 1 ? ",)" : ")";
+  return text;
+}
+
 bool is_float32(const py::array& array, const char* name) {
   if (py::isinstance<py::array_t<float>>(array)) return true;
   if (py::isinstance<py::array_t<double>>(array)) return false;
@@ -47,6 +57,22 @@ py::array viewable(py::array array) {
 
 namespace {
 
+struct Bytes {
+  const char* begin;
+  const char* end;
+};
+
+Bytes memory_of(const py::array& array) {
+  Bytes bytes = {static_cast<const char*>(array.data()), static_cast<const char*>(array.data())};
+  if (array.size() == 0) return bytes;
+  for (py::ssize_t d = 0; d < array.ndim(); ++d) {
+    const py::ssize_t reach = (array.shape(d) - 1) * array.strides(d);
+    (reach < 0 ? bytes.begin : bytes.end) += reach;
+  }
+  bytes.end += array.itemsize();
+  return bytes;
+}
+
 // Owns a buffer of the pool: the base of the array that lies in it. Its context is its size.
 py::object pool_owner(void* memory, Index bytes) {
   const auto release = [](PyObject* capsule) {
@@ -64,6 +90,11 @@ py::object pool_owner(void* memory, Index bytes) {
 
 }  // namespace
 
+bool may_overlap(const py::array& a, const py::array& b) {
+  const Bytes x = memory_of(a), y = memory_of(b);
+  return x.begin < y.end && y.begin < x.end;
+}
+
 py::array new_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shape,
                     const std::vector<py::ssize_t>& strides) {
   Index bytes = dtype.itemsize();
@@ -75,6 +106,20 @@ py::array new_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shap
   if (bytes < runtime::pooled_bytes) return py::array(dtype, shape, strides);
   void* memory = runtime::take_buffer(bytes);
   return py::array(dtype, shape, strides, memory, pool_owner(memory, bytes));
+}
+
+py::object new_matrix(PyObject* descriptor, Index rows, Index cols, Index item_bytes) {
+  const py::dtype dtype = py::reinterpret_borrow<py::dtype>(descriptor);
+  if (rows > runtime::pooled_bytes || cols > runtime::pooled_bytes ||
+      rows * cols * item_bytes >= runtime::pooled_bytes) {
+    return new_array(dtype, {rows, cols});
+  }
+  const auto& api = py::detail::npy_api::get();
+  const Py_intptr_t shape[] = {rows, cols};
+  PyObject* array = api.PyArray_NewFromDescr_(api.PyArray_Type_, dtype.inc_ref().ptr(), 2, shape,
+                                              nullptr, nullptr, 0, nullptr);
+  if (array == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(array);
 }
 
 }  // namespace unitgain::bindings

@@ -20,6 +20,7 @@ std::vector<py::ssize_t> shape_of(const py::array& array);
 
 // "(64, 10)"
 std::string shape_text(const py::array& array);
+std::string shape_text(const std::vector<py::ssize_t>& shape);
 
 // True for float32, false for float64 (native byte order); a TypeError naming the argument
 // otherwise.
@@ -59,6 +60,10 @@ decltype(auto) dispatch_float(const py::array& array, const char* name, Body&& b
   return body(double{});
 }
 
+// Whether the memory that the arrays reach has an address in common; an array without elements
+// reaches none.
+bool may_overlap(const py::array& a, const py::array& b);
+
 // A fresh uninitialised array, C-contiguous or with the given strides in bytes (which must fill it
 // without gaps). Large ones live in recycled memory (runtime/buffer_pool.hpp) and give it back.
 py::array new_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shape,
@@ -68,9 +73,13 @@ py::array_t<T> new_array(const std::vector<py::ssize_t>& shape) {
   return new_array(py::dtype::of<T>(), shape);
 }
 
+// A fresh C-contiguous matrix whose dtype is the descriptor, faster for small ones.
+py::object new_matrix(PyObject* descriptor, Index rows, Index cols, Index item_bytes);
+
 // Each namespace's functions, defined in the file of its name.
 void bind_runtime(py::module_& module);
-void bind_ops(py::module_& module);
+void bind_matmul(py::module_& module);
+void bind_packed_matrix(py::module_& module);
 void bind_activations(py::module_& module);
 void bind_prelu(py::module_& module);
 void bind_linalg(py::module_& module);

@@ -18,7 +18,8 @@ PYBIND11_MODULE(_native, module) {
   });
 
   unitgain::bindings::bind_runtime(module);
-  unitgain::bindings::bind_ops(module);
+  unitgain::bindings::bind_matmul(module);
+  unitgain::bindings::bind_packed_matrix(module);
   unitgain::bindings::bind_activations(module);
   unitgain::bindings::bind_prelu(module);
   unitgain::bindings::bind_linalg(module);

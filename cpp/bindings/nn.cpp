@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "arguments.hpp"
 #include "common.hpp"
 #include "unitgain/network.hpp"
 #include "unitgain/noise.hpp"
@@ -204,14 +205,6 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
   });
 }
 
-Precision precision_named(const std::string& name) {
-  constexpr const char* names[] = {"highest", "high", "medium"};
-  for (int i = 0; i < precision_count; ++i) {
-    if (name == names[i]) return static_cast<Precision>(i);
-  }
-  throw ValueError("precision is '" + name + "', expected highest, high or medium");
-}
-
 template <class T>
 void bind_graph(py::module_& module) {
   py::class_<Parameter<T>, ParameterPtr<T>>(module, "Parameter")
@@ -286,10 +279,8 @@ void bind_network(py::module_& module) {
       .def(py::init<Graph<T>, NodeId>(), py::arg("graph"), py::arg("output"))
       .def(
           "frozen",
-          [](const Network<T>& network, const std::optional<std::string>& precision) {
-            std::optional<Precision> chosen;
-            if (precision) chosen = precision_named(*precision);
-            return network.frozen(chosen);
+          [](const Network<T>& network, const py::object& precision) {
+            return network.frozen(precision_or_none(precision));
           },
           py::arg("precision") = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),

@@ -33,29 +33,8 @@ Shape strides_like(const py::array& x) {
   return strides;
 }
 
-struct Bytes {
-  const char* begin;
-  const char* end;
-};
-
-Bytes memory_of(const py::array& array) {
-  Bytes bytes = {static_cast<const char*>(array.data()), static_cast<const char*>(array.data())};
-  if (array.size() == 0) return bytes;
-  for (py::ssize_t d = 0; d < array.ndim(); ++d) {
-    const py::ssize_t reach = (array.shape(d) - 1) * array.strides(d);
-    (reach < 0 ? bytes.begin : bytes.end) += reach;
-  }
-  bytes.end += array.itemsize();
-  return bytes;
-}
-
 bool same_elements(const py::array& a, const py::array& b) {
   return a.data() == b.data() && std::equal(a.strides(), a.strides() + a.ndim(), b.strides());
-}
-
-bool may_overlap(const py::array& a, const py::array& b) {
-  const Bytes x = memory_of(a), y = memory_of(b);
-  return x.begin < y.end && y.begin < x.end;
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include "arguments.hpp"
 #include "common.hpp"
 #include "ops/peak.hpp"
 #include "runtime/buffer_pool.hpp"
@@ -27,6 +28,22 @@ void bind_runtime(py::module_& module) {
   module.def(
       "set_thread_override", &set_thread_override, py::arg("threads"),
       "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
+  module.def(
+      "set_float32_matmul_precision",
+      [](const py::str& name) { set_float32_matmul_precision(*precision_or_none(name)); },
+      py::arg("precision"));
+  module.def("float32_matmul_precision",
+             [] { return precision_name(float32_matmul_precision()); });
+  module.def(
+      "set_precision_override",
+      [](const py::object& name) -> std::optional<std::string> {
+        const auto before = set_precision_override(precision_or_none(name));
+        if (!before) return std::nullopt;
+        return precision_name(*before);
+      },
+      py::arg("precision"),
+      "Overrides float32_matmul_precision() on the calling thread; None ends it. Returns the last "
+      "override.");
   module.def("cache_memory", &runtime::kept_bytes, "Bytes kept for the next large results.");
   module.def("cache_limit", &runtime::kept_limit);
   module.def("set_cache_limit", &runtime::set_kept_limit, py::arg("limit"));

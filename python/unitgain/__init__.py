@@ -14,7 +14,15 @@ from unitgain import (
     random,
 )
 from unitgain._native import __version__
-from unitgain.config import num_threads, set_num_threads, show_config, threads
+from unitgain.config import (
+    float32_matmul_precision,
+    get_float32_matmul_precision,
+    num_threads,
+    set_float32_matmul_precision,
+    set_num_threads,
+    show_config,
+    threads,
+)
 from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
 from unitgain.models import Model, Sequential
 from unitgain.ops import matmul
@@ -29,6 +37,8 @@ __all__ = [
     "callbacks",
     "clear_cache",
     "datasets",
+    "float32_matmul_precision",
+    "get_float32_matmul_precision",
     "initializers",
     "layers",
     "linalg",
@@ -40,6 +50,7 @@ __all__ = [
     "optimizers",
     "random",
     "set_cache_limit",
+    "set_float32_matmul_precision",
     "set_num_threads",
     "show_config",
     "threads",

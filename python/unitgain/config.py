@@ -1,4 +1,4 @@
-"""Which instruction set runs, and on how many threads."""
+"""Which instruction set runs, on how many threads, and how exactly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy as np
 
 from unitgain import _native
 
-__all__ = ["num_threads", "set_num_threads", "show_config", "threads"]
+__all__ = [
+    "float32_matmul_precision",
+    "get_float32_matmul_precision",
+    "num_threads",
+    "set_float32_matmul_precision",
+    "set_num_threads",
+    "show_config",
+    "threads",
+]
 
 
 def set_num_threads(threads: int) -> None:
@@ -60,6 +68,61 @@ class threads:  # noqa: N801 - a context manager, read as a word: ``with ug.thre
         _native.set_thread_override(self._before.pop())
 
 
+def set_float32_matmul_precision(precision: str) -> None:
+    """Set how exact the products of float32 matrices are, for the whole process.
+
+    Everything that multiplies honours it: :func:`unitgain.matmul`, layers, training. Products of
+    float64 do not depend on it.
+
+    Args:
+        precision: ``"highest"`` (as it starts): the error bound of sums in float32 arithmetic, for
+            every finite input; ``"high"``: errors of about 4e-6 of the magnitudes multiplied;
+            ``"medium"``: operands rounded to bfloat16, sums in float32. A machine may do better
+            than asked for, where that is faster.
+
+    Raises:
+        ValueError: if there is no such precision.
+    """
+    _native.set_float32_matmul_precision(precision)
+
+
+def get_float32_matmul_precision() -> str:
+    """Return how exact products of float32 matrices are that are called from here."""
+    return _native.float32_matmul_precision()
+
+
+class float32_matmul_precision:  # noqa: N801 - read as words: ``with ug.float32_matmul_precision``
+    """Set how exact products of float32 are, within a ``with`` block, for the calling thread.
+
+    >>> import unitgain as ug
+    >>> with ug.float32_matmul_precision("medium"):
+    ...     ug.get_float32_matmul_precision()
+    'medium'
+
+    Args:
+        precision: as for :func:`set_float32_matmul_precision`.
+
+    Raises:
+        ValueError: if there is no such precision.
+    """
+
+    def __init__(self, precision: str) -> None:
+        self._precision = precision
+        self._before: list[str | None] = []
+        _native.set_precision_override(_native.set_precision_override(precision))  # checks it
+
+    def __enter__(self) -> None:
+        self._before.append(_native.set_precision_override(self._precision))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _native.set_precision_override(self._before.pop())
+
+
 def config_text() -> str:
     """Return what :func:`show_config` prints."""
     active = _native.active_variant()
@@ -70,6 +133,7 @@ def config_text() -> str:
         f"Python {platform.python_version()}",
         f"machine: {platform.machine()}, {os.cpu_count()} CPUs",
         f"threads: {num_threads()}",
+        f"precision of float32 products: {get_float32_matmul_precision()}",
         f"instruction set: {active} ({why})",
     ]
     for name, missing in _native.variants():
