@@ -194,7 +194,7 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
 // ---- small products ----
 
 // Up to that many multiplications, cutting into shares and packing cost more than the product.
-constexpr Index most_small_work = 64 * 64 * 64, most_small_side = 512;
+constexpr Index most_small_work = 56 * 56 * 56, most_small_side = 512;
 
 template <class T>
 void multiply_small(const Gemm<T>& problem) {
@@ -226,7 +226,7 @@ Index plain_depth(Index k) {
 }
 
 double gemm_work(Index m, Index n, Index k) {
-  constexpr double flops_per_nanosecond = 60.0;
+  constexpr double flops_per_nanosecond = 30.0;
   return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) /
          flops_per_nanosecond;
 }

@@ -139,7 +139,8 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
   }
 
   if (k >= least_depth_to_fetch) {
-#pragma GCC unroll 14
+    // Not unrolled: the rows' addresses would be kept in registers, for the stores at the end.
+#pragma GCC unroll 1
     for (int i = 0; i < rows; ++i) {
       __builtin_prefetch(c + i * c_row_stride, 1);
       if constexpr (vectors == 2) __builtin_prefetch(c + i * c_row_stride + lanes<T>, 1);
