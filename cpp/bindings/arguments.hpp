@@ -26,8 +26,8 @@ PyObject* guarded(Body&& body) noexcept {
   }
 }
 
-// Puts the arguments of a METH_FASTCALL | METH_KEYWORDS function in the order of `names`, those that
-// are not given staying null. TypeError, in Python's words, for what does not fit.
+// Puts the arguments of a METH_FASTCALL | METH_KEYWORDS function in the order of `names`, those
+// that are not given staying null. TypeError, in Python's words, for what does not fit.
 void read_arguments(const char* function, std::span<const char* const> names,
                     std::size_t positional_only, std::size_t most_positional,
                     PyObject* const* values, Py_ssize_t count, PyObject* keywords,

@@ -178,7 +178,8 @@ void multiply_packed(MatrixView<const T> x, const PackedMatrix<T>& packed, Matri
 template <class T>
 py::object multiply(const Arguments& arguments, const py::array& a, const py::array* b,
                     const PackedMatrix<T>* packed) {
-  const Operand left(a), right = b != nullptr ? Operand(*b) : Operand(packed->rows(), packed->cols());
+  const Operand left(a),
+      right = b != nullptr ? Operand(*b) : Operand(packed->rows(), packed->cols());
   const Shape stack = broadcast(left, right), shape = result_shape(left, right, stack);
   py::array bias;
   const MatmulOptions<T> options =
@@ -187,9 +188,9 @@ py::object multiply(const Arguments& arguments, const py::array& a, const py::ar
   const bool wants_new = !arguments.out || arguments.out.is_none();
   py::array asked = wants_new ? py::array() : checked_out(arguments.out, sizeof(T) == 4, shape);
   // The product of views sees to what overlaps; a stack writes one product while others are unread.
-  const bool fresh = wants_new || !is_viewable(asked) || may_overlap(asked, bias) ||
-                     (!stack.empty() && (may_overlap(asked, a) ||
-                                         (b != nullptr && may_overlap(asked, *b))));
+  const bool fresh =
+      wants_new || !is_viewable(asked) || may_overlap(asked, bias) ||
+      (!stack.empty() && (may_overlap(asked, a) || (b != nullptr && may_overlap(asked, *b))));
   py::array out = fresh ? new_array<T>(shape) : asked;
 
   const MatrixView<const T> x = operand_view<T>(a, true);
@@ -256,8 +257,8 @@ bool plain_view(PyObject* object, PyObject* descriptor, MatrixView<T>& view) {
   const auto* array = py::detail::array_proxy(object);
   constexpr auto size = static_cast<Index>(sizeof(T));
   if (array->nd != 2 || array->descr != descriptor ||
-      !(array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) ||
-      array->strides[0] % size != 0 || array->strides[1] % size != 0) {
+      !(array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_) || array->strides[0] % size != 0 ||
+      array->strides[1] % size != 0) {
     return false;
   }
   view = {reinterpret_cast<T*>(array->data), array->dimensions[0], array->dimensions[1],
@@ -325,7 +326,8 @@ PyObject* call_matmul(PyObject*, PyObject* const* values, Py_ssize_t count, PyOb
   });
 }
 
-constexpr const char* documentation = R"(matmul(a, b, /, out=None, *, bias=None, activation=None, precision=None)
+constexpr const char* documentation =
+    R"(matmul(a, b, /, out=None, *, bias=None, activation=None, precision=None)
 --
 
 Return ``activation(a @ b + bias)`` as one operation.

@@ -32,7 +32,8 @@ py::array unpack(const AnyPackedMatrix& packed) {
 }
 
 py::tuple shape(const AnyPackedMatrix& packed) {
-  return packed.visit([](const auto& matrix) { return py::make_tuple(matrix.rows(), matrix.cols()); });
+  return packed.visit(
+      [](const auto& matrix) { return py::make_tuple(matrix.rows(), matrix.cols()); });
 }
 
 const char* precision(const AnyPackedMatrix& packed) {
@@ -90,7 +91,8 @@ void bind_packed_matrix(py::module_& module) {
             return packed.visit([](const auto& matrix) { return matrix.bytes(); });
           },
           "Bytes of memory.")
-      .def("unpack", &unpack, "The matrix that the products use: the weights, or what is kept of them.")
+      .def("unpack", &unpack,
+           "The matrix that the products use: the weights, or what is kept of them.")
       .def("__rmatmul__",
            [module](const py::object& packed, const py::object& x) {
              return module.attr("matmul")(x, packed);

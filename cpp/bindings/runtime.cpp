@@ -32,8 +32,7 @@ void bind_runtime(py::module_& module) {
       "set_float32_matmul_precision",
       [](const py::str& name) { set_float32_matmul_precision(*precision_or_none(name)); },
       py::arg("precision"));
-  module.def("float32_matmul_precision",
-             [] { return precision_name(float32_matmul_precision()); });
+  module.def("float32_matmul_precision", [] { return precision_name(float32_matmul_precision()); });
   module.def(
       "set_precision_override",
       [](const py::object& name) -> std::optional<std::string> {

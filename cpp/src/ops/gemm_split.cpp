@@ -170,7 +170,8 @@ class SplitProduct {
   void multiply_tile(const Pass& pass, runtime::Range rows, runtime::Range cols, const Panels& a,
                      const Panels& b) const {
     const float beta = pass.first == 0 ? problem_.beta : 1.0F;
-    if (split_holds(kernels_, *a.ranges, *b.ranges)) {
+    if (pass.depth >= kernels_.least_depth && pass.depth <= kernels_.most_depth &&
+        split_holds(kernels_, *a.ranges, *b.ranges)) {
       kernels_.tile(pass.depth, a.data, b.data, rows.size(), cols.size(), workspace_.own.product);
       plain_.store(workspace_.own.product, kernels_.nr, problem_.alpha, beta,
                    problem_.c.data + rows.begin * problem_.c.row_stride + cols.begin,
@@ -242,8 +243,10 @@ Index split_workspace<double>(Index, Index, Index, int, Precision, bool) {
   return 0;
 }
 
-bool split_holds(const SplitGemmKernels& kernels, const ExponentRange&, const ExponentRange&) {
-  return kernels.any_exponent;
+bool split_holds(const SplitGemmKernels& kernels, const ExponentRange& a, const ExponentRange& b) {
+  return std::min(a.lowest, b.lowest) >= kernels.lowest_each &&
+         std::max(a.highest, b.highest) <= kernels.highest_each &&
+         a.lowest + b.lowest >= kernels.lowest_sum && a.highest + b.highest <= kernels.highest_sum;
 }
 
 SplitLayout::SplitLayout(const SplitGemmKernels& split, Index cols, Index depth)

@@ -106,9 +106,18 @@ struct SplitGemmKernels {
   Index nr;          // columns of the tile
   Index depth_step;  // the packed depth is a multiple of it
   Index terms;       // of a value, 2 bytes each
-  // Whether a value's exponent may be any: otherwise the caller keeps from `tile` what `lowest` and
-  // `highest` of the panels forbid.
-  bool any_exponent;
+
+  // What `tile` promises holds for a depth of least_depth ... most_depth and for panels whose
+  // ranges a, b satisfy
+  //   lowest_each <= a.lowest, lowest_each <= b.lowest, lowest_sum <= a.lowest + b.lowest,
+  //   highest_each >= a.highest, highest_each >= b.highest, highest_sum >= a.highest + b.highest.
+  // The instructions take denormals for zeros, and what lies beyond may overflow in the split.
+  Index least_depth;
+  Index most_depth;
+  std::int32_t lowest_each;
+  std::int32_t highest_each;
+  std::int32_t lowest_sum;
+  std::int32_t highest_sum;
 
   // Pack the m x k matrix A into ceil(m / mr) panels, or the k x n matrix B into ceil(n / nr). A
   // panel takes its width * (k rounded up to depth_step) * terms * 2 bytes, and starts at a
@@ -440,7 +449,8 @@ struct KernelTable {
   Kernels<float> f32;
   Kernels<double> f64;
   WeightedSum weighted_sum;
-  // By Precision; null where `gemm` of f32 is no slower.
+  // By Precision; null where `gemm` of f32 is no slower. Only for CPUs with AVX512_BF16, see
+  // runtime::split_kernels.
   const SplitGemmKernels* split[precision_count];
   const PeakKernels* peak;
 };

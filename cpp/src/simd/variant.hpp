@@ -28,6 +28,9 @@ extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
 extern const PeakKernels peak;
+#if defined(__AVX512F__)
+extern const SplitGemmKernels split_medium;
+#endif
 
 extern const KernelTable table;
 
