@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-
-import unitgain as ug
 
 from .case import Case
 from .products import Product, trial
@@ -32,21 +29,13 @@ RANDOM_SHAPES = 200
 RANDOM_LARGEST = 3000
 RANDOM_ROUNDS = 5
 
-_OPTIONS = inspect.signature(ug.matmul).parameters
-
 
 def cases() -> list[Case]:
     """Return the products by kind and shape."""
-    all_cases = [*_squares(), *_layers(), *_thin(), *_tiny(), *_random()]
-    return [case for case in all_cases if case is not None]
+    return [*_squares(), *_layers(), *_thin(), *_tiny(), *_random()]
 
 
-def _case(kind: str, what: str, product: Product, **options: Any) -> Case | None:
-    """Return the case of a product, or None if this unitgain has not all of what it takes."""
-    if product.packed and not hasattr(ug.ops, "PackedMatrix"):
-        return None
-    if product.precision != "highest" and "precision" not in _OPTIONS:
-        return None
+def _case(kind: str, what: str, product: Product, **options: Any) -> Case:
     large = product.m * product.k * product.n > LARGE
     title = f"{what}, {product.description}, {np.dtype(product.dtype).name}"
     if product.precision != "highest":
@@ -55,7 +44,7 @@ def _case(kind: str, what: str, product: Product, **options: Any) -> Case | None
     return Case(name, title, partial(trial, product), large=large, **options)
 
 
-def _squares() -> list[Case | None]:
+def _squares() -> list[Case]:
     kinds = {
         "float32": Product(0, 0, 0, errors=True),
         "float32-high": Product(0, 0, 0, precision="high", errors=True),
@@ -76,7 +65,7 @@ def _squares() -> list[Case | None]:
     return [*squares, *quick]
 
 
-def _layers() -> list[Case | None]:
+def _layers() -> list[Case]:
     """Return a dense layer's products; the backward ones read a transposed operand."""
     found = []
     for inputs, units in LAYERS:
@@ -104,7 +93,7 @@ def _layers() -> list[Case | None]:
     return found
 
 
-def _thin() -> list[Case | None]:
+def _thin() -> list[Case]:
     inputs, units = THIN_LAYER
     found = []
     for batch in THIN_BATCHES:
@@ -122,7 +111,7 @@ def _thin() -> list[Case | None]:
     return found
 
 
-def _tiny() -> list[Case | None]:
+def _tiny() -> list[Case]:
     found = []
     for n in TINY:
         found += [
@@ -132,7 +121,7 @@ def _tiny() -> list[Case | None]:
     return found
 
 
-def _random() -> list[Case | None]:
+def _random() -> list[Case]:
     """Return products of random shapes, each dimension's logarithm being uniform."""
     generator = np.random.default_rng(0)
     exponents = generator.uniform(0, np.log(RANDOM_LARGEST), (RANDOM_SHAPES, 3))

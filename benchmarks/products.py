@@ -151,7 +151,7 @@ def _unitgain(p: Product, operands: _Operands) -> Contender:
         options["out"] = np.empty((p.m, p.n), p.dtype)
     right: Any = b
     if p.packed:
-        right = getattr(ug.ops, "PackedMatrix")(b, precision=p.precision)  # noqa: B009
+        right = ug.ops.PackedMatrix(b, precision=p.precision)
     elif p.precision != "highest":
         options["precision"] = p.precision
     kept = 2 if p.packed and p.precision == "medium" else b.itemsize

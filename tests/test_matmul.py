@@ -1,5 +1,7 @@
 """ug.matmul against NumPy in float64, on every variant."""
 
+import inspect
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -218,3 +220,91 @@ def test_keyword_errors_name_the_argument_and_what_came():
     locked.flags.writeable = False
     with pytest.raises(ValueError, match="out is read-only"):
         ug.matmul(a, b, out=locked)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.integers(0, 3), max_size=3),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 40)),
+    st.data(),
+)
+def test_stacks_broadcast_as_in_numpy(stack, ones_a, ones_b, sizes, data):
+    m, n, k = sizes
+    lead_a = [1 if data.draw(st.booleans()) else size for size in stack][min(ones_a, len(stack)) :]
+    lead_b = [1 if data.draw(st.booleans()) else size for size in stack][min(ones_b, len(stack)) :]
+    rng = np.random.default_rng(7)
+    a, b = random(rng, (*lead_a, m, k), np.float64), random(rng, (*lead_b, k, n), np.float64)
+    if data.draw(st.booleans()):
+        a = np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2)
+    if data.draw(st.booleans()):
+        b = b[..., ::-1]
+    expected = np.matmul(a, b)
+    result = ug.matmul(a, b)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_products_of_a_stack_have_the_bits_of_single_ones(dtype):
+    rng = np.random.default_rng(8)
+    for count, m, n, k in [(7, 20, 30, 40), (5, 200, 150, 100), (1000, 4, 4, 4), (3, 1, 500, 300)]:
+        a, b = random(rng, (count, m, k), dtype), random(rng, (count, k, n), dtype)
+        expected = np.stack([ug.matmul(x, y) for x, y in zip(a, b, strict=True)])
+        for threads in (1, 2, 3):
+            with ug.threads(threads):
+                np.testing.assert_array_equal(ug.matmul(a, b), expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 60), st.integers(0, 60), st.sampled_from([1, -1]), st.booleans())
+def test_out_may_lie_anywhere_over_the_operands(first, second, step, left):
+    memory = random(np.random.default_rng(9), 200, np.float64)
+    a, b = memory[first : first + 64].reshape(8, 8), np.eye(8) * 2
+    if not left:
+        a, b = b, a
+    out = memory[second : second + 64].reshape(8, 8)[::step]
+    expected = np.matmul(a, b)
+    assert ug.matmul(a, b, out=out) is out
+    np.testing.assert_array_equal(out, expected)
+
+
+def test_bias_may_lie_in_out():
+    a, b, out = np.eye(3), np.ones((3, 3)), np.arange(9.0).reshape(3, 3)
+    expected = a @ b + out[2]
+    np.testing.assert_array_equal(ug.matmul(a, b, out=out, bias=out[2]), expected)
+
+
+def test_thin_flat_and_deep_shapes_are_within_the_bound():
+    rng = np.random.default_rng(10)
+    shapes = [(1, 3000, 300), (2, 2000, 300), (3000, 1, 300), (2500, 5, 200), (900, 900, 3)]
+    shapes += [(10, 12, 20000), (1, 1, 50000), (3, 3000, 200), (30, 2000, 100), (700, 800, 8)]
+    for m, n, k in shapes:
+        for dtype in DTYPES:
+            left, right = random(rng, (m, k), dtype), random(rng, (k, n), dtype)
+            for a in (left, np.asfortranarray(left)):
+                for b in (right, np.asfortranarray(right)):
+                    result = ug.matmul(a, b)
+                    check(a, b, result)
+                    with ug.threads(3):
+                        np.testing.assert_array_equal(ug.matmul(a, b), result)
+                    bias = random(rng, n, dtype)
+                    shifted = ug.matmul(a, b, bias=bias, activation="relu")
+                    np.testing.assert_array_equal(shifted, np.maximum(result + bias, 0))
+
+
+def test_the_signature_is_that_of_a_python_function():
+    names = list(inspect.signature(ug.matmul).parameters)
+    assert names == ["a", "b", "out", "bias", "activation", "precision"]
+    assert ug.matmul.__module__ == "unitgain.ops"
+    a = np.eye(2)
+    for call, words in [
+        (lambda: ug.matmul(a), "misses the positional argument 'b'"),
+        (lambda: ug.matmul(a, a, None, a), "at most 3 positional"),
+        (lambda: ug.matmul(a, a, None, out=None), "multiple values for argument 'out'"),
+        (lambda: ug.matmul(a, a, axis=1), "unexpected keyword argument 'axis'"),
+        (lambda: ug.matmul(a, b=a), "unexpected keyword argument 'b'"),
+    ]:
+        with pytest.raises(TypeError, match=words):
+            call()

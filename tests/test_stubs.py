@@ -61,6 +61,7 @@ def test_the_module_holds_what_the_stubs_declare():
     "native",
     [
         _native.Totals,
+        _native.PackedMatrix,
         *[vars(module)[name] for module in (_native.float32, _native.float64)
           for name in ("Parameter", "Graph", "Network", "Optimizer")],
     ],

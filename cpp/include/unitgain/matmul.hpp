@@ -40,8 +40,8 @@ void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const Ma
             std::span<const MatmulOperands<T>> stack, const MatmulOptions<T>& options = {});
 
 // A right operand, packed once and multiplied often: a copy of B in the order in which the kernels
-// read it, in a precision that is chosen now (none: float32_matmul_precision()). May be shared
-// between threads.
+// read it, in a precision that is chosen now (none: float32_matmul_precision(); of double always
+// highest). May be shared between threads.
 template <class T>
 class PackedMatrix {
  public:

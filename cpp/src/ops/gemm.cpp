@@ -100,8 +100,8 @@ Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
 Index left_bytes(const Blocks& blocks, const TileShape& tile, Index rows) {
   return line_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
 }
-Index right_bytes(const Blocks& blocks, const TileShape& tile) {
-  return line_bytes(blocks.kc * blocks.nc * tile.value_bytes);
+Index right_bytes(const Blocks& blocks, const TileShape& tile, bool packed) {
+  return packed ? 0 : line_bytes(blocks.kc * blocks.nc * tile.value_bytes);
 }
 
 // Few rows: every member takes column panels of its own.
@@ -151,7 +151,7 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
   const TileShape tile = tile_shape<T>();
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   T* right = reinterpret_cast<T*>(workspace);
-  T* left = reinterpret_cast<T*>(workspace + right_bytes(blocks, tile) +
+  T* left = reinterpret_cast<T*>(workspace + right_bytes(blocks, tile, problem.packed != nullptr) +
                                  team.rank() * left_bytes(blocks, tile, blocks.mc));
   bool meets = false;  // whether the team must wait before B's block may be overwritten
   for (Index first_col = 0; first_col < n; first_col += blocks.nc) {
@@ -237,7 +237,7 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
   const Blocks blocks = choose_blocks(tile, m, n, k);
   Index bytes = m <= most_rows_at_once
                     ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
-                    : (packed ? 0 : right_bytes(blocks, tile)) +
+                    : right_bytes(blocks, tile, packed) +
                           threads * left_bytes(blocks, tile, blocks.mc);
   if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
