@@ -235,10 +235,10 @@ template <class T>
 Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision, bool packed) {
   const TileShape tile = tile_shape<T>();
   const Blocks blocks = choose_blocks(tile, m, n, k);
-  Index bytes = m <= most_rows_at_once
-                    ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
-                    : right_bytes(blocks, tile, packed) +
-                          threads * left_bytes(blocks, tile, blocks.mc);
+  Index bytes =
+      m <= most_rows_at_once
+          ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
+          : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
   if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
 }

@@ -193,9 +193,8 @@ void matmul(const MatrixView<const T>& a, const MatrixView<const T>& b, const Ma
 
 template <class T>
 PackedMatrix<T>::PackedMatrix(const MatrixView<const T>& b, std::optional<Precision> precision) {
-  const Precision chosen = std::is_same_v<T, float>
-                               ? precision.value_or(float32_matmul_precision())
-                               : Precision::highest;
+  const Precision chosen = std::is_same_v<T, float> ? precision.value_or(float32_matmul_precision())
+                                                    : Precision::highest;
   content_.reset(new Content{b.rows, b.cols, chosen, ops::PackedPanels<T>(b, chosen)});
 }
 
