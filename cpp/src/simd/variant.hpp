@@ -28,6 +28,7 @@ extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
 extern const PeakKernels peak;
+extern const SecularKernels secular;
 #if defined(__AVX512F__)
 extern const SplitGemmKernels split_medium;
 #endif
