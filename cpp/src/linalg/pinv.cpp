@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "base/shape_text.hpp"
+#include "linalg/certificate.hpp"
+#include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
 #include "runtime/dispatch.hpp"
@@ -15,19 +17,6 @@ namespace unitgain {
 namespace linalg {
 
 namespace {
-
-// The condition number up to which a pseudoinverse is computed by way of R^-1, or at all, in T: its
-// relative error is the condition number times T's epsilon, whatever the method. Float ends where
-// double costs little and an answer of three digits is in sight; double ends well before the
-// computed norm of R^-1 stops being that of the true one.
-template <class T>
-double largest_condition(Index cols) {
-  if constexpr (std::is_same_v<T, float>) {
-    return 0x1p14;
-  } else {
-    return 0x1p-8 / (std::numeric_limits<T>::epsilon() * static_cast<double>(cols));
-  }
-}
 
 template <class T>
 struct PinvWorkspace {
@@ -84,16 +73,15 @@ void invert_by_svd(const runtime::Team& team, double rcond, const PinvWorkspace<
 // The pseudoinverse of a tall matrix of S in the arithmetic of T. Returns false, with nothing
 // written, if T is float and only double can tell which singular values are above the cutoff.
 //
-// When A P = Q R and rcond ||R|| ||R^-1|| < 1 in the Frobenius norm, then rcond s_max < s_min: no
-// singular value is cut off, and the pseudoinverse is P R^-1 Q^T without knowing them.
+// Where is_certain() holds, no singular value is cut off, and the pseudoinverse is P R^-1 Q^T
+// without knowing them.
 template <class T, class S>
 bool solve(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
            const PinvWorkspace<T>& workspace) {
   const Decomposition<T>& parts = workspace.decomposition;
   reduce(team, a, parts);
   const double condition = invert_r(team, parts.qr, workspace.rows, parts.squares);
-  // The factor leaves room for the rounding of both norms.
-  const bool inverted = condition < largest_condition<T>(a.cols) && 1.125 * rcond * condition < 1;
+  const bool inverted = is_certain<T>(condition, rcond, a.cols);
   if (!inverted) {
     if (std::is_same_v<T, float> && rcond * largest_condition<T>(a.cols) < 1) return false;
     team.barrier();
@@ -149,9 +137,12 @@ void pinv(std::span<const PinvProblem<T>> problems) {
       throw ValueError("out has shape " + base::shape_text({problem.out.rows, problem.out.cols}) +
                        ", but a has shape " + base::shape_text({problem.a.rows, problem.a.cols}));
     }
-    linalg::require_finite(problem.a);
   }
   if (problems.empty() || problems.front().a.rows == 0 || problems.front().a.cols == 0) return;
+  std::vector<PinvProblem<T>> rest;
+  linalg::pinv_in_lanes(problems, rest);
+  problems = rest;
+  if (rest.empty()) return;
   std::vector<char> marked(problems.size(), 1);
   linalg::solve_marked<T>(problems, marked);
   if constexpr (std::is_same_v<T, float>) linalg::solve_marked<double>(problems, marked);

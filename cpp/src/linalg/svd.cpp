@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/shape_text.hpp"
+#include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
@@ -130,7 +131,6 @@ void check(const SvdProblem<T>& problem, const SvdProblem<T>& first) {
                        ", but a has shape " + base::shape_text({m, n}));
     }
   }
-  require_finite(problem.a);
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ void svd(std::span<const SvdProblem<T>> problems) {
   using namespace linalg;
   for (const SvdProblem<T>& problem : problems) check(problem, problems.front());
   if (problems.empty()) return;
-  const SvdProblem<T>& first = problems.front();
+  const SvdProblem<T> first = problems.front();
   const bool wide = first.a.rows < first.a.cols;
   const Index rows = std::max(first.a.rows, first.a.cols);
   const Index cols = std::min(first.a.rows, first.a.cols);
@@ -153,6 +153,10 @@ void svd(std::span<const SvdProblem<T>> problems) {
     }
     return;
   }
+  std::vector<SvdProblem<T>> rest;
+  svd_in_lanes(problems, rest);
+  problems = rest;
+  if (rest.empty()) return;
   const Index left_vectors = first.u.data == nullptr ? 0 : wide ? first.vt.rows : first.u.cols;
   const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
   const auto left = static_cast<double>(left_vectors);

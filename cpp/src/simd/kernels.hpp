@@ -414,6 +414,10 @@ struct VectorKernels {
   void (*rotate_squares)(T* x, T* y, Index n, T c, T s, T* squares);
 };
 
+// Decompositions of many small matrices at once: simd/small_linalg.hpp.
+template <class T>
+struct SmallLinalgKernels;
+
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
@@ -426,6 +430,7 @@ struct Kernels {
   const OptimizerKernels<T>* optimizer;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
+  const SmallLinalgKernels<T>* small_linalg;
 };
 
 // A loop of one instruction, in `operations` (floating-point ones) a step; null where the variant
