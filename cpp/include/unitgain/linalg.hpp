@@ -19,12 +19,16 @@ struct SvdProblem {
   MatrixView<T> vt;
 };
 
+// `automatic` may take a cheaper road where it proves that no singular value is cut off.
+enum class PinvMethod { automatic, svd };
+
 // Of A (m x n) into out (n x m). Singular values of at most rcond times the largest count as zero.
 template <class T>
 struct PinvProblem {
   MatrixView<const T> a;
   MatrixView<T> out;
   double rcond;
+  PinvMethod method = PinvMethod::automatic;
 };
 
 struct Entry {
@@ -45,7 +49,8 @@ std::optional<Entry> find_non_finite(MatrixView<const T> a);
 template <class T>
 void svd(MatrixView<const T> a, MatrixView<T> u, T* s, MatrixView<T> vt);
 template <class T>
-void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond);
+void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond,
+          PinvMethod method = PinvMethod::automatic);
 
 // Many matrices of one shape at once, split over the threads.
 template <class T>

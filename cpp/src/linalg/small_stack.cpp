@@ -196,7 +196,7 @@ void pinv_in_lanes(std::span<const PinvProblem<T>> problems, std::vector<PinvPro
   const MatrixView<const T>& shape = problems.front().a;
   const bool wide = shape.rows < shape.cols;
   const Index rows = std::max(shape.rows, shape.cols), cols = std::min(shape.rows, shape.cols);
-  if (!pays<T>(count, rows, cols)) {
+  if (problems.front().method == PinvMethod::svd || !pays<T>(count, rows, cols)) {
     require_all_finite(problems);
     rest.assign(problems.begin(), problems.end());
     return;
