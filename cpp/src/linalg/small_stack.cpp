@@ -261,7 +261,8 @@ void svd_in_lanes(std::span<const SvdProblem<T>> problems, std::vector<SvdProble
   SvdMemory<T>(measure, rows, cols, left_vectors);
   const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
   const bool finite = solve_groups<T>(
-      count, 50 * n * n + n * n * n + 0.2 * m * n * n, measure.used(), [&](Group<T>& group, std::byte* memory) {
+      count, 50 * n * n + n * n * n + 0.2 * m * n * n, measure.used(),
+      [&](Group<T>& group, std::byte* memory) {
         Carver carver(memory);
         const SvdMemory<T> parts(carver, rows, cols, left_vectors);
         const auto problem = [&](Index i) { return problems[static_cast<std::size_t>(i)]; };
