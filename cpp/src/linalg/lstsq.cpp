@@ -184,6 +184,23 @@ void solve(const LstsqProblem<T>& problem) {
       size, [&](const runtime::Team& team) { finish(team, problem, wide, rank, by_triangle, w); });
 }
 
+// Without rows or columns x is 0, and without columns all of b is left.
+template <class T>
+void solve_empty(const LstsqProblem<T>& problem) {
+  *problem.rank = 0;
+  const MatrixView<T>& x = problem.x;
+  const MatrixView<const T>& b = problem.b;
+  for (Index j = 0; j < x.cols; ++j) {
+    for (Index i = 0; i < x.rows; ++i) x.data[i * x.row_stride + j * x.col_stride] = 0;
+    double sum = 0;
+    for (Index i = 0; i < b.rows; ++i) {
+      const double value = b.data[i * b.row_stride + j * b.col_stride];
+      sum += value * value;
+    }
+    if (problem.residuals != nullptr) problem.residuals[j] = static_cast<T>(sum);
+  }
+}
+
 template <class T>
 void check(const LstsqProblem<T>& problem, const LstsqProblem<T>& first) {
   require_shape(problem.a, first.a);
@@ -206,11 +223,7 @@ void lstsq(std::span<const LstsqProblem<T>> problems) {
   for (const LstsqProblem<T>& problem : problems) linalg::check(problem, problems.front());
   for (const LstsqProblem<T>& problem : problems) {
     if (problem.a.rows == 0 || problem.a.cols == 0) {
-      *problem.rank = 0;
-      const MatrixView<T>& x = problem.x;
-      for (Index i = 0; i < x.rows; ++i) {
-        for (Index j = 0; j < x.cols; ++j) x.data[i * x.row_stride + j * x.col_stride] = 0;
-      }
+      linalg::solve_empty(problem);
     } else {
       linalg::solve(problem);
     }

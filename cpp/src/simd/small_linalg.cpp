@@ -250,19 +250,31 @@ struct Sweep {
 template <class T>
 inline constexpr T tolerance = 2 * epsilon<T>;
 
-// As Sweep::rotate of linalg/jacobi_svd.cpp, where the formulas have their sources. A lane that
-// needs no rotation keeps its bits.
+// A rotation of two columns, and whether they change places after it; no lane that does not turn
+// changes. x' = c x - s y = x - s (y + r x) and y' = s x + c y = y + s (x - r y) with r = s / (1 +
+// c): rounding s and r changes lengths by a share of s^2 alone, where rounding c would change them
+// in every rotation (Rutishauser, "The Jacobi method for real symmetric matrices", Numerische
+// Mathematik 9, 1966).
 template <class T>
-UNITGAIN_INLINE void rotate(Sweep<T>& sweep, Index first, Index second) {
-  T* const x = column(sweep.x, first);
-  T* const y = column(sweep.x, second);
-  const Index n = sweep.x.rows;
-  const Vec<T> product = dot(x, y, n);
+struct Turn {
+  Index first;
+  Index second;
+  Vec<T> s;
+  Vec<T> r;
+  Mask<T> exchanged;
+};
+
+// As Sweep::rotate of linalg/jacobi_svd.cpp, where the formulas have their sources. False if no
+// lane turns.
+template <class T>
+UNITGAIN_INLINE bool find_turn(Sweep<T>& sweep, Turn<T>& turn) {
+  const Index first = turn.first, second = turn.second;
+  const Vec<T> product = dot(column(sweep.x, first), column(sweep.x, second), sweep.x.rows);
   const Vec<T> p_length = at(sweep.lengths, first), q_length = at(sweep.lengths, second);
   const Vec<T> magnitude = absolute<T>(product);
   const Mask<T> turns = sweep.active && magnitude > tolerance<T> * p_length * q_length &&
                         p_length > sweep.least_length && q_length > sweep.least_length;
-  if (stdx::none_of(turns)) return;
+  if (stdx::none_of(turns)) return false;
 
   const Vec<T> p = at(sweep.squares, first), q = at(sweep.squares, second);
   const Vec<T> zeta = (q - p) / (product + product);
@@ -271,52 +283,78 @@ UNITGAIN_INLINE void rotate(Sweep<T>& sweep, Index first, Index second) {
   const Vec<T> root = select<T>(size > T{1} / epsilon<T>, size,
                                 square_root<T>(multiply_add<T>(size, size, Vec<T>(T{1}))));
   const Vec<T> tangent = with_sign<T>(T{1} / (size + root), zeta);
-  const Vec<T> square = tangent * tangent;
-  const Vec<T> secant = square_root<T>(T{1} + square);
-  const Vec<T> cosine = T{1} - square / (T{1} + square + secant), sine = tangent / secant;
-  const Mask<T> exchanged = tangent * product > T{0};
-  const Vec<T> c = select<T>(turns, select<T>(exchanged, sine, cosine), Vec<T>(T{1}));
-  const Vec<T> s = select<T>(turns, select<T>(exchanged, -cosine, sine), Vec<T>(T{0}));
+  const Vec<T> secant = square_root<T>(multiply_add<T>(tangent, tangent, Vec<T>(T{1})));
+  turn.s = select<T>(turns, tangent / secant, Vec<T>(T{0}));
+  turn.r = select<T>(turns, tangent / (T{1} + secant), Vec<T>(T{0}));
+  turn.exchanged = turns && tangent * product > T{0};
 
   const Mask<T> longer = p_length > q_length;
   const Vec<T> ratio = select<T>(longer, p_length / q_length, q_length / p_length);
   const Vec<T> angle = magnitude / p_length / q_length, moved = absolute<T>(tangent) * ratio;
   stdx::where(turns, sweep.cosine) = maximum<T>(angle, sweep.cosine);
   stdx::where(turns, sweep.movement) = maximum<T>(moved, sweep.movement);
+  return true;
+}
 
-  Vec<T> p_sum = 0, q_sum = 0;
+// Turns x and y, and sums the squares of what they become.
+template <bool exchanges, class T>
+UNITGAIN_INLINE void turn_columns(const Turn<T>& turn, T* x, T* y, Index n, Vec<T>* sums) {
+  const Vec<T> s = turn.s, minus_s = -turn.s, r = turn.r, minus_r = -turn.r;
   for (Index i = 0; i < n; ++i) {
     const Vec<T> u = at(x, i), v = at(y, i);
-    const Vec<T> upper = multiply_add<T>(c, u, -(s * v)), lower = multiply_add<T>(s, u, c * v);
+    Vec<T> upper = multiply_add<T>(minus_s, multiply_add<T>(r, u, v), u);
+    Vec<T> lower = multiply_add<T>(s, multiply_add<T>(minus_r, v, u), v);
+    if constexpr (exchanges) {
+      const Vec<T> old = upper;
+      stdx::where(turn.exchanged, upper) = lower;
+      stdx::where(turn.exchanged, lower) = old;
+    }
     put<T>(upper, x, i);
     put<T>(lower, y, i);
-    p_sum = multiply_add<T>(upper, upper, p_sum);
-    q_sum = multiply_add<T>(lower, lower, q_sum);
+    if (sums == nullptr) continue;
+    sums[0] = multiply_add<T>(upper, upper, sums[0]);
+    sums[1] = multiply_add<T>(lower, lower, sums[1]);
   }
-  put<T>(p_sum, sweep.squares, first);
-  put<T>(q_sum, sweep.squares, second);
-  put<T>(square_root<T>(p_sum), sweep.lengths, first);
-  put<T>(square_root<T>(q_sum), sweep.lengths, second);
+}
+
+template <bool exchanges, class T>
+UNITGAIN_INLINE void apply_turn(Sweep<T>& sweep, const Turn<T>& turn) {
+  const Index n = sweep.x.rows;
+  Vec<T> sums[2] = {T{0}, T{0}};
+  turn_columns<exchanges>(turn, column(sweep.x, turn.first), column(sweep.x, turn.second), n, sums);
+  put<T>(sums[0], sweep.squares, turn.first);
+  put<T>(sums[1], sweep.squares, turn.second);
+  put<T>(square_root<T>(sums[0]), sweep.lengths, turn.first);
+  put<T>(square_root<T>(sums[1]), sweep.lengths, turn.second);
   if (sweep.rotations.data == nullptr) return;
-  T* const a = column(sweep.rotations, first);
-  T* const b = column(sweep.rotations, second);
-  for (Index i = 0; i < n; ++i) {
-    const Vec<T> u = at(a, i), v = at(b, i);
-    put<T>(multiply_add<T>(c, u, -(s * v)), a, i);
-    put<T>(multiply_add<T>(s, u, c * v), b, i);
-  }
+  turn_columns<exchanges>(turn, column(sweep.rotations, turn.first),
+                          column(sweep.rotations, turn.second), n, static_cast<Vec<T>*>(nullptr));
 }
 
 // Columns to a block: the pairs of two blocks, and J's columns with them, stay in the first-level
 // cache.
 constexpr Index block = 4;
 
+// The angles of pairs without a common column are all found first, so that the CPU overlaps their
+// long chains of square roots and divisions.
 template <class T>
 [[gnu::noinline]] void rotate_blocks(Sweep<T>& sweep, Index first, Index second) {
   for (Index sum = 0; sum <= 2 * block - 2; ++sum) {
+    Turn<T> turns[block];
+    Index count = 0;
     for (Index i = sum < block ? 0 : sum - block + 1; i <= sum && i < block; ++i) {
-      const Index p = first * block + i, q = second * block + sum - i;
-      if (p < q && q < sweep.x.cols) rotate(sweep, p, q);
+      Turn<T>& turn = turns[count];
+      turn.first = first * block + i;
+      turn.second = second * block + sum - i;
+      if (turn.first >= turn.second || turn.second >= sweep.x.cols) continue;
+      if (find_turn(sweep, turn)) ++count;
+    }
+    for (Index i = 0; i < count; ++i) {
+      if (stdx::any_of(turns[i].exchanged)) {
+        apply_turn<true>(sweep, turns[i]);
+      } else {
+        apply_turn<false>(sweep, turns[i]);
+      }
     }
   }
 }
