@@ -85,6 +85,11 @@ def _matrices(a: ArrayLike, hermitian: bool = False) -> NDArray[Any]:
 def _from_lower_triangle(a: NDArray[Any]) -> NDArray[Any]:
     """Return the symmetric matrices whose lower triangles are those of ``a``."""
     lower = np.tril(a)
+    finite = np.isfinite(lower)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        text = ", ".join(map(str, index))
+        raise LinAlgError(f"a[{text}] is {a[index]}, but every entry must be finite")
     return lower + np.swapaxes(np.tril(a, -1), -2, -1)
 
 
@@ -175,7 +180,7 @@ def svd(
     array = _matrices(a, hermitian)
     if hermitian:
         array = _from_lower_triangle(array)
-        values = _native.svd(array, False, False)  # and the check that all entries are finite
+        values = _native.svd(array, False, False)
         return _symmetric_svd(array) if compute_uv else values
     result = _native.svd(array, bool(full_matrices), bool(compute_uv))
     return SVDResult(*result) if compute_uv else result

@@ -259,7 +259,8 @@ class Block {
 }  // namespace
 
 template <class T>
-Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index cols, int threads) {
+Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index cols, Index vectors,
+                                             int threads) {
   Bidiagonalization<T> parts;
   const Index padded = (cols + block_width - 1) / block_width * block_width;
   parts.left = {carver.take_columns<T>(rows, cols), carver.take<T>(cols),
@@ -268,7 +269,7 @@ Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index c
                  carver.take<T>(padded * block_width), 1};
   parts.diagonal = carver.take<T>(cols);
   parts.superdiagonal = carver.take<T>(cols);
-  parts.block = carve_block_workspace<T>(carver, rows, rows, threads);
+  parts.block = carve_block_workspace<T>(carver, rows, vectors, threads);
   parts.v_and_x = carver.take_columns<T>(rows, 2 * block_width);
   parts.y_and_u = carver.take_columns<T>(cols, 2 * block_width);
   parts.row_sums = carver.take<T>(chunks(rows) * sums_stride);
@@ -302,21 +303,9 @@ void bidiagonalize(const runtime::Team& team, const Bidiagonalization<T>& parts)
   team.barrier();
 }
 
-template <class T>
-void find_triangles(const runtime::Team& team, const Bidiagonalization<T>& parts) {
-  for (const Reflectors<T>& q : {parts.left, parts.right}) {
-    for (Index first = 0; first < q.count(); first += block_width) {
-      const Index width = std::min(block_width, q.count() - first);
-      load_block(team, q, first, width, parts.block);
-      find_triangle(team, q, first, width, parts.block);
-    }
-  }
-}
-
-#define UNITGAIN_INSTANTIATE(T)                                                         \
-  template Bidiagonalization<T> carve_bidiagonalization<T>(Carver&, Index, Index, int); \
-  template void bidiagonalize<T>(const runtime::Team&, const Bidiagonalization<T>&);    \
-  template void find_triangles<T>(const runtime::Team&, const Bidiagonalization<T>&);
+#define UNITGAIN_INSTANTIATE(T)                                                                \
+  template Bidiagonalization<T> carve_bidiagonalization<T>(Carver&, Index, Index, Index, int); \
+  template void bidiagonalize<T>(const runtime::Team&, const Bidiagonalization<T>&);
 UNITGAIN_INSTANTIATE(float)
 UNITGAIN_INSTANTIATE(double)
 #undef UNITGAIN_INSTANTIATE

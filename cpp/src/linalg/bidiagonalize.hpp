@@ -15,7 +15,7 @@ struct Bidiagonalization {
   Reflectors<T> right;  // P; the offset is 1
   T* diagonal;
   T* superdiagonal;
-  BlockWorkspace<T> block;  // for the products with up to rows + cols vectors
+  BlockWorkspace<T> block;
   // The block of columns at hand: A - V Y^T - X U^T is what the rest of the matrix will become.
   Columns<T> v_and_x, y_and_u;
   T* row_sums;     // of each chunk of rows
@@ -23,16 +23,14 @@ struct Bidiagonalization {
   std::byte* gemm;
 };
 
+// For products of either factor with up to `vectors` vectors.
 template <class T>
-Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index cols, int threads);
+Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index cols, Index vectors,
+                                             int threads);
 
 // Decomposes the matrix in parts.left.tails, which is scaled as HouseholderQr's. Ends with a
 // barrier.
 template <class T>
 void bidiagonalize(const runtime::Team& team, const Bidiagonalization<T>& parts);
-
-// Finds the triangles of both factors' blocks, which apply_q() needs. Ends with a barrier.
-template <class T>
-void find_triangles(const runtime::Team& team, const Bidiagonalization<T>& parts);
 
 }  // namespace unitgain::linalg

@@ -1,6 +1,8 @@
 // When a pseudoinverse may be taken from a QR decomposition instead of the singular values.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <type_traits>
 
@@ -13,9 +15,10 @@ namespace unitgain::linalg {
 // double costs little and an answer of three digits is in sight; double ends well before the
 // computed norm of R^-1 stops being that of the true one.
 template <class T>
-constexpr double largest_condition(Index cols) {
+double largest_condition(Index cols) {
   if constexpr (std::is_same_v<T, float>) {
-    return 0x1p14;
+    // In the Frobenius norm a matrix of random entries has some sqrt(n) / 2 times its condition.
+    return 0x1p14 * std::max(1.0, std::sqrt(static_cast<double>(cols)) / 2);
   } else {
     return 0x1p-8 / (std::numeric_limits<T>::epsilon() * static_cast<double>(cols));
   }
@@ -25,7 +28,7 @@ constexpr double largest_condition(Index cols) {
 // then rcond s_max < s_min: no singular value is cut off. The factor leaves room for the rounding
 // of both norms.
 template <class T>
-constexpr bool is_certain(double condition, double rcond, Index cols) {
+bool is_certain(double condition, double rcond, Index cols) {
   return condition < largest_condition<T>(cols) && 1.125 * rcond * condition < 1;
 }
 

@@ -218,6 +218,16 @@ void find_triangle(const runtime::Team& team, const Reflectors<T>& q, Index firs
 }
 
 template <class T>
+void find_triangles(const runtime::Team& team, const Reflectors<T>& q,
+                    const BlockWorkspace<T>& workspace) {
+  for (Index first = 0; first < q.count(); first += block_width) {
+    const Index width = std::min(block_width, q.count() - first);
+    load_block(team, q, first, width, workspace);
+    find_triangle(team, q, first, width, workspace);
+  }
+}
+
+template <class T>
 void apply_block(const runtime::Team& team, const T* triangle, bool transposed, Index width,
                  MatrixView<T> rows, const BlockWorkspace<T>& workspace) {
   if (rows.rows == 0) return;
@@ -263,13 +273,14 @@ void apply_q(const runtime::Team& team, const Reflectors<T>& q, bool transposed,
 }
 
 template <class T>
-HouseholderQr<T> carve_householder(Carver& carver, Index rows, Index cols, int threads) {
+HouseholderQr<T> carve_householder(Carver& carver, Index rows, Index cols, Index vectors,
+                                   int threads) {
   HouseholderQr<T> qr;
   qr.q.tails = carver.take_columns<T>(rows, cols);
   const Index padded = (cols + block_width - 1) / block_width * block_width;
   qr.q.tau = carver.take<T>(cols);
   qr.q.triangles = carver.take<T>(padded * block_width);
-  qr.block = carve_block_workspace<T>(carver, rows, cols, threads);
+  qr.block = carve_block_workspace<T>(carver, rows, std::max(cols, vectors), threads);
   qr.sums = carver.take<T>(2 * ((rows + chunk - 1) / chunk) * block_width);
   qr.heads = carver.take<T>(2 * block_width);
   return qr;
@@ -296,11 +307,13 @@ void factor(const runtime::Team& team, const HouseholderQr<T>& qr) {
                               const BlockWorkspace<T>&);                                    \
   template void find_triangle<T>(const runtime::Team&, const Reflectors<T>&, Index, Index,  \
                                  const BlockWorkspace<T>&);                                 \
+  template void find_triangles<T>(const runtime::Team&, const Reflectors<T>&,               \
+                                  const BlockWorkspace<T>&);                                \
   template void apply_block<T>(const runtime::Team&, const T*, bool, Index, MatrixView<T>,  \
                                const BlockWorkspace<T>&);                                   \
   template void apply_q<T>(const runtime::Team&, const Reflectors<T>&, bool, MatrixView<T>, \
                            const BlockWorkspace<T>&, bool);                                 \
-  template HouseholderQr<T> carve_householder<T>(Carver&, Index, Index, int);               \
+  template HouseholderQr<T> carve_householder<T>(Carver&, Index, Index, Index, int);        \
   template void factor<T>(const runtime::Team&, const HouseholderQr<T>&);
 UNITGAIN_INSTANTIATE(float)
 UNITGAIN_INSTANTIATE(double)

@@ -52,6 +52,11 @@ template <class T>
 void find_triangle(const runtime::Team& team, const Reflectors<T>& q, Index first, Index width,
                    const BlockWorkspace<T>& workspace);
 
+// Finds T of all blocks. Ends with a barrier.
+template <class T>
+void find_triangles(const runtime::Team& team, const Reflectors<T>& q,
+                    const BlockWorkspace<T>& workspace);
+
 // x = H x or, transposed, H^T x for the block in workspace.v and each row x of `rows`, which has
 // unit column stride and starts at the block's first row. Ends with a barrier.
 template <class T>
@@ -74,8 +79,10 @@ struct HouseholderQr {
   T* heads;  // the row that is being eliminated, in two generations
 };
 
+// For products of Q with up to `vectors` vectors.
 template <class T>
-HouseholderQr<T> carve_householder(Carver& carver, Index rows, Index cols, int threads);
+HouseholderQr<T> carve_householder(Carver& carver, Index rows, Index cols, Index vectors,
+                                   int threads);
 
 // Decomposes the matrix in qr.q.tails. Ends with a barrier.
 template <class T>

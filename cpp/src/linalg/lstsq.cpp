@@ -42,10 +42,9 @@ class PooledBuffer {
 
 struct LstsqWorkspace {
   HouseholderQr<double> qr;
-  BlockWorkspace<double> block;  // for Q^T B, or Q X
-  Columns<double> right;         // B, and X after it, at least as long as both
-  Columns<double> r;             // R, with zeros below
-  Columns<double> left;          // R = left diag(s) right_vectors
+  Columns<double> right;  // B, and X after it, at least as long as both
+  Columns<double> r;      // R, with zeros below
+  Columns<double> left;   // R = left diag(s) right_vectors
   Columns<double> right_vectors;
   double* values;
   double* scratch;
@@ -54,8 +53,7 @@ struct LstsqWorkspace {
 
 LstsqWorkspace carve(Carver& carver, Index rows, Index cols, Index count, int threads) {
   LstsqWorkspace w;
-  w.qr = carve_householder<double>(carver, rows, cols, threads);
-  w.block = carve_block_workspace<double>(carver, rows, count, threads);
+  w.qr = carve_householder<double>(carver, rows, cols, count, threads);
   w.right = carver.take_columns<double>(rows, count);
   w.r = carver.take_columns<double>(cols, cols);
   w.left = carver.take_columns<double>(cols, cols);
@@ -91,7 +89,7 @@ void reduce(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide
   }
   if (!wide) {
     apply_q<double>(team, w.qr.q, true,
-                    {w.right.data, w.right.count, w.right.rows, w.right.stride, 1}, w.block);
+                    {w.right.data, w.right.count, w.right.rows, w.right.stride, 1}, w.qr.block);
   }
 }
 
@@ -143,7 +141,7 @@ void finish(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide
   team.barrier();
   if (wide) {
     apply_q<double>(team, w.qr.q, false,
-                    {w.right.data, w.right.count, w.right.rows, w.right.stride, 1}, w.block);
+                    {w.right.data, w.right.count, w.right.rows, w.right.stride, 1}, w.qr.block);
   }
   store_columns(w.right, nullptr, PowerOfTwo<double>(w.exponents[0] - w.exponents[1]), mine,
                 transposed(problem.x));

@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "base/shape_text.hpp"
 #include "linalg/certificate.hpp"
+#include "linalg/dense_svd.hpp"
 #include "linalg/householder.hpp"
 #include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
@@ -20,15 +22,35 @@ namespace linalg {
 
 namespace {
 
+// Whether the arithmetic of T tells a singular value at the cutoff from one that is zero. Float's
+// singular values are off by some sqrt(n) roundings of the largest.
 template <class T>
-struct PinvWorkspace {
+bool tells_cutoff(double rcond, Index cols) {
+  constexpr double roundings = 8;
+  return !std::is_same_v<T, float> || rcond >= roundings * std::numeric_limits<float>::epsilon() *
+                                                   std::sqrt(static_cast<double>(cols));
+}
+
+// How many of n descending values are above the cutoff.
+template <class T>
+Index rank_of(const T* values, Index n, double rcond) {
+  const double cutoff = rcond * static_cast<double>(values[0]);
+  Index rank = 0;
+  while (rank < n && values[rank] > 0 && values[rank] > cutoff) ++rank;
+  return rank;
+}
+
+// ---- by one-sided Jacobi ----
+
+template <class T>
+struct JacobiWorkspace {
   Decomposition<T> decomposition;
   Columns<T> rows;  // the rows of the pseudoinverse of the tall matrix
 };
 
 template <class T>
-PinvWorkspace<T> carve(Carver& carver, Index rows, Index cols, int threads) {
-  PinvWorkspace<T> workspace;
+JacobiWorkspace<T> carve_jacobi(Carver& carver, Index rows, Index cols, int threads) {
+  JacobiWorkspace<T> workspace;
   workspace.decomposition = carve_decomposition<T>(carver, rows, cols, true, threads);
   workspace.rows = carver.take_columns<T>(rows, cols);
   return workspace;
@@ -61,50 +83,126 @@ void multiply_factors(const runtime::Team& team, const Decomposition<T>& parts, 
   }
 }
 
-// Rows of the scaled pseudoinverse, before Q^T, from the singular value decomposition.
-template <class T>
-void invert_by_svd(const runtime::Team& team, double rcond, const PinvWorkspace<T>& workspace) {
-  const Decomposition<T>& parts = workspace.decomposition;
-  diagonalize(team, parts);
-  const double cutoff = rcond * parts.values[0];
-  Index rank = 0;
-  while (rank < *parts.rank && parts.values[rank] > cutoff) ++rank;
-  multiply_factors(team, parts, rank, workspace.rows);
-}
-
-// The pseudoinverse of a tall matrix by its singular values. Returns false, with nothing written,
-// if T is float and only double can tell which singular values are above the cutoff.
 template <class T, class S>
-bool solve(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
-           const PinvWorkspace<T>& workspace) {
+void invert_by_jacobi(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
+                      double rcond, const JacobiWorkspace<T>& workspace) {
   const Decomposition<T>& parts = workspace.decomposition;
-  if (std::is_same_v<T, float> && rcond * largest_condition<T>(a.cols) < 1) return false;
   reduce(team, a, parts);
-  invert_by_svd(team, rcond, workspace);
+  diagonalize(team, parts);
+  multiply_factors(team, parts, rank_of(parts.values, *parts.rank, rcond), workspace.rows);
   apply_q(team, parts.qr, workspace.rows);
   store_columns(workspace.rows, nullptr, PowerOfTwo<T>(*parts.exponent),
                 team.share(workspace.rows.count), out);
+}
+
+// ---- where the result is made ----
+
+// The rows of the pseudoinverse of a tall matrix: in the result's own memory if they can be, or
+// else in a workspace that is copied.
+template <class T, class S>
+struct Rows {
+  Columns<T> own;
+
+  MatrixView<T> in(MatrixView<S> out) const {
+    if constexpr (std::is_same_v<S, T>) {
+      if (own.data == nullptr) return out;
+    }
+    return {own.data, out.rows, out.cols, own.stride, 1};
+  }
+
+  // out = 2^exponent rows, each member doing what it has of the rows.
+  void finish(const runtime::Team& team, int exponent, MatrixView<S> out) const {
+    const PowerOfTwo<T> factor(exponent);
+    const runtime::Range mine = team.share(out.rows);
+    if (own.data != nullptr) {
+      store_columns(own, nullptr, factor, mine, out);
+    } else if (exponent != 0) {
+      const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
+      const MatrixView<T> rows = in(out);
+      for (Index i = mine.begin; i < mine.end; ++i) {
+        vector.scale(factor.first, rows.data + i * rows.row_stride, rows.cols);
+        vector.scale(factor.second, rows.data + i * rows.row_stride, rows.cols);
+      }
+    }
+  }
+};
+
+template <class T, class S>
+Rows<T, S> carve_rows(Carver& carver, Index rows, Index cols, bool in_place) {
+  if (in_place && std::is_same_v<S, T>) return {{nullptr, rows, cols, 0}};
+  return {carver.take_columns<T>(rows, cols)};
+}
+
+// ---- by divide and conquer ----
+
+template <class T, class S>
+struct SvdWorkspace {
+  DenseSvd<T> svd;
+  Columns<T> left, right;  // singular vectors
+  Rows<T, S> rows;
+  std::byte* gemm;
+};
+
+template <class T, class S>
+SvdWorkspace<T, S> carve_svd(Carver& carver, Index rows, Index cols, bool in_place, int threads) {
+  SvdWorkspace<T, S> workspace;
+  workspace.svd = carve_dense_svd<T>(carver, rows, cols, cols, threads);
+  workspace.left = carver.take_columns<T>(rows, cols);
+  workspace.right = carver.take_columns<T>(cols, cols);
+  workspace.rows = carve_rows<T, S>(carver, rows, cols, in_place);
+  Index bytes = 0;
+  for (Index rank = 1; rank <= cols; ++rank) {
+    bytes = std::max(bytes, ops::gemm_workspace<T>(cols, rows, rank, threads));
+  }
+  workspace.gemm = carver.take<std::byte>(bytes);
+  return workspace;
+}
+
+// False, with nothing of use written, if the singular values were not found.
+template <class T, class S>
+bool invert_by_svd(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
+                   double rcond, const SvdWorkspace<T, S>& workspace) {
+  const DenseSvd<T>& svd = workspace.svd;
+  if (!decompose(team, a, svd)) return false;
+  const T* values = svd.values;
+  // Only vectors of values above the cutoff are ever computed.
+  const Index rank = rank_of(values, a.cols, rcond);
+  const Columns<T>&left = workspace.left, &right = workspace.right;
+  left_vectors<T>(team, svd, {left.data, rank, a.rows, left.stride, 1});
+  right_vectors<T>(team, svd, {right.data, rank, a.cols, right.stride, 1});
+  const runtime::Range mine = team.share(rank);
+  for (Index k = mine.begin; k < mine.end; ++k) {
+    runtime::kernels<T>().vector->scale(1 / values[k], right[k], a.cols);
+  }
+  team.barrier();
+  ops::Gemm<T> product;
+  product.a = {right.data, a.cols, rank, 1, right.stride};
+  product.b = {left.data, rank, a.rows, left.stride, 1};
+  product.c = workspace.rows.in(out);
+  ops::gemm(team, product, workspace.gemm);
+  team.barrier();
+  workspace.rows.finish(team, *svd.exponent, out);
   return true;
 }
 
-// What the road by way of R^-1 needs.
-template <class T>
+// ---- by the triangle of a QR decomposition ----
+
+template <class T, class S>
 struct TriangleWorkspace {
   HouseholderQr<T> qr;
   TriangleInverse<T> triangle;
-  Columns<T> rows;  // the rows of the pseudoinverse; data is null if they are made in place
+  Rows<T, S> rows;
   int* exponent;
 };
 
-template <class T>
-TriangleWorkspace<T> carve_triangle(Carver& carver, Index rows, Index cols, bool in_place,
-                                    int threads) {
-  TriangleWorkspace<T> workspace;
-  workspace.qr = carve_householder<T>(carver, rows, cols, threads);
+template <class T, class S>
+TriangleWorkspace<T, S> carve_triangle(Carver& carver, Index rows, Index cols, bool in_place,
+                                       int threads) {
+  TriangleWorkspace<T, S> workspace;
+  workspace.qr = carve_householder<T>(carver, rows, cols, cols, threads);
   workspace.triangle = carve_triangle_inverse<T>(carver, cols, threads);
+  workspace.rows = carve_rows<T, S>(carver, rows, cols, in_place);
   workspace.exponent = carver.take<int>(1);
-  workspace.rows = {nullptr, rows, cols, 0};
-  if (!in_place) workspace.rows = carver.take_columns<T>(rows, cols);
   return workspace;
 }
 
@@ -115,21 +213,18 @@ TriangleWorkspace<T> carve_triangle(Carver& carver, Index rows, Index cols, bool
 // knowing them.
 template <class T, class S>
 bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                        double rcond, const TriangleWorkspace<T>& workspace) {
+                        double rcond, const TriangleWorkspace<T, S>& workspace) {
   const Columns<T>& columns = workspace.qr.q.tails;
   if (team.rank() == 0) *workspace.exponent = scaling_exponent<T>(largest_entry(a));
   team.barrier();
-  load_columns(a, *workspace.exponent, team.share(a.cols), columns);
+  const runtime::Range mine = team.share(a.cols);
+  load_columns(a, *workspace.exponent, mine, columns);
   team.barrier();
   factor(team, workspace.qr);
   const double condition = invert(team, columns, workspace.triangle);
   if (!is_certain<T>(condition, rcond, a.cols)) return false;
 
-  MatrixView<T> rows = {workspace.rows.data, a.cols, a.rows, workspace.rows.stride, 1};
-  if constexpr (std::is_same_v<S, T>) {
-    if (rows.data == nullptr) rows = out;
-  }
-  const runtime::Range mine = team.share(a.cols);
+  const MatrixView<T> rows = workspace.rows.in(out);
   const MatrixView<T>& inverse = workspace.triangle.inverse;
   for (Index i = mine.begin; i < mine.end; ++i) {
     T* row = rows.data + i * rows.row_stride;
@@ -138,97 +233,83 @@ bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, Matrix
   }
   team.barrier();
   apply_q(team, workspace.qr.q, false, rows, workspace.qr.block);
-  const PowerOfTwo<T> factor_of_a(*workspace.exponent);
-  if (workspace.rows.data != nullptr) {
-    store_columns(workspace.rows, nullptr, factor_of_a, mine, out);
-  } else if (*workspace.exponent != 0) {
-    const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
-    for (Index i = mine.begin; i < mine.end; ++i) {
-      vector.scale(factor_of_a.first, rows.data + i * rows.row_stride, a.rows);
-      vector.scale(factor_of_a.second, rows.data + i * rows.row_stride, a.rows);
-    }
-  }
+  workspace.rows.finish(team, *workspace.exponent, out);
   return true;
 }
 
-// Where a stack's problems stand: their common shape, and those that wait for an answer.
+// ---- the choice ----
+
+// A stack's problems, all as tall matrices.
 template <class S>
-struct Stack {
-  std::span<const PinvProblem<S>> problems;
-  std::vector<char> waiting;
-  bool wide;
-  Index rows, cols;  // of the tall matrices
-
-  explicit Stack(std::span<const PinvProblem<S>> all)
-      : problems(all),
-        waiting(all.size(), 1),
-        wide(all.front().a.rows < all.front().a.cols),
-        rows(std::max(all.front().a.rows, all.front().a.cols)),
-        cols(std::min(all.front().a.rows, all.front().a.cols)) {}
-
-  MatrixView<S> out(std::size_t i) const {
-    return wide ? transposed(problems[i].out) : problems[i].out;
+class Stack {
+ public:
+  explicit Stack(std::span<const PinvProblem<S>> problems)
+      : problems_(problems), waiting_(problems.size()) {
+    const MatrixView<const S>& a = problems.front().a;
+    wide_ = a.rows < a.cols;
+    rows_ = std::max(a.rows, a.cols);
+    cols_ = std::min(a.rows, a.cols);
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      in_place_ = in_place_ && out(i).col_stride == 1;
+    }
   }
 
-  // Calls try_one(team, a, out, rcond, workspace) for each problem that waits; those for which it
-  // returns true do no longer.
-  template <class Carve, class Try>
-  void attempt(Cost cost, Carve&& carve_workspace, Try&& try_one) {
-    std::vector<std::size_t> todo;
-    for (std::size_t i = 0; i < problems.size(); ++i) {
-      if (waiting[i]) todo.push_back(i);
-    }
-    if (todo.empty()) return;
-    solve_stack(
-        static_cast<Index>(todo.size()), cost,
-        [&](int threads) {
-          Carver carver(nullptr);
-          carve_workspace(carver, threads);
-          return carver.used();
+  template <class T>
+  void try_triangle() {
+    attempt<T>(
+        {3 * n() * n() + 0.1 * m() * n() * n(), 2 * cols_},
+        [&](Carver& carver, int threads) {
+          return carve_triangle<T, S>(carver, rows_, cols_, in_place_, threads);
         },
-        [&](const runtime::Team& team, Index i, std::byte* memory) {
-          Carver carver(memory);
-          const auto workspace = carve_workspace(carver, team.size());
-          const std::size_t index = todo[static_cast<std::size_t>(i)];
-          const PinvProblem<S>& p = problems[index];
-          const MatrixView<const S> a = wide ? transposed(p.a) : p.a;
-          const bool solved = try_one(team, a, out(index), p.rcond, workspace);
-          if (team.rank() == 0) waiting[index] = !solved;
+        [](const auto&... arguments) { return invert_by_triangle<T, S>(arguments...); });
+  }
+
+  template <class T>
+  void try_svd() {
+    attempt<T>(
+        {10 * n() * n() + 0.25 * m() * n() * n(), 8 * cols_},
+        [&](Carver& carver, int threads) {
+          return carve_svd<T, S>(carver, rows_, cols_, in_place_, threads);
+        },
+        [](const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
+           const SvdWorkspace<T, S>& workspace) {
+          return tells_cutoff<T>(rcond, a.cols) &&
+                 invert_by_svd<T, S>(team, a, out, rcond, workspace);
         });
   }
-};
 
-template <class T, class S>
-void attempt_triangle(Stack<S>& stack) {
-  const auto m = static_cast<double>(stack.rows), n = static_cast<double>(stack.cols);
-  bool in_place = std::is_same_v<S, T>;
-  for (std::size_t i = 0; i < stack.problems.size(); ++i) {
-    in_place = in_place && stack.out(i).col_stride == 1;
+  template <class T>
+  void by_jacobi() {
+    attempt<T>(
+        {10 * n() * n() + m() * n() * n(), 3 * cols_},
+        [&](Carver& carver, int threads) { return carve_jacobi<T>(carver, rows_, cols_, threads); },
+        [](const auto&... arguments) {
+          invert_by_jacobi<T, S>(arguments...);
+          return true;
+        });
   }
-  stack.attempt(
-      Cost{3 * n * n + 0.1 * m * n * n, 2 * stack.cols},
-      [&](Carver& carver, int threads) {
-        return carve_triangle<T>(carver, stack.rows, stack.cols, in_place, threads);
-      },
-      [](const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
-         const TriangleWorkspace<T>& workspace) {
-        return invert_by_triangle<T, S>(team, a, out, rcond, workspace);
-      });
-}
 
-template <class T, class S>
-void attempt_svd(Stack<S>& stack) {
-  const auto m = static_cast<double>(stack.rows), n = static_cast<double>(stack.cols);
-  stack.attempt(
-      Cost{10 * n * n + 0.25 * m * n * n, stack.cols},
-      [&](Carver& carver, int threads) {
-        return carve<T>(carver, stack.rows, stack.cols, threads);
-      },
-      [](const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
-         const PinvWorkspace<T>& workspace) {
-        return solve<T, S>(team, a, out, rcond, workspace);
-      });
-}
+ private:
+  double m() const { return static_cast<double>(rows_); }
+  double n() const { return static_cast<double>(cols_); }
+  MatrixView<S> out(std::size_t i) const {
+    return wide_ ? transposed(problems_[i].out) : problems_[i].out;
+  }
+
+  template <class T, class Carve, class Attempt>
+  void attempt(Cost cost, Carve&& carve, Attempt&& attempt) {
+    waiting_.attempt(
+        cost, carve, [&](const runtime::Team& team, std::size_t i, const auto& workspace) {
+          const PinvProblem<S>& p = problems_[i];
+          return attempt(team, wide_ ? transposed(p.a) : p.a, out(i), p.rcond, workspace);
+        });
+  }
+
+  std::span<const PinvProblem<S>> problems_;
+  Waiting waiting_;
+  bool wide_, in_place_ = true;
+  Index rows_, cols_;
+};
 
 }  // namespace
 
@@ -253,11 +334,12 @@ void pinv(std::span<const PinvProblem<T>> problems) {
   if (rest.empty()) return;
   linalg::Stack<T> stack(rest);
   if (!by_svd) {
-    linalg::attempt_triangle<T, T>(stack);
-    if constexpr (std::is_same_v<T, float>) linalg::attempt_triangle<double, T>(stack);
+    stack.template try_triangle<T>();
+    if constexpr (std::is_same_v<T, float>) stack.template try_triangle<double>();
   }
-  linalg::attempt_svd<T, T>(stack);
-  if constexpr (std::is_same_v<T, float>) linalg::attempt_svd<double, T>(stack);
+  stack.template try_svd<T>();
+  if constexpr (std::is_same_v<T, float>) stack.template try_svd<double>();
+  stack.template by_jacobi<double>();
 }
 
 template <class T>

@@ -17,7 +17,6 @@ namespace {
 template <class T>
 struct QrWorkspace {
   HouseholderQr<T> qr;
-  BlockWorkspace<T> block;  // for products of Q with Q's own columns
   Columns<T> vectors;
   int* exponent;
 };
@@ -25,12 +24,9 @@ struct QrWorkspace {
 template <class T>
 QrWorkspace<T> carve(Carver& carver, Index rows, Index cols, Index vectors, int threads) {
   QrWorkspace<T> workspace;
-  workspace.qr = carve_householder<T>(carver, rows, cols, threads);
+  workspace.qr = carve_householder<T>(carver, rows, cols, vectors, threads);
   workspace.exponent = carver.take<int>(1);
-  if (vectors > 0) {
-    workspace.block = carve_block_workspace<T>(carver, rows, vectors, threads);
-    workspace.vectors = carver.take_columns<T>(rows, vectors);
-  }
+  if (vectors > 0) workspace.vectors = carver.take_columns<T>(rows, vectors);
   return workspace;
 }
 
@@ -63,7 +59,7 @@ void store_q(const runtime::Team& team, MatrixView<T> q, const QrWorkspace<T>& w
   }
   team.barrier();
   const MatrixView<T> rows = {vectors.data, vectors.count, vectors.rows, vectors.stride, 1};
-  apply_q(team, workspace.qr.q, false, rows, workspace.block, true);
+  apply_q(team, workspace.qr.q, false, rows, workspace.qr.block, true);
   store_columns<T, T>(vectors, nullptr, PowerOfTwo<T>(0), mine, transposed(q));
 }
 

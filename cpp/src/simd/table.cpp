@@ -16,6 +16,7 @@ constinit const KernelTable table = {
     {},
 #endif
     &peak,
+    &secular,
 };
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

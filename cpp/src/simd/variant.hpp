@@ -30,6 +30,7 @@ extern const VectorKernels<double> vector_f64;
 extern const SmallLinalgKernels<float> small_linalg_f32;
 extern const SmallLinalgKernels<double> small_linalg_f64;
 extern const PeakKernels peak;
+extern const SecularKernels secular;
 #if defined(__AVX512F__)
 extern const SplitGemmKernels split_medium;
 #endif
