@@ -109,11 +109,12 @@ void require_shape(MatrixView<const T> a, MatrixView<const T> first) {
 }
 
 template <class T>
-void require_finite(MatrixView<const T> a) {
+void require_finite(MatrixView<const T> a, const char* name) {
   if (!std::isnan(largest_entry(a))) return;
   const Entry entry = *find_non_finite(a);
   const T value = a.data[entry.row * a.row_stride + entry.col * a.col_stride];
-  std::string message = "a[";
+  std::string message = name;
+  message += "[";
   message += std::to_string(entry.row) + ", " + std::to_string(entry.col) + "] is ";
   throw LinAlgError(message + std::to_string(value) + ", but every entry must be finite");
 }
@@ -207,7 +208,7 @@ void diagonalize(const runtime::Team& team, const Decomposition<T>& result) {
   template struct PowerOfTwo<T>;                                                                  \
   template T largest_entry<T>(MatrixView<const T>);                                               \
   template void require_shape<T>(MatrixView<const T>, MatrixView<const T>);                       \
-  template void require_finite<T>(MatrixView<const T>);                                           \
+  template void require_finite<T>(MatrixView<const T>, const char*);                              \
   template Decomposition<T> carve_decomposition<T>(Carver&, Index, Index, bool, int);             \
   template void reduce<T, T>(const runtime::Team&, MatrixView<const T>, const Decomposition<T>&); \
   template int scaling_exponent<T>(double);                                                       \

@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "base/shape_text.hpp"
+#include "linalg/certificate.hpp"
 #include "linalg/dense_svd.hpp"
+#include "linalg/householder.hpp"
+#include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
 #include "linalg/triangle.hpp"
@@ -18,20 +21,6 @@ namespace unitgain {
 namespace linalg {
 
 namespace {
-
-// The condition number up to which a pseudoinverse is computed by way of R^-1, or at all, in T: its
-// relative error is the condition number times T's epsilon, whatever the method. Float ends where
-// double costs little and an answer of three digits is in sight; double ends well before the
-// computed norm of R^-1 stops being that of the true one.
-template <class T>
-double largest_condition(Index cols) {
-  if constexpr (std::is_same_v<T, float>) {
-    // In the Frobenius norm a matrix of random entries has some sqrt(n) / 2 times its condition.
-    return 0x1p14 * std::max(1.0, std::sqrt(static_cast<double>(cols)) / 2);
-  } else {
-    return 0x1p-8 / (std::numeric_limits<T>::epsilon() * static_cast<double>(cols));
-  }
-}
 
 // Whether the arithmetic of T tells a singular value at the cutoff from one that is zero. Float's
 // singular values are off by some sqrt(n) roundings of the largest.
@@ -220,8 +209,8 @@ TriangleWorkspace<T, S> carve_triangle(Carver& carver, Index rows, Index cols, b
 // The pseudoinverse of a tall matrix of S in the arithmetic of T, if it can be had without singular
 // values; false, and nothing of use written, if not.
 //
-// When A = Q R and rcond ||R|| ||R^-1|| < 1 in the Frobenius norm, then rcond s_max < s_min: no
-// singular value is cut off, and the pseudoinverse is R^-1 Q^T without knowing them.
+// Where is_certain() holds, no singular value is cut off, and the pseudoinverse is R^-1 Q^T without
+// knowing them.
 template <class T, class S>
 bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
                         double rcond, const TriangleWorkspace<T, S>& workspace) {
@@ -233,8 +222,7 @@ bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, Matrix
   team.barrier();
   factor(team, workspace.qr);
   const double condition = invert(team, columns, workspace.triangle);
-  // The factor leaves room for the rounding of both norms.
-  if (!(condition < largest_condition<T>(a.cols) && 1.125 * rcond * condition < 1)) return false;
+  if (!is_certain<T>(condition, rcond, a.cols)) return false;
 
   const MatrixView<T> rows = workspace.rows.in(out);
   const MatrixView<T>& inverse = workspace.triangle.inverse;
@@ -335,26 +323,34 @@ void pinv(std::span<const PinvProblem<T>> problems) {
       throw ValueError("out has shape " + base::shape_text({problem.out.rows, problem.out.cols}) +
                        ", but a has shape " + base::shape_text({problem.a.rows, problem.a.cols}));
     }
-    linalg::require_finite(problem.a);
+    if (problem.method != problems.front().method) {
+      throw ValueError("a stack's pseudoinverses have different methods");
+    }
   }
   if (problems.empty() || problems.front().a.rows == 0 || problems.front().a.cols == 0) return;
-  linalg::Stack<T> stack(problems);
-  stack.template try_triangle<T>();
-  if constexpr (std::is_same_v<T, float>) stack.template try_triangle<double>();
+  const bool by_svd = problems.front().method == PinvMethod::svd;
+  std::vector<PinvProblem<T>> rest;
+  linalg::pinv_in_lanes(problems, rest);
+  if (rest.empty()) return;
+  linalg::Stack<T> stack(rest);
+  if (!by_svd) {
+    stack.template try_triangle<T>();
+    if constexpr (std::is_same_v<T, float>) stack.template try_triangle<double>();
+  }
   stack.template try_svd<T>();
   if constexpr (std::is_same_v<T, float>) stack.template try_svd<double>();
   stack.template by_jacobi<double>();
 }
 
 template <class T>
-void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond) {
-  const PinvProblem<T> problem = {a, out, rcond};
+void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond, PinvMethod method) {
+  const PinvProblem<T> problem = {a, out, rcond, method};
   pinv(std::span<const PinvProblem<T>>(&problem, 1));
 }
 
 template void pinv<float>(std::span<const PinvProblem<float>>);
 template void pinv<double>(std::span<const PinvProblem<double>>);
-template void pinv<float>(MatrixView<const float>, MatrixView<float>, double);
-template void pinv<double>(MatrixView<const double>, MatrixView<double>, double);
+template void pinv<float>(MatrixView<const float>, MatrixView<float>, double, PinvMethod);
+template void pinv<double>(MatrixView<const double>, MatrixView<double>, double, PinvMethod);
 
 }  // namespace unitgain

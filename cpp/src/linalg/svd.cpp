@@ -6,6 +6,7 @@
 
 #include "base/shape_text.hpp"
 #include "linalg/dense_svd.hpp"
+#include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
@@ -196,7 +197,6 @@ void check(const SvdProblem<T>& problem, const SvdProblem<T>& first) {
                        ", but a has shape " + base::shape_text({m, n}));
     }
   }
-  require_finite(problem.a);
 }
 
 }  // namespace
@@ -208,7 +208,7 @@ void svd(std::span<const SvdProblem<T>> problems) {
   using namespace linalg;
   for (const SvdProblem<T>& problem : problems) check(problem, problems.front());
   if (problems.empty()) return;
-  const SvdProblem<T>& first = problems.front();
+  const SvdProblem<T> first = problems.front();
   const Index rows = std::max(first.a.rows, first.a.cols);
   const Index cols = std::min(first.a.rows, first.a.cols);
   if (cols == 0) {
@@ -218,6 +218,10 @@ void svd(std::span<const SvdProblem<T>> problems) {
     }
     return;
   }
+  std::vector<SvdProblem<T>> rest;
+  svd_in_lanes(problems, rest);
+  problems = rest;
+  if (rest.empty()) return;
   const TallProblem<T> shape(first);
   const Index vectors = shape.left.rows;
   const auto m = static_cast<double>(rows), n = static_cast<double>(cols);

@@ -78,6 +78,6 @@ void require_shape(MatrixView<const T> a, MatrixView<const T> first);
 
 // Throws the LinAlgError for an entry that is not finite, if there is one.
 template <class T>
-void require_finite(MatrixView<const T> a);
+void require_finite(MatrixView<const T> a, const char* name = "a");
 
 }  // namespace unitgain::linalg

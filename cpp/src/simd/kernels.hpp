@@ -432,6 +432,10 @@ struct SecularKernels {
                   double* right, double* squares);
 };
 
+// Decompositions of many small matrices at once: simd/small_linalg.hpp.
+template <class T>
+struct SmallLinalgKernels;
+
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
@@ -444,6 +448,7 @@ struct Kernels {
   const OptimizerKernels<T>* optimizer;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
+  const SmallLinalgKernels<T>* small_linalg;
 };
 
 // A loop of one instruction, in `operations` (floating-point ones) a step; null where the variant
