@@ -13,17 +13,19 @@ using simd::ExponentRange;
 using simd::SplitGemmKernels;
 
 // Below, packing both operands costs more than the faster arithmetic saves.
-constexpr Index least_side = 48, least_depth = 32;
+constexpr Index least_depth = 32;
 
 const SplitGemmKernels* kernels_for(const Gemm<float>& problem) {
   if (problem.packed != nullptr) return problem.packed->split;
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (m < least_side || n < least_side || k < least_depth) return nullptr;
-  return runtime::split_kernels(problem.precision);
+  const SplitGemmKernels* kernels = runtime::split_kernels(problem.precision);
+  if (kernels == nullptr || std::min(m, n) < kernels->least_side || k < least_depth) return nullptr;
+  return kernels;
 }
 
 Blocks blocks_for(const SplitGemmKernels& kernels, Index m, Index n, Index k) {
-  return choose_blocks({kernels.mr, kernels.nr, 2 * kernels.terms, kernels.depth_step}, m, n, k);
+  return choose_blocks(
+      {kernels.mr, kernels.nr, 2 * kernels.terms, kernels.depth_step, kernels.most_depth}, m, n, k);
 }
 
 Index panel_bytes(const SplitGemmKernels& kernels, Index width, Index depth) {
@@ -241,6 +243,14 @@ Index split_workspace<float>(Index m, Index n, Index k, int threads, Precision p
 template <>
 Index split_workspace<double>(Index, Index, Index, int, Precision, bool) {
   return 0;
+}
+
+// Terms of more than two bytes a value are read no faster than the values, and fewer rows than this
+// take the plain kernels, 32 cycles for 32 x 32 values of B and a row, no longer than the tiles,
+// which multiply 16 rows at once in up to 192, or than memory. A model, to be tuned on hardware.
+bool prefers_values(Index m, Index terms) {
+  constexpr Index least_rows = 12;
+  return terms > 1 && m < least_rows;
 }
 
 bool split_holds(const SplitGemmKernels& kernels, const ExponentRange& a, const ExponentRange& b) {

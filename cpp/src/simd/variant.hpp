@@ -4,6 +4,11 @@
 
 #include "simd/kernels.hpp"
 
+// Whether the variant has AMX's tiles, or what stands in for them (simd/tiles.hpp).
+#if defined(__AMX_BF16__) || defined(UNITGAIN_EMULATE_AMX)
+#define UNITGAIN_TILES
+#endif
+
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
 extern const GemmKernels<float> gemm_f32;
@@ -30,6 +35,10 @@ extern const VectorKernels<double> vector_f64;
 extern const PeakKernels peak;
 #if defined(__AVX512F__)
 extern const SplitGemmKernels split_medium;
+#endif
+#if defined(UNITGAIN_TILES)
+extern const SplitGemmKernels split_high;
+extern const SplitGemmKernels split_highest;
 #endif
 
 extern const KernelTable table;
