@@ -65,11 +65,13 @@ UNITGAIN_INLINE __mmask16 first_lanes(Index n) {
   return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
 }
 
-// The upper or lower 16 of 32 bfloat16 values, as floats.
+// The upper or lower 16 of 32 bfloat16 values, as floats. Masks of all lanes, here and elsewhere,
+// since GCC 12 warns of what the intrinsics without one leave undefined.
 template <int half>
 UNITGAIN_INLINE __m512 widen(__m512i terms) {
-  const __m256i part = _mm512_extracti64x4_epi64(terms, half);
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(part), 16));
+  const __m256i part = _mm512_maskz_extracti64x4_epi64(0xf, terms, half);
+  return _mm512_castsi512_ps(
+      _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, part), 16));
 }
 
 // The terms of 16 + 16 values, in 32 lanes.

@@ -20,16 +20,68 @@ constexpr Index tile_bytes = tile_lines * tile_line_bytes;
 
 #if defined(UNITGAIN_EMULATE_AMX)
 
+namespace emulated {
+
+using Words = stdx::rebind_simd_t<std::uint32_t, Vec<float>>;
+static_assert(sizeof(Words) == tile_line_bytes);
+
+UNITGAIN_INLINE Words load_words(const std::byte* from) {
+  Words words;
+  std::memcpy(&words, from, sizeof words);
+  return words;
+}
+// Denormals are zeros to every operation, on both sides. Not told apart are sums that round to the
+// least normal number from below, and those that do so in a denormal's precision alone.
+UNITGAIN_INLINE Vec<float> flushed(Vec<float> x) {
+  stdx::where(stdx::abs(x) < 0x1p-126f, x) *= 0.0f;
+  return x;
+}
+UNITGAIN_INLINE Vec<float> even(Words words) {
+  return flushed(std::bit_cast<Vec<float>>(words << 16));
+}
+UNITGAIN_INLINE Vec<float> odd(Words words) {
+  return flushed(std::bit_cast<Vec<float>>(words & 0xffff0000u));
+}
+
+// What the manual's operation says (Intel 64 and IA-32 Architectures Software Developer's Manual,
+// volume 2, TDPBF16PS): the products of even depths and those of odd depths are summed by fused
+// multiply-adds, each from zero, and the two sums' sum is added to C, all rounded to nearest.
+[[gnu::noinline, maybe_unused]] static void multiply_add(std::byte* c, const std::byte* a,
+                                                         const std::byte* b) {
+  Vec<float> right[tile_lines][2];
+  for (Index pair = 0; pair < tile_lines; ++pair) {
+    const Words words = load_words(b + pair * tile_line_bytes);
+    right[pair][0] = even(words);
+    right[pair][1] = odd(words);
+  }
+  for (Index i = 0; i < tile_lines; ++i, a += tile_line_bytes, c += tile_line_bytes) {
+    Vec<float> sum[2] = {0.0f, 0.0f};
+    for (Index pair = 0; pair < tile_lines; ++pair) {
+      std::uint32_t word;
+      std::memcpy(&word, a + pair * 4, sizeof word);
+      const Vec<float> left[2] = {even(Words(word)), odd(Words(word))};
+      for (int t = 0; t < 2; ++t) {
+        sum[t] = flushed(fused(left[t], right[pair][t], sum[t]));
+      }
+    }
+    const Vec<float> before = flushed(std::bit_cast<Vec<float>>(load_words(c)));
+    const Vec<float> after = flushed(before + flushed(sum[0] + sum[1]));
+    std::memcpy(c, &after, sizeof after);
+  }
+}
+
+}  // namespace emulated
+
 class Tiles {
  public:
-  static void configure() {}
-  static void release() {}
+  UNITGAIN_INLINE static void configure() {}
+  UNITGAIN_INLINE static void release() {}
 
   template <int tile>
   UNITGAIN_INLINE void zero() {
     std::memset(bytes_[tile], 0, tile_bytes);
   }
-  template <int tile, int offset = 0>
+  template <int tile, int offset>
   UNITGAIN_INLINE void load(const std::byte* from) {
     std::memcpy(bytes_[tile], from + offset, tile_bytes);
   }
@@ -39,58 +91,12 @@ class Tiles {
       std::memcpy(to + i * row_stride, bytes_[tile] + i * tile_line_bytes, tile_line_bytes);
     }
   }
-
-  // What the manual's operation says (Intel 64 and IA-32 Architectures Software Developer's Manual,
-  // volume 2, TDPBF16PS): the products of even depths and those of odd depths are summed by fused
-  // multiply-adds, each from zero, and the two sums' sum is added to C. Denormals are zeros to
-  // every operation, on both sides, and rounding is to nearest. Not told apart: results that round
-  // to the least normal number from below, and to less in a denormal's precision.
   template <int c, int a, int b>
   UNITGAIN_INLINE void multiply_add() {
-    Vec<float> right[tile_lines][2];
-    for (Index pair = 0; pair < tile_lines; ++pair) {
-      const Words words = load_words(bytes_[b] + pair * tile_line_bytes);
-      right[pair][0] = even(words);
-      right[pair][1] = odd(words);
-    }
-    for (Index i = 0; i < tile_lines; ++i) {
-      std::byte* row = bytes_[c] + i * tile_line_bytes;
-      Vec<float> sum[2] = {0.0f, 0.0f};
-      for (Index pair = 0; pair < tile_lines; ++pair) {
-        std::uint32_t word;
-        std::memcpy(&word, bytes_[a] + i * tile_line_bytes + pair * 4, sizeof word);
-        sum[0] = flushed(fused_sum(even(Words(word)), right[pair][0], sum[0]));
-        sum[1] = flushed(fused_sum(odd(Words(word)), right[pair][1], sum[1]));
-      }
-      const Vec<float> before = flushed(std::bit_cast<Vec<float>>(load_words(row)));
-      const Vec<float> after = flushed(before + flushed(sum[0] + sum[1]));
-      std::memcpy(row, &after, sizeof after);
-    }
+    emulated::multiply_add(bytes_[c], bytes_[a], bytes_[b]);
   }
 
  private:
-  using Words = stdx::rebind_simd_t<std::uint32_t, Vec<float>>;
-  static_assert(sizeof(Vec<float>) == tile_line_bytes);
-
-  UNITGAIN_INLINE static Words load_words(const std::byte* from) {
-    Words words;
-    std::memcpy(&words, from, sizeof words);
-    return words;
-  }
-  UNITGAIN_INLINE static Vec<float> even(Words words) {
-    return flushed(std::bit_cast<Vec<float>>(words << 16));
-  }
-  UNITGAIN_INLINE static Vec<float> odd(Words words) {
-    return flushed(std::bit_cast<Vec<float>>(words & 0xffff0000u));
-  }
-  UNITGAIN_INLINE static Vec<float> fused_sum(Vec<float> x, Vec<float> y, Vec<float> sum) {
-    return simd::UNITGAIN_VARIANT::multiply_add<float>(x, y, sum);
-  }
-  UNITGAIN_INLINE static Vec<float> flushed(Vec<float> x) {
-    stdx::where(stdx::abs(x) < 0x1p-126f, x) *= 0.0f;
-    return x;
-  }
-
   alignas(64) std::byte bytes_[8][tile_bytes];
 };
 
@@ -116,8 +122,8 @@ class Tiles {
   UNITGAIN_INLINE void zero() {
     __asm__ volatile("tilezero %%tmm%c0" : : "i"(tile));
   }
-  // A tile whose rows follow each other.
-  template <int tile, int offset = 0>
+  // From `offset` bytes on, rows that follow each other.
+  template <int tile, int offset>
   UNITGAIN_INLINE void load(const std::byte* from) {
     __asm__ volatile("tileloadd %c1(%2,%3,1), %%tmm%c0"
                      :

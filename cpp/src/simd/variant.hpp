@@ -4,8 +4,8 @@
 
 #include "simd/kernels.hpp"
 
-// Whether the variant has AMX's tiles, or what stands in for them (simd/tiles.hpp).
-#if defined(__AMX_BF16__) || defined(UNITGAIN_EMULATE_AMX)
+// Whether the variant has AMX's tiles (simd/tiles.hpp).
+#if defined(__AMX_BF16__)
 #define UNITGAIN_TILES
 #endif
 
