@@ -32,8 +32,8 @@ UNITGAIN_TEST(products_keep_the_promise_of_every_precision) {
           const auto c = Matrix<float>::filled(m, n, 3);
           const Matrix<float> before = c;
           multiply(a, b, c, precision);
-          check_product(a, b, c, precision, text(precision, m, n, k));
-          CHECK(c.gaps_equal(before), text(precision, m, n, k));
+          check_product(a, b, c, precision, describe(precision, m, n, k));
+          CHECK(c.gaps_equal(before), describe(precision, m, n, k));
         });
       });
     }
@@ -48,7 +48,8 @@ UNITGAIN_TEST(products_scale_and_add_at_every_precision) {
     for (const auto& [alpha, beta] : {std::pair{1.0, 1.0}, {-0.5, 2.5}, {0.0, 1.0}, {2.0, 0.0}}) {
       const Matrix<float> c = before;
       multiply(view(a), view(b), c, precision, static_cast<float>(alpha), static_cast<float>(beta));
-      check_product(view(a), view(b), c, precision, text(precision, m, n, k), alpha, beta, &before);
+      check_product(view(a), view(b), c, precision, describe(precision, m, n, k), alpha, beta,
+                    &before);
     }
   }
 }
@@ -63,10 +64,10 @@ UNITGAIN_TEST(products_with_packed_matrices_keep_the_promise_of_every_precision)
       for (const Index m : {1, 5, 16, 17, 70}) {
         const auto a = Matrix<float>::random(m, k, 2, 1), c = Matrix<float>::filled(m, n, 1);
         matmul<float>(view(a), packed, whole(c));
-        check_product(view(a), view(b), c, precision, text(precision, m, n, k) + ", packed");
+        check_product(view(a), view(b), c, precision, describe(precision, m, n, k) + ", packed");
       }
       for (Index at = 0; precision != Precision::medium && at < unpacked.array.size(); ++at) {
-        CHECK(unpacked.array[at] == b(at / n, at % n), text(precision, 0, n, k));
+        CHECK(unpacked.array[at] == b(at / n, at % n), describe(precision, 0, n, k));
       }
     }
   }
@@ -200,7 +201,7 @@ UNITGAIN_TEST(products_of_hard_values_keep_the_promise_of_every_precision) {
       }
       const auto c = Matrix<float>::filled(m, n, 0);
       multiply(view(a), view(b), c, precision);
-      check_product(view(a), view(b), c, precision, text(precision, m, n, k));
+      check_product(view(a), view(b), c, precision, describe(precision, m, n, k));
     }
   }
 }
@@ -222,7 +223,7 @@ UNITGAIN_TEST(products_treat_infinities_and_nan_as_ieee_at_every_precision) {
       for (Index j = 0; j < n; ++j) {
         const double expected = expected_at(view(a), view(b), i, j).value;
         CHECK_NEAR(c(i, j), expected, std::isfinite(expected) ? 0.02 * expected : 0.0,
-                   text(precision, m, n, k) << ", i = " << i << ", j = " << j);
+                   describe(precision, m, n, k) << ", i = " << i << ", j = " << j);
       }
     }
   }

@@ -79,7 +79,7 @@ UNITGAIN_TEST(split_panels_hold_the_values_terms) {
           for (Index p = 0; p < k; ++p) {
             for (Index j = 0; j < n; ++j) {
               CHECK_NEAR(values(p, j), double{at(b, p, j)}, kept * std::abs(double{at(b, p, j)}),
-                         text(precision, 0, n, k) << ", p = " << p << ", j = " << j);
+                         describe(precision, 0, n, k) << ", p = " << p << ", j = " << j);
             }
           }
         });
@@ -100,7 +100,7 @@ UNITGAIN_TEST(split_panels_know_their_exponents) {
     const Panels panels(kernels, view(a), view(b));
     const auto check = [&](const simd::ExponentRange& range, int lowest, int highest) {
       CHECK(range.lowest == lowest && range.highest == highest,
-            text(precision, 1, n, k) << ": " << range.lowest << " ... " << range.highest);
+            describe(precision, 1, n, k) << ": " << range.lowest << " ... " << range.highest);
     };
     check(panels.right_ranges[0], 0, 127 + 40);
     check(panels.right_ranges[1], 255, 0);
@@ -117,7 +117,7 @@ UNITGAIN_TEST(split_tiles_keep_the_promise_from_the_least_depth_on) {
         for (const Index n : {Index{1}, nr / 2, nr / 2 + 1, nr}) {
           const auto a = Matrix<float>::random(m, k, 1, 3), b = Matrix<float>::random(k, n, 2, 4);
           check_product(view(a), view(b), multiply_tile(kernels, view(a), view(b)), precision,
-                        text(precision, m, n, k));
+                        describe(precision, m, n, k));
         }
       }
     }
@@ -140,7 +140,7 @@ UNITGAIN_TEST(split_tiles_keep_the_promise_at_the_ends_of_their_range) {
           b.array[at] = std::ldexp(b.array[at], exponent_b - 127);
         }
         check_product(view(a), view(b), multiply_tile(kernels, view(a), view(b)), precision,
-                      text(precision, exponent_a, exponent_b, k));
+                      describe(precision, exponent_a, exponent_b, k));
       }
     };
     check(kernels.lowest_each, kernels.lowest_sum - kernels.lowest_each);

@@ -139,12 +139,13 @@ UNITGAIN_BF16 UNITGAIN_INLINE void load_block(const BlockSource& source,
 // The block as it lies, or a copy of it in `copy` if neither stride is 1.
 UNITGAIN_INLINE BlockSource with_unit_stride(const BlockSource& source, float* copy) {
   if (source.line_stride == 1 || source.depth_stride == 1) return source;
-  for (Index i = 0; i < source.lines; ++i) {
+  const Index lines = source.lines < block_lines ? source.lines : block_lines;
+  for (Index i = 0; i < lines; ++i) {
     for (Index p = 0; p < source.depth; ++p) {
       copy[i * block_depth + p] = source.data[i * source.line_stride + p * source.depth_stride];
     }
   }
-  return {copy, block_depth, 1, source.lines, source.depth};
+  return {copy, block_depth, 1, lines, source.depth};
 }
 
 // A bfloat16 value, as it lies in memory.
