@@ -1,6 +1,7 @@
 // The kernels of bfloat16 terms that the variant and the CPU have, against float64 and the errors
 // that are promised.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -143,6 +144,8 @@ UNITGAIN_TEST(split_tiles_keep_the_promise_at_the_ends_of_their_range) {
                       describe(precision, exponent_a, exponent_b, k));
       }
     };
+    const double greatest = std::ldexp(kernels.most_depth, kernels.highest_sum - 2 * 127 + 2);
+    CHECK(greatest < std::numeric_limits<float>::max(), greatest);
     check(kernels.lowest_each, kernels.lowest_sum - kernels.lowest_each);
     check(kernels.lowest_sum - kernels.lowest_each, kernels.lowest_each);
     check(kernels.lowest_sum / 2, kernels.lowest_sum - kernels.lowest_sum / 2);

@@ -229,9 +229,10 @@ constexpr SplitGemmKernels kernels(const Limits& limits) {
 // writes 8 KB of C; both together are least about t kc = 1024.
 //
 // Sides. A multiplication of the FMA kernel takes some 1/26 of a cycle, one of t terms some t (t +
-// 1) / 600 at 60% of the peak, and packing some 0.3 + 0.15 t cycles a value of A and B. A square
-// gains from 25, 35 and 55 on with 1, 2 and 3 terms, and edges fill tiles badly. A model too, to be
-// tuned on hardware.
+// 1) / 600 at 60% of the peak, and packing a value of A or B 0.25, 0.45 and 0.75 with t = 1, 2 and
+// 3 (measured on Zen 5). Squares of 14, 32 and 81 then break even, and wide matrices of half as
+// many rows; of the last less, since the FMA kernel packs too, of all more, since edges fill tiles
+// badly. A model as well, to be tuned on hardware.
 
 // ---- errors ----
 //
@@ -253,9 +254,9 @@ constinit const SplitGemmKernels split_medium = kernels<1>({.least_side = 32,
                                                             .lowest_each = 1,
                                                             .lowest_sum = 2 * 127 - 102});
 
-// Left out: a2 b2, at most 2^-16 M, and what two terms leave of a or of b, 2^-17 M each; values
-// with even mantissas have 4.4e-6 of a product in root mean square, and sums of 32 or more less.
-// Terms are normal numbers or zero where a value's last bit is.
+// Left out: a2 b2, at most 2^-16 M, and what two terms leave of a or of b, 2^-17 M each. With
+// mantissas of all sizes that is 4.4e-6 of a product in root mean square, and a smaller part of M
+// for sums of 32 or more. Terms are normal numbers or zero where a value's last bit is.
 constinit const SplitGemmKernels split_high = kernels<2>({.least_side = 48,
                                                           .least_depth = 32,
                                                           .most_depth = 512,
@@ -266,16 +267,18 @@ constinit const SplitGemmKernels split_high = kernels<2>({.least_side = 48,
 // - three terms are the value itself, whose 24 bits are at most 8 + 8 + 8, if its last bit is
 //   normal: from 2^-103, the exponent 24, on;
 // - left out are a2 b3, a3 b2 and a3 b3, at most (2^-24 + 2^-34) M, 1.01 u M;
-// - a product a1 b1 passes min(15, D / 2) roundings in its chain, 1 to join, 1 to be added and 6
-//   for each later step of 32, and 1 for each later pass; the first step's other products weigh
-//   2^-7 M, and their 22 roundings 0.2 u M; the flush of pairs from 2^-94 on is 0.1 u M.
-// Together at most (D / 2 + 3.5) u M for a first step of D <= 32, which is less than D u M from D =
-// 8 on, and 6 u M for 32 more.
+// - a product a1 b1 passes at most D / 2 - 1 roundings in its chain, 15 of 32 depths or more, 1 to
+//   join, 1 to be added, 6 for each later step of 32 and 1 for each later pass; the other products
+//   weigh 2^-7 M, and the 22 roundings that they have of their own 0.2 u M; the flush of pairs from
+//   2^-94 on is 0.1 u M.
+// Together that is (D / 2 + 2.4) u M for D <= 32, less than D u M from D = 8 on, and 6 u M for each
+// 32 more.
 //
 // Root mean square, for values of random signs, as a part of C's: with partial sums that grow as
 // the root of what they hold, and q that of one rounding, 0.4 u, the chains of 16 give 2.9 q, six
 // additions a step sqrt(6 D / 64) q and the passes sqrt(k / (2 D)) q: 6.6 q = 1.6e-7 for D = 352
-// and k = 1024. A float sum in chains of 190, MKL's, gives 9.7 q = 2.3e-7.
+// and k = 1024, where 1.5e-7 was found in emulation. A float sum in chains of 190, MKL's, gives 9.7
+// q = 2.3e-7, where 2.5e-7 was found.
 constinit const SplitGemmKernels split_highest = kernels<3>({.least_side = 64,
                                                              .least_depth = 8,
                                                              .most_depth = 352,
