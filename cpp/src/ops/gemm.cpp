@@ -239,8 +239,7 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
       m <= most_rows_at_once
           ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
-  const simd::SplitGemmKernels* split =
-      std::is_same_v<T, float> ? runtime::split_kernels(precision) : nullptr;
+  const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
   if (!packed || (split != nullptr && prefers_values(m, split->terms))) {
     bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
   }

@@ -19,8 +19,8 @@ const SplitGemmKernels* kernels_for(const Gemm<float>& problem) {
   if (problem.packed != nullptr) return problem.packed->split;
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   const SplitGemmKernels* kernels = runtime::split_kernels(problem.precision);
-  if (kernels == nullptr || std::min(m, n) < kernels->least_side || k < least_depth) return nullptr;
-  return kernels;
+  const bool pays = kernels != nullptr && std::min(m, n) >= kernels->least_side && k >= least_depth;
+  return pays ? kernels : nullptr;
 }
 
 Blocks blocks_for(const SplitGemmKernels& kernels, Index m, Index n, Index k) {
@@ -245,12 +245,12 @@ Index split_workspace<double>(Index, Index, Index, int, Precision, bool) {
   return 0;
 }
 
-// Terms of more than two bytes a value are read no faster than the values, and fewer rows than this
-// take the plain kernels, 32 cycles for 32 x 32 values of B and a row, no longer than the tiles,
-// which multiply 16 rows at once in up to 192, or than memory. A model, to be tuned on hardware.
+// A large B comes from memory at some 10 bytes a cycle: 32 x 32 values in 410 cycles, in three
+// terms in 614, while the plain kernels take 32 cycles for each row that they multiply with them. A
+// model, to be tuned on hardware.
 bool prefers_values(Index m, Index terms) {
-  constexpr Index least_rows = 12;
-  return terms > 1 && m < least_rows;
+  constexpr Index most_rows = 16;
+  return terms > 1 && m <= most_rows;
 }
 
 bool split_holds(const SplitGemmKernels& kernels, const ExponentRange& a, const ExponentRange& b) {
