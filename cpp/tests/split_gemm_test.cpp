@@ -8,6 +8,7 @@
 #include "formulas.hpp"
 #include "ops/gemm.hpp"
 #include "products.hpp"
+#include "runtime/dispatch.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/matmul.hpp"
 
@@ -229,7 +230,7 @@ UNITGAIN_TEST(products_treat_infinities_and_nan_as_ieee_at_every_precision) {
   }
 }
 
-// MKL's products of such values have errors of 2.1e-7 at a depth of 1024.
+// MKL's products of such values have errors of 2.5e-7 at a depth of 1024.
 UNITGAIN_TEST(products_at_highest_err_no_more_than_sums_in_float) {
   constexpr Index m = 64, n = 96;
   for (const Index k : {512, 1024, 4096}) {
@@ -244,7 +245,8 @@ UNITGAIN_TEST(products_at_highest_err_no_more_than_sums_in_float) {
         errors += error * error;
       }
     }
-    CHECK(errors <= 2.1e-7 * 2.1e-7 * squares, "k = " << k << ", " << std::sqrt(errors / squares));
+    const double bound = runtime::split_kernels(Precision::highest) != nullptr ? 1.7e-7 : 2.6e-7;
+    CHECK(errors <= bound * bound * squares, "k = " << k << ", " << std::sqrt(errors / squares));
   }
 }
 

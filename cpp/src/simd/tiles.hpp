@@ -108,13 +108,13 @@ struct alignas(64) TileConfiguration {
   std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
   std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
+constexpr TileConfiguration tile_configuration;
 
 class Tiles {
  public:
   // Around a thread's use of tiles.
   UNITGAIN_INLINE static void configure() {
-    static constexpr TileConfiguration configuration;
-    __asm__ volatile("ldtilecfg %0" : : "m"(configuration));
+    __asm__ volatile("ldtilecfg %0" : : "m"(tile_configuration));
   }
   UNITGAIN_INLINE static void release() { __asm__ volatile("tilerelease"); }
 
