@@ -4,6 +4,7 @@
 // right stays as it was, and what they do to a column is made up when it is looked at.
 #include "linalg/bidiagonalize.hpp"
 
+#include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::linalg {
@@ -39,6 +40,9 @@ class Block {
     const runtime::Range col_chunks = team.share(chunks(cols) - first / chunk);
     cols_ = {(col_chunks.begin + first / chunk) * chunk, (col_chunks.end + first / chunk) * chunk};
     cols_ = {std::clamp(cols_.begin, first, cols), std::clamp(cols_.end, first, cols)};
+    piece_ = chunk;
+    const auto bytes = static_cast<Index>(sizeof(T)) * (rows - first);
+    while (piece_ > 8 && 2 * piece_ * bytes > runtime::cache_sizes().second) piece_ /= 2;
   }
 
   void reduce() {
@@ -124,7 +128,8 @@ class Block {
     sum(columns, 2 * done + 1, a_[k], from(rows_, k + 1), parts_.row_sums);
   }
 
-  // From the reflector of column k, the own part of Y's column and of row k.
+  // From the reflector of column k, the own part of Y's column and of row k, and of the product of
+  // the matrix with that row: the columns of one piece stay in the cache for it.
   void eliminate_column(Index k) {
     if (k > first_) scale_row(k - 1);
     const Index done = k - first_;
@@ -135,20 +140,6 @@ class Block {
     if (team_.rank() == 0) {
       parts_.diagonal[k] = reflector.end;
       parts_.left.tau[k] = reflector.tau;
-    }
-    const runtime::Range cols = from(cols_, k + 1);
-    const Index below = k + 1, depth = a_.rows - below;
-    T* const to = y(k);
-    T* const row = u(k);
-    for (Index j = cols.begin; j < cols.end; j += 4) {
-      const T* four[4];
-      T dots[4];
-      for (Index l = 0; l < 4; ++l) four[l] = a_[std::min(j + l, cols.end - 1)] + below;
-      vector_.dot4(four, a_[k] + below, depth, dots);
-      for (Index l = 0; l < std::min<Index>(4, cols.end - j); ++l) {
-        row[j + l] = a_[j + l][k];
-        to[j + l] = reflector.tau * (row[j + l] + reflector.scale * dots[l]);
-      }
     }
     const T* columns[sums_stride];
     T weights[sums_stride], row_weights[sums_stride];
@@ -161,12 +152,52 @@ class Block {
         weights[q] = -reflector.tau * (reflector.scale * sums[q] - row_weights[q]);
       }
     }
-    add(columns, weights, 2 * done, cols, to);
-    columns[2 * done] = to;
+    columns[2 * done] = y(k);
     row_weights[2 * done] = -1;
-    add(columns, row_weights, 2 * done + 1, cols, row);
-    columns[2 * done + 1] = row;
-    sum(columns, 2 * done + 2, row, from(cols_, k + 2), parts_.column_sums);
+    columns[2 * done + 1] = u(k);
+    const runtime::Range cols = from(cols_, k + 1);
+    for (Index begin = cols.begin; begin < cols.end;) {
+      const Index end = std::min(cols.end, (begin / piece_ + 1) * piece_);
+      multiply_transposed(k, {begin, end});
+      add(columns, weights, 2 * done, {begin, end}, y(k));
+      add(columns, row_weights, 2 * done + 1, {begin, end}, u(k));
+      multiply_row(k, {begin, end});
+      begin = end;
+    }
+    sum(columns, 2 * done + 2, u(k), from(cols_, k + 2), parts_.column_sums);
+  }
+
+  // y = tau A^T v and u = the row k of A, for some columns.
+  void multiply_transposed(Index k, runtime::Range cols) {
+    const Index below = k + 1, depth = a_.rows - below;
+    T* const to = y(k);
+    T* const row = u(k);
+    for (Index j = cols.begin; j < cols.end; j += 4) {
+      const T* four[4];
+      T dots[4];
+      for (Index l = 0; l < 4; ++l) four[l] = a_[std::min(j + l, cols.end - 1)] + below;
+      vector_.dot4(four, a_[k] + below, depth, dots);
+      for (Index l = 0; l < std::min<Index>(4, cols.end - j); ++l) {
+        row[j + l] = a_[j + l][k];
+        to[j + l] = column_.tau * (row[j + l] + column_.scale * dots[l]);
+      }
+    }
+  }
+
+  // Adds A u to the product of these columns' chunk, but for column k + 1, whose element of u will
+  // be another. The chunk's first piece begins the sum.
+  void multiply_row(Index k, runtime::Range cols) {
+    const runtime::Range rows = {k + 1, a_.rows};
+    T* const product = parts_.products[cols.begin / chunk];
+    if (cols.begin % chunk == 0 || cols.begin == k + 1) {
+      std::fill_n(product + rows.begin, rows.size(), T(0));
+    }
+    for (Index j = std::max(cols.begin, k + 2); j < cols.end; j += 4) {
+      const Index count = std::min<Index>(4, cols.end - j);
+      const T* four[4];
+      for (Index l = 0; l < count; ++l) four[l] = a_[j + l];
+      add(four, u(k) + j, count, rows, product);
+    }
   }
 
   // From the reflector of row k, the own part of X's column, and of V's, which nobody reads as A's
@@ -181,8 +212,7 @@ class Block {
 
     T sums[sums_stride];
     total(parts_.column_sums, k + 2, a_.count, 2 * done + 2, sums);
-    const T* const row = u(k);
-    const Reflector<T> reflector(row[k + 1], sums[2 * done + 1]);
+    const Reflector<T> reflector(u(k)[k + 1], sums[2 * done + 1]);
     row_ = reflector;
     if (team_.rank() == 0) {
       parts_.superdiagonal[k] = reflector.end;
@@ -190,15 +220,13 @@ class Block {
     }
     T* const product = x(k);
     std::copy_n(a_[k + 1] + rows.begin, rows.size(), product + rows.begin);
-    for (Index j = k + 2; j < a_.count; j += 4) {
-      const Index count = std::min<Index>(4, a_.count - j);
-      const T* columns[4];
-      T weights[4];
-      for (Index l = 0; l < count; ++l) {
-        columns[l] = a_[j + l];
-        weights[l] = reflector.scale * row[j + l];
-      }
-      add(columns, weights, count, rows, product);
+    const Index first_chunk = (k + 1) / chunk;
+    for (Index c = first_chunk; c < chunks(a_.count); c += 4) {
+      const T* four[4];
+      const T scales[4] = {reflector.scale, reflector.scale, reflector.scale, reflector.scale};
+      const Index count = std::min<Index>(4, chunks(a_.count) - c);
+      for (Index l = 0; l < count; ++l) four[l] = parts_.products[c + l];
+      add(four, scales, count, rows, product);
     }
     const T* columns[sums_stride];
     T weights[sums_stride];
@@ -236,6 +264,7 @@ class Block {
   const simd::VectorKernels<T>& vector_;
   Index first_, end_;
   runtime::Range rows_, cols_;
+  Index piece_;  // columns that are in the second-level cache at once
   Reflector<T> column_{0, 0}, row_{0, 0};
 };
 
@@ -257,6 +286,7 @@ Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index c
   parts.y_and_u = carver.take_columns<T>(cols, 2 * block_width);
   parts.row_sums = carver.take<T>(chunks(rows) * sums_stride);
   parts.column_sums = carver.take<T>(chunks(cols) * sums_stride);
+  parts.products = carver.take_columns<T>(rows, chunks(cols));
   Index bytes = 0;
   for (Index done = block_width; done < cols; done += block_width) {
     bytes =

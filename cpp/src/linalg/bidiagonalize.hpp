@@ -18,8 +18,9 @@ struct Bidiagonalization {
   BlockWorkspace<T> block;
   // The block of columns at hand: A - V Y^T - X U^T is what the rest of the matrix will become.
   Columns<T> v_and_x, y_and_u;
-  T* row_sums;     // of each chunk of rows
-  T* column_sums;  // of each chunk of columns
+  T* row_sums;          // of each chunk of rows
+  T* column_sums;       // of each chunk of columns
+  Columns<T> products;  // of each chunk of columns, with its part of the row at hand
   std::byte* gemm;
 };
 
