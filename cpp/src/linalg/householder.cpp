@@ -1,5 +1,6 @@
 #include "linalg/householder.hpp"
 
+#include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::linalg {
@@ -10,11 +11,6 @@ namespace {
 // result is the same for any team; what four columns have of a chunk stays in the first-level
 // cache.
 constexpr Index chunk = 512;
-
-template <class T>
-Index gemm_bytes(Index m, Index n, Index k, int threads) {
-  return ops::gemm_workspace<T>(m, n, k, threads);
-}
 
 // The elimination of one block of columns: each step updates the columns to the right and takes,
 // in the same pass, the inner products that the next step needs.
@@ -142,28 +138,59 @@ class Panel {
   Index first_, end_, first_chunk_, chunks_;
 };
 
-}  // namespace
+// Rows that a member multiplies by all blocks, one after the other: so many that the products are
+// efficient, and so few that there are enough for every member.
+constexpr Index least_strip = 16, most_strip = 64, least_strips = 8;
 
+// A workspace without those of the members.
 template <class T>
-BlockWorkspace<T> carve_block_workspace(Carver& carver, Index rows, Index count, int threads) {
-  BlockWorkspace<T> workspace;
+BlockWorkspace<T> carve_block(Carver& carver, Index rows, Index count, int threads) {
+  BlockWorkspace<T> workspace{};
   workspace.v = carver.take_columns<T>(rows, block_width);
   workspace.stride = column_stride<T>(std::max(count, block_width));
   workspace.products = carver.take<T>(block_width * workspace.stride);
   workspace.turned = carver.take<T>(block_width * workspace.stride);
-  Index bytes = 0;
-  // What a product needs does not grow evenly with its shape.
-  for (Index m = rows; m > 0; m -= block_width) {
-    bytes = std::max({bytes, gemm_bytes<T>(block_width, block_width, m, threads),
-                      gemm_bytes<T>(block_width, count, m, threads),
-                      gemm_bytes<T>(count, m, block_width, threads)});
+  const Index most = std::max(count, block_width);
+  workspace.gemm = carver.take<std::byte>(std::max(
+      ops::gemm_workspace_up_to<T>(block_width, most, std::max(rows, block_width), threads),
+      ops::gemm_workspace_up_to<T>(most, rows, block_width, threads)));
+  return workspace;
+}
+
+template <class T>
+BlockWorkspace<T> own_workspace(const runtime::Team& team, const BlockWorkspace<T>& workspace) {
+  Carver carver(workspace.members + team.rank() * workspace.member_bytes);
+  return carve_block<T>(carver, workspace.v.rows, most_strip, 1);
+}
+
+// apply_q() of rows that are the members' in common; row j is 0 before element j + diagonal.
+template <class T>
+void apply_blocks(const runtime::Team& team, const Reflectors<T>& q, bool transposed,
+                  MatrixView<T> rows, const BlockWorkspace<T>& workspace, Index diagonal) {
+  const Index count = q.count();
+  const Index blocks = (count + block_width - 1) / block_width;
+  for (Index b = 0; b < blocks; ++b) {
+    const Index first = (transposed ? b : blocks - 1 - b) * block_width;
+    const Index width = std::min(block_width, count - first), top = first + q.offset;
+    const Index skipped = std::clamp<Index>(top - diagonal, 0, rows.rows);
+    if (skipped == rows.rows) continue;
+    load_block(team, q, first, width, workspace);
+    apply_block<T>(team, q.triangle(first), transposed, width,
+                   {rows.data + skipped * rows.row_stride + top, rows.rows - skipped,
+                    rows.cols - top, rows.row_stride, 1},
+                   workspace);
   }
-  for (Index n = count; n > 0; n -= block_width) {
-    bytes = std::max({bytes, gemm_bytes<T>(block_width, n, block_width, threads),
-                      gemm_bytes<T>(block_width, n, rows, threads),
-                      gemm_bytes<T>(n, rows, block_width, threads)});
-  }
-  workspace.gemm = carver.take<std::byte>(bytes);
+}
+
+}  // namespace
+
+template <class T>
+BlockWorkspace<T> carve_block_workspace(Carver& carver, Index rows, Index count, int threads) {
+  BlockWorkspace<T> workspace = carve_block<T>(carver, rows, count, threads);
+  Carver measure(nullptr);
+  carve_block<T>(measure, rows, most_strip, 1);
+  workspace.member_bytes = measure.used();
+  workspace.members = carver.take<std::byte>(threads * workspace.member_bytes);
   return workspace;
 }
 
@@ -213,11 +240,15 @@ void find_triangle(const runtime::Team& team, const Reflectors<T>& q, Index firs
 template <class T>
 void find_triangles(const runtime::Team& team, const Reflectors<T>& q,
                     const BlockWorkspace<T>& workspace) {
-  for (Index first = 0; first < q.count(); first += block_width) {
-    const Index width = std::min(block_width, q.count() - first);
-    load_block(team, q, first, width, workspace);
-    find_triangle(team, q, first, width, workspace);
+  const BlockWorkspace<T> own = own_workspace(team, workspace);
+  const runtime::Team alone;
+  const runtime::Range mine = team.share((q.count() + block_width - 1) / block_width);
+  for (Index b = mine.begin; b < mine.end; ++b) {
+    const Index first = b * block_width, width = std::min(block_width, q.count() - first);
+    load_block(alone, q, first, width, own);
+    find_triangle(alone, q, first, width, own);
   }
+  team.barrier();
 }
 
 template <class T>
@@ -251,18 +282,23 @@ void apply_block(const runtime::Team& team, const T* triangle, bool transposed, 
 template <class T>
 void apply_q(const runtime::Team& team, const Reflectors<T>& q, bool transposed, MatrixView<T> rows,
              const BlockWorkspace<T>& workspace, bool lower) {
-  const Index count = q.count();
-  const Index blocks = (count + block_width - 1) / block_width;
-  for (Index b = 0; b < blocks; ++b) {
-    const Index first = (transposed ? b : blocks - 1 - b) * block_width;
-    const Index width = std::min(block_width, count - first), top = first + q.offset;
-    const Index skipped = lower ? std::min(top, rows.rows) : 0;
-    load_block(team, q, first, width, workspace);
-    apply_block<T>(team, q.triangle(first), transposed, width,
-                   {rows.data + skipped * rows.row_stride + top, rows.rows - skipped,
-                    rows.cols - top, rows.row_stride, 1},
-                   workspace);
+  if (rows.rows < least_strips * least_strip) {
+    apply_blocks(team, q, transposed, rows, workspace, lower ? 0 : q.tails.rows);
+    return;
   }
+  // Each member takes rows that stay in its second-level cache while all blocks pass by.
+  const Index bytes = rows.cols * static_cast<Index>(sizeof(T));
+  const Index most = std::clamp(runtime::cache_sizes().second / 2 / bytes, least_strip, most_strip);
+  const Index strips = std::max(least_strips, (rows.rows + most - 1) / most);
+  const runtime::Range mine = team.share(strips);
+  for (Index s = mine.begin; s < mine.end; ++s) {
+    const runtime::Range strip = runtime::Team::share(s, strips, rows.rows);
+    apply_blocks(
+        runtime::Team(), q, transposed,
+        {rows.data + strip.begin * rows.row_stride, strip.size(), rows.cols, rows.row_stride, 1},
+        own_workspace(team, workspace), lower ? strip.begin : q.tails.rows);
+  }
+  team.barrier();
 }
 
 template <class T>

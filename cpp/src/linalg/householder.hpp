@@ -61,6 +61,8 @@ struct BlockWorkspace {
   T* turned;     // T V^T X
   Index stride;  // of both, between rows
   std::byte* gemm;
+  std::byte* members;  // of each member, one for itself
+  Index member_bytes;
 };
 
 // For products of blocks with up to `count` vectors of `rows` values.
@@ -89,8 +91,8 @@ template <class T>
 void apply_block(const runtime::Team& team, const T* triangle, bool transposed, Index width,
                  MatrixView<T> rows, const BlockWorkspace<T>& workspace);
 
-// x = Q x or, transposed, Q^T x for each row x of `rows`. With `lower`, row j is 0 before element
-// j, as the identity's is. Ends with a barrier.
+// x = Q x or, transposed, Q^T x for each row x of `rows`, as apply_block's. With `lower`, row j is
+// 0 before element j, as the identity's is. Ends with a barrier.
 template <class T>
 void apply_q(const runtime::Team& team, const Reflectors<T>& q, bool transposed, MatrixView<T> rows,
              const BlockWorkspace<T>& workspace, bool lower = false);
