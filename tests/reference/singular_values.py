@@ -1,18 +1,16 @@
 """Singular values of the battery's matrices, by mpmath.
 
-    python tests/reference/singular_values.py
+    cd tests && python -m reference.singular_values
 
 writes ``singular_values.npz`` beside this file: for each matrix of ``battery(SIZE)``, rounded to
 float32 and as it is, the values of the decomposition in 60 digits, rounded to float64.
 """
 
-import sys
 from pathlib import Path
 
 import mpmath
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from matrix_battery import battery
 
 FILE = Path(__file__).with_suffix(".npz")
