@@ -4,9 +4,6 @@
 // right stays as it was, and what they do to a column is made up when it is looked at.
 #include "linalg/bidiagonalize.hpp"
 
-#include <cmath>
-#include <limits>
-
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::linalg {
@@ -23,20 +20,6 @@ constexpr Index sums_stride = 2 * block_width + 4;
 constexpr Index chunks(Index n) {
   return (n + chunk - 1) / chunk;
 }
-
-// I - tau v v^T turns a vector of which the head and the tail's square are given into (end, 0):
-// v = (1, scale tail).
-template <class T>
-struct Reflector {
-  T end, tau = 0, scale = 0;
-
-  Reflector(T head, T square) : end(head) {
-    if (!(square >= std::numeric_limits<T>::min())) return;
-    end = -std::copysign(std::sqrt(head * head + square), head);
-    tau = (end - head) / end;
-    scale = 1 / (head - end);
-  }
-};
 
 // The reduction of one block of columns.
 template <class T>

@@ -138,7 +138,7 @@ void load_columns(MatrixView<const S> a, int exponent, runtime::Range range, Col
 
 template <class T>
 int scaling_exponent(double largest) {
-  constexpr int low = std::is_same_v<T, float> ? -30 : -200, high = scaled_exponent<T>;
+  constexpr int low = std::is_same_v<T, float> ? -4 : -200, high = scaled_exponent<T>;
   if (!(largest > 0)) return 0;
   const int exponent = std::ilogb(largest);
   return exponent < low || exponent > high ? -exponent : 0;

@@ -1,8 +1,5 @@
 #include "linalg/householder.hpp"
 
-#include <cmath>
-#include <limits>
-
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::linalg {
@@ -100,19 +97,15 @@ class Panel {
     const T* heads = heads_of(k);
     const T head = heads[k - first_], square = sums[k - first_];
     Step step;
-    T diagonal = head, tau = 0;
-    step.tail_scale = 0;
-    if (square >= std::numeric_limits<T>::min()) {
-      diagonal = -std::copysign(std::sqrt(head * head + square), head);
-      tau = (diagonal - head) / diagonal;
-      step.tail_scale = 1 / (head - diagonal);
-    }
+    const Reflector<T> reflector(head, square);
+    step.tail_scale = reflector.scale;
     for (Index j = k + 1; j < end_; ++j) {
-      step.weights[j - first_] = -tau * (heads[j - first_] + step.tail_scale * sums[j - first_]);
+      step.weights[j - first_] =
+          -reflector.tau * (heads[j - first_] + step.tail_scale * sums[j - first_]);
     }
     if (team.rank() == 0) {
-      a_[k][k] = diagonal;
-      qr_.q.tau[k] = tau;
+      a_[k][k] = reflector.end;
+      qr_.q.tau[k] = reflector.tau;
       for (Index j = k + 1; j < end_; ++j) a_[j][k] = heads[j - first_] + step.weights[j - first_];
     }
     return step;

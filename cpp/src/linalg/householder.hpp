@@ -2,6 +2,9 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
+#include <type_traits>
 
 #include "linalg/columns.hpp"
 #include "ops/gemm.hpp"
@@ -13,6 +16,29 @@ namespace unitgain::linalg {
 // for products of Householder transformations", 1989). More make the products more efficient, and
 // the share of the work that is not in products larger.
 inline constexpr Index block_width = 32;
+
+// What is left of a column, if its square is below this, counts as zero: the squares of its
+// elements would not keep their precision.
+template <class T>
+inline constexpr T least_square = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+
+// I - tau v v^T turns a vector of which the head and the square of the tail are given into (end,
+// 0): v = (1, scale tail). The factor tau is that of the scale as it was rounded, for otherwise
+// what that rounding did to all of v would add up over the reflectors of a matrix with equal
+// entries.
+template <class T>
+struct Reflector {
+  T end, tau = 0, scale = 0;
+
+  Reflector(T head, T square) : end(head) {
+    using Wide = std::conditional_t<std::is_same_v<T, float>, double, long double>;
+    if (!(square >= least_square<T>)) return;
+    const Wide length = std::sqrt(Wide(head) * head + square);
+    end = static_cast<T>(head > 0 ? -length : length);
+    scale = static_cast<T>(1 / (head > 0 ? head + length : head - length));
+    tau = static_cast<T>(2 / (1 + Wide(scale) * scale * square));
+  }
+};
 
 // The blocks of reflectors H_0 H_1 ... in the columns of a matrix. Reflector k is I - tau[k] v v^T;
 // v is 0 above element k + offset and 1 there, and column k of `tails` has the rest.

@@ -239,7 +239,10 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
       m <= most_rows_at_once
           ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
-  if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+  const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
+  if (!packed || (split != nullptr && prefers_values(m, split->terms))) {
+    bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+  }
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
 }
 
@@ -269,6 +272,12 @@ Index gemm_partial_sums(Index m, Index n) {
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (problem.packed != nullptr && problem.packed->split != nullptr &&
+      prefers_values(m, problem.packed->split->terms)) {
+    Gemm<T> unpacked = problem;
+    unpacked.packed = nullptr;
+    return gemm(team, unpacked, workspace);
+  }
   const bool small = is_small(problem);
   Index group = small ? 0 : multiply_split(team, problem, workspace);
   if (group == 0) {

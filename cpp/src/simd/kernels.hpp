@@ -107,6 +107,9 @@ struct SplitGemmKernels {
   Index depth_step;  // the packed depth is a multiple of it
   Index terms;       // of a value, 2 bytes each
 
+  // Rows and columns below which GemmKernels are no slower.
+  Index least_side;
+
   // What `tile` promises holds for a depth of least_depth ... most_depth and for panels whose
   // ranges a, b satisfy
   //   lowest_each <= a.lowest, lowest_each <= b.lowest, lowest_sum <= a.lowest + b.lowest,

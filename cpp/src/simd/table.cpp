@@ -10,7 +10,9 @@ constinit const KernelTable table = {
     {&gemm_f64, &activation_f64, &prelu_f64, &softmax_f64, &loss_f64, &column_f64, &row_f64,
      &optimizer_f64, &noise_f64, &vector_f64, &small_linalg_f64},
     &weighted_sum,
-#if defined(__AVX512F__)
+#if defined(UNITGAIN_TILES)
+    {&split_highest, &split_high, &split_medium},
+#elif defined(__AVX512F__)
     {nullptr, nullptr, &split_medium},
 #else
     {},
