@@ -52,7 +52,9 @@ def assert_is_svd(a, full_matrices):
     assert norm(product - a) <= tolerance(a) * norm(a) + smallest
     alone = ug.linalg.svd(a, compute_uv=False)
     largest = s.max(initial=0)
-    np.testing.assert_allclose(alone / (largest or 1), s / (largest or 1), rtol=0, atol=tolerance(a))
+    np.testing.assert_allclose(
+        alone / (largest or 1), s / (largest or 1), rtol=0, atol=tolerance(a)
+    )
     return u, s, vh
 
 

@@ -88,17 +88,15 @@ def test_singular_values_are_mpmaths():
         assert abs(values.astype(np.float64) - expected).max() <= limit
 
     failed = []
-    for (name, a), dtype in product(battery(reference.SIZE).items(), DTYPES):
-        rounded = a.astype(dtype)
-        label = f"{np.dtype(dtype).name} {name}"
-        stack = np.stack([rounded] * 20)
+    for label, a in reference.cases():
+        stack = np.stack([a] * 20)
         for kind, values in {
-            "with vectors": ug.linalg.svd(rounded).S,
-            "alone": ug.linalg.svd(rounded, compute_uv=False),
+            "with vectors": ug.linalg.svd(a).S,
+            "alone": ug.linalg.svd(a, compute_uv=False),
             "of a stack": ug.linalg.svd(stack, compute_uv=False)[-1],
         }.items():
             try:
-                check(label, rounded, values)
+                check(label, a, values)
             except AssertionError as error:
                 failed.append(f"{label}, {kind}: {error}")
     assert not failed, "\n".join(failed)
@@ -109,9 +107,9 @@ def test_singular_values_of_larger_matrices_are_numpys_in_float64(n):
     def check(a):
         expected = np.linalg.svd(a.astype(np.float64), compute_uv=False)
         values = ug.linalg.svd(a, compute_uv=False)
-        # Both have their own roundings where both are float64.
-        share = 1 if a.dtype == np.float32 else 2
-        limit = share * eps(a) * np.sqrt(max(a.shape)) * max(expected[0], 0)
+        # In float64 NumPy's own errors come to it: clusters have some 3 sqrt(n) epsilons.
+        roundings = (1 if a.dtype == np.float32 else 5) * np.sqrt(max(a.shape))
+        limit = roundings * eps(a) * max(expected[0], 0)
         assert abs(values - expected).max() <= limit
 
     check_each(check, [n])
@@ -184,8 +182,9 @@ def test_moore_penrose_conditions_hold_as_well_as_numpys(method):
         condition = kept[0] / kept[-1] if kept.size else 1.0
         theirs = moore_penrose(a, np.linalg.pinv(a, rtol))
         ours = moore_penrose(a, ug.linalg.pinv(a, rtol, method=method))
-        # Where NumPy's is the luckier, what the condition number explains.
-        floor = eps(a) * np.sqrt(max(a.shape)) * min(condition, 1 / eps(a))
+        # Where NumPy's is the luckier: the bound of a decomposition, and what the condition number
+        # makes of two roundings.
+        floor = bound(a) + 2 * eps(a) * np.sqrt(max(a.shape)) * condition
         for our, their in zip(ours, theirs, strict=True):
             assert our <= 2 * their + floor, (our, their, floor)
 
