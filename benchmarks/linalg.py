@@ -51,9 +51,8 @@ def cases() -> list[Case]:
             found.append(_case("svd", shape, dtype, _svd, full_rank))
             found.append(_case("svdvals", shape, dtype, _singular_values, full_rank))
         for n in STACKED:
-            shape = (STACK, n, n)
-            found.append(_case("stack_pinv", shape, dtype, _pinv, full_rank))
-            found.append(_case("stack_svd", shape, dtype, _svd, full_rank))
+            found.append(_case("stack_pinv", (STACK, n, n), dtype, _pinv, full_rank))
+            found.append(_case("stack_svd", (STACK, n, n), dtype, _svd, full_rank))
         for count in (1, 10):
             name, least_squares = f"lstsq{count}", partial(_least_squares, count)
             found.append(_case(name, (20000, 100), dtype, least_squares, full_rank))
@@ -112,7 +111,8 @@ def decaying(shape: tuple[int, ...], dtype: Any) -> Array:
     u = np.linalg.qr(rng.standard_normal((m, k)))[0]
     v = np.linalg.qr(rng.standard_normal((n, k)))[0]
     values = np.geomspace(1, DECAY_CUT[dtype] ** 2, k)
-    return ((u * values) @ v.T).astype(dtype)
+    product: Array = (u * values) @ v.T
+    return product.astype(dtype)
 
 
 # ---- operations ----

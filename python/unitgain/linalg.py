@@ -90,7 +90,8 @@ def _from_lower_triangle(a: NDArray[Any]) -> NDArray[Any]:
         index = tuple(int(i) for i in np.argwhere(~finite)[0])
         text = ", ".join(map(str, index))
         raise LinAlgError(f"a[{text}] is {a[index]}, but every entry must be finite")
-    return lower + np.swapaxes(np.tril(a, -1), -2, -1)
+    symmetric: NDArray[Any] = lower + np.swapaxes(np.tril(a, -1), -2, -1)
+    return symmetric
 
 
 def _symmetric_svd(a: NDArray[Any]) -> SVDResult:

@@ -1,22 +1,32 @@
 """Singular values of the battery's matrices, by mpmath.
 
-    python tests/reference/singular_values.py
+    cd tests && python -m reference.singular_values
 
-writes ``singular_values.npz`` beside this file: for each matrix of ``battery(SIZE)``, rounded to
-float32 and as it is, the values of the decomposition in 60 digits, rounded to float64.
+writes ``singular_values.npz`` beside this file: for each matrix of ``battery(SIZE)``, and some of
+``battery(LARGER_SIZE)``, rounded to float32 and as it is, the values of the decomposition in 60
+digits, rounded to float64.
 """
 
-import sys
 from pathlib import Path
 
 import mpmath
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
 from matrix_battery import battery
 
 FILE = Path(__file__).with_suffix(".npz")
 SIZE = 14
+LARGER_SIZE = 40
+LARGER = ("random", "tall", "condition 1e4", "two clusters", "cauchy", "sinc", "kahan", "half rank")
+
+
+def cases():
+    """Yield names and matrices, of either type."""
+    larger = battery(LARGER_SIZE)
+    chosen = [*battery(SIZE).items(), *((f"larger {name}", larger[name]) for name in LARGER)]
+    for name, a in chosen:
+        for dtype in (np.float32, np.float64):
+            yield f"{np.dtype(dtype).name} {name}", a.astype(dtype)
 
 
 def exact_values(a):
@@ -28,11 +38,7 @@ def exact_values(a):
 
 
 def main():
-    found = {}
-    for name, a in battery(SIZE).items():
-        for dtype in (np.float32, np.float64):
-            rounded = a.astype(dtype).astype(np.float64)
-            found[f"{np.dtype(dtype).name} {name}"] = exact_values(rounded)
+    found = {name: exact_values(a.astype(np.float64)) for name, a in cases()}
     np.savez_compressed(FILE, **found)
 
 
