@@ -18,6 +18,11 @@ namespace {
 
 constexpr double epsilon = std::numeric_limits<double>::epsilon();
 
+// Beside entries near 1, what is below this counts as zero, for the squares of two such numbers,
+// and their quotients' squares, are within double's range. A tolerance is never less than a part of
+// it.
+constexpr double least_entry = 0x1p-250, least_tolerance = 0x1p-260;
+
 // Parts of up to this many rows are solved by one member of the team each.
 constexpr Index most_single = 64;
 
@@ -117,7 +122,7 @@ class Join {
       if (joint.z > 0) rotate(svd_.right, middle, null, z[middle] / joint.z, -z[null] / joint.z);
     }
     // An element below this counts as zero, and two values that are no farther apart as equal.
-    const double tolerance = 2 * epsilon * largest;
+    const double tolerance = std::max(0.5 * epsilon * largest, least_tolerance);
     if (std::abs(joint.z) <= tolerance) joint.z = std::copysign(tolerance, joint.z);
     deflate(tolerance, joint);
   }
@@ -436,11 +441,35 @@ bool solve(const runtime::Team& team, const BidiagonalSvd& svd) {
       std::fill_n(vectors.data + mine.begin * vectors.row_stride, mine.size() * vectors.row_stride,
                   0.0);
     }
-    team.barrier();
   }
+  double largest = 0;
+  for (Index k = 0; k < svd.n; ++k) {
+    largest = std::max(largest, std::abs(svd.diagonal[k]));
+    if (k + 1 < svd.n) largest = std::max(largest, std::abs(svd.superdiagonal[k]));
+  }
+  if (!std::isfinite(largest)) return false;
+  const int exponent = largest > 0 ? std::ilogb(largest) : 0;
+  team.barrier();
+  if (team.rank() == 0) {
+    const auto scale = [exponent](double x) {
+      const double scaled = std::ldexp(x, -exponent);
+      return std::abs(scaled) < least_entry ? 0 : scaled;
+    };
+    std::transform(svd.diagonal, svd.diagonal + svd.n, svd.diagonal, scale);
+    std::transform(svd.superdiagonal, svd.superdiagonal + svd.n - 1, svd.superdiagonal, scale);
+  }
+  team.barrier();
   Solver(team, svd).run();
   bool finite = true;
   for (Index k = 0; k < svd.n; ++k) finite = finite && std::isfinite(svd.values[k]);
+  team.barrier();
+  if (team.rank() == 0) {
+    for (Index k = 0; k < svd.n; ++k) {
+      double& value = svd.values[k];
+      value = value < least_entry ? 0 : std::ldexp(value, exponent);
+    }
+  }
+  team.barrier();
   return finite;
 }
 

@@ -45,8 +45,8 @@ struct BidiagonalSvd {
 
 BidiagonalSvd carve_bidiagonal_svd(Carver& carver, Index n, bool vectors, int threads);
 
-// Entries are to be scaled so that squares neither overflow nor are lost to underflow. False if no
-// answer was found. Ends with a barrier.
+// Scales the matrix, in place. False if no answer was found, of which no finite matrix is known.
+// Ends with a barrier.
 bool solve(const runtime::Team& team, const BidiagonalSvd& svd);
 
 }  // namespace unitgain::linalg

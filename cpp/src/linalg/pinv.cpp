@@ -267,7 +267,7 @@ class Stack {
   template <class T>
   void try_svd() {
     attempt<T>(
-        {10 * n() * n() + 0.25 * m() * n() * n(), 8 * cols_},
+        {10 * n() * n() + 0.25 * m() * n() * n(), cols_},
         [&](Carver& carver, int threads) {
           return carve_svd<T, S>(carver, rows_, cols_, in_place_, threads);
         },

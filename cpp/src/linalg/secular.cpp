@@ -17,7 +17,7 @@ struct Value {
 
   double sum() const { return 1 + below + above; }
   // Whether what the sum is off from zero could be its rounding.
-  bool is_zero() const { return std::abs(sum()) <= 8 * epsilon * (1 - below + above); }
+  bool is_zero() const { return std::abs(sum()) <= epsilon * (1 - below + above); }
 };
 
 // A root between two poles, or above the last, and the interval that is known to hold it, as shifts

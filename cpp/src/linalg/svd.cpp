@@ -20,6 +20,10 @@ namespace {
 // Below, one-sided Jacobi is done sooner.
 constexpr Index least_dense_cols = 24;
 
+// Below, double costs float matrices little, and float's roundings would be as large as what
+// sqrt(cols) of them are allowed to be.
+constexpr Index least_float_cols = 48;
+
 // What one-sided Jacobi needs beside the decomposition: the left vectors at their full length, and,
 // to complete the right vectors of null singular values, a QR decomposition of the others.
 template <class T>
@@ -98,11 +102,11 @@ void set_identity(MatrixView<T> a) {
   }
 }
 
-template <class T>
-void store_values(const runtime::Team& team, const T* values, Index n, int exponent, T* out) {
+template <class W, class T>
+void store_values(const runtime::Team& team, const W* values, Index n, int exponent, T* out) {
   if (team.rank() != 0) return;
-  const PowerOfTwo<T> unscale(-exponent);
-  for (Index k = 0; k < n; ++k) out[k] = unscale(values[k]);
+  const PowerOfTwo<W> unscale(-exponent);
+  for (Index k = 0; k < n; ++k) out[k] = static_cast<T>(unscale(values[k]));
 }
 
 // A problem as that of a tall matrix: left and right have its singular vectors as rows.
@@ -136,45 +140,61 @@ void solve_by_jacobi(const runtime::Team& team, const TallProblem<T>& problem,
   store_right(team, workspace, problem.right);
 }
 
-template <class T>
+// The dense method in the arithmetic of W.
+template <class W>
 struct DenseWorkspace {
-  DenseSvd<T> svd;
-  Columns<T> left, right;  // vectors whose rows in the result are not contiguous
+  DenseSvd<W> svd;
+  Columns<W> left, right;  // vectors that cannot be made in the result itself
 };
 
-template <class T>
-DenseWorkspace<T> carve_dense(Carver& carver, const TallProblem<T>& problem, int threads) {
+template <class W, class T>
+DenseWorkspace<W> carve_dense(Carver& carver, const TallProblem<T>& problem, int threads) {
   const Index rows = problem.a.rows, cols = problem.a.cols;
-  DenseWorkspace<T> workspace{
-      carve_dense_svd<T>(carver, rows, cols, problem.left.rows, threads), {}, {}};
-  const auto carve_turned = [&](MatrixView<T> out) {
-    return out.rows == 0 || out.col_stride == 1 ? Columns<T>{}
-                                                : carver.take_columns<T>(out.cols, out.rows);
+  DenseWorkspace<W> workspace{
+      carve_dense_svd<W>(carver, rows, cols, problem.left.rows, threads), {}, {}};
+  const auto carve_own = [&](MatrixView<T> out) {
+    const bool in_place = std::is_same_v<W, T> && out.col_stride == 1;
+    return out.rows == 0 || in_place ? Columns<W>{} : carver.take_columns<W>(out.cols, out.rows);
   };
-  workspace.left = carve_turned(problem.left);
-  workspace.right = carve_turned(problem.right);
+  workspace.left = carve_own(problem.left);
+  workspace.right = carve_own(problem.right);
   return workspace;
 }
 
 // False, with nothing of use written, if the singular values were not found.
-template <class T>
+template <class W, class T>
 bool solve_dense(const runtime::Team& team, const TallProblem<T>& problem,
-                 const DenseWorkspace<T>& workspace) {
-  const DenseSvd<T>& svd = workspace.svd;
+                 const DenseWorkspace<W>& workspace) {
+  const DenseSvd<W>& svd = workspace.svd;
   if (!decompose(team, problem.a, svd)) return false;
   store_values(team, svd.values, problem.a.cols, *svd.exponent, problem.values);
   if (problem.left.data == nullptr) return true;
-  const auto store = [&](auto vectors, Columns<T> turned, MatrixView<T> out) {
-    if (turned.data == nullptr) {
-      vectors(team, svd, out);
-      return;
+  const auto store = [&](auto vectors, Columns<W> own, MatrixView<T> out) {
+    if constexpr (std::is_same_v<W, T>) {
+      if (own.data == nullptr) {
+        vectors(team, svd, out);
+        return;
+      }
     }
-    vectors(team, svd, MatrixView<T>{turned.data, out.rows, out.cols, turned.stride, 1});
-    store_columns(turned, nullptr, PowerOfTwo<T>(0), team.share(out.rows), out);
+    vectors(team, svd, MatrixView<W>{own.data, out.rows, out.cols, own.stride, 1});
+    store_columns(own, nullptr, PowerOfTwo<W>(0), team.share(out.rows), out);
   };
-  store(left_vectors<T>, workspace.left, problem.left);
-  store(right_vectors<T>, workspace.right, problem.right);
+  store(left_vectors<W>, workspace.left, problem.left);
+  store(right_vectors<W>, workspace.right, problem.right);
   return true;
+}
+
+template <class W, class T>
+void attempt_dense(Waiting& waiting, std::span<const SvdProblem<T>> problems) {
+  const TallProblem<T> shape(problems.front());
+  const auto m = static_cast<double>(shape.a.rows), n = static_cast<double>(shape.a.cols);
+  const auto left = static_cast<double>(shape.left.rows);
+  waiting.attempt(
+      {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * (n + left), shape.a.cols},
+      [&](Carver& carver, int threads) { return carve_dense<W>(carver, shape, threads); },
+      [&](const runtime::Team& team, std::size_t i, const DenseWorkspace<W>& workspace) {
+        return solve_dense(team, TallProblem<T>(problems[i]), workspace);
+      });
 }
 
 template <class T>
@@ -227,13 +247,10 @@ void svd(std::span<const SvdProblem<T>> problems) {
   const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
   const auto left = static_cast<double>(vectors);
   Waiting waiting(problems.size());
-  if (cols >= least_dense_cols) {
-    waiting.attempt(
-        {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * (n + left), 8 * cols},
-        [&](Carver& carver, int threads) { return carve_dense(carver, shape, threads); },
-        [&](const runtime::Team& team, std::size_t i, const DenseWorkspace<T>& workspace) {
-          return solve_dense(team, TallProblem<T>(problems[i]), workspace);
-        });
+  if (cols >= least_float_cols) {
+    attempt_dense<T>(waiting, problems);
+  } else if (cols >= least_dense_cols) {
+    attempt_dense<double>(waiting, problems);
   }
   waiting.attempt(
       {50 * n * n + 2 * n * n * n + 0.2 * m * n * (n + left), 3 * cols},
