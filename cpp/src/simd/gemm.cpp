@@ -105,9 +105,42 @@ void pack_b(const T* b, Index row_stride, Index col_stride, Index k, Index n, T*
 
 // ---- the micro-kernel ----
 
-// How A's tile lies in memory. Packed, its values are at constant offsets, which the broadcasts
-// take as operands; B's rows are whole vectors either way, so its stride need not be known.
-enum class Layout { packed, in_place };
+// How A's tile lies in memory. Packed or in column order, its values are at constant offsets, which
+// the broadcasts take as operands; B's rows are whole vectors either way, so its stride need not be
+// known.
+enum class Layout { columns, rows };
+
+// The rows of a tile of A in place, `count` of them a stride apart: from one address in five, by
+// the stride and by three of it, the others are an operand's scaled sum away. Left to itself, GCC
+// 12 keeps an address for each row, for which there are too few registers.
+template <class T, int count>
+class StridedRows {
+ public:
+  UNITGAIN_INLINE StridedRows(const T* first, Index stride)
+      : stride_(stride * static_cast<Index>(sizeof(T))), three_(3 * stride_) {
+#pragma GCC unroll 3
+    for (int i = 0; i < bases; ++i) base_[i] = first + 5 * i * stride;
+  }
+
+  // So that no multiple of the stride is computed in advance: call it in the loop.
+  UNITGAIN_INLINE void hold_strides() { __asm__("" : "+r"(stride_), "+r"(three_)); }
+
+  template <int i>
+  UNITGAIN_INLINE T value() const {
+    constexpr int past = i % 5;
+    const Index offset = past == 3 ? three_ : past * stride_;
+    return *reinterpret_cast<const T*>(reinterpret_cast<const char*>(base_[i / 5]) + offset);
+  }
+  UNITGAIN_INLINE void advance(Index values) {
+#pragma GCC unroll 3
+    for (int i = 0; i < bases; ++i) base_[i] += values;
+  }
+
+ private:
+  static constexpr int bases = (count + 4) / 5;
+  const T* base_[bases];
+  Index stride_, three_;
+};
 
 // How many rows ahead B in place is fetched: its rows are often a page apart, which no hardware
 // prefetcher follows.
@@ -122,6 +155,11 @@ constexpr Index longest_chain = 128;
 // From here on the sums take long enough for C's lines to come from afar meanwhile.
 constexpr Index least_depth_to_fetch = 48;
 
+template <class Body, int... i>
+UNITGAIN_INLINE void for_each_index(const Body& body, std::integer_sequence<int, i...>) {
+  (body(std::integral_constant<int, i>()), ...);
+}
+
 // `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside
 // C (lanes: all of them), and `partial` whether B too ends there.
 template <class T, int rows, int vectors, Layout a_layout>
@@ -133,10 +171,7 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
   const Index b_depth_stride = b_in_place ? panel.depth_stride : tile_cols<T>;
   const T *b = panel.data, *fetch = panel.fetch;
   T* packed_b = panel.packed;
-  if constexpr (a_layout == Layout::packed) {
-    a_row_stride = 1;
-    a_depth_stride = tile_rows;
-  }
+  StridedRows<T, a_layout == Layout::rows ? rows : 1> strided(a, a_row_stride);
 
   if (k >= least_depth_to_fetch) {
     // Not unrolled: the rows' addresses would be kept in registers, for the stores at the end.
@@ -153,7 +188,7 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) sum[i][v] = T{0};
     }
-    for (Index p = 0; p < depth; ++p, a += a_depth_stride, b += b_depth_stride) {
+    for (Index p = 0; p < depth; ++p, b += b_depth_stride) {
       Vec<T> row[vectors];
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) {
@@ -174,11 +209,23 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
         if constexpr (vectors == 2) __builtin_prefetch(fetch + lanes<T>, 0, 2);
         fetch += panel.fetch_stride;
       }
-#pragma GCC unroll 14
-      for (int i = 0; i < rows; ++i) {
-        const Vec<T> value = a[i * a_row_stride];
+      const auto add_row = [&](auto i) __attribute__((always_inline)) {
+        Vec<T> value;
+        if constexpr (a_layout == Layout::rows) {
+          value = strided.template value<i>();
+        } else {
+          value = a[i];
+        }
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) sum[i][v] = multiply_add<T>(value, row[v], sum[i][v]);
+      };
+      if constexpr (a_layout == Layout::rows) {
+        strided.hold_strides();
+        for_each_index(add_row, std::make_integer_sequence<int, rows>());
+        strided.advance(a_depth_stride);
+      } else {
+        for_each_index(add_row, std::make_integer_sequence<int, rows>());
+        a += a_depth_stride;
       }
     }
   };
@@ -240,13 +287,16 @@ constexpr KernelsByRows<T> kernels_by_rows =
 template <class T>
 void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const RightPanel<T>& b,
           T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
-  const bool a_packed = a_depth_stride == packed_panel;
+  if (a_depth_stride == packed_panel) {
+    a_row_stride = 1;
+    a_depth_stride = tile_rows;
+  }
   const bool narrow = n <= lanes<T>;
   const KernelsByRows<T>& kernels =
-      a_packed
-          ? (narrow ? kernels_by_rows<T, 1, Layout::packed> : kernels_by_rows<T, 2, Layout::packed>)
-          : (narrow ? kernels_by_rows<T, 1, Layout::in_place>
-                    : kernels_by_rows<T, 2, Layout::in_place>);
+      a_row_stride == 1
+          ? (narrow ? kernels_by_rows<T, 1, Layout::columns>
+                    : kernels_by_rows<T, 2, Layout::columns>)
+          : (narrow ? kernels_by_rows<T, 1, Layout::rows> : kernels_by_rows<T, 2, Layout::rows>);
   const Index rest = (n - 1) % lanes<T> + 1;
   kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, alpha, beta, c, c_row_stride, rest);
 }
