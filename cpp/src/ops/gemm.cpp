@@ -8,6 +8,7 @@
 
 #include "ops/column_sums.hpp"
 #include "ops/gemm_epilogue.hpp"
+#include "ops/gemm_shallow.hpp"
 #include "ops/gemm_split.hpp"
 #include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
@@ -198,6 +199,7 @@ constexpr Index most_small_work = 56 * 56 * 56, most_small_side = 512;
 
 template <class T>
 void multiply_small(const Gemm<T>& problem) {
+  if (is_shallow<T>(problem.a.cols)) return multiply_shallow(runtime::Team(), problem, nullptr);
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index m = problem.c.rows, n = problem.c.cols;
   const LeftPanels<T> a = in_place(problem.a);
@@ -213,10 +215,13 @@ void multiply_small(const Gemm<T>& problem) {
 
 template <class T>
 bool is_small(const Gemm<T>& problem) {
-  return problem.packed == nullptr && problem.b.col_stride == 1 &&
-         problem.c.rows * problem.c.cols * problem.a.cols <= most_small_work &&
-         problem.c.rows <= most_small_side && problem.c.cols <= most_small_side &&
-         problem.a.cols <= most_small_side;
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (problem.packed != nullptr || problem.b.col_stride != 1 || m * n * k > most_small_work) {
+    return false;
+  }
+  if (is_shallow<T>(k)) return true;
+  return m <= most_small_side && n <= most_small_side && k <= most_small_side &&
+         !is_dotted(problem);
 }
 
 template <class T>
@@ -239,6 +244,7 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
       m <= most_rows_at_once
           ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
+  if (!packed && is_shallow<T>(k)) return shallow_workspace<T>(n, k);
   if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
 }
@@ -257,6 +263,8 @@ void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspac
     group = runtime::kernels<T>().gemm->mr;
     if (small) {
       if (team.rank() == 0) multiply_small(problem);
+    } else if (problem.packed == nullptr && is_shallow<T>(k)) {
+      multiply_shallow(team, problem, workspace);
     } else if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
       const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
       if (m <= most_rows_at_once) {

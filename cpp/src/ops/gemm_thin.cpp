@@ -1,5 +1,7 @@
 #include "ops/gemm_thin.hpp"
 
+#include <cmath>
+
 #include "ops/gemm_epilogue.hpp"
 #include "ops/grain.hpp"
 #include "runtime/cache_sizes.hpp"
@@ -21,15 +23,15 @@ struct Product {
 // ---- rows by rows: operands that both have their depth along memory ----
 
 // Below, adding up the lanes of each sum costs more than packing.
-constexpr Index least_dot_depth = 64;
+constexpr Index least_dot_depth = 17;
 // From here on packing pays.
-constexpr Index most_dot_rows = 32, most_turned_dot_rows = 8;
+constexpr Index most_dot_rows = 32;
 constexpr Index dot_depth = 1024;  // of a block: the rows of A stay in the second-level cache
 constexpr Index dot_grain = 16;
 
 template <class T>
 runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Index grain) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const simd::ThinGemmKernels<T>& kernels = *runtime::kernels<T>().thin_gemm;
   const Index k = p.a.cols;
   const runtime::Range cols = team.share(p.c.cols, grain);
   if (cols.size() == 0) return cols;
@@ -84,6 +86,33 @@ runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, I
   return cols;
 }
 
+// ---- few columns, of a left operand in row order ----
+
+constexpr Index most_dot_cols = 8;
+
+Index dotted_stride(Index k) {
+  return round_up(k, 16);
+}
+
+template <class T>
+void multiply_dotted(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index n = problem.c.cols, k = problem.a.cols;
+  Product<T> over =
+      Product<T>{problem.a, problem.b, problem.c, problem.alpha, problem.beta}.turned_over();
+  if (problem.b.row_stride != 1) {
+    T* columns = reinterpret_cast<T*>(workspace);
+    const Index stride = dotted_stride(k);
+    const runtime::Range part = team.share(k, 16);
+    runtime::kernels<T>().thin_gemm->pack_columns(
+        problem.b.data + part.begin * problem.b.row_stride, problem.b.row_stride,
+        problem.b.col_stride, part.size(), n, columns + part.begin, stride);
+    team.barrier();
+    over.a = {columns, n, k, stride, 1};
+  }
+  const Index group = runtime::kernels<T>().gemm->mr;
+  finish(problem, multiply_dots(team, over, group), {0, n}, group);
+}
+
 bool is_large(Index values, std::size_t size) {
   return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
 }
@@ -118,42 +147,6 @@ void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byt
     }
   }
   finish(problem, rows, {0, n}, group);
-}
-
-// ---- a large result of little depth ----
-
-// Its speed is that of writing C: along memory, some rows at a time.
-constexpr Index most_flat_depth = 8, flat_rows = 4;
-
-template <class T>
-bool is_flat(Index m, Index n, Index k) {
-  return k <= most_flat_depth && n >= 8 * runtime::kernels<T>().gemm->nr &&
-         is_large(m * n, sizeof(T));
-}
-
-template <class T>
-void multiply_flat(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  const Index n = problem.c.cols, k = problem.a.cols;
-  T* packed = reinterpret_cast<T*>(workspace);
-  if (team.rank() == 0) {
-    kernels.pack_b(problem.b.data, problem.b.row_stride, problem.b.col_stride, k, n, packed);
-  }
-  team.barrier();
-  const runtime::Range rows = team.share(problem.c.rows, kernels.mr);
-  for (Index first = rows.begin; first < rows.end; first += kernels.mr) {
-    const Index last = std::min(first + kernels.mr, rows.end);
-    for (Index i = first; i < last; i += flat_rows) {
-      for (Index j = 0; j < n; j += kernels.nr) {
-        kernels.tile(
-            k, problem.a.data + i * problem.a.row_stride, problem.a.row_stride,
-            problem.a.col_stride, {packed + j * k, simd::packed_panel, nullptr, nullptr, 0},
-            problem.alpha, problem.beta, problem.c.data + i * problem.c.row_stride + j,
-            problem.c.row_stride, std::min(flat_rows, last - i), std::min(kernels.nr, n - j));
-      }
-    }
-    finish(problem, {first, last}, {0, n}, kernels.mr);
-  }
 }
 
 // ---- a small result of great depth ----
@@ -202,12 +195,33 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
 
 // ---- the choice ----
 
+// Two operands that both have their depth along memory.
 template <class T>
 bool is_dots(const Product<T>& p, Index most_rows) {
   return p.c.rows <= most_rows && p.c.cols > p.c.rows && p.a.cols >= least_dot_depth;
 }
 
 }  // namespace
+
+// Whether dots, for which B's columns are copied, take less time than tiles, whose vectors are
+// mostly empty: by the multiply-adds of vectors, two at a time, and what goes with them on Zen 5.
+template <class T>
+bool is_dotted(const Gemm<T>& problem) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (n > most_dot_cols || k < least_dot_depth || problem.a.col_stride != 1) return false;
+  const auto lanes = static_cast<double>(runtime::kernels<T>().gemm->nr / 2);
+  const auto rows = static_cast<double>(m), cols = static_cast<double>(n),
+             depth = static_cast<double>(k);
+  constexpr double latency = 4.0, fold = 1.5, store = 2.0;
+  const double vectors = (depth + lanes - 1.0) / lanes;
+  const double copies = problem.b.row_stride == 1   ? 0.0
+                        : problem.b.row_stride == n ? cols * (cols + 1.0) / 2.0 * vectors
+                                                    : cols * depth;
+  const double dots = copies + rows * cols * (vectors / 2.0 + fold);
+  const double tiles =
+      depth * std::max(latency, rows * std::ceil(cols / lanes) / 2.0) + store * rows;
+  return dots < tiles;
+}
 
 template <class T>
 Index thin_workspace(Index m, Index n, Index k, int threads) {
@@ -216,9 +230,7 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
            threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
   }
-  if (is_flat<T>(m, n, k))
-    return line_bytes(round_up(n, runtime::kernels<T>().gemm->nr) * k * size);
-  const Index rows = n <= most_turned_dot_rows ? line_bytes(n * k * size) : 0;
+  const Index rows = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
   if (!is_turned<T>(m, n, k)) return rows;
   return std::max(rows, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
 }
@@ -231,10 +243,6 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     multiply_deep(team, problem, workspace);
     return true;
   }
-  if (is_flat<T>(m, n, k)) {
-    multiply_flat(team, problem, workspace);
-    return true;
-  }
   const Product<T> plain{problem.a, problem.b, problem.c, problem.alpha, problem.beta};
   if (is_dots(plain, most_dot_rows) && problem.a.col_stride == 1 && problem.b.row_stride == 1 &&
       problem.b.col_stride != 1) {
@@ -245,32 +253,21 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>), group);
     return true;
   }
-  Product<T> over = plain.turned_over();
   if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
     if (n == 1 && problem.c.row_stride == 1) {
-      finish(problem, multiply_summed(team, over, group), {0, 1}, group);
+      finish(problem, multiply_summed(team, plain.turned_over(), group), {0, 1}, group);
     } else {
       multiply_turned(team, problem, workspace);
     }
     return true;
   }
-  if (!is_dots(over, most_turned_dot_rows)) return false;
-  if (over.b.row_stride != 1) return false;
-  if (over.a.col_stride != 1) {
-    T* rows = reinterpret_cast<T*>(workspace);
-    const runtime::Range part = team.share(k, 16);
-    for (Index j = 0; j < n; ++j) {
-      for (Index p = part.begin; p < part.end; ++p) {
-        rows[j * k + p] = over.a.data[j * over.a.row_stride + p * over.a.col_stride];
-      }
-    }
-    team.barrier();
-    over.a = {rows, n, k, k, 1};
-  }
-  finish(problem, multiply_dots(team, over, group), {0, n}, group);
+  if (!is_dotted(problem)) return false;
+  multiply_dotted(team, problem, workspace);
   return true;
 }
 
+template bool is_dotted(const Gemm<float>&);
+template bool is_dotted(const Gemm<double>&);
 template Index thin_workspace<float>(Index, Index, Index, int);
 template Index thin_workspace<double>(Index, Index, Index, int);
 template bool multiply_thin(const runtime::Team&, const Gemm<float>&, std::byte*);

@@ -5,6 +5,11 @@
 
 namespace unitgain::ops {
 
+// Whether the product has so few columns that multiply_thin() does it by dots of rows of A, in row
+// order, with columns of B.
+template <class T>
+bool is_dotted(const Gemm<T>& problem);
+
 // Does the product and returns true if it is thin, with an operand order that one of the ways below
 // reads well; otherwise returns false at once. Neither answer nor bits depend on the team.
 template <class T>

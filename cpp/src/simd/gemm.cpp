@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "simd/math.hpp"
+#include "simd/strided_rows.hpp"
 #include "simd/transpose.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -110,38 +111,6 @@ void pack_b(const T* b, Index row_stride, Index col_stride, Index k, Index n, T*
 // known.
 enum class Layout { columns, rows };
 
-// The rows of a tile of A in place, `count` of them a stride apart: from one address in five, by
-// the stride and by three of it, the others are an operand's scaled sum away. Left to itself, GCC
-// 12 keeps an address for each row, for which there are too few registers.
-template <class T, int count>
-class StridedRows {
- public:
-  UNITGAIN_INLINE StridedRows(const T* first, Index stride)
-      : stride_(stride * static_cast<Index>(sizeof(T))), three_(3 * stride_) {
-#pragma GCC unroll 3
-    for (int i = 0; i < bases; ++i) base_[i] = first + 5 * i * stride;
-  }
-
-  // So that no multiple of the stride is computed in advance: call it in the loop.
-  UNITGAIN_INLINE void hold_strides() { __asm__("" : "+r"(stride_), "+r"(three_)); }
-
-  template <int i>
-  UNITGAIN_INLINE T value() const {
-    constexpr int past = i % 5;
-    const Index offset = past == 3 ? three_ : past * stride_;
-    return *reinterpret_cast<const T*>(reinterpret_cast<const char*>(base_[i / 5]) + offset);
-  }
-  UNITGAIN_INLINE void advance(Index values) {
-#pragma GCC unroll 3
-    for (int i = 0; i < bases; ++i) base_[i] += values;
-  }
-
- private:
-  static constexpr int bases = (count + 4) / 5;
-  const T* base_[bases];
-  Index stride_, three_;
-};
-
 // How many rows ahead B in place is fetched: its rows are often a page apart, which no hardware
 // prefetcher follows.
 constexpr Index rows_ahead = 8;
@@ -154,11 +123,6 @@ constexpr Index longest_chain = 128;
 
 // From here on the sums take long enough for C's lines to come from afar meanwhile.
 constexpr Index least_depth_to_fetch = 48;
-
-template <class Body, int... i>
-UNITGAIN_INLINE void for_each_index(const Body& body, std::integer_sequence<int, i...>) {
-  (body(std::integral_constant<int, i>()), ...);
-}
 
 // `rows` x `vectors` accumulators; `rest` is the number of lanes of the last vector that are inside
 // C (lanes: all of them), and `partial` whether B too ends there.
@@ -301,111 +265,6 @@ void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const R
   kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, alpha, beta, c, c_row_stride, rest);
 }
 
-// ---- products of rows with rows ----
-
-// The sums of `count` vectors, one in each lane of the first: halves are added to halves, so that
-// each level costs one addition for two vectors.
-template <class T, int width, int... lane>
-UNITGAIN_INLINE NativeVector<T> fold(NativeVector<T> a, NativeVector<T> b,
-                                     std::integer_sequence<int, lane...>) {
-  constexpr int size = sizeof...(lane);
-  // Lanes of a block of 2 * width: those of a's two halves, then those of b's.
-  const NativeVector<T> low =
-      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane : size + lane - width)...);
-  const NativeVector<T> high =
-      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane + width : size + lane)...);
-  return low + high;
-}
-
-template <class T, int width>
-UNITGAIN_INLINE void fold_all(NativeVector<T>* vectors) {
-  if constexpr (width >= 1) {
-#pragma GCC unroll 8
-    for (int i = 0; i < width; ++i) {
-      vectors[i] = fold<T, width>(vectors[i], vectors[i + width],
-                                  std::make_integer_sequence<int, static_cast<int>(lanes<T>)>());
-    }
-    fold_all<T, width / 2>(vectors);
-  }
-}
-
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int dot_rows = 4, dot_cols = 6;
-#else
-constexpr int dot_rows = 2, dot_cols = 4;  // 16 registers
-#endif
-
-template <class T, int rows, int cols>
-void dot_tile(Index k, const T* a, Index a_stride, const T* b, Index b_stride, T alpha, T beta,
-              T* c, Index c_row_stride, Index c_col_stride) {
-  Vec<T> sum[rows * cols];
-#pragma GCC unroll 24
-  for (int i = 0; i < rows * cols; ++i) sum[i] = T{0};
-  for_each_vector<T>(k, [&](auto get, auto) __attribute__((always_inline)) {
-    Vec<T> right[cols];
-#pragma GCC unroll 6
-    for (int j = 0; j < cols; ++j) right[j] = get(b + j * b_stride);
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; ++i) {
-      const Vec<T> left = get(a + i * a_stride);
-#pragma GCC unroll 6
-      for (int j = 0; j < cols; ++j) {
-        sum[i * cols + j] = multiply_add<T>(left, right[j], sum[i * cols + j]);
-      }
-    }
-  });
-  constexpr int size = static_cast<int>(lanes<T>);
-  T dots[(rows * cols + size - 1) / size * size];
-  for (int first = 0; first < rows * cols; first += size) {
-    NativeVector<T> part[size] = {};
-    for (int i = 0; i < size && first + i < rows * cols; ++i) {
-      part[i] = std::bit_cast<NativeVector<T>>(sum[first + i]);
-    }
-    fold_all<T, size / 2>(part);
-    std::memcpy(dots + first, &part[0], sizeof part[0]);
-  }
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < cols; ++j) {
-      T* to = c + i * c_row_stride + j * c_col_stride;
-      *to = alpha * dots[i * cols + j] + (beta != T{0} ? beta * *to : T{0});
-    }
-  }
-}
-
-template <class T>
-using DotTile = void (*)(Index, const T*, Index, const T*, Index, T, T, T*, Index, Index);
-
-template <class T>
-struct DotTiles {
-  DotTile<T> kernel[dot_rows][dot_cols];
-};
-
-template <class T, int... i>
-constexpr DotTiles<T> make_dot_tiles(std::integer_sequence<int, i...>) {
-  DotTiles<T> tiles = {};
-  ((tiles.kernel[i / dot_cols][i % dot_cols] = dot_tile<T, i / dot_cols + 1, i % dot_cols + 1>),
-   ...);
-  return tiles;
-}
-
-template <class T>
-constexpr DotTiles<T> dot_tiles =
-    make_dot_tiles<T>(std::make_integer_sequence<int, dot_rows * dot_cols>());
-
-template <class T>
-void dots(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
-          T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride) {
-  for (Index j = 0; j < n; j += dot_cols) {
-    const Index cols = std::min<Index>(dot_cols, n - j);
-    for (Index i = 0; i < m; i += dot_rows) {
-      const Index rows = std::min<Index>(dot_rows, m - i);
-      dot_tiles<T>.kernel[rows - 1][cols - 1](
-          k, a + i * a_stride, a_stride, b + j * b_stride, b_stride, alpha, beta,
-          c + i * c_row_stride + j * c_col_stride, c_row_stride, c_col_stride);
-    }
-  }
-}
-
 // ---- the epilogue ----
 
 template <class T>
@@ -531,7 +390,6 @@ constexpr GemmKernels<T> kernels = {
     .pack_a = pack_a<T>,
     .pack_b = pack_b<T>,
     .tile = tile<T>,
-    .dots = dots<T>,
     .store = store_product<T>,
     .epilogue = epilogue<T>,
 };
