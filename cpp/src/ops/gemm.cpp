@@ -192,6 +192,21 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
   }
 }
 
+// By tiles, but for columns that these do not suit.
+template <class T>
+void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  Gemm<T> rest = problem;
+  rest.c.cols = rest.b.cols = n - multiply_edge(team, problem, workspace);
+  if (problem.packed == nullptr) workspace += edge_workspace<T>(m, n, k, team.size());
+  const Blocks blocks = choose_blocks(tile_shape<T>(), m, rest.c.cols, k);
+  if (m <= most_rows_at_once) {
+    multiply_at_once(team, rest, blocks, workspace);
+  } else {
+    multiply_blocks(team, rest, blocks, workspace);
+  }
+}
+
 // ---- small products ----
 
 // Up to that many multiplications, cutting into shares and packing cost more than the product.
@@ -245,6 +260,7 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
           ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
   if (!packed && is_shallow<T>(k)) return shallow_workspace<T>(n, k);
+  if (!packed) bytes += edge_workspace<T>(m, n, k, threads);
   if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
 }
@@ -266,12 +282,7 @@ void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspac
     } else if (problem.packed == nullptr && is_shallow<T>(k)) {
       multiply_shallow(team, problem, workspace);
     } else if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
-      const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
-      if (m <= most_rows_at_once) {
-        multiply_at_once(team, problem, blocks, workspace);
-      } else {
-        multiply_blocks(team, problem, blocks, workspace);
-      }
+      multiply_whole(team, problem, workspace);
     }
   }
   if (problem.column_sums != nullptr) {

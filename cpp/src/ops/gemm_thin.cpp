@@ -201,7 +201,67 @@ bool is_dots(const Product<T>& p, Index most_rows) {
   return p.c.rows <= most_rows && p.c.cols > p.c.rows && p.a.cols >= least_dot_depth;
 }
 
+// ---- the last columns, few for a vector ----
+
+// Above that many vectors, the one that is mostly empty counts for little.
+constexpr Index most_edged_vectors = 16;
+
+template <class T>
+bool is_edged(Index n) {
+  const Index lanes = runtime::kernels<T>().gemm->nr / 2, edge = n % lanes;
+  return n > lanes && edge != 0 && edge <= most_dot_cols && n <= most_edged_vectors * lanes;
+}
+
+// Whether few columns of a left operand in column order are better done as the product of the
+// transposes. Its tiles, of as many rows, take a step of depth in as many cycles or, for latency,
+// in four.
+template <class T>
+bool is_turned_edge(const Gemm<T>& problem) {
+  const Index m = problem.c.rows, n = problem.c.cols, nr = runtime::kernels<T>().gemm->nr;
+  constexpr Index latency = 4, copies = 2;
+  if (problem.a.row_stride != 1 || problem.a.col_stride == 1) return false;
+  const Index depth = problem.a.cols;
+  return ceil_div(m, nr) * depth * std::max(latency, n) + copies * m * n < m * depth / 2;
+}
+
+template <class T>
+Gemm<T> edge_of(const Gemm<T>& problem) {
+  const Index n = problem.c.cols, edge = n % (runtime::kernels<T>().gemm->nr / 2), first = n - edge;
+  Gemm<T> part = problem;
+  part.b = block(problem.b, 0, first, problem.b.rows, edge);
+  part.c = block(problem.c, 0, first, problem.c.rows, edge);
+  part.epilogue = shifted(problem.epilogue, 0, first);
+  return part;
+}
+
 }  // namespace
+
+template <class T>
+Index edge_workspace(Index m, Index n, Index k, int threads) {
+  if (!is_edged<T>(n)) return 0;
+  constexpr auto size = static_cast<Index>(sizeof(T));
+  const Index edge = n % (runtime::kernels<T>().gemm->nr / 2);
+  return std::max(line_bytes(edge * dotted_stride(k) * size),
+                  line_bytes(m * edge * size) + gemm_workspace<T>(edge, m, k, threads));
+}
+
+template <class T>
+Index multiply_edge(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index k = problem.a.cols;
+  if (problem.packed != nullptr || problem.column_sums != nullptr || !is_edged<T>(problem.c.cols) ||
+      k < least_dot_depth) {
+    return 0;
+  }
+  const Gemm<T> edge = edge_of(problem);
+  if (is_dotted(edge)) {
+    multiply_dotted(team, edge, workspace);
+  } else if (is_turned_edge(edge)) {
+    multiply_turned(team, edge, workspace);
+  } else {
+    return 0;
+  }
+  return edge.c.cols;
+}
 
 // Whether dots, for which B's columns are copied, take less time than tiles, whose vectors are
 // mostly empty: by the multiply-adds of vectors, two at a time, and what goes with them on Zen 5.
@@ -268,6 +328,10 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
 
 template bool is_dotted(const Gemm<float>&);
 template bool is_dotted(const Gemm<double>&);
+template Index edge_workspace<float>(Index, Index, Index, int);
+template Index edge_workspace<double>(Index, Index, Index, int);
+template Index multiply_edge(const runtime::Team&, const Gemm<float>&, std::byte*);
+template Index multiply_edge(const runtime::Team&, const Gemm<double>&, std::byte*);
 template Index thin_workspace<float>(Index, Index, Index, int);
 template Index thin_workspace<double>(Index, Index, Index, int);
 template bool multiply_thin(const runtime::Team&, const Gemm<float>&, std::byte*);

@@ -19,4 +19,13 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
 template <class T>
 Index thin_workspace(Index m, Index n, Index k, int threads);
 
+// Multiplies the last columns of C, where they would fill little of a vector and another way is
+// less work, and returns how many these are; of the rest it touches nothing.
+template <class T>
+Index multiply_edge(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
+
+// Bytes of workspace that multiply_edge() may need.
+template <class T>
+Index edge_workspace(Index m, Index n, Index k, int threads);
+
 }  // namespace unitgain::ops
