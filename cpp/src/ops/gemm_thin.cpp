@@ -65,24 +65,9 @@ runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, I
       kernels.scale(p.beta, c, cols.size());
     }
   }
-  for (Index first = 0; first < k; first += 4) {
-    const Index depth = std::min<Index>(4, k - first);
-    const T* b = p.b.data + first * p.b.row_stride + cols.begin;
-    const T* rows[4] = {b, b + p.b.row_stride, b + 2 * p.b.row_stride, b + 3 * p.b.row_stride};
-    for (Index i = 0; i < p.c.rows; ++i) {
-      T* c = p.c.data + i * p.c.row_stride + cols.begin;
-      const T* a = p.a.data + i * p.a.row_stride + first * p.a.col_stride;
-      if (depth == 4) {
-        const T factors[4] = {p.alpha * a[0], p.alpha * a[p.a.col_stride],
-                              p.alpha * a[2 * p.a.col_stride], p.alpha * a[3 * p.a.col_stride]};
-        kernels.axpy4(factors, rows, c, cols.size());
-      } else {
-        for (Index j = 0; j < depth; ++j) {
-          kernels.axpy(p.alpha * a[j * p.a.col_stride], b + j * p.b.row_stride, c, cols.size());
-        }
-      }
-    }
-  }
+  runtime::kernels<T>().thin_gemm->add_rows(
+      k, p.a.data, p.a.row_stride, p.a.col_stride, p.b.data + cols.begin, p.b.row_stride, p.alpha,
+      p.c.data + cols.begin, p.c.row_stride, p.c.rows, cols.size());
   return cols;
 }
 

@@ -1,4 +1,5 @@
 // Products that a tile does not suit: of little depth, and of rows with rows.
+#include <cstdint>
 #include <cstring>
 
 #include "simd/strided_rows.hpp"
@@ -227,6 +228,84 @@ void dots(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stri
   }
 }
 
+// ---- sums of a few large rows ----
+
+constexpr int summed_at_once = 4;
+constexpr Index bytes_ahead = 1024, short_row_bytes = 4096;
+
+// Adds `count` rows of B, times a value of A each, to each row of C. `head` columns come before B's
+// first whole cache line; `ahead` is how far on B is fetched, 0: not.
+template <class T, int rows, int count>
+void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b,
+                  Index b_row_stride, T alpha, T* c, Index c_row_stride, Index n, Index head,
+                  Index ahead) {
+  Vec<T> factor[rows][count];
+  for (int i = 0; i < rows; ++i) {
+    for (int p = 0; p < count; ++p) factor[i][p] = alpha * a[i * a_row_stride + p * a_col_stride];
+  }
+  const auto add = [&](auto get, auto put, const T* from, T* to) __attribute__((always_inline)) {
+    Vec<T> right[count];
+#pragma GCC unroll 4
+    for (int p = 0; p < count; ++p) {
+      right[p] = get(from + p * b_row_stride);
+      if (ahead != 0) __builtin_prefetch(from + p * b_row_stride + ahead);
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < rows; ++i) {
+      Vec<T> sum = get(to + i * c_row_stride);
+#pragma GCC unroll 4
+      for (int p = 0; p < count; ++p) sum = multiply_add<T>(factor[i][p], right[p], sum);
+      put(sum, to + i * c_row_stride);
+    }
+  };
+  if (head > 0) {
+    add([=](const T* p) __attribute__((always_inline)) { return load_partial(p, head); },
+        [=](Vec<T> v, T* p) __attribute__((always_inline)) { store_partial(v, p, head); }, b, c);
+  }
+  Index j = head;
+  for (; j + lanes<T> <= n; j += lanes<T>) {
+    add([](const T* p) __attribute__((always_inline)) { return load(p); },
+        [](Vec<T> v, T* p) __attribute__((always_inline)) { store(v, p); }, b + j, c + j);
+  }
+  if (const Index rest = n - j; rest > 0) {
+    add([=](const T* p) __attribute__((always_inline)) { return load_partial(p, rest); },
+        [=](Vec<T> v, T* p) __attribute__((always_inline)) { store_partial(v, p, rest); }, b + j,
+        c + j);
+  }
+}
+
+template <class T, int rows>
+void add_rows_to(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
+                 Index b_row_stride, T alpha, T* c, Index c_row_stride, Index n) {
+  constexpr auto size = static_cast<Index>(sizeof(T)), line = 64 / size;
+  // Vectors that cross cache lines keep the hardware's prefetchers from keeping up (a third of the
+  // speed from the third-level cache on Zen 5): so they start at whole lines where all rows can,
+  // and otherwise B is fetched: ahead in its rows or, of short ones, in the next.
+  const bool aligns = b_row_stride % line == 0;
+  const auto past = static_cast<Index>(reinterpret_cast<std::uintptr_t>(b) / size) % line;
+  const Index head = aligns ? std::min(n, (line - past) % line % lanes<T>) : 0;
+  const Index ahead = aligns                        ? 0
+                      : n * size <= short_row_bytes ? summed_at_once * b_row_stride
+                                                    : bytes_ahead / size;
+  Index p = 0;
+  for (; p + summed_at_once <= k; p += summed_at_once) {
+    add_products<T, rows, summed_at_once>(a + p * a_col_stride, a_row_stride, a_col_stride,
+                                          b + p * b_row_stride, b_row_stride, alpha, c,
+                                          c_row_stride, n, head, ahead);
+  }
+  for (; p < k; ++p) {
+    add_products<T, rows, 1>(a + p * a_col_stride, a_row_stride, a_col_stride, b + p * b_row_stride,
+                             b_row_stride, alpha, c, c_row_stride, n, head, 0);
+  }
+}
+
+template <class T>
+void add_rows(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
+              Index b_row_stride, T alpha, T* c, Index c_row_stride, Index m, Index n) {
+  (m == 1 ? add_rows_to<T, 1> : add_rows_to<T, 2>)(k, a, a_row_stride, a_col_stride, b,
+                                                   b_row_stride, alpha, c, c_row_stride, n);
+}
+
 // ---- columns one after another ----
 
 // Vector `which` of `count` whose elements in turn are those of `count` columns: the column's.
@@ -310,6 +389,7 @@ constexpr ThinGemmKernels<T> kernels = {
     .shallow = shallow<T>,
     .dots = dots<T>,
     .pack_columns = pack_columns<T>,
+    .add_rows = add_rows<T>,
 };
 
 constinit const ThinGemmKernels<float> thin_gemm_f32 = kernels<float>;
