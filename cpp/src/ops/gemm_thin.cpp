@@ -20,6 +20,10 @@ struct Product {
   Product turned_over() const { return {transposed(b), transposed(a), transposed(c), alpha, beta}; }
 };
 
+bool is_large(Index values, std::size_t size) {
+  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
+}
+
 // ---- rows by rows: operands that both have their depth along memory ----
 
 // Below, adding up the lanes of each sum costs more than packing.
@@ -45,29 +49,60 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
   return cols;
 }
 
-// ---- one or two rows against a large matrix in row order ----
+// ---- one or two rows against a matrix in row order ----
 
 // They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
 // loads and stores time that there is none of.
 constexpr Index most_summed_rows = 2;
 
+// The depth is cut into parts of at most so many rows, each a chain of sums: members take whole
+// parts, which they read from end to end. A multiple of four parts is even for most teams.
+constexpr Index most_part_rows = 128, even_parts = 4;
+
+Index summed_parts(Index k) {
+  const Index parts = ceil_div(k, most_part_rows);
+  return parts == 1 ? 1 : round_up(parts, even_parts);
+}
+
 template <class T>
-runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, Index grain) {
-  const simd::VectorKernels<T>& kernels = *runtime::kernels<T>().vector;
-  const Index k = p.a.cols;
-  const runtime::Range cols = team.share(p.c.cols, grain);
+bool is_summed(Index m, Index n) {
+  return m <= most_summed_rows && n >= runtime::kernels<T>().gemm->nr;
+}
+
+template <class T>
+Index summed_workspace(Index m, Index n, Index k) {
+  return line_bytes(summed_parts(k) * m * n * static_cast<Index>(sizeof(T)));
+}
+
+template <class T>
+runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, Index grain,
+                               std::byte* workspace) {
+  const Index m = p.c.rows, n = p.c.cols, k = p.a.cols, parts = summed_parts(k);
+  const runtime::Range cols = team.share(n, grain);
+  const bool whole = parts >= team.size();
+  const runtime::Range mine = whole ? team.share(parts) : runtime::Range{0, parts};
+  const runtime::Range width = whole ? runtime::Range{0, n} : cols;
+  T* sums = reinterpret_cast<T*>(workspace);
+  for (Index part = mine.begin; part < mine.end; ++part) {
+    const Index first = k * part / parts, depth = k * (part + 1) / parts - first;
+    T* to = sums + part * m * n + width.begin;
+    for (Index i = 0; i < m; ++i) std::fill(to + i * n, to + i * n + width.size(), T{0});
+    runtime::kernels<T>().thin_gemm->add_rows(depth, p.a.data + first * p.a.col_stride,
+                                              p.a.row_stride, p.a.col_stride,
+                                              p.b.data + first * p.b.row_stride + width.begin,
+                                              p.b.row_stride, T{1}, to, n, m, width.size());
+  }
+  if (whole) team.barrier();
   if (cols.size() == 0) return cols;
-  for (Index i = 0; i < p.c.rows; ++i) {
-    T* c = p.c.data + i * p.c.row_stride + cols.begin;
-    if (p.beta == T{0}) {
-      std::fill(c, c + cols.size(), T{0});
-    } else if (p.beta != T{1}) {
-      kernels.scale(p.beta, c, cols.size());
+  for (Index i = 0; i < m; ++i) {
+    T* total = sums + i * n + cols.begin;
+    for (Index part = 1; part < parts; ++part) {
+      runtime::kernels<T>().vector->add(total, total + part * m * n, total, cols.size());
     }
   }
-  runtime::kernels<T>().thin_gemm->add_rows(
-      k, p.a.data, p.a.row_stride, p.a.col_stride, p.b.data + cols.begin, p.b.row_stride, p.alpha,
-      p.c.data + cols.begin, p.c.row_stride, p.c.rows, cols.size());
+  runtime::kernels<T>().gemm->store(sums + cols.begin, n, p.alpha, p.beta,
+                                    p.c.data + cols.begin * p.c.col_stride, p.c.row_stride, m,
+                                    cols.size());
   return cols;
 }
 
@@ -96,10 +131,6 @@ void multiply_dotted(const runtime::Team& team, const Gemm<T>& problem, std::byt
   }
   const Index group = runtime::kernels<T>().gemm->mr;
   finish(problem, multiply_dots(team, over, group), {0, n}, group);
-}
-
-bool is_large(Index values, std::size_t size) {
-  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
 }
 
 // ---- few columns, of a left operand in column order ----
@@ -275,9 +306,11 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
            threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
   }
-  const Index rows = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
-  if (!is_turned<T>(m, n, k)) return rows;
-  return std::max(rows, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
+  Index bytes = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
+  if (is_summed<T>(m, n)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));
+  if (!is_turned<T>(m, n, k)) return bytes;
+  if (n == 1) bytes = std::max(bytes, summed_workspace<T>(n, m, k));
+  return std::max(bytes, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
 }
 
 template <class T>
@@ -294,13 +327,13 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     finish(problem, {0, m}, multiply_dots(team, plain, dot_grain), group);
     return true;
   }
-  if (m <= most_summed_rows && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
-    finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>), group);
+  if (is_summed<T>(m, n) && problem.b.col_stride == 1) {
+    finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>, workspace), group);
     return true;
   }
   if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
     if (n == 1 && problem.c.row_stride == 1) {
-      finish(problem, multiply_summed(team, plain.turned_over(), group), {0, 1}, group);
+      finish(problem, multiply_summed(team, plain.turned_over(), group, workspace), {0, 1}, group);
     } else {
       multiply_turned(team, problem, workspace);
     }

@@ -237,11 +237,10 @@ constexpr Index bytes_ahead = 1024, short_row_bytes = 4096;
 // first whole cache line; `ahead` is how far on B is fetched, 0: not.
 template <class T, int rows, int count>
 void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b,
-                  Index b_row_stride, T alpha, T* c, Index c_row_stride, Index n, Index head,
-                  Index ahead) {
+                  Index b_row_stride, T* c, Index c_row_stride, Index n, Index head, Index ahead) {
   Vec<T> factor[rows][count];
   for (int i = 0; i < rows; ++i) {
-    for (int p = 0; p < count; ++p) factor[i][p] = alpha * a[i * a_row_stride + p * a_col_stride];
+    for (int p = 0; p < count; ++p) factor[i][p] = a[i * a_row_stride + p * a_col_stride];
   }
   const auto add = [&](auto get, auto put, const T* from, T* to) __attribute__((always_inline)) {
     Vec<T> right[count];
@@ -276,7 +275,7 @@ void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b
 
 template <class T, int rows>
 void add_rows_to(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
-                 Index b_row_stride, T alpha, T* c, Index c_row_stride, Index n) {
+                 Index b_row_stride, bool far, T* c, Index c_row_stride, Index n) {
   constexpr auto size = static_cast<Index>(sizeof(T)), line = 64 / size;
   // Vectors that cross cache lines keep the hardware's prefetchers from keeping up (a third of the
   // speed from the third-level cache on Zen 5): so they start at whole lines where all rows can,
@@ -284,26 +283,26 @@ void add_rows_to(Index k, const T* a, Index a_row_stride, Index a_col_stride, co
   const bool aligns = b_row_stride % line == 0;
   const auto past = static_cast<Index>(reinterpret_cast<std::uintptr_t>(b) / size) % line;
   const Index head = aligns ? std::min(n, (line - past) % line % lanes<T>) : 0;
-  const Index ahead = aligns                        ? 0
+  const Index ahead = aligns || !far                ? 0
                       : n * size <= short_row_bytes ? summed_at_once * b_row_stride
                                                     : bytes_ahead / size;
   Index p = 0;
   for (; p + summed_at_once <= k; p += summed_at_once) {
     add_products<T, rows, summed_at_once>(a + p * a_col_stride, a_row_stride, a_col_stride,
-                                          b + p * b_row_stride, b_row_stride, alpha, c,
-                                          c_row_stride, n, head, ahead);
+                                          b + p * b_row_stride, b_row_stride, c, c_row_stride, n,
+                                          head, ahead);
   }
   for (; p < k; ++p) {
     add_products<T, rows, 1>(a + p * a_col_stride, a_row_stride, a_col_stride, b + p * b_row_stride,
-                             b_row_stride, alpha, c, c_row_stride, n, head, 0);
+                             b_row_stride, c, c_row_stride, n, head, 0);
   }
 }
 
 template <class T>
 void add_rows(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
-              Index b_row_stride, T alpha, T* c, Index c_row_stride, Index m, Index n) {
+              Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n) {
   (m == 1 ? add_rows_to<T, 1> : add_rows_to<T, 2>)(k, a, a_row_stride, a_col_stride, b,
-                                                   b_row_stride, alpha, c, c_row_stride, n);
+                                                   b_row_stride, far, c, c_row_stride, n);
 }
 
 // ---- columns one after another ----

@@ -102,10 +102,10 @@ struct ThinGemmKernels {
   // Copies the columns of the k x n matrix B, `stride` apart.
   void (*pack_columns)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* columns,
                        Index stride);
-  // C += alpha A B, m of 1 or 2: reads the rows of B along memory, each once. B and C have unit
-  // column stride.
+  // C += A B, m of 1 or 2: reads the rows of B along memory, each once. B and C have unit column
+  // stride. `far`: B is larger than the second-level cache holds.
   void (*add_rows)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
-                   Index b_row_stride, T alpha, T* c, Index c_row_stride, Index m, Index n);
+                   Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n);
 };
 
 // The exponents of a panel's values, as biased exponent fields of float (denormals: 0, infinity and
