@@ -306,6 +306,42 @@ UNITGAIN_TYPED_TEST(shallow_multiplies_and_adds) {
   }
 }
 
+UNITGAIN_TYPED_TEST(add_rows_adds_a_product_wherever_it_starts_in_a_cache_line) {
+  const simd::ThinGemmKernels<T>& thin = *runtime::kernels<T>().thin_gemm;
+  for (const Index m : {1, 2}) {
+    for (const Index k : {1, 3, 4, 9}) {
+      for (const Index n : {1, 5, 16, 31, 64, 70}) {
+        for (const Index gap : {Index{3}, 128 - n}) {
+          for (const Index skipped : {0, 1, 3}) {
+            const auto a = Matrix<T>::random(m, k, 1, 1);
+            const auto b = Matrix<T>::random(k, n + skipped, gap - skipped, 2);
+            const auto before = Matrix<T>::random(m, n, 2, 3);
+            for (const bool far : {false, true}) {
+              const Matrix<T> c = before;
+              thin.add_rows(k, a.data(), a.stride, 1, b.data() + skipped, b.stride, far, c.data(),
+                            c.stride, m, n);
+              for (Index i = 0; i < m; ++i) {
+                for (Index j = 0; j < n; ++j) {
+                  Reference<T> expected = before(i, j);
+                  Reference<T> magnitude = std::abs(expected);
+                  for (Index p = 0; p < k; ++p) {
+                    const Reference<T> term = Reference<T>(a(i, p)) * b(p, j + skipped);
+                    expected += term;
+                    magnitude += std::abs(term);
+                  }
+                  const auto bound = epsilon<T> * static_cast<Reference<T>>(k + 1) * magnitude;
+                  CHECK_NEAR(c(i, j), expected, bound, SHAPE << ", i = " << i << ", j = " << j);
+                }
+              }
+              CHECK(c.gaps_equal(before), SHAPE);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 UNITGAIN_TYPED_TEST(pack_columns_copies_columns) {
   const simd::ThinGemmKernels<T>& thin = *runtime::kernels<T>().thin_gemm;
   for (const Index n : {1, 2, 3, 4, 5, 6, 7, 8, 9}) {
