@@ -280,6 +280,12 @@ def test_thin_flat_and_deep_shapes_are_within_the_bound():
     rng = np.random.default_rng(10)
     shapes = [(1, 3000, 300), (2, 2000, 300), (3000, 1, 300), (2500, 5, 200), (900, 900, 3)]
     shapes += [(10, 12, 20000), (1, 1, 50000), (3, 3000, 200), (30, 2000, 100), (700, 800, 8)]
+    # Little depth, few columns against little or great depth, and last columns that fill little of
+    # a vector.
+    shapes += [(1900, 60, 5), (66, 2600, 2), (1, 1180, 4), (1300, 7, 15), (97, 300, 16)]
+    shapes += [(117, 3, 325), (5, 4, 1932), (40, 6, 47), (13, 8, 1242), (7, 2, 90), (200, 5, 21)]
+    shapes += [(300, 100, 128), (512, 100, 300), (400, 49, 200), (300, 36, 600), (290, 33, 70)]
+    shapes += [(1, 137, 351), (2, 550, 790), (2, 40, 1300)]
     for m, n, k in shapes:
         for dtype in DTYPES:
             left, right = random(rng, (m, k), dtype), random(rng, (k, n), dtype)

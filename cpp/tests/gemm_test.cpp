@@ -239,6 +239,7 @@ UNITGAIN_TYPED_TEST(tile_packs_b_on_the_way) {
 }
 
 UNITGAIN_TYPED_TEST(dots_multiplies_rows_with_rows) {
+  const auto thin = [] { return *runtime::kernels<T>().thin_gemm; };
   for (const Index m : {1, 2, 3, 4, 5, 9}) {
     for (const Index n : {1, 2, 3, 4, 6, 13}) {
       for (const Index k : {0, 1, 3, 8, 17, 64, 131}) {
@@ -247,8 +248,8 @@ UNITGAIN_TYPED_TEST(dots_multiplies_rows_with_rows) {
           for (const bool turned : {false, true}) {
             const auto before = Matrix<T>::random(turned ? n : m, turned ? m : n, 2, 3);
             const Matrix<T> c = before;
-            kernels<T>().dots(k, a.data(), a.stride, m, b.data(), b.stride, n, T(alpha), T(beta),
-                              c.data(), turned ? 1 : c.stride, turned ? c.stride : 1);
+            thin().dots(k, a.data(), a.stride, m, b.data(), b.stride, n, T(alpha), T(beta),
+                        c.data(), turned ? 1 : c.stride, turned ? c.stride : 1);
             for (Index i = 0; i < m; ++i) {
               for (Index j = 0; j < n; ++j) {
                 Reference<T> expected = 0, magnitude = 0;
@@ -268,6 +269,95 @@ UNITGAIN_TYPED_TEST(dots_multiplies_rows_with_rows) {
           }
         }
       }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(shallow_multiplies_and_adds) {
+  const simd::ThinGemmKernels<T>& thin = *runtime::kernels<T>().thin_gemm;
+  for (Index k = 1; k <= thin.most_depth; ++k) {
+    for (const Index n : {1, 3, 4, 8, 15, 16, 17, 33, 64, 65, 131}) {
+      for (const Index m : {1, 2, 7}) {
+        for_each_layout<T>(m, k, [&](const Strided<T>& a) {
+          const auto b = Matrix<T>::random(k, n, 1, 2), before = Matrix<T>::random(m, n, 2, 3);
+          for (const auto& [alpha, beta] : {std::pair{1.0, 0.0}, {-0.5, 2.5}, {1.0, 1.0}}) {
+            const Matrix<T> c = before;
+            thin.shallow(k, a.first, a.row_stride, a.col_stride, b.data(), b.stride, T(alpha),
+                         T(beta), c.data(), c.stride, m, n);
+            for (Index i = 0; i < m; ++i) {
+              for (Index j = 0; j < n; ++j) {
+                Reference<T> expected = 0, magnitude = 0;
+                for (Index p = 0; p < k; ++p) {
+                  expected += Reference<T>(a(i, p)) * b(p, j);
+                  magnitude += std::abs(Reference<T>(a(i, p)) * b(p, j));
+                }
+                expected = alpha * expected + beta * before(i, j);
+                magnitude = std::abs(alpha) * magnitude + std::abs(beta * before(i, j));
+                const auto bound = epsilon<T> * static_cast<Reference<T>>(k + 2) * magnitude;
+                CHECK_NEAR(c(i, j), expected, bound,
+                           SHAPE << ", alpha = " << alpha << ", i = " << i << ", j = " << j);
+              }
+            }
+            CHECK(c.gaps_equal(before), SHAPE);
+          }
+        });
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(add_rows_adds_a_product_wherever_it_starts_in_a_cache_line) {
+  const simd::ThinGemmKernels<T>& thin = *runtime::kernels<T>().thin_gemm;
+  for (const Index m : {1, 2}) {
+    for (const Index k : {1, 3, 4, 9}) {
+      for (const Index n : {1, 5, 16, 31, 64, 70}) {
+        for (const Index gap : {Index{3}, 128 - n}) {
+          for (const Index skipped : {0, 1, 3}) {
+            const auto a = Matrix<T>::random(m, k, 1, 1);
+            const auto b = Matrix<T>::random(k, n + skipped, gap - skipped, 2);
+            const auto before = Matrix<T>::random(m, n, 2, 3);
+            for (const bool far : {false, true}) {
+              const Matrix<T> c = before;
+              thin.add_rows(k, a.data(), a.stride, 1, b.data() + skipped, b.stride, far, c.data(),
+                            c.stride, m, n);
+              for (Index i = 0; i < m; ++i) {
+                for (Index j = 0; j < n; ++j) {
+                  Reference<T> expected = before(i, j);
+                  Reference<T> magnitude = std::abs(expected);
+                  for (Index p = 0; p < k; ++p) {
+                    const Reference<T> term = Reference<T>(a(i, p)) * b(p, j + skipped);
+                    expected += term;
+                    magnitude += std::abs(term);
+                  }
+                  const auto bound = epsilon<T> * static_cast<Reference<T>>(k + 1) * magnitude;
+                  CHECK_NEAR(c(i, j), expected, bound, SHAPE << ", i = " << i << ", j = " << j);
+                }
+              }
+              CHECK(c.gaps_equal(before), SHAPE);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(pack_columns_copies_columns) {
+  const simd::ThinGemmKernels<T>& thin = *runtime::kernels<T>().thin_gemm;
+  for (const Index n : {1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+    for (const Index k : {1, 3, 8, 16, 17, 35}) {
+      const auto check = [&](const Strided<T>& b) {
+        const Array<T> columns(n * (k + 1));
+        thin.pack_columns(b.first, b.row_stride, b.col_stride, k, n, columns.data(), k + 1);
+        for (Index j = 0; j < n; ++j) {
+          for (Index p = 0; p < k; ++p) {
+            CHECK(columns[j * (k + 1) + p] == b(p, j),
+                  "n = " << n << ", k = " << k << ", row stride " << b.row_stride << ", j = " << j);
+          }
+        }
+      };
+      for_each_layout<T>(k, n, check);
+      check(Strided<T>(k, n, n, 1));
     }
   }
 }

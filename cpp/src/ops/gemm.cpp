@@ -8,6 +8,7 @@
 
 #include "ops/column_sums.hpp"
 #include "ops/gemm_epilogue.hpp"
+#include "ops/gemm_shallow.hpp"
 #include "ops/gemm_split.hpp"
 #include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
@@ -191,6 +192,21 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
   }
 }
 
+// By tiles, but for columns that these do not suit.
+template <class T>
+void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  Gemm<T> rest = problem;
+  rest.c.cols = rest.b.cols = n - multiply_edge(team, problem, workspace);
+  if (problem.packed == nullptr) workspace += edge_workspace<T>(m, n, k, team.size());
+  const Blocks blocks = choose_blocks(tile_shape<T>(), m, rest.c.cols, k);
+  if (m <= most_rows_at_once) {
+    multiply_at_once(team, rest, blocks, workspace);
+  } else {
+    multiply_blocks(team, rest, blocks, workspace);
+  }
+}
+
 // ---- small products ----
 
 // Up to that many multiplications, cutting into shares and packing cost more than the product.
@@ -198,6 +214,7 @@ constexpr Index most_small_work = 56 * 56 * 56, most_small_side = 512;
 
 template <class T>
 void multiply_small(const Gemm<T>& problem) {
+  if (is_shallow<T>(problem.a.cols)) return multiply_shallow(runtime::Team(), problem, nullptr);
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index m = problem.c.rows, n = problem.c.cols;
   const LeftPanels<T> a = in_place(problem.a);
@@ -213,10 +230,13 @@ void multiply_small(const Gemm<T>& problem) {
 
 template <class T>
 bool is_small(const Gemm<T>& problem) {
-  return problem.packed == nullptr && problem.b.col_stride == 1 &&
-         problem.c.rows * problem.c.cols * problem.a.cols <= most_small_work &&
-         problem.c.rows <= most_small_side && problem.c.cols <= most_small_side &&
-         problem.a.cols <= most_small_side;
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (problem.packed != nullptr || problem.b.col_stride != 1 || m * n * k > most_small_work) {
+    return false;
+  }
+  if (is_shallow<T>(k)) return true;
+  return m <= most_small_side && n <= most_small_side && k <= most_small_side &&
+         !is_dotted(problem);
 }
 
 template <class T>
@@ -241,7 +261,12 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
   const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
   if (!packed || (split != nullptr && prefers_values(m, split->terms))) {
-    bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+    if (is_shallow<T>(k)) {
+      bytes = shallow_workspace<T>(n, k);
+    } else {
+      bytes += edge_workspace<T>(m, n, k, threads);
+      bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+    }
   }
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
 }
@@ -252,15 +277,20 @@ Index gemm_workspace_up_to(Index m, Index n, Index k, int threads) {
   // tiles; and there is a kind for each of these sizes.
   const TileShape tile = tile_shape<T>();
   const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
-  Index bytes = 0;
-  for (const Index rows : {tile.mr, 8 * tile.mr, most_rows_at_once, m}) {
-    for (const Index cols : {Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
-      for (const Index depth : {Index{8}, deepest, k}) {
+  Index bytes = 0, edge_bytes = 0;
+  for (const Index depth : {Index{8}, deepest, k}) {
+    for (const Index rows : {Index{1}, Index{2}, tile.mr, 8 * tile.mr, most_rows_at_once, m}) {
+      for (const Index cols : {Index{1}, Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
         bytes = std::max(bytes, gemm_workspace<T>(std::min(rows, m), std::min(cols, n),
                                                   std::min(depth, k), threads));
       }
     }
+    for (Index edge = 1; edge < tile.nr / 2; ++edge) {
+      edge_bytes = std::max(edge_bytes,
+                            edge_workspace<T>(m, tile.nr / 2 + edge, std::min(depth, k), threads));
+    }
   }
+  bytes += edge_bytes;
   return bytes + (threads + 1) * line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
 }
 
@@ -284,13 +314,10 @@ void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspac
     group = runtime::kernels<T>().gemm->mr;
     if (small) {
       if (team.rank() == 0) multiply_small(problem);
+    } else if (problem.packed == nullptr && is_shallow<T>(k)) {
+      multiply_shallow(team, problem, workspace);
     } else if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
-      const Blocks blocks = choose_blocks(tile_shape<T>(), m, n, k);
-      if (m <= most_rows_at_once) {
-        multiply_at_once(team, problem, blocks, workspace);
-      } else {
-        multiply_blocks(team, problem, blocks, workspace);
-      }
+      multiply_whole(team, problem, workspace);
     }
   }
   if (problem.column_sums != nullptr) {

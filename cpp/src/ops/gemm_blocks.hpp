@@ -55,8 +55,8 @@ MatrixView<T> transposed(const MatrixView<T>& view) {
 }
 
 // One member's rectangle of the tiles of a block, as ranges of row panels and of column panels. The
-// team is laid out as a grid so that the largest share is smallest; among equals, one with many
-// rows (`tall`) or with many columns.
+// team is laid out as a grid so that the largest share is smallest, or among those that are nearly,
+// has the fewest columns (`tall`); among equals otherwise, one of many columns.
 struct Share {
   runtime::Range rows, cols;
 };

@@ -1,5 +1,7 @@
 #include "ops/gemm_thin.hpp"
 
+#include <cmath>
+
 #include "ops/gemm_epilogue.hpp"
 #include "ops/grain.hpp"
 #include "runtime/cache_sizes.hpp"
@@ -18,18 +20,22 @@ struct Product {
   Product turned_over() const { return {transposed(b), transposed(a), transposed(c), alpha, beta}; }
 };
 
+bool is_large(Index values, std::size_t size) {
+  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
+}
+
 // ---- rows by rows: operands that both have their depth along memory ----
 
 // Below, adding up the lanes of each sum costs more than packing.
-constexpr Index least_dot_depth = 64;
+constexpr Index least_dot_depth = 17;
 // From here on packing pays.
-constexpr Index most_dot_rows = 32, most_turned_dot_rows = 8;
+constexpr Index most_dot_rows = 32;
 constexpr Index dot_depth = 1024;  // of a block: the rows of A stay in the second-level cache
 constexpr Index dot_grain = 16;
 
 template <class T>
 runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Index grain) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const simd::ThinGemmKernels<T>& kernels = *runtime::kernels<T>().thin_gemm;
   const Index k = p.a.cols;
   const runtime::Range cols = team.share(p.c.cols, grain);
   if (cols.size() == 0) return cols;
@@ -43,49 +49,88 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
   return cols;
 }
 
-// ---- one or two rows against a large matrix in row order ----
+// ---- one or two rows against a matrix in row order ----
 
 // They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
 // loads and stores time that there is none of.
 constexpr Index most_summed_rows = 2;
 
+// The depth is cut into parts of at most so many rows, each a chain of sums: members take whole
+// parts, which they read from end to end. A multiple of four parts is even for most teams.
+constexpr Index most_part_rows = 128, even_parts = 4;
+
+Index summed_parts(Index k) {
+  const Index parts = ceil_div(k, most_part_rows);
+  return parts == 1 ? 1 : round_up(parts, even_parts);
+}
+
 template <class T>
-runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, Index grain) {
-  const simd::VectorKernels<T>& kernels = *runtime::kernels<T>().vector;
-  const Index k = p.a.cols;
-  const runtime::Range cols = team.share(p.c.cols, grain);
+bool is_summed(Index m, Index n) {
+  return m <= most_summed_rows && n >= runtime::kernels<T>().gemm->nr;
+}
+
+template <class T>
+Index summed_workspace(Index m, Index n, Index k) {
+  return line_bytes(summed_parts(k) * m * n * static_cast<Index>(sizeof(T)));
+}
+
+template <class T>
+runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, Index grain,
+                               std::byte* workspace) {
+  const Index m = p.c.rows, n = p.c.cols, k = p.a.cols, parts = summed_parts(k);
+  const runtime::Range cols = team.share(n, grain);
+  const bool whole = parts >= team.size();
+  const runtime::Range mine = whole ? team.share(parts) : runtime::Range{0, parts};
+  const runtime::Range width = whole ? runtime::Range{0, n} : cols;
+  T* sums = reinterpret_cast<T*>(workspace);
+  for (Index part = mine.begin; part < mine.end; ++part) {
+    const Index first = k * part / parts, depth = k * (part + 1) / parts - first;
+    T* to = sums + part * m * n + width.begin;
+    for (Index i = 0; i < m; ++i) std::fill(to + i * n, to + i * n + width.size(), T{0});
+    runtime::kernels<T>().thin_gemm->add_rows(depth, p.a.data + first * p.a.col_stride,
+                                              p.a.row_stride, p.a.col_stride,
+                                              p.b.data + first * p.b.row_stride + width.begin,
+                                              p.b.row_stride, T{1}, to, n, m, width.size());
+  }
+  if (whole) team.barrier();
   if (cols.size() == 0) return cols;
-  for (Index i = 0; i < p.c.rows; ++i) {
-    T* c = p.c.data + i * p.c.row_stride + cols.begin;
-    if (p.beta == T{0}) {
-      std::fill(c, c + cols.size(), T{0});
-    } else if (p.beta != T{1}) {
-      kernels.scale(p.beta, c, cols.size());
+  for (Index i = 0; i < m; ++i) {
+    T* total = sums + i * n + cols.begin;
+    for (Index part = 1; part < parts; ++part) {
+      runtime::kernels<T>().vector->add(total, total + part * m * n, total, cols.size());
     }
   }
-  for (Index first = 0; first < k; first += 4) {
-    const Index depth = std::min<Index>(4, k - first);
-    const T* b = p.b.data + first * p.b.row_stride + cols.begin;
-    const T* rows[4] = {b, b + p.b.row_stride, b + 2 * p.b.row_stride, b + 3 * p.b.row_stride};
-    for (Index i = 0; i < p.c.rows; ++i) {
-      T* c = p.c.data + i * p.c.row_stride + cols.begin;
-      const T* a = p.a.data + i * p.a.row_stride + first * p.a.col_stride;
-      if (depth == 4) {
-        const T factors[4] = {p.alpha * a[0], p.alpha * a[p.a.col_stride],
-                              p.alpha * a[2 * p.a.col_stride], p.alpha * a[3 * p.a.col_stride]};
-        kernels.axpy4(factors, rows, c, cols.size());
-      } else {
-        for (Index j = 0; j < depth; ++j) {
-          kernels.axpy(p.alpha * a[j * p.a.col_stride], b + j * p.b.row_stride, c, cols.size());
-        }
-      }
-    }
-  }
+  runtime::kernels<T>().gemm->store(sums + cols.begin, n, p.alpha, p.beta,
+                                    p.c.data + cols.begin * p.c.col_stride, p.c.row_stride, m,
+                                    cols.size());
   return cols;
 }
 
-bool is_large(Index values, std::size_t size) {
-  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
+// ---- few columns, of a left operand in row order ----
+
+constexpr Index most_dot_cols = 8;
+
+Index dotted_stride(Index k) {
+  return round_up(k, 16);
+}
+
+template <class T>
+void multiply_dotted(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index n = problem.c.cols, k = problem.a.cols;
+  Product<T> over =
+      Product<T>{problem.a, problem.b, problem.c, problem.alpha, problem.beta}.turned_over();
+  if (problem.b.row_stride != 1) {
+    T* columns = reinterpret_cast<T*>(workspace);
+    const Index stride = dotted_stride(k);
+    const runtime::Range part = team.share(k, 16);
+    runtime::kernels<T>().thin_gemm->pack_columns(
+        problem.b.data + part.begin * problem.b.row_stride, problem.b.row_stride,
+        problem.b.col_stride, part.size(), n, columns + part.begin, stride);
+    team.barrier();
+    over.a = {columns, n, k, stride, 1};
+  }
+  const Index group = runtime::kernels<T>().gemm->mr;
+  finish(problem, multiply_dots(team, over, group), {0, n}, group);
 }
 
 // ---- few columns, of a left operand in column order ----
@@ -118,42 +163,6 @@ void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byt
     }
   }
   finish(problem, rows, {0, n}, group);
-}
-
-// ---- a large result of little depth ----
-
-// Its speed is that of writing C: along memory, some rows at a time.
-constexpr Index most_flat_depth = 8, flat_rows = 4;
-
-template <class T>
-bool is_flat(Index m, Index n, Index k) {
-  return k <= most_flat_depth && n >= 8 * runtime::kernels<T>().gemm->nr &&
-         is_large(m * n, sizeof(T));
-}
-
-template <class T>
-void multiply_flat(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  const Index n = problem.c.cols, k = problem.a.cols;
-  T* packed = reinterpret_cast<T*>(workspace);
-  if (team.rank() == 0) {
-    kernels.pack_b(problem.b.data, problem.b.row_stride, problem.b.col_stride, k, n, packed);
-  }
-  team.barrier();
-  const runtime::Range rows = team.share(problem.c.rows, kernels.mr);
-  for (Index first = rows.begin; first < rows.end; first += kernels.mr) {
-    const Index last = std::min(first + kernels.mr, rows.end);
-    for (Index i = first; i < last; i += flat_rows) {
-      for (Index j = 0; j < n; j += kernels.nr) {
-        kernels.tile(
-            k, problem.a.data + i * problem.a.row_stride, problem.a.row_stride,
-            problem.a.col_stride, {packed + j * k, simd::packed_panel, nullptr, nullptr, 0},
-            problem.alpha, problem.beta, problem.c.data + i * problem.c.row_stride + j,
-            problem.c.row_stride, std::min(flat_rows, last - i), std::min(kernels.nr, n - j));
-      }
-    }
-    finish(problem, {first, last}, {0, n}, kernels.mr);
-  }
 }
 
 // ---- a small result of great depth ----
@@ -202,12 +211,93 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
 
 // ---- the choice ----
 
+// Two operands that both have their depth along memory.
 template <class T>
 bool is_dots(const Product<T>& p, Index most_rows) {
   return p.c.rows <= most_rows && p.c.cols > p.c.rows && p.a.cols >= least_dot_depth;
 }
 
+// ---- the last columns, few for a vector ----
+
+// Above that many vectors, the one that is mostly empty counts for little.
+constexpr Index most_edged_vectors = 16;
+
+template <class T>
+bool is_edged(Index n) {
+  const Index lanes = runtime::kernels<T>().gemm->nr / 2, edge = n % lanes;
+  return n > lanes && edge != 0 && edge <= most_dot_cols && n <= most_edged_vectors * lanes;
+}
+
+// Whether few columns of a left operand in column order are better done as the product of the
+// transposes. Its tiles, of as many rows, take a step of depth in as many cycles or, for latency,
+// in four.
+template <class T>
+bool is_turned_edge(const Gemm<T>& problem) {
+  const Index m = problem.c.rows, n = problem.c.cols, nr = runtime::kernels<T>().gemm->nr;
+  constexpr Index latency = 4, copies = 2;
+  if (problem.a.row_stride != 1 || problem.a.col_stride == 1) return false;
+  const Index depth = problem.a.cols;
+  return ceil_div(m, nr) * depth * std::max(latency, n) + copies * m * n < m * depth / 2;
+}
+
+template <class T>
+Gemm<T> edge_of(const Gemm<T>& problem) {
+  const Index n = problem.c.cols, edge = n % (runtime::kernels<T>().gemm->nr / 2), first = n - edge;
+  Gemm<T> part = problem;
+  part.b = block(problem.b, 0, first, problem.b.rows, edge);
+  part.c = block(problem.c, 0, first, problem.c.rows, edge);
+  part.epilogue = shifted(problem.epilogue, 0, first);
+  return part;
+}
+
 }  // namespace
+
+template <class T>
+Index edge_workspace(Index m, Index n, Index k, int threads) {
+  if (!is_edged<T>(n)) return 0;
+  constexpr auto size = static_cast<Index>(sizeof(T));
+  const Index edge = n % (runtime::kernels<T>().gemm->nr / 2);
+  return std::max(line_bytes(edge * dotted_stride(k) * size),
+                  line_bytes(m * edge * size) + gemm_workspace<T>(edge, m, k, threads));
+}
+
+template <class T>
+Index multiply_edge(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const Index k = problem.a.cols;
+  if (problem.packed != nullptr || problem.column_sums != nullptr || !is_edged<T>(problem.c.cols) ||
+      k < least_dot_depth) {
+    return 0;
+  }
+  const Gemm<T> edge = edge_of(problem);
+  if (is_dotted(edge)) {
+    multiply_dotted(team, edge, workspace);
+  } else if (is_turned_edge(edge)) {
+    multiply_turned(team, edge, workspace);
+  } else {
+    return 0;
+  }
+  return edge.c.cols;
+}
+
+// Whether dots, for which B's columns are copied, take less time than tiles, whose vectors are
+// mostly empty: by the multiply-adds of vectors, two at a time, and what goes with them on Zen 5.
+template <class T>
+bool is_dotted(const Gemm<T>& problem) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (n > most_dot_cols || k < least_dot_depth || problem.a.col_stride != 1) return false;
+  const auto lanes = static_cast<double>(runtime::kernels<T>().gemm->nr / 2);
+  const auto rows = static_cast<double>(m), cols = static_cast<double>(n),
+             depth = static_cast<double>(k);
+  constexpr double latency = 4.0, fold = 1.5, store = 2.0;
+  const double vectors = (depth + lanes - 1.0) / lanes;
+  const double copies = problem.b.row_stride == 1   ? 0.0
+                        : problem.b.row_stride == n ? cols * (cols + 1.0) / 2.0 * vectors
+                                                    : cols * depth;
+  const double dots = copies + rows * cols * (vectors / 2.0 + fold);
+  const double tiles =
+      depth * std::max(latency, rows * std::ceil(cols / lanes) / 2.0) + store * rows;
+  return dots < tiles;
+}
 
 template <class T>
 Index thin_workspace(Index m, Index n, Index k, int threads) {
@@ -216,11 +306,11 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
            threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
   }
-  if (is_flat<T>(m, n, k))
-    return line_bytes(round_up(n, runtime::kernels<T>().gemm->nr) * k * size);
-  const Index rows = n <= most_turned_dot_rows ? line_bytes(n * k * size) : 0;
-  if (!is_turned<T>(m, n, k)) return rows;
-  return std::max(rows, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
+  Index bytes = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
+  if (is_summed<T>(m, n)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));
+  if (!is_turned<T>(m, n, k)) return bytes;
+  if (n == 1) bytes = std::max(bytes, summed_workspace<T>(n, m, k));
+  return std::max(bytes, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
 }
 
 template <class T>
@@ -231,46 +321,35 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     multiply_deep(team, problem, workspace);
     return true;
   }
-  if (is_flat<T>(m, n, k)) {
-    multiply_flat(team, problem, workspace);
-    return true;
-  }
   const Product<T> plain{problem.a, problem.b, problem.c, problem.alpha, problem.beta};
   if (is_dots(plain, most_dot_rows) && problem.a.col_stride == 1 && problem.b.row_stride == 1 &&
       problem.b.col_stride != 1) {
     finish(problem, {0, m}, multiply_dots(team, plain, dot_grain), group);
     return true;
   }
-  if (m <= most_summed_rows && problem.b.col_stride == 1 && is_large(k * n, sizeof(T))) {
-    finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>), group);
+  if (is_summed<T>(m, n) && problem.b.col_stride == 1) {
+    finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>, workspace), group);
     return true;
   }
-  Product<T> over = plain.turned_over();
   if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
     if (n == 1 && problem.c.row_stride == 1) {
-      finish(problem, multiply_summed(team, over, group), {0, 1}, group);
+      finish(problem, multiply_summed(team, plain.turned_over(), group, workspace), {0, 1}, group);
     } else {
       multiply_turned(team, problem, workspace);
     }
     return true;
   }
-  if (!is_dots(over, most_turned_dot_rows)) return false;
-  if (over.b.row_stride != 1) return false;
-  if (over.a.col_stride != 1) {
-    T* rows = reinterpret_cast<T*>(workspace);
-    const runtime::Range part = team.share(k, 16);
-    for (Index j = 0; j < n; ++j) {
-      for (Index p = part.begin; p < part.end; ++p) {
-        rows[j * k + p] = over.a.data[j * over.a.row_stride + p * over.a.col_stride];
-      }
-    }
-    team.barrier();
-    over.a = {rows, n, k, k, 1};
-  }
-  finish(problem, multiply_dots(team, over, group), {0, n}, group);
+  if (!is_dotted(problem)) return false;
+  multiply_dotted(team, problem, workspace);
   return true;
 }
 
+template bool is_dotted(const Gemm<float>&);
+template bool is_dotted(const Gemm<double>&);
+template Index edge_workspace<float>(Index, Index, Index, int);
+template Index edge_workspace<double>(Index, Index, Index, int);
+template Index multiply_edge(const runtime::Team&, const Gemm<float>&, std::byte*);
+template Index multiply_edge(const runtime::Team&, const Gemm<double>&, std::byte*);
 template Index thin_workspace<float>(Index, Index, Index, int);
 template Index thin_workspace<double>(Index, Index, Index, int);
 template bool multiply_thin(const runtime::Team&, const Gemm<float>&, std::byte*);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "simd/math.hpp"
+#include "simd/strided_rows.hpp"
 #include "simd/transpose.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -105,9 +106,10 @@ void pack_b(const T* b, Index row_stride, Index col_stride, Index k, Index n, T*
 
 // ---- the micro-kernel ----
 
-// How A's tile lies in memory. Packed, its values are at constant offsets, which the broadcasts
-// take as operands; B's rows are whole vectors either way, so its stride need not be known.
-enum class Layout { packed, in_place };
+// How A's tile lies in memory. Packed or in column order, its values are at constant offsets, which
+// the broadcasts take as operands; B's rows are whole vectors either way, so its stride need not be
+// known.
+enum class Layout { columns, rows };
 
 // How many rows ahead B in place is fetched: its rows are often a page apart, which no hardware
 // prefetcher follows.
@@ -133,10 +135,7 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
   const Index b_depth_stride = b_in_place ? panel.depth_stride : tile_cols<T>;
   const T *b = panel.data, *fetch = panel.fetch;
   T* packed_b = panel.packed;
-  if constexpr (a_layout == Layout::packed) {
-    a_row_stride = 1;
-    a_depth_stride = tile_rows;
-  }
+  StridedRows<T, a_layout == Layout::rows ? rows : 1> strided(a, a_row_stride);
 
   if (k >= least_depth_to_fetch) {
     // Not unrolled: the rows' addresses would be kept in registers, for the stores at the end.
@@ -153,7 +152,7 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) sum[i][v] = T{0};
     }
-    for (Index p = 0; p < depth; ++p, a += a_depth_stride, b += b_depth_stride) {
+    for (Index p = 0; p < depth; ++p, b += b_depth_stride) {
       Vec<T> row[vectors];
 #pragma GCC unroll 2
       for (int v = 0; v < vectors; ++v) {
@@ -174,11 +173,23 @@ void multiply_tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride
         if constexpr (vectors == 2) __builtin_prefetch(fetch + lanes<T>, 0, 2);
         fetch += panel.fetch_stride;
       }
-#pragma GCC unroll 14
-      for (int i = 0; i < rows; ++i) {
-        const Vec<T> value = a[i * a_row_stride];
+      const auto add_row = [&](auto i) __attribute__((always_inline)) {
+        Vec<T> value;
+        if constexpr (a_layout == Layout::rows) {
+          value = strided.template value<i>();
+        } else {
+          value = a[i];
+        }
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v) sum[i][v] = multiply_add<T>(value, row[v], sum[i][v]);
+      };
+      if constexpr (a_layout == Layout::rows) {
+        strided.hold_strides();
+        for_each_index(add_row, std::make_integer_sequence<int, rows>());
+        strided.advance(a_depth_stride);
+      } else {
+        for_each_index(add_row, std::make_integer_sequence<int, rows>());
+        a += a_depth_stride;
       }
     }
   };
@@ -240,120 +251,18 @@ constexpr KernelsByRows<T> kernels_by_rows =
 template <class T>
 void tile(Index k, const T* a, Index a_row_stride, Index a_depth_stride, const RightPanel<T>& b,
           T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
-  const bool a_packed = a_depth_stride == packed_panel;
+  if (a_depth_stride == packed_panel) {
+    a_row_stride = 1;
+    a_depth_stride = tile_rows;
+  }
   const bool narrow = n <= lanes<T>;
   const KernelsByRows<T>& kernels =
-      a_packed
-          ? (narrow ? kernels_by_rows<T, 1, Layout::packed> : kernels_by_rows<T, 2, Layout::packed>)
-          : (narrow ? kernels_by_rows<T, 1, Layout::in_place>
-                    : kernels_by_rows<T, 2, Layout::in_place>);
+      a_row_stride == 1
+          ? (narrow ? kernels_by_rows<T, 1, Layout::columns>
+                    : kernels_by_rows<T, 2, Layout::columns>)
+          : (narrow ? kernels_by_rows<T, 1, Layout::rows> : kernels_by_rows<T, 2, Layout::rows>);
   const Index rest = (n - 1) % lanes<T> + 1;
   kernels.kernel[m - 1](k, a, a_row_stride, a_depth_stride, b, alpha, beta, c, c_row_stride, rest);
-}
-
-// ---- products of rows with rows ----
-
-// The sums of `count` vectors, one in each lane of the first: halves are added to halves, so that
-// each level costs one addition for two vectors.
-template <class T, int width, int... lane>
-UNITGAIN_INLINE NativeVector<T> fold(NativeVector<T> a, NativeVector<T> b,
-                                     std::integer_sequence<int, lane...>) {
-  constexpr int size = sizeof...(lane);
-  // Lanes of a block of 2 * width: those of a's two halves, then those of b's.
-  const NativeVector<T> low =
-      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane : size + lane - width)...);
-  const NativeVector<T> high =
-      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane + width : size + lane)...);
-  return low + high;
-}
-
-template <class T, int width>
-UNITGAIN_INLINE void fold_all(NativeVector<T>* vectors) {
-  if constexpr (width >= 1) {
-#pragma GCC unroll 8
-    for (int i = 0; i < width; ++i) {
-      vectors[i] = fold<T, width>(vectors[i], vectors[i + width],
-                                  std::make_integer_sequence<int, static_cast<int>(lanes<T>)>());
-    }
-    fold_all<T, width / 2>(vectors);
-  }
-}
-
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int dot_rows = 4, dot_cols = 6;
-#else
-constexpr int dot_rows = 2, dot_cols = 4;  // 16 registers
-#endif
-
-template <class T, int rows, int cols>
-void dot_tile(Index k, const T* a, Index a_stride, const T* b, Index b_stride, T alpha, T beta,
-              T* c, Index c_row_stride, Index c_col_stride) {
-  Vec<T> sum[rows * cols];
-#pragma GCC unroll 24
-  for (int i = 0; i < rows * cols; ++i) sum[i] = T{0};
-  for_each_vector<T>(k, [&](auto get, auto) __attribute__((always_inline)) {
-    Vec<T> right[cols];
-#pragma GCC unroll 6
-    for (int j = 0; j < cols; ++j) right[j] = get(b + j * b_stride);
-#pragma GCC unroll 4
-    for (int i = 0; i < rows; ++i) {
-      const Vec<T> left = get(a + i * a_stride);
-#pragma GCC unroll 6
-      for (int j = 0; j < cols; ++j) {
-        sum[i * cols + j] = multiply_add<T>(left, right[j], sum[i * cols + j]);
-      }
-    }
-  });
-  constexpr int size = static_cast<int>(lanes<T>);
-  T dots[(rows * cols + size - 1) / size * size];
-  for (int first = 0; first < rows * cols; first += size) {
-    NativeVector<T> part[size] = {};
-    for (int i = 0; i < size && first + i < rows * cols; ++i) {
-      part[i] = std::bit_cast<NativeVector<T>>(sum[first + i]);
-    }
-    fold_all<T, size / 2>(part);
-    std::memcpy(dots + first, &part[0], sizeof part[0]);
-  }
-  for (int i = 0; i < rows; ++i) {
-    for (int j = 0; j < cols; ++j) {
-      T* to = c + i * c_row_stride + j * c_col_stride;
-      *to = alpha * dots[i * cols + j] + (beta != T{0} ? beta * *to : T{0});
-    }
-  }
-}
-
-template <class T>
-using DotTile = void (*)(Index, const T*, Index, const T*, Index, T, T, T*, Index, Index);
-
-template <class T>
-struct DotTiles {
-  DotTile<T> kernel[dot_rows][dot_cols];
-};
-
-template <class T, int... i>
-constexpr DotTiles<T> make_dot_tiles(std::integer_sequence<int, i...>) {
-  DotTiles<T> tiles = {};
-  ((tiles.kernel[i / dot_cols][i % dot_cols] = dot_tile<T, i / dot_cols + 1, i % dot_cols + 1>),
-   ...);
-  return tiles;
-}
-
-template <class T>
-constexpr DotTiles<T> dot_tiles =
-    make_dot_tiles<T>(std::make_integer_sequence<int, dot_rows * dot_cols>());
-
-template <class T>
-void dots(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
-          T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride) {
-  for (Index j = 0; j < n; j += dot_cols) {
-    const Index cols = std::min<Index>(dot_cols, n - j);
-    for (Index i = 0; i < m; i += dot_rows) {
-      const Index rows = std::min<Index>(dot_rows, m - i);
-      dot_tiles<T>.kernel[rows - 1][cols - 1](
-          k, a + i * a_stride, a_stride, b + j * b_stride, b_stride, alpha, beta,
-          c + i * c_row_stride + j * c_col_stride, c_row_stride, c_col_stride);
-    }
-  }
 }
 
 // ---- the epilogue ----
@@ -481,7 +390,6 @@ constexpr GemmKernels<T> kernels = {
     .pack_a = pack_a<T>,
     .pack_b = pack_b<T>,
     .tile = tile<T>,
-    .dots = dots<T>,
     .store = store_product<T>,
     .epilogue = epilogue<T>,
 };

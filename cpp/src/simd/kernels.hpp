@@ -79,15 +79,33 @@ struct GemmKernels {
   // size.
   void (*tile)(Index k, const T* a, Index a_row_stride, Index a_depth_stride,
                const RightPanel<T>& b, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
-  // C = alpha A B^T + beta C of m x k and n x k matrices with unit column stride, any size: for a
-  // C of few rows, where packing would cost more than the product. When beta is 0, C is not read.
-  void (*dots)(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
-               T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride);
   // C = alpha product + beta C, m x n.
   void (*store)(const T* product, Index product_stride, T alpha, T beta, T* c, Index c_row_stride,
                 Index m, Index n);
   // Of one tile, m <= mr, n <= nr.
   void (*epilogue)(T* c, Index row_stride, Index m, Index n, const TileEpilogue<T>& epilogue);
+};
+
+// Products that a tile does not suit. When beta is 0, C is not read.
+template <class T>
+struct ThinGemmKernels {
+  Index most_depth;  // of `shallow`
+
+  // C = alpha A B + beta C of an A of at most most_depth columns, any size and strides: B and C
+  // have unit column stride.
+  void (*shallow)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
+                  Index b_row_stride, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
+  // C = alpha A B^T + beta C of m x k and n x k matrices with unit column stride, any size: for a
+  // C of few rows or columns.
+  void (*dots)(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
+               T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride);
+  // Copies the columns of the k x n matrix B, `stride` apart.
+  void (*pack_columns)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* columns,
+                       Index stride);
+  // C += A B, m of 1 or 2: reads the rows of B along memory, each once. B and C have unit column
+  // stride. `far`: B is larger than the second-level cache holds.
+  void (*add_rows)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
+                   Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n);
 };
 
 // The exponents of a panel's values, as biased exponent fields of float (denormals: 0, infinity and
@@ -442,6 +460,7 @@ struct SmallLinalgKernels;
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
+  const ThinGemmKernels<T>* thin_gemm;
   const ActivationKernels<T>* activation;
   const PreluKernels<T>* prelu;
   const SoftmaxKernels<T>* softmax;

@@ -13,6 +13,8 @@ namespace unitgain::simd::UNITGAIN_VARIANT {
 
 extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
+extern const ThinGemmKernels<float> thin_gemm_f32;
+extern const ThinGemmKernels<double> thin_gemm_f64;
 extern const ActivationKernels<float> activation_f32;
 extern const ActivationKernels<double> activation_f64;
 extern const PreluKernels<float> prelu_f32;
