@@ -2,7 +2,8 @@
 
 from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU
 from unitgain.layers.base import Layer, Variable
-from unitgain.layers.core import Activation, Dense, Flatten, Input
+from unitgain.layers.core import Activation, Dense, Flatten, Input, Rescaling
+from unitgain.layers.merging import Add, Concatenate
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
 from unitgain.layers.regularization import (
     AlphaDropout,
@@ -11,12 +12,15 @@ from unitgain.layers.regularization import (
     GaussianNoise,
     RReLU,
 )
+from unitgain.layers.symbolic import SymbolicTensor
 
 __all__ = [
     "ELU",
     "Activation",
+    "Add",
     "AlphaDropout",
     "BatchNormalization",
+    "Concatenate",
     "Dense",
     "Dropout",
     "Flatten",
@@ -29,5 +33,7 @@ __all__ = [
     "PReLU",
     "RReLU",
     "ReLU",
+    "Rescaling",
+    "SymbolicTensor",
     "Variable",
 ]

@@ -1,4 +1,4 @@
-"""Input, Dense, Activation, Flatten."""
+"""Input, Dense, Activation, Flatten, Rescaling."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, initializers, random
-from unitgain.layers.base import Layer, SampleShape, checked_sizes, rows_and_cols
+from unitgain.layers.base import Layer, SampleShape, Variable, checked_sizes, rows_and_cols
+from unitgain.layers.symbolic import Node, SymbolicTensor
 
-__all__ = ["Activation", "Dense", "Flatten", "Input"]
+__all__ = ["Activation", "Dense", "Flatten", "Input", "Rescaling"]
 
 ActivationName = str | Callable[..., Any] | None
 
 
-class Input(Layer):
+class Input(SymbolicTensor, Layer):
     """The shape and dtype of one sample; the first layer of a model.
+
+    It is a layer, for :class:`~unitgain.Sequential`, and the symbolic tensor that it makes, for
+    calling other layers with. Its ``shape`` has the batch's size first, None; ``sample_shape`` has
+    not.
 
     Args:
         shape: of a sample, without the batch: ``(64,)``.
@@ -34,10 +39,16 @@ class Input(Layer):
     def __init__(
         self, shape: Sequence[int], dtype: DTypeLike = "float32", name: str | None = None
     ) -> None:
-        super().__init__(name)
-        self.shape = checked_sizes("shape", shape)
+        Layer.__init__(self, name)
+        self.sample_shape = checked_sizes("shape", shape)
         self.dtype = checked_dtype(dtype)
+        self.input_shape = self.sample_shape
         self.built = True
+        self.nodes.append(Node(self, [], False, [self]))
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Raise TypeError: an input is where a graph begins."""
+        raise TypeError(f"{self.name} is an Input, which is not called")
 
 
 class Dense(Layer):
@@ -128,6 +139,46 @@ class Flatten(Layer):
         """Add a node that reads the same memory as one row."""
         assert self.input_shape is not None
         return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(self.input_shape))))
+
+
+class Rescaling(Layer):
+    """``y = scale * x + offset``.
+
+    Args:
+        scale: a number, or an array that broadcasts to the last axis.
+        offset: a number, or an array that broadcasts to the last axis.
+        name: what the layer is called.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> model = ug.Sequential([ug.layers.Input((2,)), ug.layers.Rescaling(1 / 256, offset=-0.5)])
+    >>> model(np.array([[0.0, 256.0]]))
+    array([[-0.5,  0.5]], dtype=float32)
+    """
+
+    def __init__(self, scale: Any, offset: Any = 0.0, name: str | None = None) -> None:
+        super().__init__(name)
+        self.scale = scale
+        self.offset = offset
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a norm with fixed statistics, which a dense layer before it takes into itself."""
+        assert self.input_shape is not None
+        features = (self.input_shape[-1],)
+        values = (self.scale, self.offset, 0.0, 1.0)
+        try:
+            rows = [np.broadcast_to(np.asarray(value, self.dtype), features) for value in values]
+        except ValueError:
+            raise ValueError(
+                f"scale and offset of {self.name} have shapes {np.shape(self.scale)} and "
+                f"{np.shape(self.offset)}, but its input has {features[0]} features"
+            ) from None
+        names = ("scale", "offset", "mean", "variance")
+        fixed = [
+            Variable(f"{self.name}/{name}", row, False, self.dtype).parameter
+            for name, row in zip(names, rows, strict=True)
+        ]
+        return int(graph.batch_norm(node, *fixed, 1.0, 0.0, False))
 
 
 def activation_name(activation: ActivationName) -> str:
