@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -78,6 +79,17 @@ class Variable:
         return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
 
+class _Changes:
+    """Counts how often ``trainable`` was set on any layer, for models to notice at little cost."""
+
+    count = 0
+    _numbers = itertools.count(1)
+
+    @classmethod
+    def note(cls) -> None:
+        cls.count = next(cls._numbers)
+
+
 class Layer:
     """A step of a network. Layers get their weights when the input's shape is known.
 
@@ -135,6 +147,16 @@ class Layer:
         if not is_symbolic(inputs):
             return _run_alone(self, inputs, training)
         return connect(self, list(inputs) if several else [inputs], several)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may change the layer's weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        _Changes.note()
 
     @property
     def input(self) -> Any:
@@ -288,6 +310,11 @@ def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
     return Functional(tensors if several else tensors[0], output)(
         arrays if several else arrays[0], training=training
     )
+
+
+def trainable_changes() -> int:
+    """Return a number that changes whenever ``trainable`` is set on a layer."""
+    return _Changes.count
 
 
 def checked_weights(

@@ -14,14 +14,14 @@ from unitgain import _data, _names, losses, metrics, optimizers, random
 from unitgain._progress import ProgressBar, format_logs
 from unitgain.callbacks import Callback, History
 from unitgain.layers.base import (
-    Layer,
     SampleShape,
     Variable,
     checked_weights,
     native,
     rows_and_cols,
+    trainable_changes,
 )
-from unitgain.layers.symbolic import Node, is_symbolic
+from unitgain.layers.symbolic import Node, SymbolicTensor, is_symbolic
 from unitgain.models.nesting import LayerLike, leaves
 from unitgain.models.predictor import Predictor
 from unitgain.models.summary import summary
@@ -76,7 +76,7 @@ class Model(LayerLike):
         # The native network, with what it was made for; made anew by whoever needs it next.
         self._network: Any = None
         self._network_trainable: list[bool] = []
-        self._leaves: list[Layer] = []
+        self._trainable_changes = -1
         self._network_shapes: tuple[SampleShape, SampleShape] = ((), ())
         self._needs_compile = False
         self._lock = threading.Lock()
@@ -99,21 +99,22 @@ class Model(LayerLike):
     @property
     def dtype(self) -> str:
         """The dtype of weights and results, float32 or float64."""
-        return self.layers[0].dtype if self.layers else "float32"
+        raise NotImplementedError(f"{type(self).__name__} does not implement dtype")
 
     @property
     def input_shape(self) -> SampleShape:
         """The shape of one sample."""
-        self._check_built()
-        return tuple(self.layers[0].input_shape)
+        raise NotImplementedError(f"{type(self).__name__} does not implement input_shape")
 
     @property
     def output_shape(self) -> SampleShape:
         """The shape of the output for one sample."""
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
-        return shape
+        raise NotImplementedError(f"{type(self).__name__} does not implement output_shape")
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensors that the model ends with."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement outputs")
 
     @property
     def weights(self) -> list[Variable]:
@@ -182,7 +183,7 @@ class Model(LayerLike):
         if (
             self._network is None
             or self._needs_compile
-            or [layer.trainable for layer in self._leaves] != self._network_trainable
+            or self._trainable_changes != trainable_changes()
         ):
             with self._lock:
                 self._prepare_network()
@@ -190,8 +191,8 @@ class Model(LayerLike):
 
     def _prepare_network(self) -> None:
         self._check_built()
-        self._leaves = list(leaves(self.layers))
-        trainable = [layer.trainable for layer in self._leaves]
+        changes = trainable_changes()
+        trainable = [layer.trainable for layer in leaves(self.layers)]
         if self._network is None or trainable != self._network_trainable:
             types = native(self.dtype)
             graph = types.Graph()
@@ -209,6 +210,7 @@ class Model(LayerLike):
             self._network.compile(self.optimizer.spec(), loss, measured, options, weights)
             self.optimizer.attach(native(self.dtype).optimizer_of(self._network), variables)
             self._needs_compile = False
+        self._trainable_changes = changes
 
     def _resolved_metrics(self) -> list[metrics.Metric]:
         assert self.loss is not None
@@ -243,7 +245,7 @@ class Model(LayerLike):
         """
         chosen_loss = losses.get(loss)
         chosen_optimizer = optimizers.get(optimizer)
-        outputs = self.output_shape[-1] if self.built and self.output_shape else None
+        outputs = self.outputs[0].sample_shape[-1] if self.built else None
         chosen_metrics = _resolve_metrics(metrics or [], chosen_loss, outputs)
         self.optimizer = chosen_optimizer
         self.loss = chosen_loss

@@ -39,12 +39,6 @@ class Functional(Model):
         super().__init__(name=name)
         self._inputs_structure = Structure(inputs)
         self._outputs_structure = Structure(outputs)
-        for tensor in [*self._inputs_structure.tensors, *self._outputs_structure.tensors]:
-            if not isinstance(tensor, SymbolicTensor):
-                raise TypeError(
-                    f"inputs and outputs must be symbolic tensors, but there is a "
-                    f"{type(tensor).__name__}"
-                )
         sources, results = self._inputs_structure.tensors, self._outputs_structure.tensors
         self._graph_nodes: list[Node] = nodes_between(sources, results)
         self.layers = layers_in_order(sources, results, self._graph_nodes)

@@ -41,6 +41,12 @@ class Structure:
 
     def __init__(self, given: Any, names: Sequence[str] | None = None) -> None:
         self.tensors: list[SymbolicTensor] = flatten(given)
+        for tensor in self.tensors:
+            if not isinstance(tensor, SymbolicTensor):
+                raise TypeError(
+                    f"inputs and outputs of a model are symbolic tensors, but there is a "
+                    f"{type(tensor).__name__}"
+                )
         self.keys = list(given) if isinstance(given, dict) else None
         self.is_list = isinstance(given, (list, tuple))
         self.names = self.keys or list(names or [tensor.name for tensor in self.tensors])
