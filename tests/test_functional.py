@@ -1,6 +1,8 @@
 """Models of any graph: gradients, shared layers, freezing, nesting, several inputs and outputs."""
 
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,10 @@ from unitgain.layers import (
     Rescaling,
 )
 from variants import rerun_on_other_variants
+
+REFERENCE = Path(__file__).with_name("reference")
+sys.path.insert(0, str(REFERENCE))
+import functional_case  # noqa: E402
 
 test_other_variants = rerun_on_other_variants(__file__)
 
@@ -631,3 +637,27 @@ def test_inference_mode_equals_numpy_for_a_graph():
     expected = np.hstack([normal + right, right, xb])
     np.testing.assert_allclose(model([xa, xb]), expected, rtol=1e-12)
     np.testing.assert_allclose(model.predict([xa, xb], batch_size=2), expected, rtol=1e-12)
+
+
+def test_a_graph_follows_keras_in_layers_outputs_and_training():
+    keras = np.load(REFERENCE / "functional.npz")
+    model = functional_case.build(ug.layers, ug.Model)
+    assert [layer.name for layer in model.layers] == list(keras["layers"])
+    x, y = functional_case.data()
+    model.set_weights(functional_case.weights([w.shape for w in model.weights]))
+    for name, output in zip(model.output_names, model.predict(x), strict=True):
+        np.testing.assert_allclose(output, keras[f"predict/{name}"], rtol=1e-5, atol=1e-6)
+    model.compile(
+        ug.optimizers.SGD(0.05, momentum=0.9),
+        loss=functional_case.LOSSES,
+        loss_weights=functional_case.WEIGHTS,
+        metrics=functional_case.METRICS,
+    )
+    fit = {"batch_size": functional_case.BATCH, "epochs": functional_case.EPOCHS}
+    history = model.fit(x, y, shuffle=False, verbose=0, **fit).history
+    names = {name.removeprefix("history/") for name in keras if name.startswith("history/")}
+    assert set(history) == names
+    for name, values in history.items():
+        np.testing.assert_allclose(values, keras[f"history/{name}"], rtol=2e-5)
+    for i, weight in enumerate(model.get_weights()):
+        np.testing.assert_allclose(weight, keras[f"weight/{i}"], rtol=1e-4, atol=1e-5)
