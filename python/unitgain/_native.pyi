@@ -309,7 +309,19 @@ float64: _NetworkTypes
 
 # linear algebra
 def svd(a: _Array, full_matrices: bool, compute_uv: bool) -> Any: ...  # (u, s, vt), or s alone
-def pinv(a: _Array, rcond: NDArray[np.float64]) -> _Array: ...
+def pinv(a: _Array, rcond: NDArray[np.float64], by_svd: bool) -> _Array: ...
+
+class QrMode:
+    reduced: ClassVar[QrMode]
+    complete: ClassVar[QrMode]
+    r: ClassVar[QrMode]
+    raw: ClassVar[QrMode]
+
+def qr(a: _Array, mode: QrMode) -> Any: ...  # (q, r), r alone, or (h, tau)
+def cholesky(a: _Array, upper: bool) -> _Array: ...
+def lstsq(
+    a: _Array, b: _Array, rcond: float
+) -> tuple[_Array, _Array, NDArray[np.int64], _Array]: ...  # x, residuals, ranks, s
 
 # single operations, for tests
 class _Ops(Protocol):
