@@ -140,9 +140,11 @@ py::array_t<T> forward(Network<T>& network, const py::array& x) {
 
 template <class T>
 Totals train(Network<T>& network, const py::array& x, const py::object& y,
-             const std::optional<Order>& order, Index batch_size, const py::object& callback) {
+             const std::optional<Order>& order, Index batch_size, const py::object& callback,
+             const MixSpec& mix) {
   HeldSamples held;
   hold_samples<T>(held, x, y, order);
+  held.samples.mix = mix;
   check_label_count(network, held);
   const Progress progress = progress_into(callback);
   const py::gil_scoped_release release;
@@ -291,12 +293,15 @@ void bind_network(py::module_& module) {
            py::arg("options") = std::vector<UpdateOptions>{})
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
-           py::arg("batch_size"), py::arg("progress") = py::none())
+           py::arg("batch_size"), py::arg("progress") = py::none(),
+           py::arg_v("mix", MixSpec{}, "MixSpec()"))
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
            py::arg("progress") = py::none())
       .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"))
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
+      .def_property_readonly("parameters", &Network<T>::parameters)
+      .def_property("step", &Network<T>::step, &Network<T>::set_step)
       .def_property("learning_rate", &Network<T>::learning_rate, &Network<T>::set_learning_rate)
       .def_property_readonly("iterations", &Network<T>::iterations);
 }
@@ -320,6 +325,18 @@ void bind_nn(py::module_& module) {
            }),
            py::arg("accuracy") = false, py::arg("binary_accuracy") = false,
            py::arg("errors") = false);
+
+  py::enum_<Mixing>(module, "Mixing")
+      .value("none", Mixing::none)
+      .value("blend", Mixing::blend)
+      .value("features", Mixing::features)
+      .value("box", Mixing::box);
+  py::class_<MixSpec>(module, "MixSpec")
+      .def(py::init([](Mixing kind, double alpha, std::uint64_t key, Index height, Index width) {
+             return MixSpec{kind, alpha, key, height, width};
+           }),
+           py::arg("kind") = Mixing::none, py::arg("alpha") = 1.0, py::arg("key") = 0,
+           py::arg("height") = 0, py::arg("width") = 0);
 
   py::module_ float32 = module.def_submodule("float32");
   bind_graph<float>(float32);

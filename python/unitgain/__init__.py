@@ -12,6 +12,7 @@ from unitgain import (
     ops,
     optimizers,
     random,
+    saving,
 )
 from unitgain._native import __version__
 from unitgain.config import (
@@ -26,6 +27,7 @@ from unitgain.config import (
 from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
 from unitgain.models import Model, Sequential
 from unitgain.ops import matmul
+from unitgain.saving import load_model
 
 __all__ = [
     "Model",
@@ -42,6 +44,7 @@ __all__ = [
     "initializers",
     "layers",
     "linalg",
+    "load_model",
     "losses",
     "matmul",
     "metrics",
@@ -49,6 +52,7 @@ __all__ = [
     "ops",
     "optimizers",
     "random",
+    "saving",
     "set_cache_limit",
     "set_float32_matmul_precision",
     "set_num_threads",

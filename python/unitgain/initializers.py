@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from unitgain import _names, random
+from unitgain._config import Configurable, serialize
 
 __all__ = [
     "Constant",
@@ -26,14 +27,16 @@ __all__ = [
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "deserialize",
     "get",
+    "serialize",
 ]
 
 # The standard deviation of a unit normal truncated at two standard deviations.
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
-class Initializer:
+class Initializer(Configurable):
     """Makes an array of initial values. Subclasses implement ``__call__(shape, dtype)``."""
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
@@ -215,13 +218,27 @@ _TABLE: dict[str, Callable[[], Initializer]] = {
 }
 
 
-def get(initializer: str | Initializer) -> Initializer:
-    """Return the initializer of that name (``"he_normal"``), or the one given.
+def get(initializer: str | Mapping[str, Any] | Initializer) -> Initializer:
+    """Return the initializer of that name (``"he_normal"``), of that configuration, or as given.
 
     Raises:
         ValueError: if there is none of that name.
-        TypeError: if it is neither a name nor an initializer.
+        TypeError: if it is neither a name nor a configuration nor an initializer.
     """
-    if isinstance(initializer, str) and _names.snake_case(initializer) in _TABLE:
-        initializer = _names.snake_case(initializer)  # Keras takes the classes' names too
-    return _names.resolve("initializer", initializer, _TABLE, Initializer)
+    return _names.resolve("initializer", initializer, _TABLE, Initializer, _names.snake_case)
+
+
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Initializer:
+    """Return the initializer that :func:`serialize` described.
+
+    Args:
+        config: a mapping with a ``class_name`` and a ``config``.
+        custom_objects: classes of one's own by name.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    with _names.custom_objects(custom_objects):
+        return get(config)

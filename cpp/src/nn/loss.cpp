@@ -2,6 +2,7 @@
 #include "ops/loss.hpp"
 #include "nn/plan_builder.hpp"
 #include "ops/gather.hpp"
+#include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::nn {
@@ -12,8 +13,14 @@ void read_batch(PlanBuilder<T>& builder, BufferId input, Index cols) {
   builder.step("read batch", 0.2 * static_cast<double>(batch * cols), {input},
                [=](const runtime::Team& team, const Context<T>& context) {
                  if (context.direct_input != nullptr) return;
-                 ops::gather_rows<T>(team, context.samples->x, context.samples->order,
-                                     context.first, batch, context.at(input));
+                 const Samples& samples = *context.samples;
+                 if (samples.mix.kind == Mixing::none) {
+                   ops::gather_rows<T>(team, samples.x, samples.order, context.first, batch,
+                                       context.at(input));
+                 } else {
+                   ops::mix_inputs<T>(team, samples, context.step, context.first, batch,
+                                      context.at(input));
+                 }
                });
 }
 
@@ -113,8 +120,13 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec&
                      part.predicted = context.template at<std::int32_t>(buffers.predicted);
                    }
                  } else {
-                   ops::gather_rows<T>(team, samples.targets, samples.order, context.first, batch,
-                                       context.at(targets));
+                   if (samples.mix.kind == Mixing::none) {
+                     ops::gather_rows<T>(team, samples.targets, samples.order, context.first, batch,
+                                         context.at(targets));
+                   } else {
+                     ops::mix_targets<T>(team, samples, context.step, context.first, batch,
+                                         context.at(targets));
+                   }
                    part.targets = context.at(targets);
                  }
                  team.barrier();

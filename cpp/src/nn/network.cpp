@@ -143,6 +143,7 @@ struct Network<T>::State {
   static const T* direct_input(const Samples& samples, Index first, Index batch) {
     const SampleArray& x = samples.x;
     constexpr auto size = static_cast<Index>(sizeof(T));
+    if (samples.mix.kind != Mixing::none) return nullptr;
     const bool contiguous = x.type == element_type<T> && (x.cols <= 1 || x.col_stride == size) &&
                             (batch <= 1 || x.row_stride == x.cols * size);
     if (samples.order != nullptr || !contiguous) return nullptr;
@@ -156,9 +157,28 @@ struct Network<T>::State {
                      std::to_string(expected));
   }
 
+  // Whether an image of the size fits the rows, and labels are not to be mixed.
+  void check_mix(const Samples& samples) const {
+    const MixSpec& mix = samples.mix;
+    if (mix.kind == Mixing::none) return;
+    if (loss_info(loss->kind).takes_labels) {
+      throw ValueError("class labels cannot be mixed: the loss must take target values");
+    }
+    if (!(mix.alpha > 0 && std::isfinite(mix.alpha))) {
+      throw ValueError("alpha must be finite and above 0, but it is " + std::to_string(mix.alpha));
+    }
+    const Index pixels = mix.height * mix.width;
+    if (mix.kind == Mixing::box && (pixels < 1 || samples.x.cols % pixels != 0)) {
+      throw ValueError("images of " + std::to_string(mix.height) + " x " +
+                       std::to_string(mix.width) + " pixels do not make rows of " +
+                       std::to_string(samples.x.cols) + " values");
+    }
+  }
+
   void check_samples(const Samples& samples) const {
     check_features(samples.x);
     if (!loss) throw ValueError("the network has no loss: compile it first");
+    check_mix(samples);
     const SampleShape shape = graph.node(output).shape;
     if (!loss_info(loss->kind).takes_labels) {
       const Index cols = shape.rows * target_cols(*loss, shape.cols);
@@ -328,6 +348,22 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
 template <class T>
 void Network<T>::set_learning_rate(double learning_rate) {
   if (const auto known = optimizer()) known->set_learning_rate(learning_rate);
+}
+
+template <class T>
+std::uint64_t Network<T>::step() const {
+  const std::shared_lock lock(state_->parameters);
+  return state_->step;
+}
+
+template <class T>
+void Network<T>::set_step(std::uint64_t step) {
+  exclusively([&] { state_->step = step; });
+}
+
+template <class T>
+std::vector<ParameterPtr<T>> Network<T>::parameters() const {
+  return state_->graph.parameters();
 }
 
 template <class T>

@@ -4,6 +4,7 @@ from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Input
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
+from unitgain.layers.registry import deserialize, serialize
 from unitgain.layers.regularization import (
     AlphaDropout,
     Dropout,
@@ -30,4 +31,6 @@ __all__ = [
     "RReLU",
     "ReLU",
     "Variable",
+    "deserialize",
+    "serialize",
 ]

@@ -49,6 +49,9 @@ class ReLU(_Parametric):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
         bound = float("inf") if max_value is None else float(max_value)
         self._set(
             "relu",
@@ -75,6 +78,7 @@ class LeakyReLU(_Parametric):
 
     def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
+        self.negative_slope = negative_slope
         self._set("leaky_relu", negative_slope=float(negative_slope))
 
 
@@ -94,6 +98,7 @@ class ELU(_Parametric):
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
+        self.alpha = alpha
         self._set("elu", alpha=float(alpha))
 
 

@@ -56,6 +56,8 @@ class Dense(Layer):
         ValueError: if ``units`` is below 1, or a name is unknown.
     """
 
+    _keys = ("_activation_key",)
+
     def __init__(
         self,
         units: SupportsIndex,
@@ -106,6 +108,8 @@ class Activation(Layer):
     Raises:
         ValueError: if the name is unknown.
     """
+
+    _keys = ("_activation_key",)
 
     def __init__(self, activation: ActivationName, name: str | None = None) -> None:
         super().__init__(name)

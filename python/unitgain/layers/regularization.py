@@ -20,6 +20,7 @@ class _Noise(Layer):
     """A layer that draws from a key of its own; subclasses name the native noise."""
 
     _noise = ""
+    _keys = ("_key",)
 
     def __init__(
         self, parameters: Sequence[float], seed: SupportsIndex | None, name: str | None
@@ -149,3 +150,8 @@ class RReLU(_Noise):
     ) -> None:
         self.slopes = activations.checked_slopes(lower, upper)
         super().__init__(self.slopes, seed, name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this."""
+        lower, upper = self.slopes
+        return {**super().get_config(), "lower": lower, "upper": upper}

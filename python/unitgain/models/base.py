@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain import _data, _names, losses, metrics, optimizers, random
 from unitgain._progress import ProgressBar, format_logs
 from unitgain.callbacks import Callback, History
+from unitgain.config import get_float32_matmul_precision
 from unitgain.layers.base import (
     Layer,
     SampleShape,
@@ -21,6 +22,7 @@ from unitgain.layers.base import (
     native,
 )
 from unitgain.models.predictor import Predictor
+from unitgain.models.saving import Saving
 
 __all__ = ["Model"]
 
@@ -28,7 +30,7 @@ __all__ = ["Model"]
 _PREDICT_BATCH = 256
 
 
-class Model:
+class Model(Saving):
     """What every model does: compile, fit, evaluate, predict, and hold weights.
 
     Subclasses provide ``layers`` and ``_lower``, which puts the layers into a native graph. Any
@@ -297,7 +299,8 @@ class Model:
         verbose: str | int,
     ) -> dict[str, float]:
         network = self._native_network()
-        order = random.permutation(len(x)) if shuffle else None
+        with random.drawing_from(self.streams):
+            order = random.permutation(len(x)) if shuffle else None
         batches = math.ceil(len(x) / batch_size)
         with ProgressBar(title, batches, self._logs, verbose in ("auto", 1, True)) as bar:
             logs = self._logs(network.train(x, y, order, batch_size, bar))
@@ -448,8 +451,12 @@ class Model:
         Raises:
             ValueError: if the model has no weights yet, or there is no such precision.
         """
+        from unitgain.saving.copying import described
+
+        precision = precision or get_float32_matmul_precision()
         network = self._native_network().frozen(precision)
-        return Predictor(network, *self._network_shapes, _PREDICT_BATCH, self.name)
+        shapes = self._network_shapes
+        return Predictor(network, *shapes, _PREDICT_BATCH, self.name, precision, described(self))
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         shape = self._network_shapes[1]

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from unitgain._config import checked_config, serialize
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 from unitgain.layers.core import Input
+from unitgain.layers.registry import deserialize
 from unitgain.models.base import Model
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Sequential"]
 
@@ -65,6 +70,21 @@ class Sequential(Model):
             raise ValueError("the model has no layers")
         self._network = None
         return self.layers.pop()
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the model's name and its layers' configurations, the Input's first."""
+        layers = [*([] if self._input is None else [self._input]), *self.layers]
+        return {"name": self.name, "layers": [serialize(layer) for layer in layers]}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
+
+        Raises:
+            ValueError: if the configuration describes no model.
+        """
+        arguments = checked_config(cls, config, ("name", "layers"))
+        return cls([deserialize(layer) for layer in arguments["layers"]], arguments.get("name"))
 
     @property
     def built(self) -> bool:
