@@ -120,7 +120,7 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer: str | initializers.Initializer = "Zeros",
+        alpha_initializer: initializers.InitializerLike = "Zeros",
         shared_axes: Sequence[int] | int | None = None,
         name: str | None = None,
         trainable: bool = True,

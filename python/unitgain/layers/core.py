@@ -47,7 +47,8 @@ class Dense(Layer):
         units: the number of outputs.
         activation: a name or function of :mod:`unitgain.activations`; None for none.
         use_bias: whether there is a bias.
-        kernel_initializer: makes the kernel, shape ``(inputs, units)``.
+        kernel_initializer: makes the kernel, shape ``(inputs, units)``; ``"auto"`` is what
+            :func:`unitgain.initializers.for_activation` gives for the activation.
         bias_initializer: makes the bias, shape ``(units,)``.
         name: what the layer is called.
         trainable: whether training may change the weights.
@@ -63,8 +64,8 @@ class Dense(Layer):
         units: SupportsIndex,
         activation: ActivationName = None,
         use_bias: bool = True,
-        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
@@ -75,6 +76,8 @@ class Dense(Layer):
         self.activation = activation_name(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
+        if kernel_initializer == "auto":
+            kernel_initializer = initializers.for_activation(self.activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
 

@@ -11,7 +11,7 @@ from unitgain.layers.base import Layer, SampleShape, Variable, rows_and_cols
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
-InitializerName = str | initializers.Initializer
+InitializerName = initializers.InitializerLike
 
 
 class _Normalization(Layer):
