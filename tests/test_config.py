@@ -16,6 +16,9 @@ INITIALIZERS = [
     initializers.RandomUniform(-1, 2, seed=5),
     initializers.VarianceScaling(2.0, "fan_out", "uniform", seed=6),
     initializers.HeNormal(seed=7),
+    initializers.Orthogonal(0.5, seed=8),
+    initializers.Identity(2.0),
+    initializers.FourfoldGlorotNormal(),
 ]
 LAYERS = [
     layers.Input((4, 3), "float64"),
@@ -33,6 +36,10 @@ LAYERS = [
     layers.AlphaDropout(0.25),
     layers.GaussianDropout(0.25),
     layers.GaussianNoise(0.1),
+    layers.Softmax(),
+    layers.Rescaling(1 / 255, [1, 2, 3]),
+    layers.Normalization(mean=[1.0, 2.0], variance=[3.0, 4.0], invert=True),
+    layers.Normalization(axis=None),
     layers.RReLU(0.1, 0.2, seed=9),
 ]
 LOSSES = [

@@ -34,7 +34,8 @@ def unique_name(prefix: str) -> str:
 def unknown(argument: str, name: object, known: Mapping[str, object]) -> str:
     """Return the message for a name that is not in the table, with the nearest that is."""
     message = f"{argument} is {name!r}, expected one of {', '.join(sorted(known))}"
-    by_letters = {key.lower(): key for key in known}
+    # Of names that differ in case alone, the one in lower case.
+    by_letters = {key.lower(): key for key in sorted(known)}
     near = difflib.get_close_matches(str(name).lower(), list(by_letters), n=1)
     return f"{message}; did you mean {by_letters[near[0]]!r}?" if near else message
 

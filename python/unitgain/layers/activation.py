@@ -1,4 +1,4 @@
-"""ReLU, LeakyReLU, ELU, PReLU: activations with parameters."""
+"""ReLU, LeakyReLU, ELU, PReLU, Softmax: activations as layers of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from unitgain import _native, initializers
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 
-__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU"]
+__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
 
 class _Parametric(Layer):
@@ -151,3 +151,25 @@ class PReLU(Layer):
         """Add a PReLU node."""
         rows, cols = rows_and_cols(self.alpha.shape)
         return int(graph.prelu(node, self.alpha.parameter, rows, cols, self.trainable))
+
+
+class Softmax(Layer):
+    """``exp(x) / sum(exp(x))`` along the last axis.
+
+    Args:
+        axis: must be the last, -1.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``axis`` is another.
+    """
+
+    def __init__(self, axis: int = -1, name: str | None = None) -> None:
+        super().__init__(name)
+        if axis != -1:
+            raise ValueError(f"axis is {axis}, but only the last axis, -1, is supported")
+        self.axis = axis
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a softmax node."""
+        return int(graph.softmax(node))

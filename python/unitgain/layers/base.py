@@ -152,15 +152,17 @@ class Layer(Configurable):
             self.dtype = dtype
             self.build(input_shape)
             self.built = True
-        elif self.weights and (self.dtype != dtype or self._features() != input_shape[-1]):
-            raise ValueError(
-                f"{self.name} was built for {self._features()} {self.dtype} features, but its "
-                f"input has {input_shape[-1]} {dtype} features"
-            )
+        elif self.weights and self.input_shape is not None:
+            built, given = self._features(self.input_shape), self._features(input_shape)
+            if self.dtype != dtype or built != given:
+                raise ValueError(
+                    f"{self.name} was built for {built} {self.dtype} features, but its input has "
+                    f"{given} {dtype} features"
+                )
         self.input_shape = input_shape
 
-    def _features(self) -> int | None:
-        return None if self.input_shape is None else self.input_shape[-1]
+    def _features(self, input_shape: SampleShape) -> int:
+        return input_shape[-1]
 
     def add_weight(
         self,

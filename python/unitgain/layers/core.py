@@ -125,7 +125,21 @@ class Activation(Layer):
 
 
 class Flatten(Layer):
-    """Makes one row of features of each sample."""
+    """Makes one row of features of each sample.
+
+    Args:
+        data_format: None or ``"channels_last"``: the order of the values is kept.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``data_format`` is another.
+    """
+
+    def __init__(self, data_format: str | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        if data_format not in (None, "channels_last"):
+            raise ValueError(f"data_format is {data_format!r}, expected None or 'channels_last'")
+        self.data_format = data_format
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the number of features, as a shape."""
