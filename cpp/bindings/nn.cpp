@@ -6,6 +6,8 @@
 
 #include "arguments.hpp"
 #include "common.hpp"
+#include "ops/mix.hpp"
+#include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
 #include "unitgain/noise.hpp"
 
@@ -149,6 +151,28 @@ Totals train(Network<T>& network, const py::array& x, const py::object& y,
   const Progress progress = progress_into(callback);
   const py::gil_scoped_release release;
   return network.train(held.samples, batch_size, progress);
+}
+
+// One batch of all rows of x and y, mixed.
+template <class T>
+py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::uint64_t step) {
+  HeldSamples held;
+  hold_samples<T>(held, x, y, std::nullopt);
+  Samples& samples = held.samples;
+  if (samples.targets.rows != samples.x.rows) throw ValueError("x and y have different lengths");
+  samples.mix = spec;
+  check_mix(samples);
+  py::array_t<T> mixed_x = new_array<T>({samples.x.rows, samples.x.cols});
+  py::array_t<T> mixed_y = new_array<T>({samples.targets.rows, samples.targets.cols});
+  T *to_x = mixed_x.mutable_data(), *to_y = mixed_y.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    runtime::parallel(1, [&](const runtime::Team& team) {
+      ops::mix_inputs<T>(team, samples, step, 0, samples.count, to_x);
+      ops::mix_targets<T>(team, samples, step, 0, samples.count, to_y);
+    });
+  }
+  return py::make_tuple(mixed_x, mixed_y);
 }
 
 template <class T>
@@ -339,9 +363,11 @@ void bind_nn(py::module_& module) {
            py::arg("height") = 0, py::arg("width") = 0);
 
   py::module_ float32 = module.def_submodule("float32");
+  float32.def("mix", &mix<float>, py::arg("x"), py::arg("y"), py::arg("mix"), py::arg("step"));
   bind_graph<float>(float32);
   bind_network<float>(float32);
   py::module_ float64 = module.def_submodule("float64");
+  float64.def("mix", &mix<double>, py::arg("x"), py::arg("y"), py::arg("mix"), py::arg("step"));
   bind_graph<double>(float64);
   bind_network<double>(float64);
 }

@@ -303,6 +303,7 @@ class _NetworkTypes(Protocol):
     Network: type[_Network]
     Optimizer: type[_Optimizer]
     def optimizer_of(self, network: _Network) -> _Optimizer: ...
+    def mix(self, x: _Array, y: _Array, mix: MixSpec, step: int) -> tuple[_Array, _Array]: ...
 
 float32: _NetworkTypes
 float64: _NetworkTypes

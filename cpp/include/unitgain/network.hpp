@@ -189,6 +189,9 @@ struct Samples {
   MixSpec mix = {};              // of a training pass with targets
 };
 
+// Throws ValueError for an alpha that is not above 0, or images that do not make the rows of x.
+void check_mix(const Samples& samples);
+
 // Sums over the samples seen; divide by `samples` for the means, and the loss by `weight`. Of a
 // sample of several rows, each sum takes the mean over them.
 struct Totals {

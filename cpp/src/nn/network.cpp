@@ -157,28 +157,13 @@ struct Network<T>::State {
                      std::to_string(expected));
   }
 
-  // Whether an image of the size fits the rows, and labels are not to be mixed.
-  void check_mix(const Samples& samples) const {
-    const MixSpec& mix = samples.mix;
-    if (mix.kind == Mixing::none) return;
-    if (loss_info(loss->kind).takes_labels) {
-      throw ValueError("class labels cannot be mixed: the loss must take target values");
-    }
-    if (!(mix.alpha > 0 && std::isfinite(mix.alpha))) {
-      throw ValueError("alpha must be finite and above 0, but it is " + std::to_string(mix.alpha));
-    }
-    const Index pixels = mix.height * mix.width;
-    if (mix.kind == Mixing::box && (pixels < 1 || samples.x.cols % pixels != 0)) {
-      throw ValueError("images of " + std::to_string(mix.height) + " x " +
-                       std::to_string(mix.width) + " pixels do not make rows of " +
-                       std::to_string(samples.x.cols) + " values");
-    }
-  }
-
   void check_samples(const Samples& samples) const {
     check_features(samples.x);
     if (!loss) throw ValueError("the network has no loss: compile it first");
     check_mix(samples);
+    if (samples.mix.kind != Mixing::none && loss_info(loss->kind).takes_labels) {
+      throw ValueError("class labels cannot be mixed: the loss must take target values");
+    }
     const SampleShape shape = graph.node(output).shape;
     if (!loss_info(loss->kind).takes_labels) {
       const Index cols = shape.rows * target_cols(*loss, shape.cols);

@@ -4,11 +4,28 @@
 #include <cmath>
 #include <cstddef>
 #include <numbers>
+#include <string>
 
 #include "ops/element.hpp"
 #include "runtime/philox.hpp"
+#include "unitgain/error.hpp"
 
-namespace unitgain::ops {
+namespace unitgain {
+
+void check_mix(const Samples& samples) {
+  const MixSpec& mix = samples.mix;
+  if (mix.kind == Mixing::none) return;
+  if (!(mix.alpha > 0 && std::isfinite(mix.alpha))) {
+    throw ValueError("alpha must be finite and above 0, but it is " + std::to_string(mix.alpha));
+  }
+  const Index pixels = mix.height * mix.width;
+  if (mix.kind == Mixing::box && (pixels < 1 || samples.x.cols % pixels != 0)) {
+    throw ValueError("images of " + std::to_string(mix.height) + " x " + std::to_string(mix.width) +
+                     " pixels do not make rows of " + std::to_string(samples.x.cols) + " values");
+  }
+}
+
+namespace ops {
 
 namespace {
 
@@ -186,4 +203,6 @@ template void mix_targets(const runtime::Team&, const Samples&, std::uint64_t, I
 template void mix_targets(const runtime::Team&, const Samples&, std::uint64_t, Index, Index,
                           double*);
 
-}  // namespace unitgain::ops
+}  // namespace ops
+
+}  // namespace unitgain

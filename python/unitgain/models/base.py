@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _data, _names, losses, metrics, optimizers, random
+from unitgain import _data, _names, _native, losses, metrics, optimizers, random
 from unitgain._progress import ProgressBar, format_logs
 from unitgain.callbacks import Callback, History
 from unitgain.config import get_float32_matmul_precision
+from unitgain.data.mixing import Mixer
 from unitgain.layers.base import (
     Layer,
     SampleShape,
@@ -232,6 +233,7 @@ class Model(Saving):
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        augment: Mixer | None = None,
     ) -> History:
         """Train on ``x`` and ``y``. An epoch is one native call; Ctrl-C ends it between two steps.
 
@@ -247,6 +249,9 @@ class Model(Saving):
             validation_data: ``(x, y)`` evaluated after each epoch; goes before the split.
             shuffle: whether each epoch has an order of its own.
             initial_epoch: the number of the first epoch, from 0.
+            augment: makes new samples of those given, see :class:`unitgain.data.MixUp`; for losses
+                that take target values, as of one-hot rows from
+                :func:`unitgain.data.to_categorical`.
 
         Returns:
             The loss and metrics of each epoch.
@@ -266,6 +271,7 @@ class Model(Saving):
         if len(inputs) == 0:
             raise ValueError("x has no samples")
 
+        mix = _native.MixSpec() if augment is None else augment.spec(self._network_shapes[0])
         history = History()
         listeners = [history, *(callbacks or [])]
         for listener in listeners:
@@ -277,7 +283,7 @@ class Model(Saving):
                 listener.on_epoch_begin(epoch)
             title = f"Epoch {epoch + 1}/{epochs}"
             logs = self._train_epoch(
-                inputs, labels, validation, batch_size, shuffle, title, verbose
+                inputs, labels, validation, batch_size, shuffle, title, verbose, mix
             )
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
@@ -297,13 +303,14 @@ class Model(Saving):
         shuffle: bool,
         title: str,
         verbose: str | int,
+        mix: _native.MixSpec,
     ) -> dict[str, float]:
         network = self._native_network()
         with random.drawing_from(self.streams):
             order = random.permutation(len(x)) if shuffle else None
         batches = math.ceil(len(x) / batch_size)
         with ProgressBar(title, batches, self._logs, verbose in ("auto", 1, True)) as bar:
-            logs = self._logs(network.train(x, y, order, batch_size, bar))
+            logs = self._logs(network.train(x, y, order, batch_size, bar, mix))
             if validation is not None:
                 totals = network.evaluate(*validation, max(batch_size, _PREDICT_BATCH), _quiet)
                 logs |= {f"val_{name}": value for name, value in self._logs(totals).items()}
