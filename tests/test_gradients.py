@@ -288,7 +288,7 @@ def test_nodes_with_several_readers_and_shared_parameters_add_up_their_gradients
     second = graph.activation(
         graph.dense(first, parameters["kernel"], parameters["bias"], True), "silu"
     )
-    total = graph.add(graph.add(first, second), first)
+    total = graph.add([graph.add([first, second]), first])
     network = native.Network(graph, graph.dense(total, parameters["head"], None, True))
     network.compile(ug.optimizers.SGD().spec(), LOGITS_LOSS.spec)
     data = rng.standard_normal((5, 4))

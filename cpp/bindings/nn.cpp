@@ -3,10 +3,13 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <span>
+#include <variant>
 
 #include "arguments.hpp"
 #include "common.hpp"
 #include "ops/mix.hpp"
+#include "python_operation.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
 #include "unitgain/noise.hpp"
@@ -58,53 +61,92 @@ Progress progress_into(const py::object& callback) {
   };
 }
 
+// The arrays of one for each input or output: the one that there is, or those of a sequence.
+std::vector<py::object> each(const py::object& given) {
+  if (py::isinstance<py::array>(given)) return {given};
+  std::vector<py::object> arrays;
+  for (const py::handle& array : given) arrays.push_back(py::cast<py::object>(array));
+  return arrays;
+}
+
+// "x" if there is one, else "x[1]".
+std::string name_of(const char* name, std::size_t which, std::size_t count) {
+  std::string text = name;
+  if (count > 1) text.append("[").append(std::to_string(which)).append("]");
+  return text;
+}
+
 // The samples of one call, with the arrays that they point into.
 struct HeldSamples {
   Samples samples;
-  py::array x, targets;
-  std::optional<Labels> labels;
+  std::vector<py::object> arrays;
+  std::vector<SampleArray> x;
+  std::vector<Target> y;
   std::optional<Order> order;
 };
 
 template <class T>
-void hold_samples(HeldSamples& held, const py::array& x, const py::object& y,
-                  const std::optional<Order>& order) {
-  Samples& samples = held.samples;
-  samples.x = sample_array<T>(x, "x", held.x);
-  if (py::isinstance<Labels>(y)) {
-    held.labels = py::cast<Labels>(y);
-    if (held.labels->size() == 0 && samples.x.rows != 0) throw ValueError("y has no labels");
-    if (samples.x.rows != 0 && held.labels->size() % samples.x.rows != 0) {
-      throw ValueError("y has " + std::to_string(held.labels->size()) + " labels, but x has " +
-                       std::to_string(samples.x.rows) + " samples");
-    }
-    samples.labels = held.labels->data();
-  } else {
-    samples.targets = sample_array<T>(py::cast<py::array>(y), "y", held.targets);
+void hold_inputs(HeldSamples& held, const py::object& x) {
+  const std::vector<py::object> given = each(x);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    py::array keep;
+    const std::string name = name_of("x", i, given.size());
+    held.x.push_back(sample_array<T>(py::cast<py::array>(given[i]), name.c_str(), keep));
+    held.arrays.push_back(keep);
   }
-  held.order = order;
-  samples.count = samples.x.rows;
-  if (order) {
-    samples.order = order->data();
-    samples.count = order->size();
-    for (Index i = 0; i < samples.count; ++i) {
-      if (samples.order[i] < 0 || samples.order[i] >= samples.x.rows) {
-        throw ValueError("order has the row " + std::to_string(samples.order[i]) + ", but x has " +
-                         std::to_string(samples.x.rows) + " rows");
+  if (held.x.empty()) throw ValueError("x has no arrays");
+  held.samples.x = held.x;
+  held.samples.count = held.x[0].rows;
+}
+
+// None is the target of an output without a loss. Cross-entropy reads one label for each row of the
+// output, squared error no labels at all.
+template <class T>
+void hold_targets(HeldSamples& held, const py::object& y, const Network<T>& network) {
+  const std::vector<py::object> given = each(y);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::string name = name_of("y", i, given.size());
+    Target target;
+    if (py::isinstance<Labels>(given[i])) {
+      const auto labels = py::cast<Labels>(given[i]);
+      const Index rows = i < network.outputs().size() ? network.output_shape(i).rows : 1;
+      const Index expected = held.x[0].rows * rows;
+      if (labels.size() != expected) {
+        throw ValueError(name + " has " + std::to_string(labels.size()) + " labels, expected " +
+                         std::to_string(expected));
       }
+      target.labels = labels.data();
+      held.arrays.push_back(labels);
+    } else if (!given[i].is_none()) {
+      py::array keep;
+      target.values = sample_array<T>(py::cast<py::array>(given[i]), name.c_str(), keep);
+      held.arrays.push_back(keep);
+    }
+    held.y.push_back(target);
+  }
+  held.samples.y = held.y;
+}
+
+void hold_order(HeldSamples& held, const std::optional<Order>& order) {
+  held.order = order;
+  if (!order) return;
+  Samples& samples = held.samples;
+  samples.order = order->data();
+  samples.count = order->size();
+  for (Index i = 0; i < samples.count; ++i) {
+    if (samples.order[i] < 0 || samples.order[i] >= held.x[0].rows) {
+      throw ValueError("order has the row " + std::to_string(samples.order[i]) + ", but x has " +
+                       std::to_string(held.x[0].rows) + " rows");
     }
   }
 }
 
-// Cross-entropy reads one label for each row of the output, squared error no labels at all.
 template <class T>
-void check_label_count(const Network<T>& network, const HeldSamples& held) {
-  if (!held.labels) return;
-  const Index expected = held.samples.x.rows * network.output_shape().rows;
-  if (held.labels->size() != expected) {
-    throw ValueError("y has " + std::to_string(held.labels->size()) + " labels, expected " +
-                     std::to_string(expected));
-  }
+void hold_samples(HeldSamples& held, const py::object& x, const py::object& y,
+                  const std::optional<Order>& order, const Network<T>& network) {
+  hold_inputs<T>(held, x);
+  hold_targets(held, y, network);
+  hold_order(held, order);
 }
 
 template <class T>
@@ -112,42 +154,57 @@ py::array_t<T> parameter_array(const ParameterPtr<T>& parameter) {
   return py::array_t<T>(parameter->shape(), parameter->data(), py::cast(parameter));
 }
 
+// Fresh arrays for a network's outputs: run(x, y), and then the array, or a list of several.
+template <class T, class Run>
+py::object with_outputs(const Network<T>& network, const py::object& x, Run&& run) {
+  if (py::isinstance<py::array>(x) && network.outputs().size() == 1) {  // the call in a hurry
+    py::array keep;
+    const SampleArray samples = sample_array<T>(py::reinterpret_borrow<py::array>(x), "x", keep);
+    py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
+    T* data = y.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      run(std::span<const SampleArray>(&samples, 1), std::span<T* const>(&data, 1));
+    }
+    return y;
+  }
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  py::list arrays;
+  std::vector<T*> pointers;
+  for (std::size_t i = 0; i < network.outputs().size(); ++i) {
+    py::array_t<T> y = new_array<T>({held.samples.count, network.output_shape(i).size()});
+    pointers.push_back(y.mutable_data());
+    arrays.append(std::move(y));
+  }
+  {
+    const py::gil_scoped_release release;
+    run(held.samples.x, std::span<T* const>(pointers));
+  }
+  if (arrays.size() == 1) return arrays[0];
+  return arrays;
+}
+
 template <class T>
-py::array_t<T> predict(const Network<T>& network, const py::array& x, Index batch_size,
-                       const py::object& callback) {
-  py::array keep;
-  const SampleArray samples = sample_array<T>(x, "x", keep);
-  py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
-  T* data = y.mutable_data();
+py::object predict(const Network<T>& network, const py::object& x, Index batch_size,
+                   const py::object& callback) {
   const Progress progress = progress_into(callback);
-  {
-    const py::gil_scoped_release release;
-    network.predict(samples, data, batch_size, progress);
-  }
-  return y;
+  return with_outputs(
+      network, x, [&](auto samples, auto y) { network.predict(samples, y, batch_size, progress); });
 }
 
 template <class T>
-py::array_t<T> forward(Network<T>& network, const py::array& x) {
-  py::array keep;
-  const SampleArray samples = sample_array<T>(x, "x", keep);
-  py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
-  T* data = y.mutable_data();
-  {
-    const py::gil_scoped_release release;
-    network.forward(samples, data);
-  }
-  return y;
+py::object forward(Network<T>& network, const py::object& x) {
+  return with_outputs(network, x, [&](auto samples, auto y) { network.forward(samples, y); });
 }
 
 template <class T>
-Totals train(Network<T>& network, const py::array& x, const py::object& y,
+Totals train(Network<T>& network, const py::object& x, const py::object& y,
              const std::optional<Order>& order, Index batch_size, const py::object& callback,
              const MixSpec& mix) {
   HeldSamples held;
-  hold_samples<T>(held, x, y, order);
+  hold_samples(held, x, y, order, network);
   held.samples.mix = mix;
-  check_label_count(network, held);
   const Progress progress = progress_into(callback);
   const py::gil_scoped_release release;
   return network.train(held.samples, batch_size, progress);
@@ -156,41 +213,43 @@ Totals train(Network<T>& network, const py::array& x, const py::object& y,
 // One batch of all rows of x and y, mixed.
 template <class T>
 py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::uint64_t step) {
-  HeldSamples held;
-  hold_samples<T>(held, x, y, std::nullopt);
-  Samples& samples = held.samples;
-  if (samples.targets.rows != samples.x.rows) throw ValueError("x and y have different lengths");
+  py::array keep_x, keep_y;
+  const SampleArray inputs = sample_array<T>(x, "x", keep_x);
+  const Target target{nullptr, sample_array<T>(y, "y", keep_y)};
+  if (target.values.rows != inputs.rows) throw ValueError("x and y have different lengths");
+  Samples samples;
+  samples.x = {&inputs, 1};
+  samples.y = {&target, 1};
+  samples.count = inputs.rows;
   samples.mix = spec;
   check_mix(samples);
-  py::array_t<T> mixed_x = new_array<T>({samples.x.rows, samples.x.cols});
-  py::array_t<T> mixed_y = new_array<T>({samples.targets.rows, samples.targets.cols});
+  py::array_t<T> mixed_x = new_array<T>({inputs.rows, inputs.cols});
+  py::array_t<T> mixed_y = new_array<T>({inputs.rows, target.values.cols});
   T *to_x = mixed_x.mutable_data(), *to_y = mixed_y.mutable_data();
   {
     const py::gil_scoped_release release;
     runtime::parallel(1, [&](const runtime::Team& team) {
-      ops::mix_inputs<T>(team, samples, step, 0, samples.count, to_x);
-      ops::mix_targets<T>(team, samples, step, 0, samples.count, to_y);
+      ops::read_inputs<T>(team, samples, 0, step, 0, samples.count, to_x, inputs.cols);
+      ops::read_targets<T>(team, samples, 0, step, 0, samples.count, to_y);
     });
   }
   return py::make_tuple(mixed_x, mixed_y);
 }
 
 template <class T>
-Totals evaluate(const Network<T>& network, const py::array& x, const py::object& y,
+Totals evaluate(const Network<T>& network, const py::object& x, const py::object& y,
                 Index batch_size, const py::object& callback) {
   HeldSamples held;
-  hold_samples<T>(held, x, y, std::nullopt);
-  check_label_count(network, held);
+  hold_samples(held, x, y, std::nullopt, network);
   const Progress progress = progress_into(callback);
   const py::gil_scoped_release release;
   return network.evaluate(held.samples, batch_size, progress);
 }
 
 template <class T>
-py::tuple gradients(Network<T>& network, const py::array& x, const py::object& y) {
+py::tuple gradients(Network<T>& network, const py::object& x, const py::object& y) {
   HeldSamples held;
-  hold_samples<T>(held, x, y, std::nullopt);
-  check_label_count(network, held);
+  hold_samples(held, x, y, std::nullopt, network);
   py::list arrays;
   std::vector<T*> pointers;
   for (const ParameterPtr<T>& parameter : network.trainable()) {
@@ -229,6 +288,35 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
       std::copy_n(sources[i], parameters[i]->size(), parameters[i]->data());
     }
   });
+}
+
+// One loss for each output, None where there is none, from Python's arguments.
+using Losses = std::variant<LossSpec, std::vector<std::optional<LossSpec>>>;
+using Metrics = std::variant<MetricSpec, std::vector<MetricSpec>>;
+
+std::vector<OutputLoss> output_losses(const Losses& given, const Metrics& metrics,
+                                      const std::vector<double>& weights) {
+  std::vector<OutputLoss> losses;
+  if (const auto* one = std::get_if<LossSpec>(&given)) {
+    losses.push_back({*one});
+  } else {
+    for (const auto& loss : std::get<1>(given)) losses.push_back({loss});
+  }
+  const auto* several = std::get_if<std::vector<MetricSpec>>(&metrics);
+  const auto fits = [&](std::size_t size) { return size == 0 || size == losses.size(); };
+  if (!fits(weights.size()) || !fits(several != nullptr ? several->size() : losses.size())) {
+    throw ValueError("metrics and loss_weights need an entry for each of " +
+                     std::to_string(losses.size()) + " losses");
+  }
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    if (!weights.empty()) losses[i].weight = weights[i];
+    if (several == nullptr) {
+      losses[i].metrics = std::get<MetricSpec>(metrics);
+    } else if (!several->empty()) {
+      losses[i].metrics = (*several)[i];
+    }
+  }
+  return losses;
 }
 
 template <class T>
@@ -296,25 +384,55 @@ void bind_graph(py::module_& module) {
           [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },
           py::arg("x"), py::arg("rows"), py::arg("cols"))
       .def("transpose", &Graph<T>::transpose, py::arg("x"), py::arg("rows"))
-      .def("add", &Graph<T>::add, py::arg("x"), py::arg("y"));
+      .def("add", &Graph<T>::add, py::arg("inputs"))
+      .def("concatenate", &Graph<T>::concatenate, py::arg("inputs"))
+      .def(
+          "custom",
+          [](Graph<T>& g, const std::vector<NodeId>& inputs, Index rows, Index cols,
+             std::vector<ParameterPtr<T>> parameters, py::object forward, py::object backward,
+             bool trainable) {
+            auto operation = std::make_shared<PythonOperation<T>>(std::move(forward),
+                                                                  std::move(backward), parameters);
+            return g.custom(inputs, {rows, cols}, {std::move(operation), std::move(parameters)},
+                            trainable);
+          },
+          py::arg("inputs"), py::arg("rows"), py::arg("cols"), py::arg("parameters"),
+          py::arg("forward"), py::arg("backward"), py::arg("trainable"));
 }
 
 template <class T>
 void bind_network(py::module_& module) {
   py::class_<Network<T>>(module, "Network")
-      .def(py::init<Graph<T>, NodeId>(), py::arg("graph"), py::arg("output"))
+      .def(py::init([](const Graph<T>& graph, std::variant<NodeId, std::vector<NodeId>> outputs) {
+             if (const auto* one = std::get_if<NodeId>(&outputs)) outputs = std::vector{*one};
+             return std::make_unique<Network<T>>(graph, std::get<1>(std::move(outputs)));
+           }),
+           py::arg("graph"), py::arg("outputs"))
       .def(
           "frozen",
           [](const Network<T>& network, const py::object& precision) {
-            return network.frozen(precision_or_none(precision));
+            const auto chosen = precision_or_none(precision);
+            const py::gil_scoped_release release;
+            return network.frozen(chosen);
           },
           py::arg("precision") = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("progress") = py::none())
       .def("forward", &forward<T>, py::arg("x"))
-      .def("compile", &Network<T>::compile, py::arg("optimizer"), py::arg("loss"),
-           py::arg_v("metrics", MetricSpec{}, "MetricSpec()"),
-           py::arg("options") = std::vector<UpdateOptions>{})
+      .def(
+          "compile",
+          [](Network<T>& network, const OptimizerSpec& optimizer, const Losses& loss,
+             const Metrics& metrics, const std::vector<UpdateOptions>& options,
+             const std::vector<double>& loss_weights) {
+            const auto losses = output_losses(loss, metrics, loss_weights);
+            const py::gil_scoped_release release;
+            network.compile(optimizer, losses, options);
+          },
+          py::arg("optimizer"), py::arg("loss"), py::arg_v("metrics", MetricSpec{}, "MetricSpec()"),
+          py::arg("options") = std::vector<UpdateOptions>{},
+          py::arg("loss_weights") = std::vector<double>{})
+      .def("memory", &Network<T>::memory, py::arg("batch"), py::arg("training"),
+           py::call_guard<py::gil_scoped_release>())
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
            py::arg("batch_size"), py::arg("progress") = py::none(),
@@ -326,8 +444,14 @@ void bind_network(py::module_& module) {
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)
       .def_property("step", &Network<T>::step, &Network<T>::set_step)
-      .def_property("learning_rate", &Network<T>::learning_rate, &Network<T>::set_learning_rate)
-      .def_property_readonly("iterations", &Network<T>::iterations);
+      .def_property(
+          "learning_rate",
+          py::cpp_function(&Network<T>::learning_rate, py::call_guard<py::gil_scoped_release>()),
+          py::cpp_function(&Network<T>::set_learning_rate,
+                           py::call_guard<py::gil_scoped_release>()))
+      .def_property_readonly(
+          "iterations",
+          py::cpp_function(&Network<T>::iterations, py::call_guard<py::gil_scoped_release>()));
 }
 
 }  // namespace
@@ -341,7 +465,8 @@ void bind_nn(py::module_& module) {
       .def_readonly("correct", &Totals::correct)
       .def_readonly("binary_correct", &Totals::binary_correct)
       .def_readonly("squared_error", &Totals::squared_error)
-      .def_readonly("absolute_error", &Totals::absolute_error);
+      .def_readonly("absolute_error", &Totals::absolute_error)
+      .def_readonly("outputs", &Totals::outputs);
 
   py::class_<MetricSpec>(module, "MetricSpec")
       .def(py::init([](bool accuracy, bool binary_accuracy, bool errors) {

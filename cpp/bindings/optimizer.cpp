@@ -137,7 +137,15 @@ template <class T>
 void bind_typed(py::module_& module) {
   using Held = HeldOptimizer<T>;
   module.def(
-      "optimizer_of", [](const Network<T>& network) { return Held{network.optimizer(), {}}; },
+      "optimizer_of",
+      [](const Network<T>& network) {
+        std::shared_ptr<nn::Optimizer<T>> optimizer;
+        {
+          const py::gil_scoped_release release;
+          optimizer = network.optimizer();
+        }
+        return Held{std::move(optimizer), {}};
+      },
       py::arg("network"), "The optimizer of a compiled network.");
   py::class_<Held>(module, "Optimizer")
       .def(py::init(&make_optimizer<T>), py::arg("spec"), py::arg("arrays"),

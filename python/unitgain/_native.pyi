@@ -1,6 +1,6 @@
 """unitgain's compiled core. The public API is the package around it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -108,6 +108,8 @@ class Totals:
     def squared_error(self) -> float: ...
     @property
     def absolute_error(self) -> float: ...
+    @property
+    def outputs(self) -> list[Totals]: ...
 
 class LossSpec:
     def __init__(
@@ -244,34 +246,52 @@ class _Graph:
     def noise(self, x: int, name: str, parameters: Sequence[float], key: int) -> int: ...
     def log_softmax(self, x: int) -> int: ...
     def reshape(self, x: int, rows: int, cols: int) -> int: ...
-    def add(self, x: int, y: int) -> int: ...
+    def add(self, inputs: Sequence[int]) -> int: ...
+    def concatenate(self, inputs: Sequence[int]) -> int: ...
+    def custom(
+        self,
+        inputs: Sequence[int],
+        rows: int,
+        cols: int,
+        parameters: Sequence[_Parameter],
+        forward: Callable[[list[_Array], bool], _Array],
+        backward: Callable[
+            [_Array, list[_Array], _Array], tuple[list[_Array | None], list[_Array | None]]
+        ],
+        trainable: bool,
+    ) -> int: ...
+
+# One array, or one for each input or output.
+_Arrays: TypeAlias = _Array | Iterable[_Array | None]
 
 class _Network:
-    def __init__(self, graph: _Graph, output: int) -> None: ...
-    def forward(self, x: _Array) -> _Array: ...
+    def __init__(self, graph: _Graph, outputs: int | Sequence[int]) -> None: ...
+    def forward(self, x: _Arrays) -> Any: ...
     def frozen(self, precision: str | None = None) -> _Network: ...
-    def predict(self, x: _Array, batch_size: int, progress: _Progress | None = None) -> _Array: ...
+    def predict(self, x: _Arrays, batch_size: int, progress: _Progress | None = None) -> Any: ...
     def compile(
         self,
         optimizer: OptimizerSpec,
-        loss: LossSpec,
-        metrics: MetricSpec = ...,
+        loss: LossSpec | Sequence[LossSpec | None],
+        metrics: MetricSpec | Sequence[MetricSpec] = ...,
         options: Sequence[UpdateOptions] = ...,
+        loss_weights: Sequence[float] = ...,
     ) -> None: ...
+    def memory(self, batch: int, training: bool) -> int: ...
     def finalize(self) -> None: ...
     def train(
         self,
-        x: _Array,
-        y: _Array,
+        x: _Arrays,
+        y: _Arrays,
         order: NDArray[np.int64] | None,
         batch_size: int,
         progress: _Progress | None = None,
         mix: MixSpec = ...,
     ) -> Totals: ...
     def evaluate(
-        self, x: _Array, y: _Array, batch_size: int, progress: _Progress | None = None
+        self, x: _Arrays, y: _Arrays, batch_size: int, progress: _Progress | None = None
     ) -> Totals: ...
-    def gradients(self, x: _Array, y: _Array) -> tuple[Totals, list[_Array]]: ...
+    def gradients(self, x: _Arrays, y: _Arrays) -> tuple[Totals, list[_Array]]: ...
     def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
     @property
     def trainable(self) -> list[_Parameter]: ...
@@ -310,7 +330,19 @@ float64: _NetworkTypes
 
 # linear algebra
 def svd(a: _Array, full_matrices: bool, compute_uv: bool) -> Any: ...  # (u, s, vt), or s alone
-def pinv(a: _Array, rcond: NDArray[np.float64]) -> _Array: ...
+def pinv(a: _Array, rcond: NDArray[np.float64], by_svd: bool) -> _Array: ...
+
+class QrMode:
+    reduced: ClassVar[QrMode]
+    complete: ClassVar[QrMode]
+    r: ClassVar[QrMode]
+    raw: ClassVar[QrMode]
+
+def qr(a: _Array, mode: QrMode) -> Any: ...  # (q, r), r alone, or (h, tau)
+def cholesky(a: _Array, upper: bool) -> _Array: ...
+def lstsq(
+    a: _Array, b: _Array, rcond: float
+) -> tuple[_Array, _Array, NDArray[np.int64], _Array]: ...  # x, residuals, ranks, s
 
 # single operations, for tests
 class _Ops(Protocol):

@@ -1,8 +1,8 @@
 """Linear algebra with ``numpy.linalg``'s signatures, for float32 and float64.
 
-Every function takes stacks of matrices, shape ``(..., M, N)``, with any strides. The singular value
-decomposition is one-sided Jacobi: it has an answer for every finite matrix and, unlike
-``numpy.linalg``'s, cannot fail to converge. Results have the same bits for any number of threads.
+Every function takes stacks of matrices, shape ``(..., M, N)``, with any strides. Every finite
+matrix has its decomposition: nothing here fails to converge. Results have the same bits for any
+number of threads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,17 @@ from unitgain import _native
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["LinAlgError", "SVDResult", "pinv", "svd"]
+__all__ = [
+    "LinAlgError",
+    "QRResult",
+    "SVDResult",
+    "cholesky",
+    "lstsq",
+    "matrix_rank",
+    "pinv",
+    "qr",
+    "svd",
+]
 
 
 class _NoValue:
@@ -38,15 +48,29 @@ class SVDResult(NamedTuple):
     Vh: NDArray[Any]
 
 
-def _matrices(a: ArrayLike, hermitian: bool) -> NDArray[Any]:
-    """Return ``a`` as an array of at least two dimensions; Python numbers become float64."""
+class QRResult(NamedTuple):
+    """The factors of ``a = Q @ R``."""
+
+    Q: NDArray[Any]
+    R: NDArray[Any]
+
+
+def _floats(a: ArrayLike, name: str) -> NDArray[Any]:
+    """Return ``a`` as a float32 or float64 array; Python numbers become float64."""
     array = np.asarray(a)
     if not isinstance(a, np.ndarray) and array.dtype.kind in "biu":
         array = array.astype(np.float64)
     if array.dtype not in (np.float32, np.float64):
         raise TypeError(
-            f"a has dtype {array.dtype}, expected float32 or float64 (convert it with a.astype)"
+            f"{name} has dtype {array.dtype}, expected float32 or float64 "
+            f"(convert it with {name}.astype)"
         )
+    return array
+
+
+def _matrices(a: ArrayLike, hermitian: bool = False) -> NDArray[Any]:
+    """Return ``a`` as an array of at least two dimensions."""
+    array = _floats(a, "a")
     if array.ndim < 2:
         raise LinAlgError(
             f"{array.ndim}-dimensional array given. Array must be at least two-dimensional"
@@ -56,6 +80,40 @@ def _matrices(a: ArrayLike, hermitian: bool) -> NDArray[Any]:
             f"a has shape {array.shape}, but with hermitian=True its matrices must be square"
         )
     return array
+
+
+def _from_lower_triangle(a: NDArray[Any]) -> NDArray[Any]:
+    """Return the symmetric matrices whose lower triangles are those of ``a``."""
+    lower = np.tril(a)
+    finite = np.isfinite(lower)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        text = ", ".join(map(str, index))
+        raise LinAlgError(f"a[{text}] is {a[index]}, but every entry must be finite")
+    return lower + np.swapaxes(np.tril(a, -1), -2, -1)
+
+
+def _symmetric_svd(a: NDArray[Any]) -> SVDResult:
+    """Return the decomposition whose ``Vh`` is ``U`` transposed, but for the signs of its rows.
+
+    Twice a bound of the norm, added to the diagonal, makes ``a`` positive definite and keeps its
+    eigenvectors, which then are the singular vectors. The eigenvalues are the Rayleigh quotients of
+    ``a`` itself, whose error is of second order in the vectors'.
+    """
+    largest = abs(a).max(axis=(-2, -1), initial=0, keepdims=True)
+    exponent = np.frexp(largest)[1]
+    scaled = np.ldexp(a, -exponent)
+    bound = abs(scaled).sum(axis=-1).max(axis=-1, initial=0)[..., None, None]
+    shifted = scaled + 2 * np.maximum(bound, 1) * np.eye(a.shape[-1], dtype=a.dtype)
+    vectors = _native.svd(shifted, False, True)[0]
+    values = ((_native.matmul(scaled, vectors)) * vectors).sum(axis=-2)
+    order = np.argsort(-abs(values), axis=-1, kind="stable")
+    values = np.take_along_axis(values, order, axis=-1)
+    vectors = np.take_along_axis(vectors, order[..., None, :], axis=-1)
+    signed = vectors * np.copysign(np.ones_like(values), values)[..., None, :]
+    return SVDResult(
+        vectors, np.ldexp(abs(values), exponent[..., 0]), np.swapaxes(signed, -2, -1).copy()
+    )
 
 
 @overload
@@ -94,7 +152,9 @@ def svd(
             have only the ``K = min(M, N)`` vectors that belong to singular values,
             ``(..., M, K)`` and ``(..., K, N)``.
         compute_uv: Whether to compute ``U`` and ``Vh`` at all.
-        hermitian: Says that ``a`` is symmetric. The same method computes the result.
+        hermitian: Says that ``a`` is symmetric; its lower triangle alone is read. ``U`` then has
+            the eigenvectors, the values are the eigenvalues' magnitudes, and ``Vh`` is ``U``
+            transposed with the eigenvalues' signs on its rows.
 
     Returns:
         The named tuple ``(U, S, Vh)``, with ``S`` of shape ``(..., K)`` from the largest value to
@@ -117,7 +177,12 @@ def svd(
     >>> u.shape, vh.shape
     ((3, 3), (2, 2))
     """
-    result = _native.svd(_matrices(a, hermitian), bool(full_matrices), bool(compute_uv))
+    array = _matrices(a, hermitian)
+    if hermitian:
+        array = _from_lower_triangle(array)
+        values = _native.svd(array, False, False)
+        return _symmetric_svd(array) if compute_uv else values
+    result = _native.svd(array, bool(full_matrices), bool(compute_uv))
     return SVDResult(*result) if compute_uv else result
 
 
@@ -127,19 +192,20 @@ def pinv(
     hermitian: bool = False,
     *,
     rtol: ArrayLike | _NoValue | None = _no_value,
+    method: Literal["auto", "svd"] = "auto",
 ) -> NDArray[Any]:
-    """Moore-Penrose pseudoinverse, from the singular value decomposition.
-
-    A matrix whose QR decomposition proves that no singular value is at the cutoff or below is
-    inverted through that decomposition: the same pseudoinverse in a fraction of the time.
+    """Moore-Penrose pseudoinverse, as the singular value decomposition defines it.
 
     Args:
         a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
         rcond: Singular values of at most ``rcond`` times the largest count as zero. One number, or
             one for each matrix of the stack. Default: 1e-15.
-        hermitian: Says that ``a`` is symmetric. The same method computes the result.
+        hermitian: Says that ``a`` is symmetric; its lower triangle alone is read.
         rtol: The Array API's name for ``rcond``; ``rtol=None`` stands for ``max(M, N)`` times the
             epsilon of the type. Only one of the two can be given.
+        method: ``"svd"`` computes the singular values and vectors. ``"auto"`` inverts a matrix
+            through its QR decomposition where that proves that no singular value is at the cutoff
+            or below: the same pseudoinverse, within rounding, in a fraction of the time.
 
     Returns:
         The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose condition leaves float32
@@ -150,7 +216,8 @@ def pinv(
         LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
             which the message names.
         TypeError: if ``a`` is neither float32 nor float64.
-        ValueError: if both ``rcond`` and ``rtol`` are given, or ``rcond`` does not fit the stack.
+        ValueError: if both ``rcond`` and ``rtol`` are given, ``rcond`` does not fit the stack, or
+            ``method`` is neither.
 
     >>> import numpy as np
     >>> import unitgain as ug
@@ -159,6 +226,10 @@ def pinv(
            [0.  , 0.  , 0.25]])
     """
     array = _matrices(a, hermitian)
+    if hermitian:
+        array = _from_lower_triangle(array)
+    if method not in ("auto", "svd"):
+        raise ValueError(f"method is {method!r}, expected 'auto' or 'svd'")
     if rcond is not None and rtol is not _no_value:
         raise ValueError("`rtol` and `rcond` can't be both set.")
     cutoff: Any = rcond
@@ -177,4 +248,169 @@ def pinv(
         raise ValueError(
             f"rcond has shape {cutoff.shape}, which does not broadcast to the stack's {stack}"
         ) from None
-    return _native.pinv(array, np.ascontiguousarray(cutoff))
+    return _native.pinv(array, np.ascontiguousarray(cutoff), method == "svd")
+
+
+def matrix_rank(
+    A: ArrayLike,
+    tol: ArrayLike | None = None,
+    hermitian: bool = False,
+    *,
+    rtol: ArrayLike | None = None,
+) -> Any:
+    """Number of singular values above a tolerance.
+
+    Args:
+        A: Matrices, shape ``(..., M, N)``, float32 or float64, or one vector. Lists are taken as
+            float64.
+        tol: Singular values of at most ``tol`` count as zero. One number, or one for each matrix.
+            Default: ``rtol`` times the largest.
+        hermitian: Says that ``A`` is symmetric; its lower triangle alone is read.
+        rtol: The tolerance relative to the largest singular value. Default: ``max(M, N)`` times the
+            epsilon of the type. Only one of the two can be given.
+
+    Returns:
+        The ranks, an integer or an array of the stack's shape. A vector has rank 1, or 0 if all
+        of it is zero.
+
+    Raises:
+        LinAlgError: if an entry is NaN or infinite, which the message names.
+        TypeError: if ``A`` is neither float32 nor float64.
+        ValueError: if both ``tol`` and ``rtol`` are given.
+
+    >>> import unitgain as ug
+    >>> ug.linalg.matrix_rank([[1.0, 2.0], [2.0, 4.0]])
+    1
+    """
+    if tol is not None and rtol is not None:
+        raise ValueError("`tol` and `rtol` can't be both set.")
+    vector = np.asarray(A)
+    if vector.ndim < 2:
+        return int(np.any(vector != 0))
+    values = svd(A, compute_uv=False, hermitian=hermitian)
+    if tol is not None:
+        cut = np.asarray(tol)[..., None]
+    else:
+        if rtol is None:
+            relative: Any = max(vector.shape[-2:]) * np.finfo(values.dtype).eps
+        else:
+            relative = np.asarray(rtol)[..., None]
+        cut = values.max(axis=-1, initial=0, keepdims=True) * relative
+    ranks = np.count_nonzero(values > cut, axis=-1)
+    return int(ranks) if np.ndim(ranks) == 0 else ranks
+
+
+def qr(
+    a: ArrayLike, mode: Literal["reduced", "complete", "r", "raw"] = "reduced"
+) -> QRResult | NDArray[Any] | tuple[NDArray[Any], NDArray[Any]]:
+    """QR decomposition ``a = Q @ R``, ``Q`` with orthonormal columns and ``R`` upper triangular.
+
+    Args:
+        a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
+        mode: With ``K = min(M, N)``: ``"reduced"`` for the named tuple ``(Q, R)`` of shapes
+            ``(..., M, K)`` and ``(..., K, N)``; ``"complete"`` for ``(..., M, M)`` and
+            ``(..., M, N)``; ``"r"`` for ``R`` alone, ``(..., K, N)``; ``"raw"`` for ``(h, tau)`` of
+            shapes ``(..., N, M)`` and ``(..., K)``: ``h`` is transposed, with ``R`` on and above
+            the diagonal and, below it, the tails of the reflectors ``I - tau v v^T`` whose
+            product ``Q`` is.
+
+    Raises:
+        LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
+            which the message names.
+        TypeError: if ``a`` is neither float32 nor float64.
+        ValueError: if ``mode`` is none of these.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> a = np.arange(6.0).reshape(3, 2)
+    >>> q, r = ug.linalg.qr(a)
+    >>> np.allclose(q @ r, a), np.allclose(q.T @ q, np.eye(2))
+    (True, True)
+    """
+    modes = {
+        "reduced": _native.QrMode.reduced,
+        "complete": _native.QrMode.complete,
+        "r": _native.QrMode.r,
+        "raw": _native.QrMode.raw,
+    }
+    if mode not in modes:
+        raise ValueError(f"mode is {mode!r}, expected 'reduced', 'complete', 'r' or 'raw'")
+    result = _native.qr(_matrices(a), modes[mode])
+    return QRResult(*result) if mode in ("reduced", "complete") else result
+
+
+def cholesky(a: ArrayLike, /, *, upper: bool = False) -> NDArray[Any]:
+    """Cholesky factor of symmetric positive definite matrices.
+
+    Args:
+        a: Matrices, shape ``(..., M, M)``, float32 or float64. Lists are taken as float64. One
+            triangle is read: the lower one, or the upper one if ``upper``.
+        upper: Whether to return the upper triangular ``U`` with ``a = U.T @ U`` in place of the
+            lower triangular ``L`` with ``a = L @ L.T``.
+
+    Raises:
+        LinAlgError: if a matrix is not positive definite (the message names the matrix of the stack
+            and its first leading minor that is not positive), is not square, or has an entry that
+            is NaN or infinite.
+        TypeError: if ``a`` is neither float32 nor float64.
+
+    >>> import unitgain as ug
+    >>> ug.linalg.cholesky([[4.0, 2.0], [2.0, 10.0]])
+    array([[2., 0.],
+           [1., 3.]])
+    """
+    array = _matrices(a)
+    if array.shape[-2] != array.shape[-1]:
+        raise LinAlgError(f"a has shape {array.shape}, but its matrices must be square")
+    return _native.cholesky(array, bool(upper))
+
+
+def lstsq(
+    a: ArrayLike, b: ArrayLike, rcond: float | None = None
+) -> tuple[NDArray[Any], NDArray[Any], Any, NDArray[Any]]:
+    """Least-squares solution of ``a @ x = b``, of least norm where there are several.
+
+    Args:
+        a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
+        b: Right-hand sides, shape ``(..., M)`` or ``(..., M, P)`` with the stack of ``a``. For a
+            single matrix one dimension means one right-hand side; for a stack, one dimension less
+            than ``a``.
+        rcond: Singular values of at most ``rcond`` times the largest count as zero. Default:
+            ``max(M, N)`` times the epsilon of the type; ``-1`` stands for the epsilon.
+
+    Returns:
+        ``(x, residuals, rank, s)``: the solutions, shape ``(..., N)`` or ``(..., N, P)``; the sums
+        of squares of ``b - a @ x``, shape ``(P,)``, or ``(0,)`` where ``M <= N`` or the rank is
+        below ``N`` (of a stack ``(..., P)``, NaN for such matrices); the rank; and the singular
+        values, shape ``(..., min(M, N))``. As NumPy's, float32 results are computed in float64.
+
+    Raises:
+        LinAlgError: if the shapes do not fit, or an entry is NaN or infinite, which the message
+            names.
+        TypeError: if ``a`` or ``b`` is neither float32 nor float64.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> x, _, rank, _ = ug.linalg.lstsq([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 3.0, 5.0])
+    >>> np.round(x, 12), rank
+    (array([1., 2.]), 2)
+    """
+    matrices, right = _matrices(a), _floats(b, "b")
+    stack, (m, n) = matrices.shape[:-2], matrices.shape[-2:]
+    vector = right.ndim < matrices.ndim
+    if right.shape[: len(stack) + 1] != (*stack, m) or right.ndim > matrices.ndim:
+        raise LinAlgError(f"b has shape {right.shape}, but a has shape {matrices.shape}")
+    common = np.result_type(matrices, right)
+    epsilon = float(np.finfo(common).eps)
+    cut = max(m, n) * epsilon if rcond is None else float(rcond)
+    x, residuals, ranks, s = _native.lstsq(
+        matrices.astype(common, copy=False),
+        right.astype(common, copy=False),
+        cut if cut >= 0 else epsilon,
+    )
+    certain = (ranks == n) & (m > n)
+    if stack:
+        residuals = np.where(certain[..., None], residuals, np.asarray(np.nan, common))
+    elif not certain:
+        residuals = residuals[:0]
+    return x[..., 0] if vector else x, residuals, ranks if stack else int(ranks), s

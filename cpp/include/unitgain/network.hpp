@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -97,13 +98,34 @@ struct ReshapeNode {};
 struct TransposeNode {
   Index rows, cols;
 };
+// The sum of its inputs, and their columns side by side.
 struct AddNode {};
+struct ConcatenateNode {};
+
+// What an embedding program, or Python, computes itself, for a batch of samples, one a row. One
+// thread calls it, and what it throws ends the run.
+template <class T>
+class CustomOperation {
+ public:
+  virtual ~CustomOperation() = default;
+  virtual void forward(std::span<const MatrixView<const T>> inputs, MatrixView<T> output,
+                       bool training) = 0;
+  // Writes the gradients at the inputs and at the node's parameters; null: not wanted.
+  virtual void backward(std::span<const MatrixView<const T>> inputs, MatrixView<const T> output,
+                        MatrixView<const T> upstream, std::span<const MatrixView<T>> gradients,
+                        std::span<T* const> parameter_gradients) = 0;
+};
+template <class T>
+struct CustomNode {
+  std::shared_ptr<CustomOperation<T>> operation;
+  std::vector<ParameterPtr<T>> parameters;  // that training changes
+};
 
 template <class T>
 struct Node {
   std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
                PReluNode<T>, SoftmaxNode, LogSoftmaxNode, NoiseNode, ReshapeNode, TransposeNode,
-               AddNode>
+               AddNode, ConcatenateNode, CustomNode<T>>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -127,7 +149,10 @@ class Graph {
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
   NodeId transpose(NodeId x, Index rows);
-  NodeId add(NodeId x, NodeId y);
+  NodeId add(const std::vector<NodeId>& inputs);
+  NodeId concatenate(const std::vector<NodeId>& inputs);
+  NodeId custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
+                bool trainable = true);
 
   // The graph with copies of all parameters, as they are now, and dense kernels packed: for
   // inference alone, and faster. Precision as for PackedMatrix.
@@ -178,18 +203,30 @@ struct MixSpec {
   Index height = 0, width = 0;  // of an image; a row holds them with the channels last
 };
 
-// Inputs and what the network should make of them: class labels or target values, whichever
-// loss_info says.
-struct Samples {
-  SampleArray x;
-  const std::int32_t* labels = nullptr;  // one a row of x
-  SampleArray targets = {};
-  const Index* order = nullptr;  // the rows in the order of use; null: as they come
-  Index count = 0;               // how many rows are used: all of x, or all of `order`
-  MixSpec mix = {};              // of a training pass with targets
+// What an output should be: class labels or target values, whichever loss_info says.
+struct Target {
+  const std::int32_t* labels = nullptr;  // one a row of the output
+  SampleArray values = {};
 };
 
-// Throws ValueError for an alpha that is not above 0, or images that do not make the rows of x.
+// Inputs and what the network should make of them.
+struct Samples {
+  std::span<const SampleArray> x;  // of each input, all of as many rows
+  std::span<const Target> y = {};  // of each output
+  const Index* order = nullptr;    // the rows in the order of use; null: as they come
+  Index count = 0;                 // how many rows are used: all of x, or all of `order`
+  MixSpec mix = {};                // of a training pass with target values
+};
+
+// What training makes small at one output.
+struct OutputLoss {
+  std::optional<LossSpec> loss;  // none: the output is not trained
+  MetricSpec metrics = {};
+  double weight = 1;
+};
+
+// Throws ValueError for an alpha that is not above 0, images that do not make the rows of x, or
+// cuts from several inputs.
 void check_mix(const Samples& samples);
 
 // Sums over the samples seen; divide by `samples` for the means, and the loss by `weight`. Of a
@@ -202,6 +239,9 @@ struct Totals {
   double binary_correct = 0;  // share of a sample's outputs on their target's side of 1/2
   double squared_error = 0;   // mean over a sample's outputs
   double absolute_error = 0;
+  // Of a network with several outputs, the sums of each; then the loss above is the weighted sum of
+  // the outputs' means.
+  std::vector<Totals> outputs = {};
 };
 
 // Told now and then how far a pass has come; returning false ends the pass after the current batch.
@@ -212,25 +252,38 @@ using Progress = std::function<bool(Index batches_done, const Totals& totals)>;
 template <class T>
 class Network {
  public:
-  // A network with one input node and one output node.
-  Network(Graph<T> graph, NodeId output);
+  // The inputs are the graph's input nodes in their order.
+  Network(Graph<T> graph, std::vector<NodeId> outputs);
+  Network(Graph<T> graph, NodeId output) : Network(std::move(graph), std::vector{output}) {}
   ~Network();
 
   const Graph<T>& graph() const;
-  SampleShape input_shape() const;
-  SampleShape output_shape() const;
+  const std::vector<NodeId>& inputs() const;
+  const std::vector<NodeId>& outputs() const;
+  SampleShape input_shape(std::size_t input = 0) const;
+  SampleShape output_shape(std::size_t output = 0) const;
 
-  // y (x.rows times the output's size, contiguous) = the network's output in inference mode.
-  void predict(const SampleArray& x, T* y, Index batch_size, const Progress& progress = {}) const;
+  // Each y (as many rows as the inputs, times the output's size, contiguous) = an output of the
+  // network in inference mode.
+  void predict(std::span<const SampleArray> x, std::span<T* const> y, Index batch_size,
+               const Progress& progress = {}) const;
+  void predict(const SampleArray& x, T* y, Index batch_size, const Progress& progress = {}) const {
+    predict({&x, 1}, {&y, 1}, batch_size, progress);
+  }
 
   // The same for one batch in training mode: batch norm takes the batch's statistics and moves its
   // moving ones, and dropout drops, differently at each call.
-  void forward(const SampleArray& x, T* y);
+  void forward(std::span<const SampleArray> x, std::span<T* const> y);
+  void forward(const SampleArray& x, T* y) { forward({&x, 1}, {&y, 1}); }
 
-  // What training needs; resets the optimizer's state. `options` has an entry for each of
-  // trainable(), or none. Throws ValueError for a loss that does not fit the output.
-  void compile(const OptimizerSpec& optimizer, const LossSpec& loss, const MetricSpec& metrics = {},
+  // What training needs, of each output; resets the optimizer's state. `options` has an entry for
+  // each of trainable(), or none. Throws ValueError for a loss that does not fit its output.
+  void compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
                const std::vector<UpdateOptions>& options = {});
+  void compile(const OptimizerSpec& optimizer, const LossSpec& loss, const MetricSpec& metrics = {},
+               const std::vector<UpdateOptions>& options = {}) {
+    compile(optimizer, {{loss, metrics}}, options);
+  }
   void set_learning_rate(double learning_rate);
   double learning_rate() const;
   // The runs in training mode so far: the stream of the next one's random numbers.
@@ -253,6 +306,11 @@ class Network {
 
   // The parameters in the nodes' order; a packed kernel as the products use it.
   std::vector<ParameterPtr<T>> parameters() const;
+
+  // Bytes of the buffers that a batch of that many samples needs, its input and output not
+  // counted; with `training`, those of a training step, with the gradients and what the optimizer
+  // keeps.
+  Index memory(Index batch, bool training) const;
 
   // A network of Graph::frozen().
   std::unique_ptr<Network> frozen(std::optional<Precision> precision = {}) const;

@@ -29,23 +29,6 @@ namespace {
 // in the first-level cache.
 constexpr Index tile = 16;
 
-template <class S, class T>
-void load_columns(MatrixView<const S> a, int exponent, runtime::Range range, Columns<T> columns) {
-  const PowerOfTwo<T> factor(exponent);
-  for (Index j0 = range.begin; j0 < range.end; j0 += tile) {
-    const Index j1 = std::min(j0 + tile, range.end);
-    for (Index i0 = 0; i0 < a.rows; i0 += tile) {
-      const Index i1 = std::min(i0 + tile, a.rows);
-      for (Index j = j0; j < j1; ++j) {
-        const S* from = a.data + j * a.col_stride;
-        for (Index i = i0; i < i1; ++i) {
-          columns[j][i] = factor(static_cast<T>(from[i * a.row_stride]));
-        }
-      }
-    }
-  }
-}
-
 // Column k of `lower` is row k of R P^T: the columns of R were never moved, so that the right
 // singular vectors come out in A's own order of columns.
 template <class T>
@@ -126,13 +109,39 @@ void require_shape(MatrixView<const T> a, MatrixView<const T> first) {
 }
 
 template <class T>
-void require_finite(MatrixView<const T> a) {
+void require_finite(MatrixView<const T> a, const char* name) {
   if (!std::isnan(largest_entry(a))) return;
   const Entry entry = *find_non_finite(a);
   const T value = a.data[entry.row * a.row_stride + entry.col * a.col_stride];
-  std::string message = "a[";
+  std::string message = name;
+  message += "[";
   message += std::to_string(entry.row) + ", " + std::to_string(entry.col) + "] is ";
   throw LinAlgError(message + std::to_string(value) + ", but every entry must be finite");
+}
+
+template <class S, class T>
+void load_columns(MatrixView<const S> a, int exponent, runtime::Range range, Columns<T> columns) {
+  const PowerOfTwo<T> factor(exponent);
+  for (Index j0 = range.begin; j0 < range.end; j0 += tile) {
+    const Index j1 = std::min(j0 + tile, range.end);
+    for (Index i0 = 0; i0 < a.rows; i0 += tile) {
+      const Index i1 = std::min(i0 + tile, a.rows);
+      for (Index j = j0; j < j1; ++j) {
+        const S* from = a.data + j * a.col_stride;
+        for (Index i = i0; i < i1; ++i) {
+          columns[j][i] = factor(static_cast<T>(from[i * a.row_stride]));
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+int scaling_exponent(double largest) {
+  constexpr int low = std::is_same_v<T, float> ? -4 : -200, high = scaled_exponent<T>;
+  if (!(largest > 0)) return 0;
+  const int exponent = std::ilogb(largest);
+  return exponent < low || exponent > high ? -exponent : 0;
 }
 
 template <class T, class S>
@@ -199,9 +208,11 @@ void diagonalize(const runtime::Team& team, const Decomposition<T>& result) {
   template struct PowerOfTwo<T>;                                                                  \
   template T largest_entry<T>(MatrixView<const T>);                                               \
   template void require_shape<T>(MatrixView<const T>, MatrixView<const T>);                       \
-  template void require_finite<T>(MatrixView<const T>);                                           \
+  template void require_finite<T>(MatrixView<const T>, const char*);                              \
   template Decomposition<T> carve_decomposition<T>(Carver&, Index, Index, bool, int);             \
   template void reduce<T, T>(const runtime::Team&, MatrixView<const T>, const Decomposition<T>&); \
+  template int scaling_exponent<T>(double);                                                       \
+  template void load_columns<T, T>(MatrixView<const T>, int, runtime::Range, Columns<T>);         \
   template void diagonalize<T>(const runtime::Team&, const Decomposition<T>&);                    \
   template void store_columns<T, T>(Columns<T>, const Index*, PowerOfTwo<T>, runtime::Range,      \
                                     MatrixView<T>);
@@ -211,6 +222,8 @@ UNITGAIN_INSTANTIATE(double)
 
 template void reduce<float, double>(const runtime::Team&, MatrixView<const float>,
                                     const Decomposition<double>&);
+template void load_columns<float, double>(MatrixView<const float>, int, runtime::Range,
+                                          Columns<double>);
 template void store_columns<double, float>(Columns<double>, const Index*, PowerOfTwo<double>,
                                            runtime::Range, MatrixView<float>);
 

@@ -1,11 +1,17 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include "base/shape_text.hpp"
+#include "linalg/certificate.hpp"
+#include "linalg/dense_svd.hpp"
+#include "linalg/householder.hpp"
+#include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
+#include "linalg/triangle.hpp"
 #include "runtime/dispatch.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
@@ -16,28 +22,35 @@ namespace linalg {
 
 namespace {
 
-// The condition number up to which a pseudoinverse is computed by way of R^-1, or at all, in T: its
-// relative error is the condition number times T's epsilon, whatever the method. Float ends where
-// double costs little and an answer of three digits is in sight; double ends well before the
-// computed norm of R^-1 stops being that of the true one.
+// Whether the arithmetic of T tells a singular value at the cutoff from one that is zero. Float's
+// singular values are off by some sqrt(n) roundings of the largest.
 template <class T>
-double largest_condition(Index cols) {
-  if constexpr (std::is_same_v<T, float>) {
-    return 0x1p14;
-  } else {
-    return 0x1p-8 / (std::numeric_limits<T>::epsilon() * static_cast<double>(cols));
-  }
+bool tells_cutoff(double rcond, Index cols) {
+  constexpr double roundings = 8;
+  return !std::is_same_v<T, float> || rcond >= roundings * std::numeric_limits<float>::epsilon() *
+                                                   std::sqrt(static_cast<double>(cols));
 }
 
+// How many of n descending values are above the cutoff.
 template <class T>
-struct PinvWorkspace {
+Index rank_of(const T* values, Index n, double rcond) {
+  const double cutoff = rcond * static_cast<double>(values[0]);
+  Index rank = 0;
+  while (rank < n && values[rank] > 0 && values[rank] > cutoff) ++rank;
+  return rank;
+}
+
+// ---- by one-sided Jacobi ----
+
+template <class T>
+struct JacobiWorkspace {
   Decomposition<T> decomposition;
   Columns<T> rows;  // the rows of the pseudoinverse of the tall matrix
 };
 
 template <class T>
-PinvWorkspace<T> carve(Carver& carver, Index rows, Index cols, int threads) {
-  PinvWorkspace<T> workspace;
+JacobiWorkspace<T> carve_jacobi(Carver& carver, Index rows, Index cols, int threads) {
+  JacobiWorkspace<T> workspace;
   workspace.decomposition = carve_decomposition<T>(carver, rows, cols, true, threads);
   workspace.rows = carver.take_columns<T>(rows, cols);
   return workspace;
@@ -70,72 +83,233 @@ void multiply_factors(const runtime::Team& team, const Decomposition<T>& parts, 
   }
 }
 
-// Rows of the scaled pseudoinverse, before Q^T, from the singular value decomposition.
-template <class T>
-void invert_by_svd(const runtime::Team& team, double rcond, const PinvWorkspace<T>& workspace) {
-  const Decomposition<T>& parts = workspace.decomposition;
-  diagonalize(team, parts);
-  const double cutoff = rcond * parts.values[0];
-  Index rank = 0;
-  while (rank < *parts.rank && parts.values[rank] > cutoff) ++rank;
-  multiply_factors(team, parts, rank, workspace.rows);
-}
-
-// The pseudoinverse of a tall matrix of S in the arithmetic of T. Returns false, with nothing
-// written, if T is float and only double can tell which singular values are above the cutoff.
-//
-// When A P = Q R and rcond ||R|| ||R^-1|| < 1 in the Frobenius norm, then rcond s_max < s_min: no
-// singular value is cut off, and the pseudoinverse is P R^-1 Q^T without knowing them.
 template <class T, class S>
-bool solve(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
-           const PinvWorkspace<T>& workspace) {
+void invert_by_jacobi(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
+                      double rcond, const JacobiWorkspace<T>& workspace) {
   const Decomposition<T>& parts = workspace.decomposition;
   reduce(team, a, parts);
-  const double condition = invert_r(team, parts.qr, workspace.rows, parts.squares);
-  // The factor leaves room for the rounding of both norms.
-  const bool inverted = condition < largest_condition<T>(a.cols) && 1.125 * rcond * condition < 1;
-  if (!inverted) {
-    if (std::is_same_v<T, float> && rcond * largest_condition<T>(a.cols) < 1) return false;
-    team.barrier();
-    invert_by_svd(team, rcond, workspace);
-  }
+  diagonalize(team, parts);
+  multiply_factors(team, parts, rank_of(parts.values, *parts.rank, rcond), workspace.rows);
   apply_q(team, parts.qr, workspace.rows);
   store_columns(workspace.rows, nullptr, PowerOfTwo<T>(*parts.exponent),
                 team.share(workspace.rows.count), out);
+}
+
+// ---- where the result is made ----
+
+// The rows of the pseudoinverse of a tall matrix: in the result's own memory if they can be, or
+// else in a workspace that is copied.
+template <class T, class S>
+struct Rows {
+  Columns<T> own;
+
+  MatrixView<T> in(MatrixView<S> out) const {
+    if constexpr (std::is_same_v<S, T>) {
+      if (own.data == nullptr) return out;
+    }
+    return {own.data, out.rows, out.cols, own.stride, 1};
+  }
+
+  // out = 2^exponent rows, each member doing what it has of the rows.
+  void finish(const runtime::Team& team, int exponent, MatrixView<S> out) const {
+    const PowerOfTwo<T> factor(exponent);
+    const runtime::Range mine = team.share(out.rows);
+    if (own.data != nullptr) {
+      store_columns(own, nullptr, factor, mine, out);
+    } else if (exponent != 0) {
+      const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
+      const MatrixView<T> rows = in(out);
+      for (Index i = mine.begin; i < mine.end; ++i) {
+        vector.scale(factor.first, rows.data + i * rows.row_stride, rows.cols);
+        vector.scale(factor.second, rows.data + i * rows.row_stride, rows.cols);
+      }
+    }
+  }
+};
+
+template <class T, class S>
+Rows<T, S> carve_rows(Carver& carver, Index rows, Index cols, bool in_place) {
+  if (in_place && std::is_same_v<S, T>) return {{nullptr, rows, cols, 0}};
+  return {carver.take_columns<T>(rows, cols)};
+}
+
+// ---- by divide and conquer ----
+
+template <class T, class S>
+struct SvdWorkspace {
+  DenseSvd<T> svd;
+  Columns<T> left, right;  // singular vectors
+  Rows<T, S> rows;
+  std::byte* gemm;
+};
+
+template <class T, class S>
+SvdWorkspace<T, S> carve_svd(Carver& carver, Index rows, Index cols, bool in_place, int threads) {
+  SvdWorkspace<T, S> workspace;
+  workspace.svd = carve_dense_svd<T>(carver, rows, cols, cols, threads);
+  workspace.left = carver.take_columns<T>(rows, cols);
+  workspace.right = carver.take_columns<T>(cols, cols);
+  workspace.rows = carve_rows<T, S>(carver, rows, cols, in_place);
+  Index bytes = 0;
+  for (Index rank = 1; rank <= cols; ++rank) {
+    bytes = std::max(bytes, ops::gemm_workspace<T>(cols, rows, rank, threads));
+  }
+  workspace.gemm = carver.take<std::byte>(bytes);
+  return workspace;
+}
+
+// False, with nothing of use written, if the singular values were not found.
+template <class T, class S>
+bool invert_by_svd(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
+                   double rcond, const SvdWorkspace<T, S>& workspace) {
+  const DenseSvd<T>& svd = workspace.svd;
+  if (!decompose(team, a, svd)) return false;
+  const T* values = svd.values;
+  // Only vectors of values above the cutoff are ever computed.
+  const Index rank = rank_of(values, a.cols, rcond);
+  const Columns<T>&left = workspace.left, &right = workspace.right;
+  left_vectors<T>(team, svd, {left.data, rank, a.rows, left.stride, 1});
+  right_vectors<T>(team, svd, {right.data, rank, a.cols, right.stride, 1});
+  const runtime::Range mine = team.share(rank);
+  for (Index k = mine.begin; k < mine.end; ++k) {
+    runtime::kernels<T>().vector->scale(1 / values[k], right[k], a.cols);
+  }
+  team.barrier();
+  ops::Gemm<T> product;
+  product.a = {right.data, a.cols, rank, 1, right.stride};
+  product.b = {left.data, rank, a.rows, left.stride, 1};
+  product.c = workspace.rows.in(out);
+  ops::gemm(team, product, workspace.gemm);
+  team.barrier();
+  workspace.rows.finish(team, *svd.exponent, out);
   return true;
 }
 
-// Solves those of a stack that are still marked.
+// ---- by the triangle of a QR decomposition ----
+
 template <class T, class S>
-void solve_marked(std::span<const PinvProblem<S>> problems, std::vector<char>& marked) {
-  std::vector<std::size_t> todo;
-  for (std::size_t i = 0; i < problems.size(); ++i) {
-    if (marked[i]) todo.push_back(i);
-  }
-  if (todo.empty()) return;
-  const MatrixView<const S>& shape = problems.front().a;
-  const bool wide = shape.rows < shape.cols;
-  const Index rows = std::max(shape.rows, shape.cols);
-  const Index cols = std::min(shape.rows, shape.cols);
-  const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
-  solve_stack(
-      static_cast<Index>(todo.size()), Cost{10 * n * n + 0.25 * m * n * n, cols},
-      [&](int threads) {
-        Carver carver(nullptr);
-        carve<T>(carver, rows, cols, threads);
-        return carver.used();
-      },
-      [&](const runtime::Team& team, Index i, std::byte* memory) {
-        Carver carver(memory);
-        const auto workspace = carve<T>(carver, rows, cols, team.size());
-        const std::size_t index = todo[static_cast<std::size_t>(i)];
-        const PinvProblem<S>& p = problems[index];
-        const bool solved =
-            wide ? solve(team, transposed(p.a), transposed(p.out), p.rcond, workspace)
-                 : solve(team, p.a, p.out, p.rcond, workspace);
-        if (team.rank() == 0) marked[index] = !solved;
-      });
+struct TriangleWorkspace {
+  HouseholderQr<T> qr;
+  TriangleInverse<T> triangle;
+  Rows<T, S> rows;
+  int* exponent;
+};
+
+template <class T, class S>
+TriangleWorkspace<T, S> carve_triangle(Carver& carver, Index rows, Index cols, bool in_place,
+                                       int threads) {
+  TriangleWorkspace<T, S> workspace;
+  workspace.qr = carve_householder<T>(carver, rows, cols, cols, threads);
+  workspace.triangle = carve_triangle_inverse<T>(carver, cols, threads);
+  workspace.rows = carve_rows<T, S>(carver, rows, cols, in_place);
+  workspace.exponent = carver.take<int>(1);
+  return workspace;
 }
+
+// The pseudoinverse of a tall matrix of S in the arithmetic of T, if it can be had without singular
+// values; false, and nothing of use written, if not.
+//
+// Where is_certain() holds, no singular value is cut off, and the pseudoinverse is R^-1 Q^T without
+// knowing them.
+template <class T, class S>
+bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
+                        double rcond, const TriangleWorkspace<T, S>& workspace) {
+  const Columns<T>& columns = workspace.qr.q.tails;
+  if (team.rank() == 0) *workspace.exponent = scaling_exponent<T>(largest_entry(a));
+  team.barrier();
+  const runtime::Range mine = team.share(a.cols);
+  load_columns(a, *workspace.exponent, mine, columns);
+  team.barrier();
+  factor(team, workspace.qr);
+  const double condition = invert(team, columns, workspace.triangle);
+  if (!is_certain<T>(condition, rcond, a.cols)) return false;
+
+  const MatrixView<T> rows = workspace.rows.in(out);
+  const MatrixView<T>& inverse = workspace.triangle.inverse;
+  for (Index i = mine.begin; i < mine.end; ++i) {
+    T* row = rows.data + i * rows.row_stride;
+    std::copy_n(inverse.data + i * inverse.row_stride, a.cols, row);
+    std::fill(row + a.cols, row + a.rows, T(0));
+  }
+  team.barrier();
+  apply_q(team, workspace.qr.q, false, rows, workspace.qr.block);
+  workspace.rows.finish(team, *workspace.exponent, out);
+  return true;
+}
+
+// ---- the choice ----
+
+// A stack's problems, all as tall matrices.
+template <class S>
+class Stack {
+ public:
+  explicit Stack(std::span<const PinvProblem<S>> problems)
+      : problems_(problems), waiting_(problems.size()) {
+    const MatrixView<const S>& a = problems.front().a;
+    wide_ = a.rows < a.cols;
+    rows_ = std::max(a.rows, a.cols);
+    cols_ = std::min(a.rows, a.cols);
+    for (std::size_t i = 0; i < problems.size(); ++i) {
+      in_place_ = in_place_ && out(i).col_stride == 1;
+    }
+  }
+
+  template <class T>
+  void try_triangle() {
+    attempt<T>(
+        {3 * n() * n() + 0.1 * m() * n() * n(), 2 * cols_},
+        [&](Carver& carver, int threads) {
+          return carve_triangle<T, S>(carver, rows_, cols_, in_place_, threads);
+        },
+        [](const auto&... arguments) { return invert_by_triangle<T, S>(arguments...); });
+  }
+
+  template <class T>
+  void try_svd() {
+    attempt<T>(
+        {10 * n() * n() + 0.25 * m() * n() * n(), 8 * cols_},
+        [&](Carver& carver, int threads) {
+          return carve_svd<T, S>(carver, rows_, cols_, in_place_, threads);
+        },
+        [](const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out, double rcond,
+           const SvdWorkspace<T, S>& workspace) {
+          return tells_cutoff<T>(rcond, a.cols) &&
+                 invert_by_svd<T, S>(team, a, out, rcond, workspace);
+        });
+  }
+
+  template <class T>
+  void by_jacobi() {
+    attempt<T>(
+        {10 * n() * n() + m() * n() * n(), 3 * cols_},
+        [&](Carver& carver, int threads) { return carve_jacobi<T>(carver, rows_, cols_, threads); },
+        [](const auto&... arguments) {
+          invert_by_jacobi<T, S>(arguments...);
+          return true;
+        });
+  }
+
+ private:
+  double m() const { return static_cast<double>(rows_); }
+  double n() const { return static_cast<double>(cols_); }
+  MatrixView<S> out(std::size_t i) const {
+    return wide_ ? transposed(problems_[i].out) : problems_[i].out;
+  }
+
+  template <class T, class Carve, class Attempt>
+  void attempt(Cost cost, Carve&& carve, Attempt&& attempt) {
+    waiting_.attempt(
+        cost, carve, [&](const runtime::Team& team, std::size_t i, const auto& workspace) {
+          const PinvProblem<S>& p = problems_[i];
+          return attempt(team, wide_ ? transposed(p.a) : p.a, out(i), p.rcond, workspace);
+        });
+  }
+
+  std::span<const PinvProblem<S>> problems_;
+  Waiting waiting_;
+  bool wide_, in_place_ = true;
+  Index rows_, cols_;
+};
 
 }  // namespace
 
@@ -149,23 +323,34 @@ void pinv(std::span<const PinvProblem<T>> problems) {
       throw ValueError("out has shape " + base::shape_text({problem.out.rows, problem.out.cols}) +
                        ", but a has shape " + base::shape_text({problem.a.rows, problem.a.cols}));
     }
-    linalg::require_finite(problem.a);
+    if (problem.method != problems.front().method) {
+      throw ValueError("a stack's pseudoinverses have different methods");
+    }
   }
   if (problems.empty() || problems.front().a.rows == 0 || problems.front().a.cols == 0) return;
-  std::vector<char> marked(problems.size(), 1);
-  linalg::solve_marked<T>(problems, marked);
-  if constexpr (std::is_same_v<T, float>) linalg::solve_marked<double>(problems, marked);
+  const bool by_svd = problems.front().method == PinvMethod::svd;
+  std::vector<PinvProblem<T>> rest;
+  linalg::pinv_in_lanes(problems, rest);
+  if (rest.empty()) return;
+  linalg::Stack<T> stack(rest);
+  if (!by_svd) {
+    stack.template try_triangle<T>();
+    if constexpr (std::is_same_v<T, float>) stack.template try_triangle<double>();
+  }
+  stack.template try_svd<T>();
+  if constexpr (std::is_same_v<T, float>) stack.template try_svd<double>();
+  stack.template by_jacobi<double>();
 }
 
 template <class T>
-void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond) {
-  const PinvProblem<T> problem = {a, out, rcond};
+void pinv(MatrixView<const T> a, MatrixView<T> out, double rcond, PinvMethod method) {
+  const PinvProblem<T> problem = {a, out, rcond, method};
   pinv(std::span<const PinvProblem<T>>(&problem, 1));
 }
 
 template void pinv<float>(std::span<const PinvProblem<float>>);
 template void pinv<double>(std::span<const PinvProblem<double>>);
-template void pinv<float>(MatrixView<const float>, MatrixView<float>, double);
-template void pinv<double>(MatrixView<const double>, MatrixView<double>, double);
+template void pinv<float>(MatrixView<const float>, MatrixView<float>, double, PinvMethod);
+template void pinv<double>(MatrixView<const double>, MatrixView<double>, double, PinvMethod);
 
 }  // namespace unitgain

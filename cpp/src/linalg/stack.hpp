@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <vector>
 
+#include "linalg/columns.hpp"
 #include "runtime/parallel.hpp"
 #include "runtime/workspace.hpp"
 
@@ -42,5 +44,39 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
     }
   });
 }
+
+// Which problems of a stack still wait for an answer, while one method after the other is tried.
+class Waiting {
+ public:
+  explicit Waiting(std::size_t count) : waits_(count, 1) {}
+
+  // Calls attempt(team, i, workspace) for each problem i that waits, with carve(carver, threads) as
+  // workspace; those for which it returns true wait no longer.
+  template <class Carve, class Attempt>
+  void attempt(Cost cost, Carve&& carve, Attempt&& attempt) {
+    std::vector<std::size_t> todo;
+    for (std::size_t i = 0; i < waits_.size(); ++i) {
+      if (waits_[i]) todo.push_back(i);
+    }
+    if (todo.empty()) return;
+    solve_stack(
+        static_cast<Index>(todo.size()), cost,
+        [&](int threads) {
+          Carver carver(nullptr);
+          carve(carver, threads);
+          return carver.used();
+        },
+        [&](const runtime::Team& team, Index i, std::byte* memory) {
+          Carver carver(memory);
+          const auto workspace = carve(carver, team.size());
+          const std::size_t problem = todo[static_cast<std::size_t>(i)];
+          const bool solved = attempt(team, problem, workspace);
+          if (team.rank() == 0) waits_[problem] = !solved;
+        });
+  }
+
+ private:
+  std::vector<char> waits_;
+};
 
 }  // namespace unitgain::linalg

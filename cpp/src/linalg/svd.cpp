@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "base/shape_text.hpp"
+#include "linalg/dense_svd.hpp"
+#include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
@@ -15,18 +17,22 @@ namespace linalg {
 
 namespace {
 
-// What one SVD needs beside the decomposition: the left vectors at their full length, and, to
-// complete the right vectors of null singular values, a QR decomposition of the others.
+// Below, one-sided Jacobi is done sooner.
+constexpr Index least_dense_cols = 24;
+
+// What one-sided Jacobi needs beside the decomposition: the left vectors at their full length, and,
+// to complete the right vectors of null singular values, a QR decomposition of the others.
 template <class T>
-struct SvdWorkspace {
+struct JacobiWorkspace {
   Decomposition<T> decomposition;
   Columns<T> tall;
   PivotedQr<T> completion;
 };
 
 template <class T>
-SvdWorkspace<T> carve(Carver& carver, Index rows, Index cols, Index left_vectors, int threads) {
-  SvdWorkspace<T> workspace;
+JacobiWorkspace<T> carve_jacobi(Carver& carver, Index rows, Index cols, Index left_vectors,
+                                int threads) {
+  JacobiWorkspace<T> workspace;
   workspace.decomposition = carve_decomposition<T>(carver, rows, cols, left_vectors > 0, threads);
   if (left_vectors > 0) {
     workspace.tall = carver.take_columns<T>(rows, left_vectors);
@@ -38,7 +44,7 @@ SvdWorkspace<T> carve(Carver& carver, Index rows, Index cols, Index left_vectors
 // out(k, :) = Q (J_k; 0), and the rest of an orthonormal basis where out has more rows than A
 // columns.
 template <class T>
-void store_left(const runtime::Team& team, const SvdWorkspace<T>& workspace, MatrixView<T> out) {
+void store_left(const runtime::Team& team, const JacobiWorkspace<T>& workspace, MatrixView<T> out) {
   const Decomposition<T>& parts = workspace.decomposition;
   const Columns<T>& tall = workspace.tall;
   const runtime::Range mine = team.share(tall.count);
@@ -56,7 +62,8 @@ void store_left(const runtime::Team& team, const SvdWorkspace<T>& workspace, Mat
 
 // out(k, :) = W_k; those of null singular values complete the orthonormal basis.
 template <class T>
-void store_right(const runtime::Team& team, const SvdWorkspace<T>& workspace, MatrixView<T> out) {
+void store_right(const runtime::Team& team, const JacobiWorkspace<T>& workspace,
+                 MatrixView<T> out) {
   const Decomposition<T>& parts = workspace.decomposition;
   const Index n = parts.right.count;
   const Index rank = *parts.rank;
@@ -91,23 +98,83 @@ void set_identity(MatrixView<T> a) {
   }
 }
 
-// a is tall, left_out and right_out have the left and right singular vectors as rows. Jacobi is the
-// one method so far, and the one that any other would fall back to: it has an answer for every
-// matrix.
 template <class T>
-void solve(const runtime::Team& team, MatrixView<const T> a, MatrixView<T> left_out, T* s,
-           MatrixView<T> right_out, const SvdWorkspace<T>& workspace) {
-  const Decomposition<T>& parts = workspace.decomposition;
-  reduce(team, a, parts);
-  diagonalize(team, parts);
-  if (team.rank() == 0) {
-    const PowerOfTwo<T> unscale(-*parts.exponent);
-    for (Index k = 0; k < a.cols; ++k) s[k] = unscale(parts.values[k]);
+void store_values(const runtime::Team& team, const T* values, Index n, int exponent, T* out) {
+  if (team.rank() != 0) return;
+  const PowerOfTwo<T> unscale(-exponent);
+  for (Index k = 0; k < n; ++k) out[k] = unscale(values[k]);
+}
+
+// A problem as that of a tall matrix: left and right have its singular vectors as rows.
+template <class T>
+struct TallProblem {
+  MatrixView<const T> a;
+  MatrixView<T> left;
+  T* values;
+  MatrixView<T> right;
+
+  explicit TallProblem(const SvdProblem<T>& p)
+      : a(p.a), left(transposed(p.u)), values(p.s), right(p.vt) {
+    if (a.rows >= a.cols) return;
+    a = transposed(p.a);
+    left = p.vt;
+    right = transposed(p.u);
   }
-  if (left_out.data == nullptr) return;
-  store_left(team, workspace, left_out);
+};
+
+// Has an answer for every matrix.
+template <class T>
+void solve_by_jacobi(const runtime::Team& team, const TallProblem<T>& problem,
+                     const JacobiWorkspace<T>& workspace) {
+  const Decomposition<T>& parts = workspace.decomposition;
+  reduce(team, problem.a, parts);
+  diagonalize(team, parts);
+  store_values(team, parts.values, problem.a.cols, *parts.exponent, problem.values);
+  if (problem.left.data == nullptr) return;
+  store_left(team, workspace, problem.left);
   team.barrier();
-  store_right(team, workspace, right_out);
+  store_right(team, workspace, problem.right);
+}
+
+template <class T>
+struct DenseWorkspace {
+  DenseSvd<T> svd;
+  Columns<T> left, right;  // vectors whose rows in the result are not contiguous
+};
+
+template <class T>
+DenseWorkspace<T> carve_dense(Carver& carver, const TallProblem<T>& problem, int threads) {
+  const Index rows = problem.a.rows, cols = problem.a.cols;
+  DenseWorkspace<T> workspace{
+      carve_dense_svd<T>(carver, rows, cols, problem.left.rows, threads), {}, {}};
+  const auto carve_turned = [&](MatrixView<T> out) {
+    return out.rows == 0 || out.col_stride == 1 ? Columns<T>{}
+                                                : carver.take_columns<T>(out.cols, out.rows);
+  };
+  workspace.left = carve_turned(problem.left);
+  workspace.right = carve_turned(problem.right);
+  return workspace;
+}
+
+// False, with nothing of use written, if the singular values were not found.
+template <class T>
+bool solve_dense(const runtime::Team& team, const TallProblem<T>& problem,
+                 const DenseWorkspace<T>& workspace) {
+  const DenseSvd<T>& svd = workspace.svd;
+  if (!decompose(team, problem.a, svd)) return false;
+  store_values(team, svd.values, problem.a.cols, *svd.exponent, problem.values);
+  if (problem.left.data == nullptr) return true;
+  const auto store = [&](auto vectors, Columns<T> turned, MatrixView<T> out) {
+    if (turned.data == nullptr) {
+      vectors(team, svd, out);
+      return;
+    }
+    vectors(team, svd, MatrixView<T>{turned.data, out.rows, out.cols, turned.stride, 1});
+    store_columns(turned, nullptr, PowerOfTwo<T>(0), team.share(out.rows), out);
+  };
+  store(left_vectors<T>, workspace.left, problem.left);
+  store(right_vectors<T>, workspace.right, problem.right);
+  return true;
 }
 
 template <class T>
@@ -130,7 +197,6 @@ void check(const SvdProblem<T>& problem, const SvdProblem<T>& first) {
                        ", but a has shape " + base::shape_text({m, n}));
     }
   }
-  require_finite(problem.a);
 }
 
 }  // namespace
@@ -142,8 +208,7 @@ void svd(std::span<const SvdProblem<T>> problems) {
   using namespace linalg;
   for (const SvdProblem<T>& problem : problems) check(problem, problems.front());
   if (problems.empty()) return;
-  const SvdProblem<T>& first = problems.front();
-  const bool wide = first.a.rows < first.a.cols;
+  const SvdProblem<T> first = problems.front();
   const Index rows = std::max(first.a.rows, first.a.cols);
   const Index cols = std::min(first.a.rows, first.a.cols);
   if (cols == 0) {
@@ -153,26 +218,31 @@ void svd(std::span<const SvdProblem<T>> problems) {
     }
     return;
   }
-  const Index left_vectors = first.u.data == nullptr ? 0 : wide ? first.vt.rows : first.u.cols;
+  std::vector<SvdProblem<T>> rest;
+  svd_in_lanes(problems, rest);
+  problems = rest;
+  if (rest.empty()) return;
+  const TallProblem<T> shape(first);
+  const Index vectors = shape.left.rows;
   const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
-  const auto left = static_cast<double>(left_vectors);
-  const Cost cost = {50 * n * n + 2 * n * n * n + 0.2 * m * n * (n + left), 3 * cols};
-  solve_stack(
-      static_cast<Index>(problems.size()), cost,
-      [&](int threads) {
-        Carver carver(nullptr);
-        carve<T>(carver, rows, cols, left_vectors, threads);
-        return carver.used();
+  const auto left = static_cast<double>(vectors);
+  Waiting waiting(problems.size());
+  if (cols >= least_dense_cols) {
+    waiting.attempt(
+        {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * (n + left), 8 * cols},
+        [&](Carver& carver, int threads) { return carve_dense(carver, shape, threads); },
+        [&](const runtime::Team& team, std::size_t i, const DenseWorkspace<T>& workspace) {
+          return solve_dense(team, TallProblem<T>(problems[i]), workspace);
+        });
+  }
+  waiting.attempt(
+      {50 * n * n + 2 * n * n * n + 0.2 * m * n * (n + left), 3 * cols},
+      [&](Carver& carver, int threads) {
+        return carve_jacobi<T>(carver, rows, cols, vectors, threads);
       },
-      [&](const runtime::Team& team, Index i, std::byte* memory) {
-        Carver carver(memory);
-        const auto workspace = carve<T>(carver, rows, cols, left_vectors, team.size());
-        const SvdProblem<T>& p = problems[static_cast<std::size_t>(i)];
-        if (wide) {
-          solve(team, transposed(p.a), p.vt, p.s, transposed(p.u), workspace);
-        } else {
-          solve(team, p.a, transposed(p.u), p.s, p.vt, workspace);
-        }
+      [&](const runtime::Team& team, std::size_t i, const JacobiWorkspace<T>& workspace) {
+        solve_by_jacobi(team, TallProblem<T>(problems[i]), workspace);
+        return true;
       });
 }
 

@@ -54,6 +54,15 @@ void reduce(const runtime::Team& team, MatrixView<const S> a, const Decompositio
 template <class T>
 void diagonalize(const runtime::Team& team, const Decomposition<T>& result);
 
+// The exponent of the power of two to multiply a matrix by, whose largest magnitude is given: 0
+// unless squares of its entries could overflow, or be lost to underflow.
+template <class T>
+int scaling_exponent(double largest);
+
+// columns = 2^exponent a, for the columns in `range`.
+template <class S, class T>
+void load_columns(MatrixView<const S> a, int exponent, runtime::Range range, Columns<T> columns);
+
 // The largest magnitude in a, or NaN if an entry is not finite.
 template <class T>
 T largest_entry(MatrixView<const T> a);
@@ -69,6 +78,6 @@ void require_shape(MatrixView<const T> a, MatrixView<const T> first);
 
 // Throws the LinAlgError for an entry that is not finite, if there is one.
 template <class T>
-void require_finite(MatrixView<const T> a);
+void require_finite(MatrixView<const T> a, const char* name = "a");
 
 }  // namespace unitgain::linalg

@@ -42,7 +42,7 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
   const BufferId x = builder.value(group.inputs[0]);
   const bool keep_input =
       builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input;
-  const BufferId z = keep_input ? builder.saved(group) : builder.value(group.result);
+  const BufferId z = keep_input ? builder.saved(group).buffer : builder.value(group.result);
   const BufferId mean = builder.statistics(group.head, 0, cols);
   const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
   const BufferId residual = builder.statistics(group.head, 2, cols);

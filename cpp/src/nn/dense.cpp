@@ -72,15 +72,16 @@ template <class T>
 void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
   const Index rows = builder.rows(group.head);
   const Index features = dense.inputs(), units = dense.units();
-  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
+  const View x = builder.matrix(group.inputs[0], features);
+  const View y = builder.matrix(group.result, units);
   const BufferId workspace = forward_workspace(builder, rows, dense);
-  std::vector<BufferId> uses{x, y, workspace};
+  std::vector<BufferId> uses{x.buffer, y.buffer, workspace};
 
   // The pre-activation is kept only where the backward pass will want it.
-  BufferId z = y;
+  View z = y;
   if (builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input) {
     z = builder.saved(group);
-    uses.push_back(z);
+    uses.push_back(z.buffer);
   }
   BufferId scale = no_buffer, shift = no_buffer;
   if (group.folded_norm >= 0) {
@@ -98,8 +99,8 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
       "dense", ops::gemm_work(rows, units, features), std::move(uses),
       [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
         ops::Gemm<T> product;
-        product.a = matrix<T>(context.at(x), rows, features);
-        product.c = {context.at(z), rows, units, units, 1};
+        product.a = read_at(context, x);
+        product.c = at(context, z);
         product.precision = precision;
         if (dense.packed != nullptr) {
           dense.packed->content().panels.operand_of(product);
@@ -116,9 +117,9 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
           product.epilogue.dropout =
               ops::dropout_epilogue<T>(dropout, context.template at<std::uint64_t>(mask), units);
         }
-        if (z != y) {
-          product.epilogue.output = context.at(y);
-          product.epilogue.output_stride = units;
+        if (z.buffer != y.buffer) {
+          product.epilogue.output = at(context, y).data;
+          product.epilogue.output_stride = y.row_stride;
         }
         ops::gemm(team, product, context.template at<std::byte>(workspace));
       });
@@ -127,17 +128,18 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
 namespace {
 
 template <class T>
-void kernel_gradient(PlanBuilder<T>& builder, BufferId x, BufferId dz, Index rows,
+void kernel_gradient(PlanBuilder<T>& builder, const View& x, const View& dz,
                      const ParameterPtr<T>& kernel) {
   const auto target = builder.begin_parameter(kernel);
   if (target.gradient == nullptr) return;
-  const Index features = kernel->shape()[0], units = kernel->shape()[1];
+  const Index features = kernel->shape()[0], units = kernel->shape()[1], rows = x.rows;
   const BufferId workspace = product_workspace(builder, features, units, rows);
   builder.step(
-      "dense kernel gradient", ops::gemm_work(features, units, rows), {x, dz, workspace},
+      "dense kernel gradient", ops::gemm_work(features, units, rows),
+      {x.buffer, dz.buffer, workspace},
       [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
-        ops::Gemm<T> product{ops::transposed(matrix<T>(context.at(x), rows, features)),
-                             matrix<T>(context.at(dz), rows, units),
+        ops::Gemm<T> product{ops::transposed(read_at(context, x)),
+                             read_at(context, dz),
                              {target.gradient, features, units, units, 1}};
         product.precision = precision;
         product.beta = target.accumulate ? T{1} : T{0};
@@ -146,24 +148,26 @@ void kernel_gradient(PlanBuilder<T>& builder, BufferId x, BufferId dz, Index row
 }
 
 template <class T>
-void bias_gradient(PlanBuilder<T>& builder, BufferId dz, Index rows, const ParameterPtr<T>& bias) {
+void bias_gradient(PlanBuilder<T>& builder, const View& dz, const ParameterPtr<T>& bias) {
   const auto target = builder.begin_parameter(bias);
   if (target.gradient == nullptr) return;
-  const Index units = bias->size();
+  const Index units = bias->size(), rows = dz.rows;
   const double work = 0.1 * static_cast<double>(rows * units);
   if (!target.accumulate) {
     builder.step(
-        "dense bias gradient", work, {dz},
+        "dense bias gradient", work, {dz.buffer},
         [=](const runtime::Team& team, const Context<T>& context) {
-          ops::column_sums<T>(team, context.at(dz), units, rows, units, target.gradient);
+          ops::column_sums<T>(team, read_at(context, dz).data, dz.row_stride, rows, units,
+                              target.gradient);
         },
         false);
     return;
   }
   const BufferId part = builder.buffer(units);
-  builder.step("dense bias gradient", work, {dz, part},
+  builder.step("dense bias gradient", work, {dz.buffer, part},
                [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::column_sums<T>(team, context.at(dz), units, rows, units, context.at(part));
+                 ops::column_sums<T>(team, read_at(context, dz).data, dz.row_stride, rows, units,
+                                     context.at(part));
                  team.barrier();
                  const runtime::Range range = team.share(units, 16);
                  for (Index j = range.begin; j < range.end; ++j) {
@@ -183,21 +187,24 @@ ParameterPtr<T> bias_to_sum(const PlanBuilder<T>& builder, const Group<T>* group
 }
 
 template <class T>
-void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index rows,
+void input_gradient(PlanBuilder<T>& builder, NodeId source, const View& dz,
                     const ParameterPtr<T>& kernel) {
-  const Index features = kernel->shape()[0], units = kernel->shape()[1];
-  const BufferId dx = builder.begin_gradient(source);
+  const Index features = kernel->shape()[0], units = kernel->shape()[1], rows = dz.rows;
+  const bool adds = builder.adds_in_place(source);
+  const BufferId dx = adds ? builder.gradient(source) : builder.begin_gradient(source);
   const BufferId workspace = product_workspace(builder, rows, features, units);
-  std::vector<BufferId> uses{dz, dx, workspace};
+  std::vector<BufferId> uses{dz.buffer, dx, workspace};
   // What the node that made x does with dx is done while dx's tiles are in cache.
   const Group<T>* maker = builder.only_read_by_one(source);
-  BufferId saved = no_buffer;
+  View saved;
   ActivationSpec derivative = {};
   if (maker != nullptr && maker->activation.kind != Activation::linear) {
     saved = builder.saved(*maker);
+    // A reshape may have made the node's output wider or narrower; then it has a buffer of its own.
+    saved.row_stride = saved.contiguous() ? features : saved.row_stride;
     derivative = maker->activation;
     builder.derivative_applied(source) = true;
-    uses.push_back(saved);
+    uses.push_back(saved.buffer);
   }
   BufferId mask = no_buffer;
   NoiseSpec dropout = {};
@@ -221,13 +228,14 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index r
   builder.step(
       "dense input gradient", ops::gemm_work(rows, features, units), std::move(uses),
       [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
-        ops::Gemm<T> product{matrix<T>(context.at(dz), rows, units),
+        ops::Gemm<T> product{read_at(context, dz),
                              ops::transposed(matrix<T>(kernel->data(), features, units)),
                              {context.at(dx), rows, features, features, 1}};
         product.precision = precision;
-        if (saved != no_buffer) {
-          product.epilogue.saved = context.at(saved);
-          product.epilogue.saved_stride = features;
+        product.beta = adds ? T{1} : T{0};
+        if (saved.buffer != no_buffer) {
+          product.epilogue.saved = read_at(context, saved).data;
+          product.epilogue.saved_stride = saved.row_stride;
           product.epilogue.derivative = derivative;
         }
         if (mask != no_buffer) {
@@ -240,21 +248,21 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, BufferId dz, Index r
         }
         ops::gemm(team, product, context.template at<std::byte>(workspace));
       });
-  builder.finish_gradient(source, dx);
+  if (!adds) builder.finish_gradient(source, dx);
 }
 
 }  // namespace
 
 template <class T>
 void dense_backward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
-  const Index rows = builder.rows(group.head);
-  const BufferId x = builder.value(group.inputs[0]), dz = builder.gradient(group.result);
+  const View x = builder.matrix(group.inputs[0], dense.inputs());
+  const View dz = builder.gradient_matrix(group.result, dense.units());
   if (builder.node(group.head).trainable) {
-    if (!builder.bias_summed(group.result)) bias_gradient(builder, dz, rows, dense.bias);
-    kernel_gradient(builder, x, dz, rows, dense.kernel);
+    if (!builder.bias_summed(group.result)) bias_gradient(builder, dz, dense.bias);
+    kernel_gradient(builder, x, dz, dense.kernel);
   }
   if (builder.wants_gradient(group.inputs[0])) {
-    input_gradient(builder, group.inputs[0], dz, rows, dense.kernel);
+    input_gradient(builder, group.inputs[0], dz, dense.kernel);
   }
 }
 

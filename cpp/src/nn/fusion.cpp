@@ -39,15 +39,16 @@ bool has_parameters(const Node<T>& node) {
   return std::holds_alternative<DenseNode<T>>(node.operation) ||
          std::holds_alternative<BatchNormNode<T>>(node.operation) ||
          std::holds_alternative<LayerNormNode<T>>(node.operation) ||
-         std::holds_alternative<PReluNode<T>>(node.operation);
+         std::holds_alternative<PReluNode<T>>(node.operation) ||
+         std::holds_alternative<CustomNode<T>>(node.operation);
 }
 
-// The nodes that the output depends on.
+// The nodes that the outputs depend on.
 template <class T>
-std::vector<bool> reachable(const Graph<T>& graph, NodeId output) {
+std::vector<bool> reachable(const Graph<T>& graph, const std::vector<NodeId>& outputs) {
   std::vector<bool> reached(graph.nodes().size(), false);
-  reached[static_cast<std::size_t>(output)] = true;
-  for (NodeId id = output; id >= 0; --id) {
+  for (const NodeId output : outputs) reached[static_cast<std::size_t>(output)] = true;
+  for (auto id = static_cast<NodeId>(reached.size()) - 1; id >= 0; --id) {
     if (!reached[static_cast<std::size_t>(id)]) continue;
     for (const NodeId input : graph.node(id).inputs)
       reached[static_cast<std::size_t>(input)] = true;
@@ -63,12 +64,14 @@ bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   const bool open = group.activation.kind == Activation::linear && group.dropout < 0;
   const bool dense = std::holds_alternative<DenseNode<T>>(head);
   const bool norm = std::holds_alternative<BatchNormNode<T>>(head);
+  const bool sum = std::holds_alternative<AddNode>(head);
   if (std::holds_alternative<BatchNormNode<T>>(node.operation) && !in_training(mode) && dense &&
       open && group.folded_norm < 0) {
     group.folded_norm = id;
     return true;
   }
-  if (const auto activation = activation_of(node, mode); activation && open && (dense || norm)) {
+  if (const auto activation = activation_of(node, mode);
+      activation && open && (dense || norm || sum)) {
     group.activation = *activation;
     return true;
   }
@@ -85,18 +88,59 @@ bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   return false;
 }
 
+std::size_t at(NodeId id) {
+  return static_cast<std::size_t>(id);
+}
+
+// Whether a group reads and writes matrices whose rows lie apart.
+template <class T>
+bool takes_rows_apart(const Graph<T>& graph, const Group<T>& group) {
+  const auto& head = graph.node(group.head).operation;
+  return std::holds_alternative<DenseNode<T>>(head) ||
+         std::holds_alternative<ConcatenateNode>(head);
+}
+
+// Gives values a place in the concatenation that reads them, if those who make and read them can
+// deal with rows that lie apart. A reshape between two nodes needs rows that do not.
+template <class T>
+void place_in_concatenations(const Graph<T>& graph, const std::vector<NodeId>& outputs,
+                             Fusion<T>& fusion) {
+  const auto count = graph.nodes().size();
+  fusion.slots.assign(count, {});
+  std::vector<bool> may(count, true);
+  const auto value_of = [&](NodeId id) { return fusion.value_of[at(id)]; };
+  for (const NodeId output : outputs) may[at(value_of(output))] = false;
+  for (const Group<T>& group : fusion.groups) {
+    const bool takes = takes_rows_apart(graph, group);
+    if (!takes) may[at(group.result)] = false;
+    for (const NodeId input : graph.node(group.head).inputs) {
+      const SampleShape made = graph.node(value_of(input)).shape, read = graph.node(input).shape;
+      if (!takes || made.cols != read.cols) may[at(value_of(input))] = false;
+    }
+  }
+  for (const Group<T>& group : fusion.groups) {
+    if (!std::holds_alternative<ConcatenateNode>(graph.node(group.head).operation)) continue;
+    Index column = 0;
+    for (const NodeId input : graph.node(group.head).inputs) {
+      Slot& slot = fusion.slots[at(value_of(input))];
+      if (may[at(value_of(input))] && slot.concatenation < 0) slot = {group.result, column};
+      column += graph.node(input).shape.cols;
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
-Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode) {
+Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode mode) {
   const auto count = graph.nodes().size();
-  const std::vector<bool> needed = reachable(graph, output);
+  const std::vector<bool> needed = reachable(graph, outputs);
   Fusion<T> fusion{{},
                    std::vector<NodeId>(count, -1),
                    std::vector<int>(count, -1),
                    std::vector<int>(count, 0),
-                   std::vector<bool>(count, false)};
-  const auto at = [](NodeId id) { return static_cast<std::size_t>(id); };
+                   std::vector<bool>(count, false),
+                   {}};
 
   // Readers of each value, counted before grouping: only a value with one reader may be absorbed.
   std::vector<int> readers(count, 0);
@@ -108,7 +152,7 @@ Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode) {
     if (identity) continue;
     for (const NodeId input : node.inputs) ++readers[at(fusion.value_of[at(input)])];
   }
-  ++readers[at(fusion.value_of[at(output)])];
+  for (const NodeId output : outputs) ++readers[at(fusion.value_of[at(output)])];
 
   for (std::size_t i = 0; i < count; ++i) {
     const Node<T>& node = graph.nodes()[i];
@@ -136,11 +180,12 @@ Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode) {
   for (const Group<T>& group : fusion.groups) {
     for (const NodeId input : group.inputs) ++fusion.consumers[at(input)];
   }
-  ++fusion.consumers[at(fusion.value_of[at(output)])];
+  for (const NodeId output : outputs) ++fusion.consumers[at(fusion.value_of[at(output)])];
+  place_in_concatenations(graph, outputs, fusion);
   return fusion;
 }
 
-template Fusion<float> fuse(const Graph<float>&, NodeId, Mode);
-template Fusion<double> fuse(const Graph<double>&, NodeId, Mode);
+template Fusion<float> fuse(const Graph<float>&, const std::vector<NodeId>&, Mode);
+template Fusion<double> fuse(const Graph<double>&, const std::vector<NodeId>&, Mode);
 
 }  // namespace unitgain::nn

@@ -9,8 +9,8 @@
 namespace unitgain::nn {
 
 // A head node with what is computed in the same pass: for a dense node in inference mode a batch
-// norm behind it, for dense and batch norm nodes an activation, and for dense nodes in training a
-// dropout behind all.
+// norm behind it, for dense, batch norm and add nodes an activation, and for dense nodes in
+// training a dropout behind all.
 template <class T>
 struct Group {
   NodeId head;
@@ -21,17 +21,24 @@ struct Group {
   NodeId result;  // the value that it computes
 };
 
+// Where a value lies in the value of a concatenation, whose columns its maker then writes.
+struct Slot {
+  NodeId concatenation = -1;  // -1: it has a buffer of its own
+  Index column = 0;
+};
+
 template <class T>
 struct Fusion {
   std::vector<Group<T>> groups;  // in the order of computation
   std::vector<NodeId> value_of;  // the node whose value each node's is: itself, or an earlier one's
   std::vector<int> group_of;     // the group that computes each value; -1: none (inputs)
-  std::vector<int> consumers;    // how many groups (and the loss) read each value
+  std::vector<int> consumers;    // how many groups (and outputs) read each value
   std::vector<bool> has_gradient;  // whether a trainable parameter lies at or below each value
+  std::vector<Slot> slots;         // of each value
 };
 
-// `output` is the node whose value is wanted.
+// `outputs` are the nodes whose values are wanted.
 template <class T>
-Fusion<T> fuse(const Graph<T>& graph, NodeId output, Mode mode);
+Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode mode);
 
 }  // namespace unitgain::nn

@@ -159,13 +159,42 @@ NodeId Graph<T>::transpose(NodeId x, Index rows) {
 }
 
 template <class T>
-NodeId Graph<T>::add(NodeId x, NodeId y) {
-  const SampleShape a = node(x).shape, b = node(y).shape;
-  if (a.rows != b.rows || a.cols != b.cols) {
-    throw ValueError("x has samples of shape " + shape_text({a.rows, a.cols}) +
-                     ", but y has samples of shape " + shape_text({b.rows, b.cols}));
+NodeId Graph<T>::add(const std::vector<NodeId>& inputs) {
+  if (inputs.empty()) throw ValueError("a sum needs inputs");
+  const SampleShape first = node(inputs[0]).shape;
+  for (const NodeId id : inputs) {
+    const SampleShape shape = node(id).shape;
+    if (shape.rows == first.rows && shape.cols == first.cols) continue;
+    throw ValueError("the inputs of a sum have samples of shapes " +
+                     shape_text({first.rows, first.cols}) + " and " +
+                     shape_text({shape.rows, shape.cols}));
   }
-  return append({AddNode{}, {x, y}, a, false});
+  return append({AddNode{}, inputs, first, false});
+}
+
+template <class T>
+NodeId Graph<T>::concatenate(const std::vector<NodeId>& inputs) {
+  if (inputs.empty()) throw ValueError("a concatenation needs inputs");
+  SampleShape all = {node(inputs[0]).shape.rows, 0};
+  for (const NodeId id : inputs) {
+    const SampleShape shape = node(id).shape;
+    if (shape.rows != all.rows) {
+      throw ValueError("the inputs of a concatenation have samples of " + std::to_string(all.rows) +
+                       " and " + std::to_string(shape.rows) + " rows");
+    }
+    all.cols += shape.cols;
+  }
+  return append({ConcatenateNode{}, inputs, all, false});
+}
+
+template <class T>
+NodeId Graph<T>::custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> made,
+                        bool trainable) {
+  if (inputs.empty()) throw ValueError("a custom node needs inputs");
+  for (const NodeId id : inputs) node(id);
+  if (made.operation == nullptr) throw ValueError("operation is missing");
+  if (shape.rows < 1 || shape.cols < 1) throw ValueError("a custom node needs an output");
+  return append({std::move(made), inputs, shape, trainable});
 }
 
 namespace {

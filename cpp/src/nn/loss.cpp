@@ -1,38 +1,45 @@
 // The steps at both ends of a batch: reading it, and comparing the output with what it should be.
 #include "ops/loss.hpp"
 #include "nn/plan_builder.hpp"
-#include "ops/gather.hpp"
 #include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::nn {
 
 template <class T>
-void read_batch(PlanBuilder<T>& builder, BufferId input, Index cols) {
+void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id) {
+  const SampleShape shape = builder.node(id).shape;
   const Index batch = builder.batch();
-  builder.step("read batch", 0.2 * static_cast<double>(batch * cols), {input},
+  // A slot in a concatenation has the input's own columns.
+  const View to = builder.matrix(id, builder.has_buffer(id) ? shape.size() : shape.cols);
+  if (to.rows == batch) {
+    builder.step("read batch", 0.2 * static_cast<double>(batch * shape.size()), {to.buffer},
+                 [=](const runtime::Team& team, const Context<T>& context) {
+                   if (context.read_in_place[input]) return;
+                   ops::read_inputs<T>(team, *context.samples, input, context.step, context.first,
+                                       batch, at(context, to).data, to.row_stride);
+                 });
+    return;
+  }
+  const View gathered =
+      builder.whole(builder.buffer(batch * shape.size()), batch * shape.rows, shape.cols);
+  builder.step("read batch", 0.2 * static_cast<double>(batch * shape.size()), {gathered.buffer},
                [=](const runtime::Team& team, const Context<T>& context) {
-                 if (context.direct_input != nullptr) return;
-                 const Samples& samples = *context.samples;
-                 if (samples.mix.kind == Mixing::none) {
-                   ops::gather_rows<T>(team, samples.x, samples.order, context.first, batch,
-                                       context.at(input));
-                 } else {
-                   ops::mix_inputs<T>(team, samples, context.step, context.first, batch,
-                                      context.at(input));
-                 }
+                 ops::read_inputs<T>(team, *context.samples, input, context.step, context.first,
+                                     batch, context.at(gathered.buffer), shape.size());
                });
+  copy_matrix(builder, "concatenate", gathered, to);
 }
 
 namespace {
 
 // The batch's labels, in the order of its rows.
-void gather_labels(const Samples& samples, Index first, Index batch, Index per_sample,
-                   std::int32_t* labels) {
+void gather_labels(const Samples& samples, const std::int32_t* from, Index first, Index batch,
+                   Index per_sample, std::int32_t* labels) {
   for (Index i = 0; i < batch; ++i) {
     const Index row = samples.order != nullptr ? samples.order[first + i] : first + i;
     for (Index p = 0; p < per_sample; ++p) {
-      labels[i * per_sample + p] = samples.labels[row * per_sample + p];
+      labels[i * per_sample + p] = from[row * per_sample + p];
     }
   }
 }
@@ -47,6 +54,7 @@ LossBuffers loss_buffers(PlanBuilder<T>& builder, bool takes_labels, Index rows,
     return wanted ? builder.template buffer<std::int32_t>(rows) : no_buffer;
   };
   LossBuffers buffers;
+  buffers.rows = rows;
   buffers.row_losses = sums(true);
   buffers.divisor = builder.template buffer<double>(1);
   buffers.predicted = classes(metrics.accuracy);
@@ -82,14 +90,14 @@ void measure(const runtime::Team& team, const Context<T>& context, const LossBuf
 }  // namespace
 
 template <class T>
-LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec& spec,
-                         const MetricSpec& metrics) {
+LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
+                         const LossSpec& spec, const OutputLoss& asked) {
   const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
   const bool takes_labels = loss_info(spec.kind).takes_labels;
   const Index batch = builder.batch(), rows = builder.rows(output);
   const Index cols = builder.node(output).shape.cols;
-  const LossBuffers buffers = loss_buffers(builder, takes_labels, rows, metrics);
+  const LossBuffers buffers = loss_buffers(builder, takes_labels, rows, asked.metrics);
   const BufferId y = builder.value(output);
   const BufferId targets =
       takes_labels ? no_buffer : builder.buffer(rows * target_cols(spec, cols));
@@ -103,8 +111,9 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec&
     builder.keep(id);
   }
   builder.step("loss", static_cast<double>(rows * cols), std::move(uses),
-               [=](const runtime::Team& team, const Context<T>& context) {
+               [=, weight = asked.weight](const runtime::Team& team, const Context<T>& context) {
                  const Samples& samples = *context.samples;
+                 const Target& target = samples.y[which];
                  simd::LossRows<T> part{};
                  part.outputs = context.at(y);
                  part.rows = rows;
@@ -113,26 +122,22 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec&
                  if (takes_labels) {
                    auto* labels = context.template at<std::int32_t>(buffers.expected);
                    if (team.rank() == 0) {
-                     gather_labels(samples, context.first, batch, rows / batch, labels);
+                     gather_labels(samples, target.labels, context.first, batch, rows / batch,
+                                   labels);
                    }
                    part.labels = labels;
                    if (buffers.predicted != no_buffer) {
                      part.predicted = context.template at<std::int32_t>(buffers.predicted);
                    }
                  } else {
-                   if (samples.mix.kind == Mixing::none) {
-                     ops::gather_rows<T>(team, samples.targets, samples.order, context.first, batch,
-                                         context.at(targets));
-                   } else {
-                     ops::mix_targets<T>(team, samples, context.step, context.first, batch,
-                                         context.at(targets));
-                   }
+                   ops::read_targets<T>(team, samples, which, context.step, context.first, batch,
+                                        context.at(targets));
                    part.targets = context.at(targets);
                  }
                  team.barrier();
                  const double divisor = ops::loss_divisor(spec, part.labels, nullptr, rows);
                  if (team.rank() == 0) *context.template at<double>(buffers.divisor) = divisor;
-                 part.scale = static_cast<T>(ops::divide_no_nan(1.0, divisor));
+                 part.scale = static_cast<T>(ops::divide_no_nan(weight, divisor));
                  if (gradient != no_buffer) part.gradient = context.at(gradient);
                  ops::loss(team, spec, part);
                  if (!takes_labels) measure(team, context, buffers, part);
@@ -141,9 +146,11 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec&
   return buffers;
 }
 
-template void read_batch(PlanBuilder<float>&, BufferId, Index);
-template void read_batch(PlanBuilder<double>&, BufferId, Index);
-template LossBuffers compute_loss(PlanBuilder<float>&, NodeId, const LossSpec&, const MetricSpec&);
-template LossBuffers compute_loss(PlanBuilder<double>&, NodeId, const LossSpec&, const MetricSpec&);
+template void read_batch(PlanBuilder<float>&, std::size_t, NodeId);
+template void read_batch(PlanBuilder<double>&, std::size_t, NodeId);
+template LossBuffers compute_loss(PlanBuilder<float>&, std::size_t, NodeId, const LossSpec&,
+                                  const OutputLoss&);
+template LossBuffers compute_loss(PlanBuilder<double>&, std::size_t, NodeId, const LossSpec&,
+                                  const OutputLoss&);
 
 }  // namespace unitgain::nn

@@ -1,11 +1,10 @@
 // The nodes without parameters, and the dispatch of a group to its operation's file.
 #include "nn/plan_builder.hpp"
 #include "ops/activation.hpp"
-#include "ops/grain.hpp"
 #include "ops/noise.hpp"
+#include "ops/rows.hpp"
 #include "ops/softmax.hpp"
 #include "ops/transpose.hpp"
-#include "runtime/dispatch.hpp"
 #include "unitgain/noise.hpp"
 
 namespace unitgain::nn {
@@ -132,55 +131,32 @@ void transpose_backward(PlanBuilder<T>& builder, const Group<T>& group, const Tr
   builder.finish_gradient(source, dx);
 }
 
-template <class T>
-void add_forward(PlanBuilder<T>& builder, const Group<T>& group) {
-  const BufferId a = builder.value(group.inputs[0]), b = builder.value(group.inputs[1]);
-  const BufferId sum = builder.value(group.result);
-  const Index n = builder.values(group.result);
-  builder.step("add", 0.2 * static_cast<double>(n), {a, b, sum},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 const runtime::Range range = team.share(n, ops::element_grain);
-                 runtime::kernels<T>().vector->add(context.at(a) + range.begin,
-                                                   context.at(b) + range.begin,
-                                                   context.at(sum) + range.begin, range.size());
-               });
-}
-
-template <class T>
-void add_backward(PlanBuilder<T>& builder, const Group<T>& group) {
-  const BufferId dy = builder.gradient(group.result);
-  const Index n = builder.values(group.result);
-  for (const NodeId source : group.inputs) {
-    if (!builder.wants_gradient(source)) continue;
-    const BufferId dx = builder.begin_gradient(source);
-    builder.step("copy gradient", 0.2 * static_cast<double>(n), {dy, dx},
-                 [=](const runtime::Team& team, const Context<T>& context) {
-                   const runtime::Range range = team.share(n, ops::element_grain);
-                   std::copy_n(context.at(dy) + range.begin, range.size(),
-                               context.at(dx) + range.begin);
-                 });
-    builder.finish_gradient(source, dx);
-  }
-}
-
 // The gradient of a group's own dropout and activation, unless the product that made the gradient
-// had it.
+// had it. What others read too, or lies within another gradient, is written to a buffer of its own.
 template <class T>
 void differentiate_group(PlanBuilder<T>& builder, const Group<T>& group) {
-  if (builder.derivative_applied(group.result)) return;
+  const NodeId result = group.result;
+  if (builder.derivative_applied(result)) return;
   if (group.dropout >= 0) {
     const auto& node = std::get<NoiseNode>(builder.node(group.dropout).operation);
-    const BufferId gradient = builder.gradient(group.result);
-    noise_gradient_step(builder, node, gradient, gradient, gradient, builder.values(group.result));
+    const BufferId dy = builder.gradient(result);
+    const BufferId dx = builder.owns_gradient(result) ? dy : builder.begin_gradient(result);
+    noise_gradient_step(builder, node, dy, dy, dx, builder.values(result));
+    builder.replace_gradient(result, dx);
   }
   if (group.activation.kind == Activation::linear) return;
-  const BufferId saved = builder.saved(group), gradient = builder.gradient(group.result);
-  const Index n = builder.values(group.result);
+  const View saved = builder.saved(group), dy = builder.gradient_matrix(result, saved.cols);
+  View dx = dy;
+  if (!builder.owns_gradient(result) || !dy.contiguous()) {
+    dx = builder.whole(builder.begin_gradient(result), dy.rows, dy.cols);
+    builder.replace_gradient(result, dx.buffer);
+  }
   builder.step(
-      "activation gradient", 0.3 * static_cast<double>(n), {saved, gradient},
+      "activation gradient", 0.3 * static_cast<double>(builder.values(result)),
+      {saved.buffer, dy.buffer, dx.buffer},
       [=, activation = group.activation](const runtime::Team& team, const Context<T>& context) {
-        ops::activation_gradient<T>(team, activation, context.at(saved), context.at(gradient),
-                                    context.at(gradient), n);
+        ops::activation_gradient_rows<T>(team, activation, read_at(context, saved),
+                                         read_at(context, dy), at(context, dx));
       });
 }
 
@@ -207,6 +183,8 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const NoiseNode& node) { noise_forward(builder, group, node); },
           [&](const TransposeNode& node) { transpose_forward(builder, group, node); },
           [&](const AddNode&) { add_forward(builder, group); },
+          [&](const ConcatenateNode&) { concatenate_forward(builder, group); },
+          [&](const CustomNode<T>& node) { custom_forward(builder, group, node); },
           [](const InputNode&) {},
           [](const ReshapeNode&) {},
       },
@@ -233,6 +211,8 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const NoiseNode& node) { noise_backward(builder, group, node); },
           [&](const TransposeNode& node) { transpose_backward(builder, group, node); },
           [&](const AddNode&) { add_backward(builder, group); },
+          [&](const ConcatenateNode&) { concatenate_backward(builder, group); },
+          [&](const CustomNode<T>& node) { custom_backward(builder, group, node); },
           [](const InputNode&) {},
           [](const ReshapeNode&) {},
       },

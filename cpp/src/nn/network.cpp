@@ -77,21 +77,28 @@ std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
       add(layer_norm->beta);
     } else if (const auto* prelu = std::get_if<PReluNode<T>>(&node.operation)) {
       add(prelu->alpha);
+    } else if (const auto* custom = std::get_if<CustomNode<T>>(&node.operation)) {
+      for (const ParameterPtr<T>& parameter : custom->parameters) add(parameter);
     }
   }
   return found;
 }
 
 template <class T>
-NodeId only_input(const Graph<T>& graph) {
-  NodeId found = -1;
+std::vector<NodeId> input_nodes(const Graph<T>& graph) {
+  std::vector<NodeId> found;
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes().size()); ++id) {
-    if (!std::holds_alternative<InputNode>(graph.node(id).operation)) continue;
-    if (found >= 0) throw ValueError("a network has one input, but the graph has several");
-    found = id;
+    if (std::holds_alternative<InputNode>(graph.node(id).operation)) found.push_back(id);
   }
-  if (found < 0) throw ValueError("the graph has no input");
+  if (found.empty()) throw ValueError("the graph has no input");
   return found;
+}
+
+// "x" of a network with one input, "x[1]" of one with several.
+std::string name_of(const char* name, std::size_t which, std::size_t count) {
+  std::string text = name;
+  if (count > 1) text.append("[").append(std::to_string(which)).append("]");
+  return text;
 }
 
 template <class T>
@@ -103,13 +110,12 @@ constexpr ElementType element_type =
 template <class T>
 struct Network<T>::State {
   Graph<T> graph;
-  NodeId input, output;
+  std::vector<NodeId> inputs, outputs;
   std::vector<ParameterPtr<T>> trainable;
   nn::PlanCache<T> plans;
   std::shared_mutex parameters;  // shared to read them, alone to change them
 
-  std::optional<LossSpec> loss;
-  MetricSpec metrics;
+  std::vector<OutputLoss> losses;  // of each output; none before compile()
   std::shared_ptr<nn::Optimizer<T>> optimizer;
   base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
@@ -119,29 +125,25 @@ struct Network<T>::State {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
     return plans.lease(batch, mode, threads, precision, [&] {
-      return nn::make_plan(graph, output, batch, mode, loss ? &*loss : nullptr, metrics, gradients,
-                           threads, precision);
+      return nn::make_plan<T>({graph, outputs, batch, mode, losses, gradients, threads, precision});
     });
   }
 
-  nn::Context<T> context(const nn::PlanLease<T>& lease, const Samples& samples, Index first) const {
-    const nn::Plan<T>& plan = lease.plan();
-    nn::Context<T> context{};
-    context.arena = lease.arena();
-    context.offsets = plan.offsets.data();
+  nn::Context<T> context(nn::PlanLease<T>& lease, const Samples& samples, Index first) const {
+    nn::Context<T> context = lease.context();
     context.samples = &samples;
     context.first = first;
     context.step = step;
     context.update_statistics = true;
-    context.input = plan.input;
-    context.output = plan.output;
-    context.direct_input = direct_input(samples, first, plan.batch);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      lease.set_input(i, direct_input(samples, samples.x[i], first, lease.plan().batch));
+    }
     return context;
   }
 
   // The batch where it lies, if it can be read there.
-  static const T* direct_input(const Samples& samples, Index first, Index batch) {
-    const SampleArray& x = samples.x;
+  static const T* direct_input(const Samples& samples, const SampleArray& x, Index first,
+                               Index batch) {
     constexpr auto size = static_cast<Index>(sizeof(T));
     if (samples.mix.kind != Mixing::none) return nullptr;
     const bool contiguous = x.type == element_type<T> && (x.cols <= 1 || x.col_stride == size) &&
@@ -150,81 +152,127 @@ struct Network<T>::State {
     return reinterpret_cast<const T*>(static_cast<const std::byte*>(x.data) + first * x.row_stride);
   }
 
-  void check_features(const SampleArray& x) const {
-    const Index expected = graph.node(input).shape.size();
-    if (x.cols == expected) return;
-    throw ValueError("x has " + std::to_string(x.cols) + " features, but the network takes " +
-                     std::to_string(expected));
+  void check_inputs(std::span<const SampleArray> x) const {
+    if (x.size() != inputs.size()) {
+      throw ValueError("x has " + std::to_string(x.size()) + " arrays, but the network has " +
+                       std::to_string(inputs.size()) + " inputs");
+    }
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const Index expected = graph.node(inputs[i]).shape.size();
+      if (x[i].cols != expected) {
+        throw ValueError(name_of("x", i, x.size()) + " has " + std::to_string(x[i].cols) +
+                         " features, but the network takes " + std::to_string(expected));
+      }
+      if (x[i].rows != x[0].rows) {
+        throw ValueError(name_of("x", i, x.size()) + " has " + std::to_string(x[i].rows) +
+                         " samples, but x[0] has " + std::to_string(x[0].rows));
+      }
+    }
   }
 
   void check_samples(const Samples& samples) const {
-    check_features(samples.x);
-    if (!loss) throw ValueError("the network has no loss: compile it first");
-    check_mix(samples);
-    if (samples.mix.kind != Mixing::none && loss_info(loss->kind).takes_labels) {
-      throw ValueError("class labels cannot be mixed: the loss must take target values");
+    check_inputs(samples.x);
+    if (losses.empty()) throw ValueError("the network has no loss: compile it first");
+    if (samples.y.size() != outputs.size()) {
+      throw ValueError("y has " + std::to_string(samples.y.size()) +
+                       " arrays, but the network has " + std::to_string(outputs.size()) +
+                       " outputs");
     }
-    const SampleShape shape = graph.node(output).shape;
-    if (!loss_info(loss->kind).takes_labels) {
-      const Index cols = shape.rows * target_cols(*loss, shape.cols);
-      if (samples.targets.rows != samples.x.rows || samples.targets.cols != cols) {
-        throw ValueError("y has " + std::to_string(samples.targets.rows) + " rows of " +
-                         std::to_string(samples.targets.cols) + " values, expected " +
-                         std::to_string(samples.x.rows) + " rows of " + std::to_string(cols));
+    check_mix(samples);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (losses[i].loss) check_target(samples, i);
+    }
+  }
+
+  void check_target(const Samples& samples, std::size_t output) const {
+    const LossSpec& loss = *losses[output].loss;
+    const Target& target = samples.y[output];
+    const std::string name = name_of("y", output, outputs.size());
+    const SampleShape shape = graph.node(outputs[output]).shape;
+    const Index rows = samples.x[0].rows;
+    if (!loss_info(loss.kind).takes_labels) {
+      const Index cols = shape.rows * target_cols(loss, shape.cols);
+      if (target.values.rows != rows || target.values.cols != cols) {
+        throw ValueError(name + " has " + std::to_string(target.values.rows) + " rows of " +
+                         std::to_string(target.values.cols) + " values, expected " +
+                         std::to_string(rows) + " rows of " + std::to_string(cols));
       }
       return;
     }
-    const Index labels = samples.x.rows * shape.rows;
+    if (samples.mix.kind != Mixing::none) {
+      throw ValueError("class labels cannot be mixed: the loss must take target values");
+    }
+    const Index labels = rows * shape.rows;
+    if (labels > 0 && target.labels == nullptr) throw ValueError(name + " has no class labels");
     for (Index i = 0; i < labels; ++i) {
-      if (loss->ignores_class && samples.labels[i] == loss->ignore_class) continue;
-      if (samples.labels[i] < 0 || samples.labels[i] >= shape.cols) {
-        throw ValueError("y has the label " + std::to_string(samples.labels[i]) + " at index " +
-                         std::to_string(i) + ", but the output has " + std::to_string(shape.cols) +
-                         " classes: labels run from 0 to " + std::to_string(shape.cols - 1));
+      if (loss.ignores_class && target.labels[i] == loss.ignore_class) continue;
+      if (target.labels[i] < 0 || target.labels[i] >= shape.cols) {
+        throw ValueError(name + " has the label " + std::to_string(target.labels[i]) +
+                         " at index " + std::to_string(i) + ", but the output has " +
+                         std::to_string(shape.cols) + " classes: labels run from 0 to " +
+                         std::to_string(shape.cols - 1));
       }
     }
   }
 
-  // Adds one batch's losses and metrics, in an order of its rows that is always the same.
   void count(const nn::Plan<T>& plan, const nn::Context<T>& context, Totals& totals) const {
-    const nn::LossBuffers& losses = plan.losses;
-    const double rows_per_sample = static_cast<double>(plan.rows) / static_cast<double>(plan.batch);
+    if (outputs.size() == 1) return count(plan, context, 0, losses[0].weight, totals);
+    totals.samples += plan.batch;
+    totals.outputs.resize(outputs.size());
+    totals.loss = 0;
+    totals.weight = 1;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      Totals& part = totals.outputs[i];
+      count(plan, context, i, 1, part);
+      if (part.weight > 0) totals.loss += losses[i].weight * (part.loss / part.weight);
+    }
+  }
+
+  // Adds one batch's losses and metrics of one output, in an order of its rows that is always the
+  // same.
+  void count(const nn::Plan<T>& plan, const nn::Context<T>& context, std::size_t output,
+             double weight, Totals& totals) const {
+    const nn::LossBuffers& buffers = plan.losses[output];
+    totals.samples += plan.batch;
+    if (buffers.rows == 0) return;
+    const double rows_per_sample =
+        static_cast<double>(buffers.rows) / static_cast<double>(plan.batch);
     const auto sum = [&](nn::BufferId id) {
       if (id == nn::no_buffer) return 0.0;
       return runtime::kernel_table().weighted_sum(context.template at<double>(id), nullptr,
-                                                  plan.rows);
+                                                  buffers.rows);
     };
-    const double loss_sum = sum(losses.row_losses);
-    if (loss->reduction == Reduction::sum) {
+    const double loss_sum = sum(buffers.row_losses);
+    if (losses[output].loss->reduction == Reduction::sum) {
       // The loss of a step is a sum over its samples, that of a pass the mean over its steps.
-      totals.loss += loss_sum * static_cast<double>(plan.batch);
+      totals.loss += weight * loss_sum * static_cast<double>(plan.batch);
       totals.weight += static_cast<double>(plan.batch);
     } else {
-      totals.loss += loss_sum / rows_per_sample;
-      totals.weight += *context.template at<double>(losses.divisor) / rows_per_sample;
+      totals.loss += weight * loss_sum / rows_per_sample;
+      totals.weight += *context.template at<double>(buffers.divisor) / rows_per_sample;
     }
-    totals.samples += plan.batch;
-    totals.correct += static_cast<double>(equal_classes(plan, context)) / rows_per_sample;
-    totals.binary_correct += sum(losses.matches) / rows_per_sample;
-    totals.squared_error += sum(losses.squared_errors) / rows_per_sample;
-    totals.absolute_error += sum(losses.absolute_errors) / rows_per_sample;
+    totals.correct += static_cast<double>(equal_classes(buffers, context)) / rows_per_sample;
+    totals.binary_correct += sum(buffers.matches) / rows_per_sample;
+    totals.squared_error += sum(buffers.squared_errors) / rows_per_sample;
+    totals.absolute_error += sum(buffers.absolute_errors) / rows_per_sample;
   }
 
-  static Index equal_classes(const nn::Plan<T>& plan, const nn::Context<T>& context) {
-    if (plan.losses.predicted == nn::no_buffer) return 0;
-    const auto* predicted = context.template at<std::int32_t>(plan.losses.predicted);
-    const auto* expected = context.template at<std::int32_t>(plan.losses.expected);
+  static Index equal_classes(const nn::LossBuffers& buffers, const nn::Context<T>& context) {
+    if (buffers.predicted == nn::no_buffer) return 0;
+    const auto* predicted = context.template at<std::int32_t>(buffers.predicted);
+    const auto* expected = context.template at<std::int32_t>(buffers.expected);
     Index equal = 0;
-    for (Index i = 0; i < plan.rows; ++i) equal += predicted[i] == expected[i] ? 1 : 0;
+    for (Index i = 0; i < buffers.rows; ++i) equal += predicted[i] == expected[i] ? 1 : 0;
     return equal;
   }
 };
 
 template <class T>
-Network<T>::Network(Graph<T> graph, NodeId output) : state_(new State{}) {
-  state_->input = only_input(graph);
-  graph.node(output);  // throws if there is none
-  state_->output = output;
+Network<T>::Network(Graph<T> graph, std::vector<NodeId> outputs) : state_(new State{}) {
+  state_->inputs = input_nodes(graph);
+  if (outputs.empty()) throw ValueError("a network needs outputs");
+  for (const NodeId output : outputs) graph.node(output);  // throws if there is none
+  state_->outputs = std::move(outputs);
   state_->trainable = trainable_parameters(graph);
   state_->graph = std::move(graph);
 }
@@ -238,13 +286,23 @@ const Graph<T>& Network<T>::graph() const {
 }
 
 template <class T>
-SampleShape Network<T>::input_shape() const {
-  return state_->graph.node(state_->input).shape;
+const std::vector<NodeId>& Network<T>::inputs() const {
+  return state_->inputs;
 }
 
 template <class T>
-SampleShape Network<T>::output_shape() const {
-  return state_->graph.node(state_->output).shape;
+const std::vector<NodeId>& Network<T>::outputs() const {
+  return state_->outputs;
+}
+
+template <class T>
+SampleShape Network<T>::input_shape(std::size_t input) const {
+  return state_->graph.node(state_->inputs.at(input)).shape;
+}
+
+template <class T>
+SampleShape Network<T>::output_shape(std::size_t output) const {
+  return state_->graph.node(state_->outputs.at(output)).shape;
 }
 
 template <class T>
@@ -261,49 +319,59 @@ void Network<T>::exclusively(const std::function<void()>& change) {
 template <class T>
 std::unique_ptr<Network<T>> Network<T>::frozen(std::optional<Precision> precision) const {
   const std::shared_lock lock(state_->parameters);
-  return std::make_unique<Network>(state_->graph.frozen(precision), state_->output);
+  return std::make_unique<Network>(state_->graph.frozen(precision), state_->outputs);
 }
 
 template <class T>
-void Network<T>::forward(const SampleArray& x, T* y) {
-  state_->check_features(x);
-  if (x.rows == 0) return;
-  Samples samples;
-  samples.x = x;
-  samples.count = x.rows;
+void Network<T>::forward(std::span<const SampleArray> x, std::span<T* const> y) {
+  state_->check_inputs(x);
+  const Index rows = x[0].rows;
+  if (rows == 0) return;
+  const Samples samples{.x = x, .count = rows};
   const std::unique_lock lock(state_->parameters);
-  nn::PlanLease<T> lease = state_->lease(x.rows, Mode::forward);
-  nn::Context<T> context = state_->context(lease, samples, 0);
-  context.direct_output = y;
+  nn::PlanLease<T> lease = state_->lease(rows, Mode::forward);
+  const nn::Context<T> context = state_->context(lease, samples, 0);
+  for (std::size_t i = 0; i < y.size(); ++i) lease.set_output(i, y[i]);
   lease.run(context);
   ++state_->step;
 }
 
 template <class T>
-void Network<T>::predict(const SampleArray& x, T* y, Index batch_size,
+void Network<T>::predict(std::span<const SampleArray> x, std::span<T* const> y, Index batch_size,
                          const Progress& progress) const {
-  state_->check_features(x);
-  Samples samples;
-  samples.x = x;
-  samples.count = x.rows;
-  for_each_batch(x.rows, batch_size, progress, [&](Index first, Index batch, Totals& totals) {
-    const std::shared_lock lock(state_->parameters);
-    nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
-    nn::Context<T> context = state_->context(lease, samples, first);
-    context.direct_output = y + first * output_shape().size();
-    lease.run(context);
-    totals.samples += batch;
-  });
+  state_->check_inputs(x);
+  const Samples samples{.x = x, .count = x[0].rows};
+  for_each_batch(samples.count, batch_size, progress,
+                 [&](Index first, Index batch, Totals& totals) {
+                   const std::shared_lock lock(state_->parameters);
+                   nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
+                   const nn::Context<T> context = state_->context(lease, samples, first);
+                   for (std::size_t i = 0; i < y.size(); ++i) {
+                     lease.set_output(i, y[i] + first * output_shape(i).size());
+                   }
+                   lease.run(context);
+                   totals.samples += batch;
+                 });
 }
 
 template <class T>
-void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
-                         const MetricSpec& metrics, const std::vector<UpdateOptions>& options) {
+void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
+                         const std::vector<UpdateOptions>& options) {
   State& state = *state_;
-  check_loss(loss, output_shape().cols);
-  if (loss.reduction == Reduction::none) {
-    throw ValueError("training needs a loss that is one number: reduction must not be None");
+  if (losses.size() != state.outputs.size()) {
+    throw ValueError(std::to_string(losses.size()) + " losses for " +
+                     std::to_string(state.outputs.size()) + " outputs");
   }
+  bool any = false;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    if (!losses[i].loss) continue;
+    any = true;
+    check_loss(*losses[i].loss, output_shape(i).cols);
+    if (losses[i].loss->reduction == Reduction::none) {
+      throw ValueError("training needs a loss that is one number: reduction must not be None");
+    }
+  }
+  if (!any) throw ValueError("training needs a loss at one output at least");
   if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
   if (!options.empty() && options.size() != state.trainable.size()) {
     throw ValueError(std::to_string(options.size()) + " options for " +
@@ -317,9 +385,11 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
         {parameter.data(), parameter.shape(), options.empty() ? UpdateOptions{} : options[i]});
   }
   state.optimizer = std::make_shared<nn::Optimizer<T>>(optimizer, std::move(arrays));
-  state.loss = loss;
-  // Errors are between an output and its own target.
-  state.metrics = target_cols(loss, 2) == 2 ? metrics : MetricSpec{false, false, false};
+  state.losses = losses;
+  for (OutputLoss& output : state.losses) {
+    // Errors are between an output and its own target.
+    if (output.loss && target_cols(*output.loss, 2) != 2) output.metrics = {false, false, false};
+  }
   state.gradient_memory = base::AlignedBuffer<T>(state.optimizer->size());
   state.gradient_memory.zero();
   state.gradients = {};
@@ -328,6 +398,22 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const LossSpec& loss,
     state.gradients.gradients.push_back(state.gradient_memory.data() + state.optimizer->offset(i));
   }
   state.plans.clear();
+}
+
+template <class T>
+Index Network<T>::memory(Index batch, bool training) const {
+  const std::shared_lock lock(state_->parameters);
+  const State& state = *state_;
+  if (training && !state.optimizer) {
+    throw ValueError("the network has no loss: compile it first");
+  }
+  const Mode mode = training ? Mode::train : Mode::infer;
+  const Index bytes = nn::make_plan<T>({state.graph, state.outputs, batch, mode, state.losses,
+                                        state.gradients, num_threads(), float32_matmul_precision()})
+                          .arena_bytes;
+  if (!training) return bytes;
+  return bytes + state.optimizer->bytes() +
+         state.gradient_memory.size() * static_cast<Index>(sizeof(T));
 }
 
 template <class T>

@@ -38,6 +38,12 @@ class Optimizer {
   // Where array i would lie in a piece of memory with all arrays at cache lines, and its length.
   Index offset(std::size_t array) const { return offsets_[array]; }
   Index size() const { return size_; }
+  // Of what it keeps between steps.
+  Index bytes() const {
+    Index values = averages_.size();
+    for (const auto& slot : slots_) values += slot.size();
+    return values * static_cast<Index>(sizeof(T));
+  }
 
   double learning_rate() const { return learning_rate_.load(std::memory_order_relaxed); }
   void set_learning_rate(double rate) { learning_rate_.store(rate, std::memory_order_relaxed); }

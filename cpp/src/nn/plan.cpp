@@ -7,25 +7,8 @@ namespace unitgain::nn {
 
 namespace {
 
-template <class T>
-NodeId input_node(const Graph<T>& graph) {
-  NodeId id = 0;
-  while (!std::holds_alternative<InputNode>(graph.node(id).operation)) ++id;
-  return id;
-}
-
-// A network whose output is its input still has to put it where the caller wants it.
-template <class T>
-BufferId copy_of(PlanBuilder<T>& builder, BufferId from, NodeId output) {
-  const Index n = builder.values(output);
-  const BufferId to = builder.buffer(n);
-  builder.step("copy", 0.2 * static_cast<double>(n), {from, to},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 const runtime::Range range = team.share(n, 256);
-                 std::copy_n(context.at(from) + range.begin, range.size(),
-                             context.at(to) + range.begin);
-               });
-  return to;
+bool compares(Mode mode) {
+  return mode == Mode::evaluate || mode == Mode::train;
 }
 
 // Cross-entropy of a softmax is computed from what the softmax is of: more accurate, and cheaper.
@@ -52,48 +35,103 @@ NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss,
   return node.inputs[0];
 }
 
+// What a plan computes: the outputs, or what their losses are of.
+struct Goal {
+  std::size_t output;
+  NodeId node;
+  LossSpec loss;
+};
+
+template <class T>
+std::vector<Goal> goals_of(const PlanRequest<T>& request) {
+  std::vector<Goal> goals;
+  for (std::size_t i = 0; i < request.outputs.size(); ++i) {
+    if (!compares(request.mode)) {
+      goals.push_back({i, request.outputs[i], {}});
+      continue;
+    }
+    const OutputLoss& asked = request.losses[i];
+    if (!asked.loss) continue;
+    LossSpec loss = *asked.loss;
+    const NodeId node = without_softmax(request.graph, request.outputs[i], loss, asked.metrics);
+    goals.push_back({i, node, loss});
+  }
+  return goals;
+}
+
+template <class T>
+bool contains(const std::vector<T>& all, const T& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+// Where the caller wants each output. What is an input too, or another output, is copied there.
+template <class T>
+void deliver(PlanBuilder<T>& builder, const std::vector<Goal>& goals,
+             const std::vector<BufferId>& inputs, std::vector<BufferId>& outputs) {
+  for (const Goal& goal : goals) {
+    const NodeId value = builder.value_of(goal.node);
+    BufferId at = builder.value(value);
+    if (contains(inputs, at) || contains(outputs, at)) {
+      const Index n = builder.values(value);
+      const View copy = builder.whole(builder.buffer(n), 1, n);
+      copy_matrix(builder, "copy", builder.whole(at, 1, n), copy);
+      at = copy.buffer;
+    }
+    builder.keep(at);
+    outputs.push_back(at);
+  }
+}
+
+// Reads the inputs that the goals depend on.
+template <class T>
+std::vector<BufferId> read_inputs(PlanBuilder<T>& builder, const Graph<T>& graph) {
+  std::vector<BufferId> buffers;
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    const auto id = static_cast<NodeId>(i);
+    if (!std::holds_alternative<InputNode>(graph.node(id).operation)) continue;
+    const std::size_t number = buffers.size();
+    const bool used = builder.fusion().consumers[i] > 0;
+    if (used) read_batch(builder, number, id);
+    buffers.push_back(used && builder.has_buffer(id) ? builder.value(id) : no_buffer);
+  }
+  return buffers;
+}
+
 }  // namespace
 
 template <class T>
-Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
-                  const LossSpec* loss, const MetricSpec& metrics,
-                  const ParameterGradients<T>& gradients, int threads, Precision precision) {
-  LossSpec criterion = loss != nullptr ? *loss : LossSpec{};
-  const bool compares = mode == Mode::evaluate || mode == Mode::train;
-  if (compares) output = without_softmax(graph, output, criterion, metrics);
-  PlanBuilder<T> builder(graph, fuse(graph, output, mode), batch, mode, gradients, threads,
-                         precision);
+Plan<T> make_plan(const PlanRequest<T>& request) {
+  const std::vector<Goal> goals = goals_of(request);
+  std::vector<NodeId> wanted;
+  for (const Goal& goal : goals) wanted.push_back(goal.node);
+  PlanBuilder<T> builder(request, fuse(request.graph, wanted, request.mode));
   const Fusion<T>& fusion = builder.fusion();
 
-  const NodeId source = input_node(graph);
-  const BufferId input = builder.value(source);
-  read_batch(builder, input, graph.node(source).shape.size());
+  std::vector<BufferId> inputs = read_inputs(builder, request.graph), outputs;
   for (const Group<T>& group : fusion.groups) lower_forward(builder, group);
-
-  const NodeId result = fusion.value_of[static_cast<std::size_t>(output)];
-  BufferId last = builder.value(result);
-  LossBuffers losses;
-  if (compares) {
-    losses = compute_loss(builder, result, criterion, metrics);
+  std::vector<LossBuffers> losses;
+  if (compares(request.mode)) {
+    losses.resize(request.outputs.size());
+    for (const Goal& goal : goals) {
+      losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node),
+                                         goal.loss, request.losses[goal.output]);
+    }
   } else {
-    if (last == input) last = copy_of(builder, input, output);
-    builder.keep(last);
+    deliver(builder, goals, inputs, outputs);
   }
-  if (mode == Mode::train) {
+  if (request.mode == Mode::train) {
     for (auto group = fusion.groups.rbegin(); group != fusion.groups.rend(); ++group) {
       lower_backward(builder, *group);
     }
   }
-  Plan<T> plan = builder.finish(input, last);
-  plan.losses = losses;
-  plan.rows = builder.rows(output);
+  Plan<T> plan = builder.finish();
+  plan.inputs = std::move(inputs);
+  plan.outputs = std::move(outputs);
+  plan.losses = std::move(losses);
   return plan;
 }
 
-template Plan<float> make_plan(const Graph<float>&, NodeId, Index, Mode, const LossSpec*,
-                               const MetricSpec&, const ParameterGradients<float>&, int, Precision);
-template Plan<double> make_plan(const Graph<double>&, NodeId, Index, Mode, const LossSpec*,
-                                const MetricSpec&, const ParameterGradients<double>&, int,
-                                Precision);
+template Plan<float> make_plan(const PlanRequest<float>&);
+template Plan<double> make_plan(const PlanRequest<double>&);
 
 }  // namespace unitgain::nn

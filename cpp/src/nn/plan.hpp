@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include "nn/arena.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
 
@@ -33,29 +35,36 @@ inline constexpr BufferId no_buffer = -1;
 // What one run works on.
 template <class T>
 struct Context {
-  std::byte* arena;
-  const Index* offsets;  // of each buffer in the arena
+  std::byte* const* buffers;  // where each lies
 
   const Samples* samples;
-  Index first;             // of the batch, in the samples' order
-  std::uint64_t step;      // the training step: the stream of this run's random numbers
-  bool update_statistics;  // whether batch norm moves its moving statistics
-
-  // A batch that can be read where it is, and a result that can be written where it goes.
-  BufferId input;
-  const T* direct_input;
-  BufferId output;
-  T* direct_output;
+  Index first;                  // of the batch, in the samples' order
+  const bool* read_in_place;    // of each input: whether its buffer is the user's array
+  std::uint64_t step;           // the training step: the stream of this run's random numbers
+  bool update_statistics;       // whether batch norm moves its moving statistics
+  std::exception_ptr* failure;  // what a custom operation has thrown
 
   template <class U = T>
   U* at(BufferId buffer) const {
-    if (buffer == input && direct_input != nullptr) {
-      return reinterpret_cast<U*>(const_cast<T*>(direct_input));
-    }
-    if (buffer == output && direct_output != nullptr) return reinterpret_cast<U*>(direct_output);
-    return reinterpret_cast<U*>(arena + offsets[buffer]);
+    return reinterpret_cast<U*>(buffers[buffer]);
   }
 };
+
+// A matrix within a buffer, in elements.
+struct View {
+  BufferId buffer = no_buffer;
+  Index offset = 0, rows = 0, cols = 0, row_stride = 0;
+  bool contiguous() const { return row_stride == cols; }
+};
+
+template <class T>
+MatrixView<T> at(const Context<T>& context, const View& view) {
+  return {context.at(view.buffer) + view.offset, view.rows, view.cols, view.row_stride, 1};
+}
+template <class T>
+MatrixView<const T> read_at(const Context<T>& context, const View& view) {
+  return {context.at(view.buffer) + view.offset, view.rows, view.cols, view.row_stride, 1};
+}
 
 template <class T>
 using StepFunction = std::function<void(const runtime::Team&, const Context<T>&)>;
@@ -67,7 +76,7 @@ struct Step {
   bool barrier;  // whether the team meets after it
 };
 
-// What comparing the outputs with what they should be leaves, one a row of the output; no_buffer
+// What comparing an output with what it should be leaves, one a row of the output; no_buffer
 // where it is not wanted.
 struct LossBuffers {
   BufferId row_losses = no_buffer;      // double
@@ -77,6 +86,8 @@ struct LossBuffers {
   BufferId matches = no_buffer;         // double: share of outputs on their target's side of 1/2
   BufferId squared_errors = no_buffer;  // double: mean over the row
   BufferId absolute_errors = no_buffer;
+
+  Index rows = 0;  // of the output: batch times the sample's rows; 0: it has no loss
 
   std::array<BufferId, 7> all() const {
     return {row_losses, divisor, predicted, expected, matches, squared_errors, absolute_errors};
@@ -90,12 +101,14 @@ struct Plan {
   Precision precision;  // of float's products
   double work;          // in nanoseconds on one thread, roughly
   std::vector<Step<T>> steps;
+  bool may_fail;                    // whether a step calls what may throw
+  std::vector<Lifetime> lifetimes;  // of the buffers
   std::vector<Index> offsets;
   Index arena_bytes;
 
-  BufferId input, output;
-  LossBuffers losses;  // of evaluate and train
-  Index rows;          // of the output: batch times the sample's rows
+  std::vector<BufferId> inputs;     // that can be read where they are; no_buffer: not so
+  std::vector<BufferId> outputs;    // of infer and forward
+  std::vector<LossBuffers> losses;  // of evaluate and train, one an output
 };
 
 // Where the gradient of each trainable parameter goes.
@@ -111,17 +124,31 @@ struct ParameterGradients {
   }
 };
 
+// What a plan is made of; `losses` and `gradients` matter to the modes that use them.
 template <class T>
-Plan<T> make_plan(const Graph<T>& graph, NodeId output, Index batch, Mode mode,
-                  const LossSpec* loss, const MetricSpec& metrics,
-                  const ParameterGradients<T>& gradients, int threads, Precision precision);
+struct PlanRequest {
+  const Graph<T>& graph;
+  const std::vector<NodeId>& outputs;
+  Index batch;
+  Mode mode;
+  const std::vector<OutputLoss>& losses;
+  const ParameterGradients<T>& gradients;
+  int threads;
+  Precision precision;
+};
+
+template <class T>
+Plan<T> make_plan(const PlanRequest<T>& request);
 
 // One member's part of a run.
 template <class T>
 void run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team) {
   for (const Step<T>& step : plan.steps) {
     step.run(team, context);
-    if (step.barrier) team.barrier();
+    if (!step.barrier) continue;
+    team.barrier();
+    // All members see the same: the first writes it before the barrier of the step that failed.
+    if (plan.may_fail && *context.failure) return;
   }
 }
 

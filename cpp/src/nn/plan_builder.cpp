@@ -2,32 +2,22 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 
-#include "base/aligned_buffer.hpp"
 #include "ops/activation.hpp"
 #include "ops/noise.hpp"
-#include "runtime/dispatch.hpp"
+#include "ops/rows.hpp"
 
 namespace unitgain::nn {
 
 template <class T>
-PlanBuilder<T>::PlanBuilder(const Graph<T>& graph, Fusion<T> fusion, Index batch, Mode mode,
-                            const ParameterGradients<T>& gradients, int threads,
-                            Precision precision)
-    : graph_(graph),
+PlanBuilder<T>::PlanBuilder(const PlanRequest<T>& request, Fusion<T> fusion)
+    : request_(request),
       fusion_(std::move(fusion)),
-      batch_(batch),
-      mode_(mode),
-      gradients_(gradients),
-      threads_(threads),
-      precision_(precision),
-      values_(graph.nodes().size(), no_buffer),
-      saved_(graph.nodes().size(), no_buffer),
-      gradient_buffers_(graph.nodes().size(), no_buffer),
-      gradient_written_(graph.nodes().size(), false),
-      derivative_applied_(new bool[graph.nodes().size()]()),
-      bias_summed_(new bool[graph.nodes().size()]()) {}
+      values_(request.graph.nodes().size(), no_buffer),
+      saved_(values_.size(), no_buffer),
+      gradients_(values_.size(), Gradient{{}, false}),
+      derivative_applied_(new bool[values_.size()]()),
+      bias_summed_(new bool[values_.size()]()) {}
 
 template <class T>
 BufferId PlanBuilder<T>::buffer_bytes(Index bytes) {
@@ -43,11 +33,22 @@ BufferId PlanBuilder<T>::value(NodeId id) {
 }
 
 template <class T>
-BufferId PlanBuilder<T>::saved(const Group<T>& group) {
-  if (!activation_info(group.activation.kind).saves_input) return value(group.result);
+View PlanBuilder<T>::matrix(NodeId id, Index cols) {
+  const Slot& slot = fusion_.slots[static_cast<std::size_t>(id)];
+  if (slot.concatenation < 0) return whole(value(id), values(id) / cols, cols);
+  View view = matrix(slot.concatenation, node(slot.concatenation).shape.cols);
+  view.offset += slot.column;
+  view.cols = cols;
+  return view;
+}
+
+template <class T>
+View PlanBuilder<T>::saved(const Group<T>& group) {
+  const Index cols = node(group.result).shape.cols;
+  if (!activation_info(group.activation.kind).saves_input) return matrix(group.result, cols);
   BufferId& known = saved_[static_cast<std::size_t>(group.result)];
   if (known == no_buffer) known = buffer(values(group.result));
-  return known;
+  return whole(known, rows(group.result), cols);
 }
 
 template <class T>
@@ -57,13 +58,6 @@ BufferId PlanBuilder<T>::dropout_mask(const Group<T>& group) {
     found->second = buffer<std::uint64_t>(ops::dropout_mask_words(values(group.result)));
   }
   return found->second;
-}
-
-template <class T>
-BufferId PlanBuilder<T>::gradient(NodeId id) {
-  BufferId& known = gradient_buffers_[static_cast<std::size_t>(id)];
-  if (known == no_buffer) known = buffer(values(id));
-  return known;
 }
 
 template <class T>
@@ -82,23 +76,44 @@ BufferId PlanBuilder<T>::workspace(Index bytes) {
 }
 
 template <class T>
-BufferId PlanBuilder<T>::begin_gradient(NodeId value) {
-  return gradient_written_[static_cast<std::size_t>(value)] ? buffer(values(value))
-                                                            : gradient(value);
+void PlanBuilder<T>::add_step(const View& a, const View& b, const View& to) {
+  step("add gradient", 0.2 * static_cast<double>(to.rows * to.cols),
+       {a.buffer, b.buffer, to.buffer}, [=](const runtime::Team& team, const Context<T>& context) {
+         ops::add_rows<T>(team, read_at(context, a), read_at(context, b), at(context, to));
+       });
 }
 
 template <class T>
-void PlanBuilder<T>::finish_gradient(NodeId value, BufferId part) {
-  gradient_written_[static_cast<std::size_t>(value)] = true;
-  const BufferId sum = gradient(value);
-  if (part == sum) return;
-  const Index n = values(value);
-  step("add gradient", 0.2 * static_cast<double>(n), {sum, part},
-       [=](const runtime::Team& team, const Context<T>& context) {
-         const runtime::Range range = team.share(n, base::cache_line);
-         T* to = context.at(sum) + range.begin;
-         runtime::kernels<T>().vector->add(to, context.at(part) + range.begin, to, range.size());
-       });
+void PlanBuilder<T>::add_gradient(NodeId value, const View& part, bool owned) {
+  Gradient& sum = gradients_[static_cast<std::size_t>(value)];
+  if (sum.view.buffer == no_buffer) {
+    sum = {part, owned};
+    return;
+  }
+  // Written where one of the two may be written, else to a buffer of its own.
+  const Index cols = part.cols;
+  const View known = gradient_matrix(value, cols);
+  View to = known;
+  if (!sum.owned) to = owned ? part : whole(buffer(values(value)), part.rows, cols);
+  add_step(known, part, to);
+  sum = {to, true};
+}
+
+template <class T>
+BufferId PlanBuilder<T>::gradient(NodeId id) {
+  Gradient& known = gradients_[static_cast<std::size_t>(id)];
+  if (known.view.contiguous() && known.view.offset == 0) return known.view.buffer;
+  const View copy = whole(buffer(values(id)), known.view.rows, known.view.cols);
+  copy_matrix(*this, "gather gradient", known.view, copy);
+  known = {copy, true};
+  return copy.buffer;
+}
+
+template <class T>
+View PlanBuilder<T>::gradient_matrix(NodeId id, Index cols) {
+  const View& known = gradients_[static_cast<std::size_t>(id)].view;
+  if (known.cols == cols) return known;
+  return whole(gradient(id), values(id) / cols, cols);
 }
 
 template <class T>
@@ -115,7 +130,7 @@ typename PlanBuilder<T>::ParameterTarget PlanBuilder<T>::begin_parameter(
   auto& written = parameters_written_;
   const bool seen = std::find(written.begin(), written.end(), parameter.get()) != written.end();
   if (!seen) written.push_back(parameter.get());
-  return {gradients_.find(parameter.get()), seen};
+  return {request_.gradients.find(parameter.get()), seen};
 }
 
 template <class T>
@@ -136,58 +151,37 @@ void PlanBuilder<T>::keep(BufferId id) {
   buffers_[static_cast<std::size_t>(id)].last = std::numeric_limits<int>::max();
 }
 
-// Largest first, each at the lowest place where no buffer alive at the same time lies. Times are
-// barriers passed: between two barriers a slow thread may still use what a fast one has done with.
+// Times are barriers passed: between two barriers a slow thread may still use what a fast one has
+// done with.
 template <class T>
-std::vector<Index> PlanBuilder<T>::place(Index* arena_bytes) const {
+std::vector<Lifetime> PlanBuilder<T>::lifetimes() const {
   std::vector<int> time(steps_.size() + 1, 0);
   for (std::size_t i = 0; i < steps_.size(); ++i)
     time[i + 1] = time[i] + (steps_[i].barrier ? 1 : 0);
-  const auto alive = [&](const Buffer& b) {
-    const auto last = std::min<std::size_t>(static_cast<std::size_t>(b.last), steps_.size());
-    return std::pair<int, int>{time[static_cast<std::size_t>(b.first)], time[last]};
-  };
-  std::vector<std::size_t> by_size;
-  for (std::size_t i = 0; i < buffers_.size(); ++i) {
-    if (buffers_[i].first >= 0) by_size.push_back(i);
-  }
-  std::stable_sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) {
-    return buffers_[a].bytes > buffers_[b].bytes;
-  });
-
-  std::vector<Index> offsets(buffers_.size(), 0);
-  *arena_bytes = 0;
-  std::vector<std::size_t> placed;  // by offset
-  for (const std::size_t id : by_size) {
-    const auto [first, last] = alive(buffers_[id]);
-    const Index line = static_cast<Index>(base::cache_line);
-    const Index bytes = (buffers_[id].bytes + line - 1) / line * line;
-    Index offset = 0;
-    for (const std::size_t other : placed) {
-      const auto [other_first, other_last] = alive(buffers_[other]);
-      if (other_last < first || last < other_first) continue;
-      if (offset + bytes <= offsets[other]) break;
-      offset = std::max(offset, offsets[other] + (buffers_[other].bytes + line - 1) / line * line);
+  std::vector<Lifetime> found;
+  for (const Buffer& b : buffers_) {
+    if (b.first < 0) {
+      found.push_back({b.bytes, 0, -1});
+      continue;
     }
-    offsets[id] = offset;
-    *arena_bytes = std::max(*arena_bytes, offset + bytes);
-    const auto position = std::find_if(placed.begin(), placed.end(),
-                                       [&](std::size_t other) { return offsets[other] > offset; });
-    placed.insert(position, id);
+    const auto last = std::min<std::size_t>(static_cast<std::size_t>(b.last), steps_.size());
+    found.push_back({b.bytes, time[static_cast<std::size_t>(b.first)], time[last]});
   }
-  return offsets;
+  return found;
 }
 
 template <class T>
-Plan<T> PlanBuilder<T>::finish(BufferId input, BufferId output) {
+Plan<T> PlanBuilder<T>::finish() {
   Plan<T> plan;
-  plan.batch = batch_;
-  plan.mode = mode_;
-  plan.precision = precision_;
-  plan.input = input;
-  plan.output = output;
+  plan.batch = batch();
+  plan.mode = mode();
+  plan.precision = precision();
   plan.work = work_;
-  plan.offsets = place(&plan.arena_bytes);
+  plan.may_fail = may_fail_;
+  plan.lifetimes = lifetimes();
+  Arena arena = place(plan.lifetimes);
+  plan.offsets = std::move(arena.offsets);
+  plan.arena_bytes = arena.bytes;
   plan.steps = std::move(steps_);
   return plan;
 }

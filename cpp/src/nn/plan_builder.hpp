@@ -14,33 +14,42 @@ namespace unitgain::nn {
 template <class T>
 class PlanBuilder {
  public:
-  PlanBuilder(const Graph<T>& graph, Fusion<T> fusion, Index batch, Mode mode,
-              const ParameterGradients<T>& gradients, int threads, Precision precision);
+  PlanBuilder(const PlanRequest<T>& request, Fusion<T> fusion);
 
-  Index batch() const { return batch_; }
-  Mode mode() const { return mode_; }
-  int threads() const { return threads_; }
-  Precision precision() const { return precision_; }
+  Index batch() const { return request_.batch; }
+  Mode mode() const { return request_.mode; }
+  int threads() const { return request_.threads; }
+  Precision precision() const { return request_.precision; }
   const Fusion<T>& fusion() const { return fusion_; }
-  const Node<T>& node(NodeId id) const { return graph_.node(id); }
+  const Node<T>& node(NodeId id) const { return request_.graph.node(id); }
+  NodeId value_of(NodeId id) const { return fusion_.value_of[static_cast<std::size_t>(id)]; }
 
   // Rows and values of a node's output over the whole batch.
-  Index rows(NodeId id) const { return batch_ * node(id).shape.rows; }
-  Index values(NodeId id) const { return batch_ * node(id).shape.size(); }
+  Index rows(NodeId id) const { return batch() * node(id).shape.rows; }
+  Index values(NodeId id) const { return batch() * node(id).shape.size(); }
 
   // A buffer of n elements of U, alive from the first step that uses it to the last.
   template <class U = T>
   BufferId buffer(Index n) {
     return buffer_bytes(n * static_cast<Index>(sizeof(U)));
   }
-  // The buffer of a value, made at the first call.
+  // A contiguous matrix in a buffer of its own.
+  View whole(BufferId buffer, Index rows, Index cols) const {
+    return {buffer, 0, rows, cols, cols};
+  }
+
+  // The buffer of a value that has one, made at the first call; and where any value is, as a matrix
+  // of that many columns.
   BufferId value(NodeId id);
+  View matrix(NodeId id, Index cols);
+  bool has_buffer(NodeId id) const {
+    return fusion_.slots[static_cast<std::size_t>(id)].concatenation < 0;
+  }
   // What an activation's derivative is evaluated at: the group's value, or what it was computed
   // from.
-  BufferId saved(const Group<T>& group);
+  View saved(const Group<T>& group);
   // The bits of the mask of a group's dropout.
   BufferId dropout_mask(const Group<T>& group);
-  BufferId gradient(NodeId id);
   // What a node's forward pass leaves to its backward pass: its `which`-th buffer, of n elements.
   BufferId statistics(NodeId id, int which, Index n);
   // Scratch memory of at least this many bytes, the same for every step that asks: such steps need
@@ -50,10 +59,29 @@ class PlanBuilder {
   bool wants_gradient(NodeId value) const {
     return fusion_.has_gradient[static_cast<std::size_t>(value)];
   }
-  // Where a step adds its part of a value's gradient: the first to come writes the gradient's own
-  // buffer; the others write a buffer that `finish_gradient` adds to it.
-  BufferId begin_gradient(NodeId value);
-  void finish_gradient(NodeId value, BufferId part);
+  // Where a step writes its part of a value's gradient; `finish_gradient` adds it to what is there.
+  BufferId begin_gradient(NodeId value) { return buffer(values(value)); }
+  void finish_gradient(NodeId value, BufferId part) {
+    add_gradient(value, whole_gradient(value, part), true);
+  }
+  // A part that lies somewhere already. `owned`: the caller and all others have done with it, so
+  // that it may be written over.
+  void add_gradient(NodeId value, const View& part, bool owned);
+  // Whether a product may add its part to the gradient where that is.
+  bool adds_in_place(NodeId value) const {
+    const Gradient& known = gradients_[static_cast<std::size_t>(value)];
+    return known.view.buffer != no_buffer && known.owned && known.view.contiguous();
+  }
+  // The gradient that has come in for a value: contiguous, in a buffer of its own; and where it is,
+  // as a matrix of that many columns.
+  BufferId gradient(NodeId id);
+  View gradient_matrix(NodeId id, Index cols);
+  bool owns_gradient(NodeId id) const { return gradients_[static_cast<std::size_t>(id)].owned; }
+  // Puts another in the gradient's place.
+  void replace_gradient(NodeId value, BufferId buffer) {
+    gradients_[static_cast<std::size_t>(value)] = {whole_gradient(value, buffer), true};
+  }
+
   // Whether the gradient that has come in for a group's value was already multiplied by the
   // derivative of the group's activation.
   bool& derivative_applied(NodeId value) {
@@ -82,30 +110,37 @@ class PlanBuilder {
   // Keeps a buffer's content to the end of the run, for the caller to read.
   void keep(BufferId id);
 
-  Plan<T> finish(BufferId input, BufferId output);
+  // Steps of the plan call what may throw.
+  void may_fail() { may_fail_ = true; }
+
+  Plan<T> finish();
 
  private:
   struct Buffer {
     Index bytes;
     int first = -1, last = -1;  // steps
   };
+  struct Gradient {
+    View view;
+    bool owned;
+  };
   BufferId buffer_bytes(Index bytes);
-  std::vector<Index> place(Index* arena_bytes) const;
+  std::vector<Lifetime> lifetimes() const;
+  View whole_gradient(NodeId id, BufferId buffer) const {
+    return whole(buffer, rows(id), node(id).shape.cols);
+  }
+  void add_step(const View& a, const View& b, const View& to);
 
-  const Graph<T>& graph_;
+  const PlanRequest<T>& request_;
   Fusion<T> fusion_;
-  Index batch_;
-  Mode mode_;
-  const ParameterGradients<T>& gradients_;
-  int threads_;
-  Precision precision_;
   double work_ = 0;
+  bool may_fail_ = false;
 
   std::vector<Step<T>> steps_;
   std::vector<Buffer> buffers_;
-  std::vector<BufferId> values_, saved_, gradient_buffers_;
+  std::vector<BufferId> values_, saved_;
+  std::vector<Gradient> gradients_;
   std::map<std::pair<NodeId, int>, BufferId> statistics_;
-  std::vector<bool> gradient_written_;
   std::unique_ptr<bool[]> derivative_applied_, bias_summed_;
   std::vector<const Parameter<T>*> parameters_written_;
   BufferId workspace_ = no_buffer;
@@ -140,12 +175,29 @@ void prelu_forward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNo
 template <class T>
 void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu);
 
-// The steps that read a batch, and those that compare the output with what it should be; the
-// backward pass starts from the latter.
 template <class T>
-void read_batch(PlanBuilder<T>& builder, BufferId input, Index cols);
+void add_forward(PlanBuilder<T>& builder, const Group<T>& group);
 template <class T>
-LossBuffers compute_loss(PlanBuilder<T>& builder, NodeId output, const LossSpec& loss,
-                         const MetricSpec& metrics);
+void add_backward(PlanBuilder<T>& builder, const Group<T>& group);
+template <class T>
+void concatenate_forward(PlanBuilder<T>& builder, const Group<T>& group);
+template <class T>
+void concatenate_backward(PlanBuilder<T>& builder, const Group<T>& group);
+template <class T>
+void custom_forward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom);
+template <class T>
+void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom);
+
+// A step that copies a matrix.
+template <class T>
+void copy_matrix(PlanBuilder<T>& builder, const char* name, const View& from, const View& to);
+
+// The steps that read an input's batch, and those that compare an output with what it should be;
+// the backward pass starts from the latter. `weight` is that of the loss in the whole.
+template <class T>
+void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id);
+template <class T>
+LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
+                         const LossSpec& loss, const OutputLoss& wanted);
 
 }  // namespace unitgain::nn

@@ -1,10 +1,13 @@
-// Plans by batch size, mode and precision, and arenas to run them on.
+// Plans by batch size, mode and precision, and memory to run them on.
 #pragma once
 
 #include <chrono>
+#include <exception>
 #include <list>
 #include <memory>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 #include "base/aligned_buffer.hpp"
 #include "nn/plan.hpp"
@@ -13,7 +16,20 @@
 
 namespace unitgain::nn {
 
-// A plan with the arenas that no run is using.
+// The memory of one run at a time.
+template <class T>
+struct RunMemory {
+  explicit RunMemory(const Plan<T>& plan)
+      : arena(plan.arena_bytes), in_place(new bool[plan.inputs.size()]()) {
+    for (const Index offset : plan.offsets) buffers.push_back(arena.data() + offset);
+  }
+  base::AlignedBuffer<std::byte> arena;
+  std::vector<std::byte*> buffers;
+  std::unique_ptr<bool[]> in_place;
+  std::exception_ptr failure;
+};
+
+// A plan with the memory that no run is using.
 template <class T>
 struct CachedPlan {
   CachedPlan(Plan<T> made, int most_threads)
@@ -23,33 +39,55 @@ struct CachedPlan {
   const int threads;
   std::mutex mutex;
   TeamTuner tuner;
-  std::vector<base::AlignedBuffer<std::byte>> free_arenas;
+  std::vector<std::unique_ptr<RunMemory<T>>> free_memory;
 };
 
-// One run's hold on a plan and an arena.
+// One run's hold on a plan and its memory.
 template <class T>
 class PlanLease {
  public:
   explicit PlanLease(std::shared_ptr<CachedPlan<T>> cached) : cached_(std::move(cached)) {
     const std::lock_guard lock(cached_->mutex);
     threads_ = cached_->tuner.choose();
-    if (cached_->free_arenas.empty()) {
-      arena_ = base::AlignedBuffer<std::byte>(cached_->plan.arena_bytes);
+    if (cached_->free_memory.empty()) {
+      memory_ = std::make_unique<RunMemory<T>>(plan());
     } else {
-      arena_ = std::move(cached_->free_arenas.back());
-      cached_->free_arenas.pop_back();
+      memory_ = std::move(cached_->free_memory.back());
+      cached_->free_memory.pop_back();
     }
   }
   PlanLease(PlanLease&&) noexcept = default;
   ~PlanLease() {
     if (cached_ == nullptr) return;
     const std::lock_guard lock(cached_->mutex);
-    cached_->free_arenas.push_back(std::move(arena_));
+    cached_->free_memory.push_back(std::move(memory_));
     if (time_ > 0) cached_->tuner.record(threads_, time_);
   }
 
   const Plan<T>& plan() const { return cached_->plan; }
-  std::byte* arena() const { return arena_.data(); }
+
+  // For a run without what differs from one to the next.
+  Context<T> context() const {
+    Context<T> context{};
+    context.buffers = memory_->buffers.data();
+    context.read_in_place = memory_->in_place.get();
+    context.failure = &memory_->failure;
+    return context;
+  }
+  // Lets a run read an input where it lies, if it may; null: it is to be read into the arena.
+  void set_input(std::size_t input, const T* data) {
+    const BufferId buffer = plan().inputs[input];
+    if (buffer == no_buffer) return;
+    memory_->in_place[input] = data != nullptr;
+    memory_->buffers[static_cast<std::size_t>(buffer)] =
+        data != nullptr ? reinterpret_cast<std::byte*>(const_cast<T*>(data))
+                        : memory_->arena.data() + plan().offsets[static_cast<std::size_t>(buffer)];
+  }
+  // Where a run writes an output.
+  void set_output(std::size_t output, T* data) {
+    const BufferId buffer = plan().outputs[output];
+    memory_->buffers[static_cast<std::size_t>(buffer)] = reinterpret_cast<std::byte*>(data);
+  }
 
   // Runs the plan, and then after(team) on the same team.
   template <class After>
@@ -58,13 +96,19 @@ class PlanLease {
     const auto body = [&](const runtime::Team& team) {
       const runtime::FlushDenormals flush(plan().mode == Mode::train);
       run_steps(plan(), context, team);
-      after(team);
+      if (!plan().may_fail || !memory_->failure) after(team);
     };
     const runtime::TeamSize size = {threads_, runtime::patience_for(plan().work)};
-    if (!cached_->tuner.tries()) return runtime::parallel(size, body);
-    const auto start = Clock::now();
-    runtime::parallel(size, body);
-    time_ = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+    if (!cached_->tuner.tries()) {
+      runtime::parallel(size, body);
+    } else {
+      const auto start = Clock::now();
+      runtime::parallel(size, body);
+      time_ = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
+    }
+    if (plan().may_fail && memory_->failure) {
+      std::rethrow_exception(std::exchange(memory_->failure, nullptr));
+    }
   }
   void run(const Context<T>& context) {
     run(context, [](const runtime::Team&) {});
@@ -72,7 +116,7 @@ class PlanLease {
 
  private:
   std::shared_ptr<CachedPlan<T>> cached_;
-  base::AlignedBuffer<std::byte> arena_;
+  std::unique_ptr<RunMemory<T>> memory_;
   int threads_ = 1;
   double time_ = 0;
 };

@@ -39,19 +39,19 @@ ConvertRow<T> converter(ElementType type) {
 
 template <class T>
 void gather_rows(const runtime::Team& team, const SampleArray& array, const Index* order,
-                 Index first, Index count, T* out) {
+                 Index first, Index count, T* out, Index out_stride) {
   const ConvertRow<T> convert = converter<T>(array.type);
   const auto* data = static_cast<const std::byte*>(array.data);
   const runtime::Range range = team.share(count);
   for (Index i = range.begin; i < range.end; ++i) {
     const Index row = order != nullptr ? order[first + i] : first + i;
-    convert(data + row * array.row_stride, array.col_stride, array.cols, out + i * array.cols);
+    convert(data + row * array.row_stride, array.col_stride, array.cols, out + i * out_stride);
   }
 }
 
 template void gather_rows(const runtime::Team&, const SampleArray&, const Index*, Index, Index,
-                          float*);
+                          float*, Index);
 template void gather_rows(const runtime::Team&, const SampleArray&, const Index*, Index, Index,
-                          double*);
+                          double*, Index);
 
 }  // namespace unitgain::ops

@@ -6,9 +6,10 @@
 
 namespace unitgain::ops {
 
-// out row i = array row order[first + i], or row first + i when order is null, for count rows.
+// out row i = array row order[first + i], or row first + i when order is null, for count rows of
+// the array's columns, `out_stride` apart.
 template <class T>
 void gather_rows(const runtime::Team& team, const SampleArray& array, const Index* order,
-                 Index first, Index count, T* out);
+                 Index first, Index count, T* out, Index out_stride);
 
 }  // namespace unitgain::ops

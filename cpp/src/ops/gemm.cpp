@@ -239,8 +239,29 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
       m <= most_rows_at_once
           ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
-  if (!packed) bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+  const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
+  if (!packed || (split != nullptr && prefers_values(m, split->terms))) {
+    bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
+  }
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
+}
+
+template <class T>
+Index gemm_workspace_up_to(Index m, Index n, Index k, int threads) {
+  // What a kind of product needs grows with its shape, but for the rounding of its blocks to whole
+  // tiles; and there is a kind for each of these sizes.
+  const TileShape tile = tile_shape<T>();
+  const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
+  Index bytes = 0;
+  for (const Index rows : {tile.mr, 8 * tile.mr, most_rows_at_once, m}) {
+    for (const Index cols : {Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
+      for (const Index depth : {Index{8}, deepest, k}) {
+        bytes = std::max(bytes, gemm_workspace<T>(std::min(rows, m), std::min(cols, n),
+                                                  std::min(depth, k), threads));
+      }
+    }
+  }
+  return bytes + (threads + 1) * line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
 }
 
 template <class T>
@@ -251,6 +272,12 @@ Index gemm_partial_sums(Index m, Index n) {
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (problem.packed != nullptr && problem.packed->split != nullptr &&
+      prefers_values(m, problem.packed->split->terms)) {
+    Gemm<T> unpacked = problem;
+    unpacked.packed = nullptr;
+    return gemm(team, unpacked, workspace);
+  }
   const bool small = is_small(problem);
   Index group = small ? 0 : multiply_split(team, problem, workspace);
   if (group == 0) {
@@ -276,6 +303,8 @@ template bool is_small(const Gemm<float>&);
 template bool is_small(const Gemm<double>&);
 template Index plain_depth<float>(Index);
 template Index plain_depth<double>(Index);
+template Index gemm_workspace_up_to<float>(Index, Index, Index, int);
+template Index gemm_workspace_up_to<double>(Index, Index, Index, int);
 template Index gemm_workspace<float>(Index, Index, Index, int, Precision, bool);
 template Index gemm_workspace<double>(Index, Index, Index, int, Precision, bool);
 template Index gemm_partial_sums<float>(Index, Index);

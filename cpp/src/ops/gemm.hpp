@@ -42,6 +42,10 @@ template <class T>
 Index gemm_workspace(Index m, Index n, Index k, int threads,
                      Precision precision = Precision::highest, bool packed = false);
 
+// The same, for any product of which no dimension is larger; of full precision, with nothing packed.
+template <class T>
+Index gemm_workspace_up_to(Index m, Index n, Index k, int threads);
+
 template <class T>
 Index gemm_partial_sums(Index m, Index n);
 

@@ -11,11 +11,11 @@ namespace unitgain::ops {
 // kc = 256, whose panels would fit the first level). A thread's block of A takes another quarter,
 // the team's block of B half of the third level but no more than what is worth its memory.
 Blocks choose_blocks(const TileShape& tile, Index m, Index n, Index k) {
-  constexpr Index least_depth = 128, greatest_depth = 1024, greatest_block = 8 << 20;
+  constexpr Index least_depth = 128, greatest_block = 8 << 20;
   const runtime::CacheSizes caches = runtime::cache_sizes();
   const Index quarter = caches.second / 4;
   const Index depth = round_up(
-      std::clamp(quarter / ((tile.mr + tile.nr) * tile.value_bytes), least_depth, greatest_depth),
+      std::clamp(quarter / ((tile.mr + tile.nr) * tile.value_bytes), least_depth, tile.most_depth),
       tile.depth_step);
   Blocks blocks;
   const Index count = std::max<Index>(1, ceil_div(k, depth));

@@ -17,6 +17,7 @@ struct TileShape {
   Index mr, nr;
   Index value_bytes;
   Index depth_step;  // the packed depth is a multiple of it
+  Index most_depth = 1024;
 };
 
 // Rows, columns and depth of a block.

@@ -13,17 +13,19 @@ using simd::ExponentRange;
 using simd::SplitGemmKernels;
 
 // Below, packing both operands costs more than the faster arithmetic saves.
-constexpr Index least_side = 48, least_depth = 32;
+constexpr Index least_depth = 32;
 
 const SplitGemmKernels* kernels_for(const Gemm<float>& problem) {
   if (problem.packed != nullptr) return problem.packed->split;
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (m < least_side || n < least_side || k < least_depth) return nullptr;
-  return runtime::split_kernels(problem.precision);
+  const SplitGemmKernels* kernels = runtime::split_kernels(problem.precision);
+  const bool pays = kernels != nullptr && std::min(m, n) >= kernels->least_side && k >= least_depth;
+  return pays ? kernels : nullptr;
 }
 
 Blocks blocks_for(const SplitGemmKernels& kernels, Index m, Index n, Index k) {
-  return choose_blocks({kernels.mr, kernels.nr, 2 * kernels.terms, kernels.depth_step}, m, n, k);
+  return choose_blocks(
+      {kernels.mr, kernels.nr, 2 * kernels.terms, kernels.depth_step, kernels.most_depth}, m, n, k);
 }
 
 Index panel_bytes(const SplitGemmKernels& kernels, Index width, Index depth) {
@@ -241,6 +243,14 @@ Index split_workspace<float>(Index m, Index n, Index k, int threads, Precision p
 template <>
 Index split_workspace<double>(Index, Index, Index, int, Precision, bool) {
   return 0;
+}
+
+// A large B comes from memory at some 10 bytes a cycle: 32 x 32 values in 410 cycles, in three
+// terms in 614, while the plain kernels take 32 cycles for each row that they multiply with them. A
+// model, to be tuned on hardware.
+bool prefers_values(Index m, Index terms) {
+  constexpr Index most_rows = 16;
+  return terms > 1 && m <= most_rows;
 }
 
 bool split_holds(const SplitGemmKernels& kernels, const ExponentRange& a, const ExponentRange& b) {

@@ -17,6 +17,9 @@ inline Index multiply_split(const runtime::Team&, const Gemm<double>&, std::byte
 template <class T>
 Index split_workspace(Index m, Index n, Index k, int threads, Precision precision, bool packed);
 
+// Whether a product of m rows with a B that is packed in that many terms is to read B itself.
+bool prefers_values(Index m, Index terms);
+
 // Whether the terms of a panel of A and of one of B multiply to the kernels' accuracy.
 bool split_holds(const simd::SplitGemmKernels& kernels, const simd::ExponentRange& a,
                  const simd::ExponentRange& b);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ops/element.hpp"
+#include "ops/gather.hpp"
 #include "runtime/philox.hpp"
 #include "unitgain/error.hpp"
 
@@ -18,10 +19,15 @@ void check_mix(const Samples& samples) {
   if (!(mix.alpha > 0 && std::isfinite(mix.alpha))) {
     throw ValueError("alpha must be finite and above 0, but it is " + std::to_string(mix.alpha));
   }
+  if (mix.kind != Mixing::blend && samples.x.size() != 1) {
+    throw ValueError("samples of " + std::to_string(samples.x.size()) +
+                     " inputs cannot be cut: blend them");
+  }
   const Index pixels = mix.height * mix.width;
-  if (mix.kind == Mixing::box && (pixels < 1 || samples.x.cols % pixels != 0)) {
+  if (mix.kind == Mixing::box && (pixels < 1 || samples.x[0].cols % pixels != 0)) {
     throw ValueError("images of " + std::to_string(mix.height) + " x " + std::to_string(mix.width) +
-                     " pixels do not make rows of " + std::to_string(samples.x.cols) + " values");
+                     " pixels do not make rows of " + std::to_string(samples.x[0].cols) +
+                     " values");
   }
 }
 
@@ -81,7 +87,7 @@ class FeatureMask {
  public:
   FeatureMask(const Samples& samples, std::uint64_t step, Index i, double share)
       : stream_(samples.mix.key ^ feature_key, step),
-        first_(static_cast<std::uint64_t>(i * samples.x.cols)),
+        first_(static_cast<std::uint64_t>(i * samples.x[0].cols)),
         share_(share) {}
 
   bool operator()(Index j) const {
@@ -141,16 +147,19 @@ Mixture mixture(const Samples& samples, std::uint64_t step, Index i) {
 }
 
 template <class T>
-void mix_inputs(const runtime::Team& team, const Samples& samples, std::uint64_t step, Index first,
-                Index count, T* out) {
-  const SampleArray& x = samples.x;
+void read_inputs(const runtime::Team& team, const Samples& samples, std::size_t input,
+                 std::uint64_t step, Index first, Index count, T* out, Index out_stride) {
+  const SampleArray& x = samples.x[input];
   const MixSpec& mix = samples.mix;
+  if (mix.kind == Mixing::none) {
+    return gather_rows(team, x, samples.order, first, count, out, out_stride);
+  }
   const runtime::Range range = team.share(count);
   for (Index i = range.begin; i < range.end; ++i) {
     const Mixture mixed = mixture(samples, step, i);
     const std::byte* own = row_at(x, samples, first + i);
     const std::byte* other = row_at(x, samples, mixed.other);
-    T* row = out + i * x.cols;
+    T* row = out + i * out_stride;
     if (mix.kind == Mixing::blend) {
       blend<T>(x, own, other, mixed.share, row);
     } else if (mix.kind == Mixing::features) {
@@ -176,17 +185,20 @@ static double exact_share(const Samples& samples, std::uint64_t step, Index i,
     const Index area = (mixed.bottom - mixed.top) * (mixed.right - mixed.left);
     return 1.0 - static_cast<double>(area) / static_cast<double>(mix.height * mix.width);
   }
-  if (mix.kind != Mixing::features || samples.x.cols == 0) return mixed.share;
+  if (mix.kind != Mixing::features || samples.x[0].cols == 0) return mixed.share;
   const FeatureMask keeps(samples, step, i, mixed.share);
   Index kept = 0;
-  for (Index j = 0; j < samples.x.cols; ++j) kept += keeps(j) ? 1 : 0;
-  return static_cast<double>(kept) / static_cast<double>(samples.x.cols);
+  for (Index j = 0; j < samples.x[0].cols; ++j) kept += keeps(j) ? 1 : 0;
+  return static_cast<double>(kept) / static_cast<double>(samples.x[0].cols);
 }
 
 template <class T>
-void mix_targets(const runtime::Team& team, const Samples& samples, std::uint64_t step, Index first,
-                 Index count, T* out) {
-  const SampleArray& targets = samples.targets;
+void read_targets(const runtime::Team& team, const Samples& samples, std::size_t output,
+                  std::uint64_t step, Index first, Index count, T* out) {
+  const SampleArray& targets = samples.y[output].values;
+  if (samples.mix.kind == Mixing::none) {
+    return gather_rows(team, targets, samples.order, first, count, out, targets.cols);
+  }
   const runtime::Range range = team.share(count);
   for (Index i = range.begin; i < range.end; ++i) {
     const Mixture mixed = mixture(samples, step, i);
@@ -195,13 +207,14 @@ void mix_targets(const runtime::Team& team, const Samples& samples, std::uint64_
   }
 }
 
-template void mix_inputs(const runtime::Team&, const Samples&, std::uint64_t, Index, Index, float*);
-template void mix_inputs(const runtime::Team&, const Samples&, std::uint64_t, Index, Index,
-                         double*);
-template void mix_targets(const runtime::Team&, const Samples&, std::uint64_t, Index, Index,
-                          float*);
-template void mix_targets(const runtime::Team&, const Samples&, std::uint64_t, Index, Index,
-                          double*);
+#define UNITGAIN_INSTANTIATE(T)                                                                \
+  template void read_inputs(const runtime::Team&, const Samples&, std::size_t, std::uint64_t,  \
+                            Index, Index, T*, Index);                                          \
+  template void read_targets(const runtime::Team&, const Samples&, std::size_t, std::uint64_t, \
+                             Index, Index, T*);
+UNITGAIN_INSTANTIATE(float)
+UNITGAIN_INSTANTIATE(double)
+#undef UNITGAIN_INSTANTIATE
 
 }  // namespace ops
 

@@ -20,12 +20,13 @@ struct Mixture {
 // The mixture of the sample at place i of a batch.
 Mixture mixture(const Samples& samples, std::uint64_t step, Index i);
 
-// As gather_rows of samples.x and of samples.targets, with samples.mix applied.
+// As gather_rows of samples.x[input] and of samples.y[output].values, with samples.mix applied:
+// every input and output of a sample is mixed with the same other, by the same share.
 template <class T>
-void mix_inputs(const runtime::Team& team, const Samples& samples, std::uint64_t step, Index first,
-                Index count, T* out);
+void read_inputs(const runtime::Team& team, const Samples& samples, std::size_t input,
+                 std::uint64_t step, Index first, Index count, T* out, Index out_stride);
 template <class T>
-void mix_targets(const runtime::Team& team, const Samples& samples, std::uint64_t step, Index first,
-                 Index count, T* out);
+void read_targets(const runtime::Team& team, const Samples& samples, std::size_t output,
+                  std::uint64_t step, Index first, Index count, T* out);
 
 }  // namespace unitgain::ops

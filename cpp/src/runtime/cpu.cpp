@@ -44,6 +44,12 @@ constexpr std::uint64_t avx_state = 0x6;       // XMM and YMM
 constexpr std::uint64_t avx512_state = 0xe6;   // and opmask, ZMM
 constexpr std::uint64_t tile_state = 0x60000;  // TILECFG and TILEDATA
 
+#if defined(UNITGAIN_EMULATE_AMX)
+constexpr bool emulates_amx = true;
+#else
+constexpr bool emulates_amx = false;
+#endif
+
 struct Requirement {
   const char* name;
   bool met;
@@ -115,6 +121,9 @@ std::string missing_for_amx() {
   const Registers seven = cpuid(7), seven_one = cpuid(7, 1);
   const bool instructions = bit(seven.d, 22) && bit(seven.d, 24);
   const bool saved = (saved_state() & tile_state) == tile_state;
+  if (emulates_amx) {
+    return join(missing_for_avx512(), missing({{"AVX512_BF16", has_avx512_bf16()}}));
+  }
   return join(missing_for_avx512(), missing({{"AVX512_BF16", bit(seven_one.a, 5)},
                                              {"AMX-BF16", bit(seven.d, 22)},
                                              {"AMX-TILE", bit(seven.d, 24)},

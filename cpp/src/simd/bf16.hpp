@@ -65,11 +65,13 @@ UNITGAIN_INLINE __mmask16 first_lanes(Index n) {
   return static_cast<__mmask16>(n >= 16 ? 0xffff : n <= 0 ? 0 : (1 << n) - 1);
 }
 
-// The upper or lower 16 of 32 bfloat16 values, as floats.
+// The upper or lower 16 of 32 bfloat16 values, as floats. Masks of all lanes, here and elsewhere,
+// since GCC 12 warns of what the intrinsics without one leave undefined.
 template <int half>
 UNITGAIN_INLINE __m512 widen(__m512i terms) {
-  const __m256i part = _mm512_extracti64x4_epi64(terms, half);
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(part), 16));
+  const __m256i part = _mm512_maskz_extracti64x4_epi64(0xf, terms, half);
+  return _mm512_castsi512_ps(
+      _mm512_maskz_slli_epi32(0xffff, _mm512_maskz_cvtepu16_epi32(0xffff, part), 16));
 }
 
 // The terms of 16 + 16 values, in 32 lanes.
@@ -137,12 +139,13 @@ UNITGAIN_BF16 UNITGAIN_INLINE void load_block(const BlockSource& source,
 // The block as it lies, or a copy of it in `copy` if neither stride is 1.
 UNITGAIN_INLINE BlockSource with_unit_stride(const BlockSource& source, float* copy) {
   if (source.line_stride == 1 || source.depth_stride == 1) return source;
-  for (Index i = 0; i < source.lines; ++i) {
+  const Index lines = source.lines < block_lines ? source.lines : block_lines;
+  for (Index i = 0; i < lines; ++i) {
     for (Index p = 0; p < source.depth; ++p) {
       copy[i * block_depth + p] = source.data[i * source.line_stride + p * source.depth_stride];
     }
   }
-  return {copy, block_depth, 1, source.lines, source.depth};
+  return {copy, block_depth, 1, lines, source.depth};
 }
 
 // A bfloat16 value, as it lies in memory.

@@ -1,4 +1,5 @@
-// Products of float matrices rounded to bfloat16, by VDPBF16PS, on CPUs with AVX512_BF16.
+// Products of float matrices rounded to bfloat16, by VDPBF16PS, on CPUs with AVX512_BF16
+// and without AMX.
 //
 // Assumptions:
 // - a tile is 14 x 32: its 28 accumulators, two vectors of B and one broadcast of A fill the
@@ -6,7 +7,7 @@
 // - a packed panel holds, for each pair of depths in turn, the pair's values of each of the panel's
 //   lines (rows of A, columns of B), 4 bytes a line, zero beyond the matrix's edges.
 //
-// Errors. Rounding a value x to x1 changes it by at most 2^-9 |x|, a product by 2^-8 (1 + 2^-10) of
+// Errors. Rounding a value x to x1 changes it by at most 2^-8 |x|, a product by 2^-7 (1 + 2^-9) of
 // itself. The instruction adds an exact product with one rounding to nearest, but takes denormal
 // operands and results for zeros: with x1 and its product normal, each of them at least 2^-102, a
 // sum that is flushed loses less than 2^-24 of the product that was added to it, no more than by
@@ -14,7 +15,7 @@
 // most_depth products each of which is below 2^106.
 #include "simd/variant.hpp"
 
-#if defined(__AVX512F__)
+#if defined(__AVX512F__) && !defined(UNITGAIN_TILES)
 
 #include "simd/bf16.hpp"
 
@@ -146,8 +147,9 @@ constinit const SplitGemmKernels split_medium = {
     .nr = tile_cols,
     .depth_step = 2,
     .terms = 1,
+    .least_side = 48,  // below, packing costs more than the faster arithmetic saves
     .least_depth = 0,
-    .most_depth = Index{1} << 20,
+    .most_depth = 1024,
     .lowest_each = 1,
     .highest_each = 253,
     .lowest_sum = 2 * 127 - 102,

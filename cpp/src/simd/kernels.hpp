@@ -107,6 +107,9 @@ struct SplitGemmKernels {
   Index depth_step;  // the packed depth is a multiple of it
   Index terms;       // of a value, 2 bytes each
 
+  // Rows and columns below which GemmKernels are no slower.
+  Index least_side;
+
   // What `tile` promises holds for a depth of least_depth ... most_depth and for panels whose
   // ranges a, b satisfy
   //   lowest_each <= a.lowest, lowest_each <= b.lowest, lowest_sum <= a.lowest + b.lowest,
@@ -414,6 +417,28 @@ struct VectorKernels {
   void (*rotate_squares)(T* x, T* y, Index n, T c, T s, T* squares);
 };
 
+// The root s of a secular equation as s^2 = origin^2 + shift, so that the differences of squares
+// d_j^2 - s^2 = (d_j - origin) (d_j + origin) - shift are accurate for d_j near s.
+struct SecularRoot {
+  double origin;
+  double shift;
+};
+
+// Sums over the poles d_j of a secular equation, see linalg/secular.hpp.
+struct SecularKernels {
+  // sums[0] = the sum of z2_j / (d_j^2 - s^2), sums[1] = that of z2_j / (d_j^2 - s^2)^2.
+  void (*sums)(const double* d, const double* z2, SecularRoot root, Index n, double* sums);
+  // products_j *= (d_j^2 - s^2) / (d_j^2 - pole^2).
+  void (*multiply)(const double* d, SecularRoot root, double pole, double* products, Index n);
+  // right_j = z_j / (d_j^2 - s^2), left_j = d_j right_j, and the sums of their squares.
+  void (*vectors)(const double* d, const double* z, SecularRoot root, Index n, double* left,
+                  double* right, double* squares);
+};
+
+// Decompositions of many small matrices at once: simd/small_linalg.hpp.
+template <class T>
+struct SmallLinalgKernels;
+
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
@@ -426,6 +451,7 @@ struct Kernels {
   const OptimizerKernels<T>* optimizer;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
+  const SmallLinalgKernels<T>* small_linalg;
 };
 
 // A loop of one instruction, in `operations` (floating-point ones) a step; null where the variant
@@ -453,6 +479,7 @@ struct KernelTable {
   // runtime::split_kernels.
   const SplitGemmKernels* split[precision_count];
   const PeakKernels* peak;
+  const SecularKernels* secular;
 };
 
 }  // namespace unitgain::simd

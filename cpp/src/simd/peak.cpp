@@ -7,6 +7,10 @@
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
+#if defined(UNITGAIN_TILES)
+#include "simd/tiles.hpp"
+#endif
+
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
 namespace {
@@ -79,35 +83,28 @@ constexpr PeakLoop dot_products_loop = {nullptr, 0};
 
 #endif
 
-#if defined(__AMX_BF16__)
-
-// Palette 1: eight tiles of 16 rows of 64 bytes.
-struct alignas(64) TileConfiguration {
-  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
-  std::uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-  std::uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
+#if defined(UNITGAIN_TILES)
 
 // The product of matrices' own pattern: two tiles of A times two of B. A tile multiplication takes
 // 16 cycles and its sum is there after 52, so four keep the unit busy.
 void tile_products(Index steps) {
-  constexpr TileConfiguration configuration;
-  _tile_loadconfig(&configuration);
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  _tile_zero(4);
-  _tile_zero(5);
-  _tile_zero(6);
-  _tile_zero(7);
+  Tiles::configure();
+  Tiles tiles;
+  tiles.zero<0>();
+  tiles.zero<1>();
+  tiles.zero<2>();
+  tiles.zero<3>();
+  tiles.zero<4>();
+  tiles.zero<5>();
+  tiles.zero<6>();
+  tiles.zero<7>();
   for (Index step = 0; step < steps; ++step) {
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    tiles.multiply_add<0, 4, 6>();
+    tiles.multiply_add<1, 4, 7>();
+    tiles.multiply_add<2, 5, 6>();
+    tiles.multiply_add<3, 5, 7>();
   }
-  _tile_release();
+  Tiles::release();
 }
 
 constexpr PeakLoop tile_products_loop = {tile_products, 4 * 16 * 16 * 32 * 2};

@@ -4,6 +4,11 @@
 
 #include "simd/kernels.hpp"
 
+// Whether the variant has AMX's tiles (simd/tiles.hpp).
+#if defined(__AMX_BF16__)
+#define UNITGAIN_TILES
+#endif
+
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
 extern const GemmKernels<float> gemm_f32;
@@ -27,9 +32,16 @@ extern const NoiseKernels<float> noise_f32;
 extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
+extern const SmallLinalgKernels<float> small_linalg_f32;
+extern const SmallLinalgKernels<double> small_linalg_f64;
 extern const PeakKernels peak;
+extern const SecularKernels secular;
 #if defined(__AVX512F__)
 extern const SplitGemmKernels split_medium;
+#endif
+#if defined(UNITGAIN_TILES)
+extern const SplitGemmKernels split_high;
+extern const SplitGemmKernels split_highest;
 #endif
 
 extern const KernelTable table;
