@@ -1,5 +1,6 @@
 """Models of any graph: gradients, shared layers, freezing, nesting, several inputs and outputs."""
 
+import pickle
 import sys
 import threading
 from pathlib import Path
@@ -578,7 +579,7 @@ def test_peak_memory_counts_weights_buffers_gradients_and_the_optimizer():
             ValueError,
             "two layers named 'x'",
         ),
-        (lambda a, b: Rescaling([1.0, 2.0], name="r")(np.ones((2, 4))), ValueError, "scale and"),
+        (lambda a, b: Rescaling([1.0, 2.0], name="r")(np.ones((2, 4))), ValueError, "scale has"),
         (
             lambda a, b: (
                 ug.Sequential([Dense(2), Dense(3)], name="s")(a).shape
@@ -637,6 +638,56 @@ def test_inference_mode_equals_numpy_for_a_graph():
     expected = np.hstack([normal + right, right, xb])
     np.testing.assert_allclose(model([xa, xb]), expected, rtol=1e-12)
     np.testing.assert_allclose(model.predict([xa, xb], batch_size=2), expected, rtol=1e-12)
+
+
+def nested_graph():
+    """Return a compiled model of a sum, a concatenation, a shared layer, a list and a dict."""
+    ug.random.seed(3)
+    tower = ug.Sequential([Input((6,)), Dense(8, "relu"), Dropout(0.2)], name="tower")
+    a, b = Input((6,), name="a"), Input((6,), name="b")
+    left, right = tower(a), tower(b)
+    joined = Concatenate()([Add()([left, right]), right, Rescaling(0.5)(a)])
+    outputs = {"label": Dense(3, "softmax")(joined), "value": Dense(1)(joined)}
+    model = ug.Model([a, b], outputs)
+    model.compile(
+        "adam",
+        {"label": "sparse_categorical_crossentropy", "value": "mse"},
+        metrics={"label": ["accuracy"]},
+        loss_weights={"value": 0.3},
+    )
+    return model
+
+
+def test_a_graph_that_was_saved_goes_on_with_the_same_bits(tmp_path):
+    rng = np.random.default_rng(0)
+    x = [rng.standard_normal((40, 6)).astype("f") for _ in range(2)]
+    y = {"label": rng.integers(0, 3, 40), "value": rng.standard_normal(40)}
+    model = nested_graph()
+    model.fit(x, y, epochs=2, verbose=0)
+    model.save(tmp_path / "graph.safetensors")
+    loaded = ug.models.load_model(tmp_path / "graph.safetensors")
+    assert [layer.name for layer in loaded.layers] == [layer.name for layer in model.layers]
+    for name, output in model.predict(x).items():
+        np.testing.assert_array_equal(output, loaded.predict(x)[name])
+    first, second = (m.fit(x, y, epochs=2, verbose=0).history for m in (model, loaded))
+    assert first == second
+    for one, other in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_graph_is_copied():
+    model = nested_graph()
+    x = np.random.default_rng(0).standard_normal((2, 5, 6)).astype("f")
+    expected = model(list(x))
+    copy = pickle.loads(pickle.dumps(model))
+    predictor = pickle.loads(pickle.dumps(model.optimize_for_inference()))
+    model.set_weights([0 * w for w in model.get_weights()])
+    for made in (copy(list(x)), predictor(list(x))):
+        for name in expected:
+            np.testing.assert_allclose(made[name], expected[name], rtol=1e-5, atol=1e-6)
+    clone = ug.models.clone_model(model)
+    assert clone.get_config() == model.get_config()
+    assert clone.weights[0] is not model.weights[0]
 
 
 def test_a_graph_follows_keras_in_layers_outputs_and_training():

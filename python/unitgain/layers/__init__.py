@@ -1,10 +1,12 @@
 """Layers: the parts that networks are made of."""
 
-from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU
+from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
-from unitgain.layers.core import Activation, Dense, Flatten, Input, Rescaling
+from unitgain.layers.core import Activation, Dense, Flatten, Input
 from unitgain.layers.merging import Add, Concatenate
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
+from unitgain.layers.preprocessing import Normalization, Rescaling
+from unitgain.layers.registry import deserialize, serialize
 from unitgain.layers.regularization import (
     AlphaDropout,
     Dropout,
@@ -30,10 +32,14 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Normalization",
     "PReLU",
     "RReLU",
     "ReLU",
     "Rescaling",
+    "Softmax",
     "SymbolicTensor",
     "Variable",
+    "deserialize",
+    "serialize",
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _names, _native, initializers
+from unitgain._config import Configurable, checked_config, serialize
 from unitgain.layers.custom import infer_output_shape, lower_custom
 from unitgain.layers.symbolic import (
     Node,
@@ -20,7 +22,15 @@ from unitgain.layers.symbolic import (
     is_symbolic,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 __all__ = ["Layer", "SampleShape", "Variable"]
+
+# Gives a weight of that name, shape and dtype its first values, in place of its initializer.
+initial_values: ContextVar[Callable[[str, tuple[int, ...], str], NDArray[Any]] | None] = ContextVar(
+    "unitgain_initial_values", default=None
+)
 
 
 def native(dtype: str) -> Any:
@@ -90,7 +100,7 @@ class _Changes:
         cls.count = next(cls._numbers)
 
 
-class Layer:
+class Layer(Configurable):
     """A step of a network. Layers get their weights when the input's shape is known.
 
     A layer of one's own overrides :meth:`call`, and to be trained through also :meth:`backward`:
@@ -202,6 +212,38 @@ class Layer:
             f"training through {self.name} needs"
         )
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this, as values that JSON can hold.
+
+        Arguments are read from attributes of the same names. A subclass that keeps one otherwise
+        overrides this and adds it to what ``super().get_config()`` returns.
+        """
+        if type(self).get_config is Layer.get_config:
+            config = super().get_config()
+        else:
+            names = [name for name in self._argument_names() if hasattr(self, name)]
+            config = {name: serialize(getattr(self, name)) for name in names}
+        return config | {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a layer of what :meth:`get_config` returned; without its weights.
+
+        Raises:
+            ValueError: if the configuration has a name that is no argument, or a wrong value.
+        """
+        names = cls._argument_names()
+        arguments = checked_config(cls, config, (*names, "name", "trainable"))
+        late = {
+            key: arguments.pop(key)
+            for key in ("name", "trainable")
+            if key in arguments.keys() - names
+        }
+        layer = cls(**arguments)
+        for key, value in late.items():
+            setattr(layer, key, value)
+        return layer
+
     def build(self, input_shape: SampleShape) -> None:
         """Make the weights for samples of this shape. Layers with weights override it."""
 
@@ -227,15 +269,17 @@ class Layer:
             self.dtype = dtype
             self.build(input_shape)
             self.built = True
-        elif self.weights and (self.dtype != dtype or self._features() != input_shape[-1]):
-            raise ValueError(
-                f"{self.name} was built for {self._features()} {self.dtype} features, but its "
-                f"input has {input_shape[-1]} {dtype} features"
-            )
+        elif self.weights and self.input_shape is not None:
+            built, given = self._features(self.input_shape), self._features(input_shape)
+            if self.dtype != dtype or built != given:
+                raise ValueError(
+                    f"{self.name} was built for {built} {self.dtype} features, but its input has "
+                    f"{given} {dtype} features"
+                )
         self.input_shape = input_shape
 
-    def _features(self) -> int | None:
-        return None if self.input_shape is None else self.input_shape[-1]
+    def _features(self, input_shape: SampleShape) -> int:
+        return input_shape[-1]
 
     def add_weight(
         self,
@@ -245,7 +289,11 @@ class Layer:
         trainable: bool = True,
     ) -> Variable:
         """Make a variable and add it to :attr:`weights`."""
-        values = np.asarray(initializers.get(initializer)(tuple(shape), self.dtype))
+        given = initial_values.get()
+        if given is not None:
+            values = given(f"{self.name}/{name}", tuple(shape), self.dtype)
+        else:
+            values = np.asarray(initializers.get(initializer)(tuple(shape), self.dtype))
         if values.shape != tuple(shape):
             raise ValueError(
                 f"the initializer of {self.name}/{name} made shape {values.shape}, "
@@ -282,6 +330,26 @@ class Layer:
         arrays = checked_weights(self.name, self.weights, weights)
         for variable, array in zip(self.weights, arrays, strict=True):
             variable.assign(array)
+
+    # Attributes with the Philox keys that the layer draws from.
+    _keys: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def draws(self) -> list[int]:
+        """The keys of the layer's random numbers: with them a copy draws what the layer does."""
+        return [getattr(self, key) for key in self._keys]
+
+    @draws.setter
+    def draws(self, keys: Sequence[int]) -> None:
+        if len(keys) != len(self._keys):
+            raise ValueError(f"{len(keys)} keys for {self.name}, which has {len(self._keys)}")
+        for name, key in zip(self._keys, keys, strict=True):
+            setattr(self, name, int(key))
+
+    def __reduce__(self) -> Any:
+        from unitgain.saving.copying import reduce_layer
+
+        return reduce_layer(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"

@@ -1,4 +1,4 @@
-"""Input, Dense, Activation, Flatten, Rescaling."""
+"""Input, Dense, Activation, Flatten."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, initializers, random
-from unitgain.layers.base import Layer, SampleShape, Variable, checked_sizes, rows_and_cols
+from unitgain.layers.base import Layer, SampleShape, checked_sizes, rows_and_cols
 from unitgain.layers.symbolic import Node, SymbolicTensor
 
-__all__ = ["Activation", "Dense", "Flatten", "Input", "Rescaling"]
+__all__ = ["Activation", "Dense", "Flatten", "Input"]
 
 ActivationName = str | Callable[..., Any] | None
 
@@ -46,6 +46,10 @@ class Input(SymbolicTensor, Layer):
         self.built = True
         self.nodes.append(Node(self, [], False, [self]))
 
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an input like this."""
+        return super().get_config() | {"shape": list(self.sample_shape)}
+
     def __call__(self, inputs: Any, training: bool = False) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
@@ -58,7 +62,8 @@ class Dense(Layer):
         units: the number of outputs.
         activation: a name or function of :mod:`unitgain.activations`; None for none.
         use_bias: whether there is a bias.
-        kernel_initializer: makes the kernel, shape ``(inputs, units)``.
+        kernel_initializer: makes the kernel, shape ``(inputs, units)``; ``"auto"`` is what
+            :func:`unitgain.initializers.for_activation` gives for the activation.
         bias_initializer: makes the bias, shape ``(units,)``.
         name: what the layer is called.
         trainable: whether training may change the weights.
@@ -67,13 +72,15 @@ class Dense(Layer):
         ValueError: if ``units`` is below 1, or a name is unknown.
     """
 
+    _keys = ("_activation_key",)
+
     def __init__(
         self,
         units: SupportsIndex,
         activation: ActivationName = None,
         use_bias: bool = True,
-        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
@@ -84,6 +91,8 @@ class Dense(Layer):
         self.activation = activation_name(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
+        if kernel_initializer == "auto":
+            kernel_initializer = initializers.for_activation(self.activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
 
@@ -118,6 +127,8 @@ class Activation(Layer):
         ValueError: if the name is unknown.
     """
 
+    _keys = ("_activation_key",)
+
     def __init__(self, activation: ActivationName, name: str | None = None) -> None:
         super().__init__(name)
         self.activation = activation_name(activation)
@@ -129,7 +140,21 @@ class Activation(Layer):
 
 
 class Flatten(Layer):
-    """Makes one row of features of each sample."""
+    """Makes one row of features of each sample.
+
+    Args:
+        data_format: None or ``"channels_last"``: the order of the values is kept.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``data_format`` is another.
+    """
+
+    def __init__(self, data_format: str | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        if data_format not in (None, "channels_last"):
+            raise ValueError(f"data_format is {data_format!r}, expected None or 'channels_last'")
+        self.data_format = data_format
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the number of features, as a shape."""
@@ -139,46 +164,6 @@ class Flatten(Layer):
         """Add a node that reads the same memory as one row."""
         assert self.input_shape is not None
         return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(self.input_shape))))
-
-
-class Rescaling(Layer):
-    """``y = scale * x + offset``.
-
-    Args:
-        scale: a number, or an array that broadcasts to the last axis.
-        offset: a number, or an array that broadcasts to the last axis.
-        name: what the layer is called.
-
-    >>> import numpy as np
-    >>> import unitgain as ug
-    >>> model = ug.Sequential([ug.layers.Input((2,)), ug.layers.Rescaling(1 / 256, offset=-0.5)])
-    >>> model(np.array([[0.0, 256.0]]))
-    array([[-0.5,  0.5]], dtype=float32)
-    """
-
-    def __init__(self, scale: Any, offset: Any = 0.0, name: str | None = None) -> None:
-        super().__init__(name)
-        self.scale = scale
-        self.offset = offset
-
-    def lower(self, graph: Any, node: int) -> int:
-        """Add a norm with fixed statistics, which a dense layer before it takes into itself."""
-        assert self.input_shape is not None
-        features = (self.input_shape[-1],)
-        values = (self.scale, self.offset, 0.0, 1.0)
-        try:
-            rows = [np.broadcast_to(np.asarray(value, self.dtype), features) for value in values]
-        except ValueError:
-            raise ValueError(
-                f"scale and offset of {self.name} have shapes {np.shape(self.scale)} and "
-                f"{np.shape(self.offset)}, but its input has {features[0]} features"
-            ) from None
-        names = ("scale", "offset", "mean", "variance")
-        fixed = [
-            Variable(f"{self.name}/{name}", row, False, self.dtype).parameter
-            for name, row in zip(names, rows, strict=True)
-        ]
-        return int(graph.batch_norm(node, *fixed, 1.0, 0.0, False))
 
 
 def activation_name(activation: ActivationName) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _data, _names, losses, metrics, optimizers, random
+from unitgain import _data, _names, _native, losses, metrics, optimizers, random
 from unitgain._progress import ProgressBar, format_logs
 from unitgain.callbacks import Callback, History
+from unitgain.config import get_float32_matmul_precision
+from unitgain.data.mixing import Mixer
 from unitgain.layers.base import (
     SampleShape,
     Variable,
@@ -24,6 +26,7 @@ from unitgain.layers.base import (
 from unitgain.layers.symbolic import Node, SymbolicTensor, is_symbolic
 from unitgain.models.nesting import LayerLike, leaves
 from unitgain.models.predictor import Predictor
+from unitgain.models.saving import Saving
 from unitgain.models.summary import summary
 
 __all__ = ["Model"]
@@ -32,7 +35,7 @@ __all__ = ["Model"]
 _PREDICT_BATCH = 256
 
 
-class Model(LayerLike):
+class Model(LayerLike, Saving):
     """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
     Any number of threads may call one model: inference runs side by side, a training step alone.
@@ -265,6 +268,7 @@ class Model(LayerLike):
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        augment: Mixer | None = None,
     ) -> History:
         """Train on ``x`` and ``y``. An epoch is one native call; Ctrl-C ends it between two steps.
 
@@ -280,6 +284,9 @@ class Model(LayerLike):
             validation_data: ``(x, y)`` evaluated after each epoch; goes before the split.
             shuffle: whether each epoch has an order of its own.
             initial_epoch: the number of the first epoch, from 0.
+            augment: makes new samples of those given, see :class:`unitgain.data.MixUp`; for losses
+                that take target values, as of one-hot rows from
+                :func:`unitgain.data.to_categorical`.
 
         Returns:
             The loss and metrics of each epoch.
@@ -299,6 +306,7 @@ class Model(LayerLike):
         if len(inputs) == 0:
             raise ValueError("x has no samples")
 
+        mix = _native.MixSpec() if augment is None else augment.spec(self._network_shapes[0])
         history = History()
         listeners = [history, *(callbacks or [])]
         for listener in listeners:
@@ -310,7 +318,7 @@ class Model(LayerLike):
                 listener.on_epoch_begin(epoch)
             title = f"Epoch {epoch + 1}/{epochs}"
             logs = self._train_epoch(
-                inputs, labels, validation, batch_size, shuffle, title, verbose
+                inputs, labels, validation, batch_size, shuffle, title, verbose, mix
             )
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
@@ -330,12 +338,14 @@ class Model(LayerLike):
         shuffle: bool,
         title: str,
         verbose: str | int,
+        mix: _native.MixSpec,
     ) -> dict[str, float]:
         network = self._native_network()
-        order = random.permutation(len(x)) if shuffle else None
+        with random.drawing_from(self.streams):
+            order = random.permutation(len(x)) if shuffle else None
         batches = math.ceil(len(x) / batch_size)
         with ProgressBar(title, batches, self._logs, verbose in ("auto", 1, True)) as bar:
-            logs = self._logs(network.train(x, y, order, batch_size, bar))
+            logs = self._logs(network.train(x, y, order, batch_size, bar, mix))
             if validation is not None:
                 totals = network.evaluate(*validation, max(batch_size, _PREDICT_BATCH), _quiet)
                 logs |= {f"val_{name}": value for name, value in self._logs(totals).items()}
@@ -492,11 +502,15 @@ class Model(LayerLike):
         Raises:
             ValueError: if the model has no weights yet, or there is no such precision.
         """
-        network = self._native_network().frozen(precision)
-        return self._predictor(network)
+        from unitgain.saving.copying import described
 
-    def _predictor(self, network: Any) -> Predictor:
-        return Predictor(network, *self._network_shapes, _PREDICT_BATCH, self.name)
+        precision = precision or get_float32_matmul_precision()
+        network = self._native_network().frozen(precision)
+        return self._predictor(network, precision, described(self))
+
+    def _predictor(self, network: Any, precision: str, architecture: Any) -> Predictor:
+        shapes = self._network_shapes
+        return Predictor(network, *shapes, _PREDICT_BATCH, self.name, precision, architecture)
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         shape = self._network_shapes[1]

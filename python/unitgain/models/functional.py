@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import _data, losses, metrics, optimizers
+from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
 from unitgain.models.base import _PREDICT_BATCH, Model, _mean_loss
 from unitgain.models.criteria import Criterion, criteria
 from unitgain.models.graph import layers_in_order, nodes_between
+from unitgain.models.graph_config import graph_config, graph_of
 from unitgain.models.nesting import lower_layer
 from unitgain.models.predictor import Predictor
 from unitgain.models.structure import Arrays, Structure, check_lengths
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Functional"]
 
@@ -147,6 +152,32 @@ class Functional(Model):
         inputs = [graph.input(*self._rows_and_cols(s)) for s in self._inputs_structure.shapes]
         return self.lower(graph, inputs)
 
+    # ---- configuration ----
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the model's name, its layers' configurations, and where each is used."""
+        return {"name": self.name, **graph_config(self)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
+
+        Raises:
+            ValueError: if the configuration describes no model.
+        """
+        names = ("name", "layers", "inputs", "uses", "outputs")
+        arguments = checked_config(cls, config, names)
+        return cls(*graph_of(arguments), arguments.get("name"))
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return the arguments of ``compile``, as values that JSON can hold."""
+        return {
+            "optimizer": serialize(self.optimizer),
+            "loss": [serialize(c.loss) for c in self._criteria],
+            "metrics": [serialize(c.metrics) for c in self._criteria],
+            "loss_weights": [c.weight for c in self._criteria],
+        }
+
     # ---- training ----
 
     def compile(
@@ -231,20 +262,25 @@ class Functional(Model):
     def _shaped(self, outputs: Any) -> Any:
         return self._outputs_structure.pack_arrays(outputs)
 
-    def _predictor(self, network: Any) -> Predictor:
-        return _FunctionalPredictor(
-            network, self._inputs_structure, self._outputs_structure, _PREDICT_BATCH, self.name
-        )
+    def _predictor(self, network: Any, precision: str, architecture: Any) -> Predictor:
+        structures = self._inputs_structure, self._outputs_structure
+        return _FunctionalPredictor(network, *structures, self.name, precision, architecture)
 
 
 class _FunctionalPredictor(Predictor):
     """A predictor with inputs and outputs as the model's."""
 
     def __init__(
-        self, network: Any, inputs: Structure, outputs: Structure, batch_size: int, name: str
+        self,
+        network: Any,
+        inputs: Structure,
+        outputs: Structure,
+        name: str,
+        precision: str,
+        architecture: Any,
     ) -> None:
         shapes = inputs.pack(inputs.shapes), outputs.pack(outputs.shapes)
-        super().__init__(network, *shapes, batch_size, name)
+        super().__init__(network, *shapes, _PREDICT_BATCH, name, precision, architecture)
         self._inputs_structure, self._outputs_structure = inputs, outputs
 
     def _inputs(self, x: Any) -> Any:

@@ -25,12 +25,27 @@ class Predictor:
         output_shape: Any,
         batch_size: int,
         name: str,
+        precision: str,
+        architecture: Any,
     ) -> None:
         self.name = name
         self.input_shape = input_shape
         self.output_shape = output_shape
+        self.precision = precision
+        # What copies are made of: a model's description, or why there is none.
+        self.architecture = architecture
         self._network = network
         self._batch_size = batch_size
+
+    @property
+    def network(self) -> Any:
+        """The native network."""
+        return self._network
+
+    def __reduce__(self) -> Any:
+        from unitgain.saving.copying import reduce_predictor
+
+        return reduce_predictor(self)
 
     def __call__(self, x: Any) -> Any:
         """Return the outputs for one batch ``(samples, *input_shape)``, at the lowest latency.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from unitgain._config import checked_config, serialize
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 from unitgain.layers.core import Input
 from unitgain.layers.symbolic import SymbolicTensor
 from unitgain.models.base import Model
 from unitgain.models.nesting import lower_layer
+from unitgain.models.registry import layer_from
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Sequential"]
 
@@ -78,6 +83,21 @@ class Sequential(Model):
         if self._tensors:
             layer.nodes.remove(self._tensors.pop().node)
         return layer
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the model's name and its layers' configurations, the Input's first."""
+        layers = [*([] if self._input is None else [self._input]), *self.layers]
+        return {"name": self.name, "layers": [serialize(layer) for layer in layers]}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
+
+        Raises:
+            ValueError: if the configuration describes no model.
+        """
+        arguments = checked_config(cls, config, ("name", "layers"))
+        return cls([layer_from(layer) for layer in arguments["layers"]], arguments.get("name"))
 
     @property
     def built(self) -> bool:
