@@ -189,8 +189,8 @@ SAID_ONCE = {
 
 # Other differences, by name.
 NOTES = {
-    "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the dtype of "
-    "the whole network.",
+    "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
+    "dtype of the whole network.",
     "layers.Dense": 'With `kernel_initializer="auto"` the activation\'s own.',
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
     "layers.Dropout": "`noise_shape` must be None.",
