@@ -8,7 +8,9 @@
 
 #include "arguments.hpp"
 #include "common.hpp"
+#include "ops/mix.hpp"
 #include "python_operation.hpp"
+#include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
 #include "unitgain/noise.hpp"
 
@@ -198,12 +200,40 @@ py::object forward(Network<T>& network, const py::object& x) {
 
 template <class T>
 Totals train(Network<T>& network, const py::object& x, const py::object& y,
-             const std::optional<Order>& order, Index batch_size, const py::object& callback) {
+             const std::optional<Order>& order, Index batch_size, const py::object& callback,
+             const MixSpec& mix) {
   HeldSamples held;
   hold_samples(held, x, y, order, network);
+  held.samples.mix = mix;
   const Progress progress = progress_into(callback);
   const py::gil_scoped_release release;
   return network.train(held.samples, batch_size, progress);
+}
+
+// One batch of all rows of x and y, mixed.
+template <class T>
+py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::uint64_t step) {
+  py::array keep_x, keep_y;
+  const SampleArray inputs = sample_array<T>(x, "x", keep_x);
+  const Target target{nullptr, sample_array<T>(y, "y", keep_y)};
+  if (target.values.rows != inputs.rows) throw ValueError("x and y have different lengths");
+  Samples samples;
+  samples.x = {&inputs, 1};
+  samples.y = {&target, 1};
+  samples.count = inputs.rows;
+  samples.mix = spec;
+  check_mix(samples);
+  py::array_t<T> mixed_x = new_array<T>({inputs.rows, inputs.cols});
+  py::array_t<T> mixed_y = new_array<T>({inputs.rows, target.values.cols});
+  T *to_x = mixed_x.mutable_data(), *to_y = mixed_y.mutable_data();
+  {
+    const py::gil_scoped_release release;
+    runtime::parallel(1, [&](const runtime::Team& team) {
+      ops::read_inputs<T>(team, samples, 0, step, 0, samples.count, to_x, inputs.cols);
+      ops::read_targets<T>(team, samples, 0, step, 0, samples.count, to_y);
+    });
+  }
+  return py::make_tuple(mixed_x, mixed_y);
 }
 
 template <class T>
@@ -405,12 +435,15 @@ void bind_network(py::module_& module) {
            py::call_guard<py::gil_scoped_release>())
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
-           py::arg("batch_size"), py::arg("progress") = py::none())
+           py::arg("batch_size"), py::arg("progress") = py::none(),
+           py::arg_v("mix", MixSpec{}, "MixSpec()"))
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
            py::arg("progress") = py::none())
       .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"))
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
+      .def_property_readonly("parameters", &Network<T>::parameters)
+      .def_property("step", &Network<T>::step, &Network<T>::set_step)
       .def_property(
           "learning_rate",
           py::cpp_function(&Network<T>::learning_rate, py::call_guard<py::gil_scoped_release>()),
@@ -442,10 +475,24 @@ void bind_nn(py::module_& module) {
            py::arg("accuracy") = false, py::arg("binary_accuracy") = false,
            py::arg("errors") = false);
 
+  py::enum_<Mixing>(module, "Mixing")
+      .value("none", Mixing::none)
+      .value("blend", Mixing::blend)
+      .value("features", Mixing::features)
+      .value("box", Mixing::box);
+  py::class_<MixSpec>(module, "MixSpec")
+      .def(py::init([](Mixing kind, double alpha, std::uint64_t key, Index height, Index width) {
+             return MixSpec{kind, alpha, key, height, width};
+           }),
+           py::arg("kind") = Mixing::none, py::arg("alpha") = 1.0, py::arg("key") = 0,
+           py::arg("height") = 0, py::arg("width") = 0);
+
   py::module_ float32 = module.def_submodule("float32");
+  float32.def("mix", &mix<float>, py::arg("x"), py::arg("y"), py::arg("mix"), py::arg("step"));
   bind_graph<float>(float32);
   bind_network<float>(float32);
   py::module_ float64 = module.def_submodule("float64");
+  float64.def("mix", &mix<double>, py::arg("x"), py::arg("y"), py::arg("mix"), py::arg("step"));
   bind_graph<double>(float64);
   bind_network<double>(float64);
 }

@@ -3,7 +3,9 @@
 from unitgain import (
     activations,
     callbacks,
+    data,
     datasets,
+    estimators,
     initializers,
     layers,
     linalg,
@@ -12,6 +14,7 @@ from unitgain import (
     ops,
     optimizers,
     random,
+    saving,
 )
 from unitgain._native import __version__
 from unitgain.config import (
@@ -26,6 +29,7 @@ from unitgain.config import (
 from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
 from unitgain.models import Model, Sequential
 from unitgain.ops import matmul
+from unitgain.saving import load_model
 
 __all__ = [
     "Model",
@@ -36,12 +40,15 @@ __all__ = [
     "cache_memory",
     "callbacks",
     "clear_cache",
+    "data",
     "datasets",
+    "estimators",
     "float32_matmul_precision",
     "get_float32_matmul_precision",
     "initializers",
     "layers",
     "linalg",
+    "load_model",
     "losses",
     "matmul",
     "metrics",
@@ -49,6 +56,7 @@ __all__ = [
     "ops",
     "optimizers",
     "random",
+    "saving",
     "set_cache_limit",
     "set_float32_matmul_precision",
     "set_num_threads",

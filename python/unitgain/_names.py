@@ -6,13 +6,16 @@ import difflib
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 _counts: Counter[str] = Counter()
 _lock = threading.Lock()
+_custom: ContextVar[Mapping[str, Any]] = ContextVar("unitgain_custom_objects", default={})  # noqa: B039
 
 
 def snake_case(name: str) -> str:
@@ -31,25 +34,94 @@ def unique_name(prefix: str) -> str:
 def unknown(argument: str, name: object, known: Mapping[str, object]) -> str:
     """Return the message for a name that is not in the table, with the nearest that is."""
     message = f"{argument} is {name!r}, expected one of {', '.join(sorted(known))}"
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"{message}; did you mean {near[0]!r}?" if near else message
+    # Of names that differ in case alone, the one in lower case.
+    by_letters = {key.lower(): key for key in sorted(known)}
+    near = difflib.get_close_matches(str(name).lower(), list(by_letters), n=1)
+    return f"{message}; did you mean {by_letters[near[0]]!r}?" if near else message
 
 
-def resolve(argument: str, value: object, table: Mapping[str, Callable[[], T]], kind: type[T]) -> T:
-    """Return ``value`` if it is a ``kind``, or what the table makes for its name.
+@contextmanager
+def custom_objects(objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Let these names mean these classes and functions in this block, beside those known."""
+    token = _custom.set({**_custom.get(), **(objects or {})})
+    try:
+        yield
+    finally:
+        _custom.reset(token)
+
+
+def custom_object(name: object) -> Any:
+    """Return what :func:`custom_objects` made of a name, or None."""
+    return _custom.get().get(name) if isinstance(name, str) else None
+
+
+def resolve(
+    argument: str,
+    value: object,
+    table: Mapping[str, Callable[[], T]],
+    kind: type[T],
+    key: Callable[[str], str] = str,
+) -> T:
+    """Return ``value`` if it is a ``kind``, or what its name or configuration makes.
+
+    Args:
+        argument: what messages call the value.
+        value: a ``kind``, a name, or a mapping ``{"class_name": ..., "config": ...}``.
+        table: classes, or functions that make a ``kind``, by name.
+        kind: the base class.
+        key: makes a name that is not in the table one that may be.
 
     Raises:
-        ValueError: if the name is not in the table.
+        ValueError: if the name is not in the table, or the configuration makes no such object.
         TypeError: if ``value`` is neither a name nor a ``kind``.
     """
     if isinstance(value, kind):
         return value
     if isinstance(value, str):
-        if value not in table:
-            raise ValueError(unknown(argument, value, table))
-        return table[value]()
+        return _maker(argument, value, table, kind, key)()
+    if isinstance(value, Mapping):
+        name, config = class_and_config(argument, value)
+        maker: Any = _maker(argument, name, table, kind, key)
+        if not hasattr(maker, "from_config"):
+            raise ValueError(unknown(argument, name, table))
+        made = maker.from_config(config)
+        if not isinstance(made, kind):
+            raise ValueError(f"{argument} is {name!r}, which makes no {kind.__name__}")
+        return made
     if isinstance(value, type) and issubclass(value, kind):
         raise TypeError(f"{argument} is the class {value.__name__}; make one: {value.__name__}()")
     raise TypeError(
         f"{argument} is of type {type(value).__name__}, expected a name or a {kind.__name__}"
     )
+
+
+def _maker(
+    argument: str,
+    name: str,
+    table: Mapping[str, Callable[[], T]],
+    kind: type[T],
+    key: Callable[[str], str],
+) -> Callable[[], T]:
+    custom = custom_object(name)
+    if isinstance(custom, kind):
+        return lambda: custom
+    if isinstance(custom, type) and issubclass(custom, kind):
+        return custom
+    found = table.get(name, table.get(key(name)))
+    if found is None:
+        raise ValueError(unknown(argument, name, table))
+    return found
+
+
+def class_and_config(argument: str, value: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return a configuration's class name and arguments.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    name, config = value.get("class_name"), value.get("config", {})
+    if not isinstance(name, str) or not isinstance(config, Mapping):
+        raise ValueError(
+            f"{argument} is a {type(value).__name__}, expected one with a class_name and a config"
+        )
+    return name, dict(config)

@@ -132,6 +132,22 @@ class MetricSpec:
         self, accuracy: bool = False, binary_accuracy: bool = False, errors: bool = False
     ) -> None: ...
 
+class Mixing:
+    none: ClassVar[Mixing]
+    blend: ClassVar[Mixing]
+    features: ClassVar[Mixing]
+    box: ClassVar[Mixing]
+
+class MixSpec:
+    def __init__(
+        self,
+        kind: Mixing = ...,
+        alpha: float = 1.0,
+        key: int = 0,
+        height: int = 0,
+        width: int = 0,
+    ) -> None: ...
+
 def loss(
     spec: LossSpec,
     y_true: object,
@@ -270,6 +286,7 @@ class _Network:
         order: NDArray[np.int64] | None,
         batch_size: int,
         progress: _Progress | None = None,
+        mix: MixSpec = ...,
     ) -> Totals: ...
     def evaluate(
         self, x: _Arrays, y: _Arrays, batch_size: int, progress: _Progress | None = None
@@ -278,6 +295,9 @@ class _Network:
     def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
     @property
     def trainable(self) -> list[_Parameter]: ...
+    @property
+    def parameters(self) -> list[_Parameter]: ...
+    step: int
     learning_rate: float
     @property
     def iterations(self) -> int: ...
@@ -303,6 +323,7 @@ class _NetworkTypes(Protocol):
     Network: type[_Network]
     Optimizer: type[_Optimizer]
     def optimizer_of(self, network: _Network) -> _Optimizer: ...
+    def mix(self, x: _Array, y: _Array, mix: MixSpec, step: int) -> tuple[_Array, _Array]: ...
 
 float32: _NetworkTypes
 float64: _NetworkTypes

@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from unitgain import _names, random
+from unitgain import _names, linalg, random
+from unitgain._config import Configurable, serialize
+from unitgain.ops import matmul
 
 __all__ = [
     "Constant",
+    "FourfoldGlorotNormal",
+    "FourfoldGlorotUniform",
     "GlorotNormal",
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
     "Ones",
+    "Orthogonal",
     "RandomNormal",
     "RandomUniform",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "deserialize",
+    "for_activation",
     "get",
+    "serialize",
 ]
 
 # The standard deviation of a unit normal truncated at two standard deviations.
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
-class Initializer:
+class Initializer(Configurable):
     """Makes an array of initial values. Subclasses implement ``__call__(shape, dtype)``."""
 
     def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
@@ -181,6 +190,30 @@ class HeUniform(VarianceScaling):
         super().__init__(2.0, "fan_in", "uniform", seed)
 
 
+class FourfoldGlorotNormal(VarianceScaling):
+    """Four times the scale of :class:`GlorotNormal`: the older rule for sigmoid units.
+
+    The sigmoid is ``(1 + tanh(x / 2)) / 2``, whose slope at 0 is a quarter of tanh's, so that the
+    rule for tanh is multiplied by 4 (Bengio, "Practical recommendations for gradient-based training
+    of deep architectures", 2012, section 3.1, after Glorot and Bengio). Textbooks that state the
+    sigmoid's rule without the factor have it at tanh instead (Geron, "Hands-on machine learning",
+    1st edition, 2017, table 11-1).
+    """
+
+    def __init__(self, seed: SupportsIndex | None = None) -> None:
+        super().__init__(16.0, "fan_avg", "truncated_normal", seed)
+
+
+class FourfoldGlorotUniform(VarianceScaling):
+    """Uniform within four times the limits of :class:`GlorotUniform`: see the normal one.
+
+    The limits are ``4 sqrt(6 / (inputs + units))``.
+    """
+
+    def __init__(self, seed: SupportsIndex | None = None) -> None:
+        super().__init__(16.0, "fan_avg", "uniform", seed)
+
+
 class LecunNormal(VarianceScaling):
     """Variance 1 / inputs, truncated normal (LeCun, Bottou, Orr and Mueller, 1998)."""
 
@@ -195,17 +228,74 @@ class LecunUniform(VarianceScaling):
         super().__init__(1.0, "fan_in", "uniform", seed)
 
 
+class Orthogonal(Initializer):
+    """A matrix with orthonormal columns, or rows if there are more columns, times ``gain``.
+
+    Every such matrix is equally likely: it is the orthogonal factor of the polar decomposition of a
+    matrix of normal numbers. Saxe, McClelland and Ganguli, "Exact solutions to the nonlinear
+    dynamics of learning in deep linear neural networks", ICLR 2014.
+
+    Args:
+        gain: a factor.
+        seed: an integer that always gives the same values; None takes the process-wide seed.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: SupportsIndex | None = None) -> None:
+        self.gain = gain
+        self.seed = seed
+
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+        """Return an array of shape ``(..., units)``, as a matrix of ``units`` columns.
+
+        Raises:
+            ValueError: if the shape has fewer than two sizes.
+        """
+        if len(shape) < 2:
+            raise ValueError(f"shape is {tuple(shape)}, but Orthogonal needs two sizes or more")
+        matrix = random.normal((math.prod(shape[:-1]), shape[-1]), dtype="float64", seed=self.seed)
+        left, _, right = linalg.svd(matrix, full_matrices=False)
+        return np.asarray((self.gain * matmul(left, right)).reshape(shape), dtype)
+
+
+class Identity(Initializer):
+    """The identity matrix, times ``gain``; zeros fill what is not square.
+
+    Args:
+        gain: a factor.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+        """Return a matrix.
+
+        Raises:
+            ValueError: if the shape has not two sizes.
+        """
+        if len(shape) != 2:
+            raise ValueError(f"shape is {tuple(shape)}, but Identity makes matrices")
+        return np.asarray(self.gain * np.eye(shape[0], shape[1]), dtype)
+
+
+# What is taken for one: a name, a configuration, or an initializer.
+InitializerLike: TypeAlias = str | Mapping[str, Any] | Initializer
+
 _TABLE: dict[str, Callable[[], Initializer]] = {
     _names.snake_case(kind.__name__): kind
     for kind in (
         Constant,
+        FourfoldGlorotNormal,
+        FourfoldGlorotUniform,
         GlorotNormal,
         GlorotUniform,
         HeNormal,
         HeUniform,
+        Identity,
         LecunNormal,
         LecunUniform,
         Ones,
+        Orthogonal,
         RandomNormal,
         RandomUniform,
         TruncatedNormal,
@@ -215,13 +305,71 @@ _TABLE: dict[str, Callable[[], Initializer]] = {
 }
 
 
-def get(initializer: str | Initializer) -> Initializer:
-    """Return the initializer of that name (``"he_normal"``), or the one given.
+def get(initializer: InitializerLike) -> Initializer:
+    """Return the initializer of that name (``"he_normal"``), of that configuration, or as given.
 
     Raises:
         ValueError: if there is none of that name.
-        TypeError: if it is neither a name nor an initializer.
+        TypeError: if it is neither a name nor a configuration nor an initializer.
     """
-    if isinstance(initializer, str) and _names.snake_case(initializer) in _TABLE:
-        initializer = _names.snake_case(initializer)  # Keras takes the classes' names too
-    return _names.resolve("initializer", initializer, _TABLE, Initializer)
+    return _names.resolve("initializer", initializer, _TABLE, Initializer, _names.snake_case)
+
+
+# For each activation the rule that keeps a signal's variance, forward and backward together
+# (Glorot), or forward where half of it is cut off (He) or where the activation itself normalises
+# (LeCun: Klambauer, Unterthiner, Mayr and Hochreiter, NIPS 2017).
+_FOR_ACTIVATION: dict[str, Callable[..., Initializer]] = {
+    **dict.fromkeys(
+        ("exponential", "hard_sigmoid", "linear", "log_sigmoid", "log_softmax", "sigmoid",
+         "softmax", "softsign", "step", "tanh"),
+        GlorotUniform,
+    ),
+    **dict.fromkeys(
+        ("celu", "elu", "gelu", "gelu_tanh", "hard_silu", "hard_swish", "leaky_relu", "mish",
+         "prelu", "relu", "relu6", "rrelu", "silu", "softplus", "swish"),
+        HeNormal,
+    ),
+    "selu": LecunNormal,
+}  # fmt: skip
+
+
+def for_activation(
+    activation: str | Callable[..., Any] | None, seed: SupportsIndex | None = None
+) -> Initializer:
+    """Return the initializer that keeps a signal's variance through layers of an activation.
+
+    :class:`GlorotUniform` for linear layers, tanh, sigmoid, softmax and their like,
+    :class:`HeNormal` for the ReLU family, GELU, Swish, Mish and softplus, :class:`LecunNormal` for
+    SELU. ``Dense(..., kernel_initializer="auto")`` uses it.
+
+    Args:
+        activation: a name or function of :mod:`unitgain.activations`; None for none.
+        seed: of the initializer.
+
+    Raises:
+        ValueError: if there is no such activation.
+
+    >>> import unitgain as ug
+    >>> type(ug.initializers.for_activation("relu")).__name__
+    'HeNormal'
+    """
+    name = "linear" if activation is None else getattr(activation, "__name__", activation)
+    if name not in _FOR_ACTIVATION:
+        raise ValueError(_names.unknown("activation", name, _FOR_ACTIVATION))
+    return _FOR_ACTIVATION[name](seed=seed)
+
+
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Initializer:
+    """Return the initializer that :func:`serialize` described.
+
+    Args:
+        config: a mapping with a ``class_name`` and a ``config``.
+        custom_objects: classes of one's own by name.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    with _names.custom_objects(custom_objects):
+        return get(config)

@@ -7,13 +7,14 @@ to ``y_pred``. Names, arguments and defaults are those of Keras 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
+from unitgain._config import Configurable, serialize
 
 __all__ = [
     "BinaryCrossentropy",
@@ -30,7 +31,9 @@ __all__ = [
     "Poisson",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "deserialize",
     "get",
+    "serialize",
 ]
 
 _REDUCTIONS = {
@@ -43,7 +46,7 @@ _REDUCTIONS = {
 }
 
 
-class Loss:
+class Loss(Configurable):
     """A loss that native code computes, with its gradient. The subclasses are those there are.
 
     Attributes:
@@ -52,6 +55,8 @@ class Loss:
             ``"mean"``, their sum (times the samples' weights) over their number;
             ``"mean_with_sample_weight"``, over the sum of the weights; ``"sum"``; None, not at all.
     """
+
+    axis = -1
 
     def __init__(self, kind: str, name: str, reduction: str | None, **parameters: Any) -> None:
         if reduction not in _REDUCTIONS:
@@ -408,13 +413,27 @@ _TABLE: dict[str, Callable[[], Loss]] = {
 }
 
 
-def get(loss: str | Loss) -> Loss:
-    """Return the loss of that name, or the one given.
+def get(loss: str | Mapping[str, Any] | Loss) -> Loss:
+    """Return the loss of that name, of that configuration, or the one given.
 
     Names are those of Keras: ``"mean_squared_error"``, ``"MeanSquaredError"``, ``"mse"`` ...
 
     Raises:
         ValueError: if there is none of that name.
-        TypeError: if it is neither a name nor a loss.
+        TypeError: if it is neither a name nor a configuration nor a loss.
     """
     return _names.resolve("loss", loss, _TABLE, Loss)
+
+
+def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Loss:
+    """Return the loss that :func:`serialize` described.
+
+    Args:
+        config: a mapping with a ``class_name`` and a ``config``.
+        custom_objects: classes of one's own by name.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    with _names.custom_objects(custom_objects):
+        return get(config)

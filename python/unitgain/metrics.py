@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from unitgain import _names, _native
+from unitgain._config import Configurable, serialize
 from unitgain.losses import Loss
 
 __all__ = [
@@ -14,12 +16,14 @@ __all__ = [
     "MeanSquaredError",
     "Metric",
     "SparseCategoricalAccuracy",
+    "deserialize",
     "get",
+    "serialize",
     "spec",
 ]
 
 
-class Metric:
+class Metric(Configurable):
     """A metric that the native pass sums up. The subclasses are those there are."""
 
     needs_labels: bool
@@ -110,20 +114,22 @@ _TABLE: dict[str, Callable[[], Metric]] = {
 }
 
 
-def get(metric: str | Metric, loss: Loss | None = None, outputs: int | None = None) -> Metric:
-    """Return the metric of that name, or the one given.
+def get(
+    metric: str | Mapping[str, Any] | Metric, loss: Loss | None = None, outputs: int | None = None
+) -> Metric:
+    """Return the metric of that name, of that configuration, or the one given.
 
     "accuracy" (or "acc") is the accuracy that goes with the loss and the number of outputs, as in
     Keras: of labels the sparse one, of a single output the binary one, else the categorical one.
 
     Args:
-        metric: a name or a metric.
+        metric: a name, a configuration or a metric.
         loss: the loss beside it; None for one that takes labels.
         outputs: the size of the outputs' last axis, if it is known.
 
     Raises:
         ValueError: if there is none of that name.
-        TypeError: if it is neither a name nor a metric.
+        TypeError: if it is neither a name nor a configuration nor a metric.
     """
     accuracy: Callable[[str], Metric] = SparseCategoricalAccuracy
     if loss is not None and not loss.takes_labels:
@@ -133,7 +139,23 @@ def get(metric: str | Metric, loss: Loss | None = None, outputs: int | None = No
         "acc": lambda: accuracy("acc"),
         **_TABLE,
     }
-    return _names.resolve("metric", metric, table, Metric)
+    return _names.resolve("metric", metric, table, Metric, _names.snake_case)
+
+
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Metric:
+    """Return the metric that :func:`serialize` described.
+
+    Args:
+        config: a mapping with a ``class_name`` and a ``config``.
+        custom_objects: classes of one's own by name.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    with _names.custom_objects(custom_objects):
+        return get(config)
 
 
 def spec(metrics: list[Metric]) -> _native.MetricSpec:

@@ -8,11 +8,13 @@ shuffling, dropout, the functions below) takes the next stream of the process-wi
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import math
 import operator
 import os
+import threading
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
@@ -28,12 +30,40 @@ Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 # 0 on, so that the same number given to both does not give the same random numbers.
 _OWN_STREAM = 1 << 63
 
-# Replaced as one tuple, and counted by a single C call, so that threads need no lock and a child
-# forked at any moment finds none held.
-_state: tuple[int, Iterator[int]] = (
-    int.from_bytes(os.urandom(8), "little"),
-    itertools.count(),
-)
+
+class Streams:
+    """The streams of one seed, handed out from ``position`` on.
+
+    Attributes:
+        key: the seed.
+    """
+
+    def __init__(self, key: int, position: int = 0) -> None:
+        self.key = key
+        self._position = position
+        self._lock = threading.Lock()
+
+    @property
+    def position(self) -> int:
+        """The number of the next stream."""
+        return self._position
+
+    def take(self) -> int:
+        """Return the next stream's number, which nobody else gets."""
+        with self._lock:
+            taken = self._position
+            self._position += 1
+        return taken
+
+    def renew_lock(self) -> None:
+        """Forget who holds the lock: in a forked child nobody is left to release it."""
+        self._lock = threading.Lock()
+
+
+_streams = Streams(int.from_bytes(os.urandom(8), "little"))
+# What a thread draws from in place of the process-wide streams.
+_own_streams: ContextVar[Streams | None] = ContextVar("unitgain_streams", default=None)
+os.register_at_fork(after_in_child=lambda: _streams.renew_lock())
 
 
 def seed(seed: SupportsIndex) -> None:
@@ -50,8 +80,8 @@ def seed(seed: SupportsIndex) -> None:
         TypeError: if ``seed`` is not an integer.
         ValueError: if it is not in [0, 2**64).
     """
-    global _state
-    _state = (_checked_seed(seed), itertools.count())
+    global _streams
+    _streams = Streams(_checked_seed(seed))
 
 
 def uniform(
@@ -170,20 +200,40 @@ def permutation(n: SupportsIndex, seed: SupportsIndex | None = None) -> NDArray[
 
 def current_seed() -> int:
     """Return the process-wide seed: the key of the streams that :func:`next_stream` hands out."""
-    return _state[0]
+    return current_streams().key
 
 
 def next_stream() -> int:
     """Return a stream of the process-wide seed that nobody else was given since it was set."""
-    return next(_state[1])
+    return current_streams().take()
+
+
+def current_streams() -> Streams:
+    """Return what is drawn from here: the process-wide streams, if :func:`drawing_from` is not."""
+    return _own_streams.get() or _streams
+
+
+def process_streams() -> Streams:
+    """Return the process-wide streams; :func:`seed` makes others."""
+    return _streams
+
+
+@contextlib.contextmanager
+def drawing_from(streams: Streams | None) -> Iterator[None]:
+    """Draw from other streams than the process-wide ones in this block; None changes nothing."""
+    token = _own_streams.set(streams or _own_streams.get())
+    try:
+        yield
+    finally:
+        _own_streams.reset(token)
 
 
 def key_and_stream(seed: SupportsIndex | None) -> tuple[int, int]:
     """Return the Philox key and stream of a seed of one's own, or the process-wide seed's next."""
     if seed is not None:
         return _checked_seed(seed), _OWN_STREAM
-    key, streams = _state
-    return key, next(streams)
+    streams = current_streams()
+    return streams.key, streams.take()
 
 
 def mixed_key(seed: SupportsIndex | None) -> int:

@@ -158,6 +158,8 @@ class Graph {
   // inference alone, and faster. Precision as for PackedMatrix.
   Graph frozen(std::optional<Precision> precision = {}) const;
   bool is_frozen() const;
+  // In the nodes' order; a packed kernel as the products use it.
+  std::vector<ParameterPtr<T>> parameters() const;
 
   const std::vector<Node<T>>& nodes() const { return nodes_; }
   const Node<T>& node(NodeId id) const;
@@ -186,6 +188,21 @@ struct MetricSpec {
   bool errors = true;           // of targets: squared and absolute errors
 };
 
+// How a training pass makes new samples: of each and another, drawn evenly from all of the pass,
+// inputs and targets alike. What is drawn depends on key, training step and place in the batch.
+enum class Mixing {
+  none,
+  blend,     // share * sample + (1 - share) * other
+  features,  // each value is the other's with probability 1 - share
+  box,       // the other's within a box of (1 - share) of an image's area
+};
+struct MixSpec {
+  Mixing kind = Mixing::none;
+  double alpha = 1;             // shares are drawn from Beta(alpha, alpha)
+  std::uint64_t key = 0;        // of the random numbers; their stream is the training step
+  Index height = 0, width = 0;  // of an image; a row holds them with the channels last
+};
+
 // What an output should be: class labels or target values, whichever loss_info says.
 struct Target {
   const std::int32_t* labels = nullptr;  // one a row of the output
@@ -198,6 +215,7 @@ struct Samples {
   std::span<const Target> y = {};  // of each output
   const Index* order = nullptr;    // the rows in the order of use; null: as they come
   Index count = 0;                 // how many rows are used: all of x, or all of `order`
+  MixSpec mix = {};                // of a training pass with target values
 };
 
 // What training makes small at one output.
@@ -206,6 +224,10 @@ struct OutputLoss {
   MetricSpec metrics = {};
   double weight = 1;
 };
+
+// Throws ValueError for an alpha that is not above 0, images that do not make the rows of x, or
+// cuts from several inputs.
+void check_mix(const Samples& samples);
 
 // Sums over the samples seen; divide by `samples` for the means, and the loss by `weight`. Of a
 // sample of several rows, each sum takes the mean over them.
@@ -264,6 +286,9 @@ class Network {
   }
   void set_learning_rate(double learning_rate);
   double learning_rate() const;
+  // The runs in training mode so far: the stream of the next one's random numbers.
+  std::uint64_t step() const;
+  void set_step(std::uint64_t step);
   // Training steps done since compile().
   std::int64_t iterations() const;
   // Null before compile().
@@ -278,6 +303,9 @@ class Network {
   // of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
+
+  // The parameters in the nodes' order; a packed kernel as the products use it.
+  std::vector<ParameterPtr<T>> parameters() const;
 
   // Bytes of the buffers that a batch of that many samples needs, its input and output not
   // counted; with `training`, those of a training step, with the gradients and what the optimizer

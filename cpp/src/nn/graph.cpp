@@ -260,6 +260,51 @@ bool Graph<T>::is_frozen() const {
   });
 }
 
+namespace {
+
+template <class T>
+std::vector<ParameterPtr<T>> parameters_of(const DenseNode<T>& dense) {
+  if (dense.packed == nullptr) return {dense.kernel, dense.bias};
+  const std::vector<Index> shape{dense.inputs(), dense.units()};
+  auto kernel = std::make_shared<Parameter<T>>("kernel", shape);
+  dense.packed->unpack({kernel->data(), shape[0], shape[1], shape[1], 1});
+  return {std::move(kernel), dense.bias};
+}
+
+template <class T>
+std::vector<ParameterPtr<T>> parameters_of(const BatchNormNode<T>& norm) {
+  return {norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance};
+}
+
+template <class T>
+std::vector<ParameterPtr<T>> parameters_of(const LayerNormNode<T>& norm) {
+  return {norm.gamma, norm.beta};
+}
+
+template <class T>
+std::vector<ParameterPtr<T>> parameters_of(const PReluNode<T>& prelu) {
+  return {prelu.alpha};
+}
+
+}  // namespace
+
+template <class T>
+std::vector<ParameterPtr<T>> Graph<T>::parameters() const {
+  std::vector<ParameterPtr<T>> all;
+  for (const Node<T>& node : nodes_) {
+    std::visit(
+        [&](const auto& operation) {
+          if constexpr (requires { parameters_of(operation); }) {
+            for (ParameterPtr<T>& parameter : parameters_of(operation)) {
+              if (parameter != nullptr) all.push_back(std::move(parameter));
+            }
+          }
+        },
+        node.operation);
+  }
+  return all;
+}
+
 template class Parameter<float>;
 template class Parameter<double>;
 template class Graph<float>;

@@ -1,7 +1,7 @@
 // The steps at both ends of a batch: reading it, and comparing the output with what it should be.
 #include "ops/loss.hpp"
 #include "nn/plan_builder.hpp"
-#include "ops/gather.hpp"
+#include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::nn {
@@ -16,8 +16,8 @@ void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id) {
     builder.step("read batch", 0.2 * static_cast<double>(batch * shape.size()), {to.buffer},
                  [=](const runtime::Team& team, const Context<T>& context) {
                    if (context.read_in_place[input]) return;
-                   ops::gather_rows<T>(team, context.samples->x[input], context.samples->order,
-                                       context.first, batch, at(context, to).data, to.row_stride);
+                   ops::read_inputs<T>(team, *context.samples, input, context.step, context.first,
+                                       batch, at(context, to).data, to.row_stride);
                  });
     return;
   }
@@ -25,9 +25,8 @@ void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id) {
       builder.whole(builder.buffer(batch * shape.size()), batch * shape.rows, shape.cols);
   builder.step("read batch", 0.2 * static_cast<double>(batch * shape.size()), {gathered.buffer},
                [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::gather_rows<T>(team, context.samples->x[input], context.samples->order,
-                                     context.first, batch, context.at(gathered.buffer),
-                                     shape.size());
+                 ops::read_inputs<T>(team, *context.samples, input, context.step, context.first,
+                                     batch, context.at(gathered.buffer), shape.size());
                });
   copy_matrix(builder, "concatenate", gathered, to);
 }
@@ -131,8 +130,8 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                      part.predicted = context.template at<std::int32_t>(buffers.predicted);
                    }
                  } else {
-                   ops::gather_rows<T>(team, target.values, samples.order, context.first, batch,
-                                       context.at(targets), target.values.cols);
+                   ops::read_targets<T>(team, samples, which, context.step, context.first, batch,
+                                        context.at(targets));
                    part.targets = context.at(targets);
                  }
                  team.barrier();

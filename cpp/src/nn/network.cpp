@@ -145,6 +145,7 @@ struct Network<T>::State {
   static const T* direct_input(const Samples& samples, const SampleArray& x, Index first,
                                Index batch) {
     constexpr auto size = static_cast<Index>(sizeof(T));
+    if (samples.mix.kind != Mixing::none) return nullptr;
     const bool contiguous = x.type == element_type<T> && (x.cols <= 1 || x.col_stride == size) &&
                             (batch <= 1 || x.row_stride == x.cols * size);
     if (samples.order != nullptr || !contiguous) return nullptr;
@@ -177,6 +178,7 @@ struct Network<T>::State {
                        " arrays, but the network has " + std::to_string(outputs.size()) +
                        " outputs");
     }
+    check_mix(samples);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (losses[i].loss) check_target(samples, i);
     }
@@ -196,6 +198,9 @@ struct Network<T>::State {
                          std::to_string(rows) + " rows of " + std::to_string(cols));
       }
       return;
+    }
+    if (samples.mix.kind != Mixing::none) {
+      throw ValueError("class labels cannot be mixed: the loss must take target values");
     }
     const Index labels = rows * shape.rows;
     if (labels > 0 && target.labels == nullptr) throw ValueError(name + " has no class labels");
@@ -414,6 +419,22 @@ Index Network<T>::memory(Index batch, bool training) const {
 template <class T>
 void Network<T>::set_learning_rate(double learning_rate) {
   if (const auto known = optimizer()) known->set_learning_rate(learning_rate);
+}
+
+template <class T>
+std::uint64_t Network<T>::step() const {
+  const std::shared_lock lock(state_->parameters);
+  return state_->step;
+}
+
+template <class T>
+void Network<T>::set_step(std::uint64_t step) {
+  exclusively([&] { state_->step = step; });
+}
+
+template <class T>
+std::vector<ParameterPtr<T>> Network<T>::parameters() const {
+  return state_->graph.parameters();
 }
 
 template <class T>

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "ops/element.hpp"
+
 namespace unitgain::ops {
 
 namespace {
@@ -29,19 +31,8 @@ using ConvertRow = void (*)(const std::byte*, Index, Index, T*);
 
 template <class T>
 ConvertRow<T> converter(ElementType type) {
-  switch (type) {
-    case ElementType::float32:
-      return convert_row<float, T>;
-    case ElementType::float64:
-      return convert_row<double, T>;
-    case ElementType::int32:
-      return convert_row<std::int32_t, T>;
-    case ElementType::int64:
-      return convert_row<std::int64_t, T>;
-    case ElementType::uint8:
-      break;
-  }
-  return convert_row<std::uint8_t, T>;
+  return with_element(type,
+                      [](auto zero) -> ConvertRow<T> { return convert_row<decltype(zero), T>; });
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 """Layers: the parts that networks are made of."""
 
-from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU
+from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Input
+from unitgain.layers.merging import Add, Concatenate
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
+from unitgain.layers.preprocessing import Normalization, Rescaling
+from unitgain.layers.registry import deserialize, serialize
 from unitgain.layers.regularization import (
     AlphaDropout,
     Dropout,
@@ -11,12 +14,15 @@ from unitgain.layers.regularization import (
     GaussianNoise,
     RReLU,
 )
+from unitgain.layers.symbolic import SymbolicTensor
 
 __all__ = [
     "ELU",
     "Activation",
+    "Add",
     "AlphaDropout",
     "BatchNormalization",
+    "Concatenate",
     "Dense",
     "Dropout",
     "Flatten",
@@ -26,8 +32,14 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Normalization",
     "PReLU",
     "RReLU",
     "ReLU",
+    "Rescaling",
+    "Softmax",
+    "SymbolicTensor",
     "Variable",
+    "deserialize",
+    "serialize",
 ]

@@ -1,4 +1,4 @@
-"""ReLU, LeakyReLU, ELU, PReLU: activations with parameters."""
+"""ReLU, LeakyReLU, ELU, PReLU, Softmax: activations as layers of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from unitgain import _native, initializers
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 
-__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU"]
+__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
 
 class _Parametric(Layer):
@@ -49,6 +49,9 @@ class ReLU(_Parametric):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
+        self.max_value = max_value
+        self.negative_slope = negative_slope
+        self.threshold = threshold
         bound = float("inf") if max_value is None else float(max_value)
         self._set(
             "relu",
@@ -75,6 +78,7 @@ class LeakyReLU(_Parametric):
 
     def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
         super().__init__(name)
+        self.negative_slope = negative_slope
         self._set("leaky_relu", negative_slope=float(negative_slope))
 
 
@@ -94,6 +98,7 @@ class ELU(_Parametric):
 
     def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
         super().__init__(name)
+        self.alpha = alpha
         self._set("elu", alpha=float(alpha))
 
 
@@ -115,7 +120,7 @@ class PReLU(Layer):
 
     def __init__(
         self,
-        alpha_initializer: str | initializers.Initializer = "Zeros",
+        alpha_initializer: initializers.InitializerLike = "Zeros",
         shared_axes: Sequence[int] | int | None = None,
         name: str | None = None,
         trainable: bool = True,
@@ -146,3 +151,25 @@ class PReLU(Layer):
         """Add a PReLU node."""
         rows, cols = rows_and_cols(self.alpha.shape)
         return int(graph.prelu(node, self.alpha.parameter, rows, cols, self.trainable))
+
+
+class Softmax(Layer):
+    """``exp(x) / sum(exp(x))`` along the last axis.
+
+    Args:
+        axis: must be the last, -1.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``axis`` is another.
+    """
+
+    def __init__(self, axis: int = -1, name: str | None = None) -> None:
+        super().__init__(name)
+        if axis != -1:
+            raise ValueError(f"axis is {axis}, but only the last axis, -1, is supported")
+        self.axis = axis
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a softmax node."""
+        return int(graph.softmax(node))

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _names, _native, initializers
+from unitgain._config import Configurable, checked_config, serialize
+from unitgain.layers.custom import infer_output_shape, lower_custom
+from unitgain.layers.symbolic import (
+    Node,
+    SampleShape,
+    SymbolicTensor,
+    connect,
+    is_symbolic,
+)
 
-__all__ = ["Layer", "Variable"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-# One sample's shape, without the batch.
-SampleShape: TypeAlias = tuple[int, ...]
+__all__ = ["Layer", "SampleShape", "Variable"]
+
+# Gives a weight of that name, shape and dtype its first values, in place of its initializer.
+initial_values: ContextVar[Callable[[str, tuple[int, ...], str], NDArray[Any]] | None] = ContextVar(
+    "unitgain_initial_values", default=None
+)
 
 
 def native(dtype: str) -> Any:
@@ -73,13 +89,42 @@ class Variable:
         return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
 
-class Layer:
+class _Changes:
+    """Counts how often ``trainable`` was set on any layer, for models to notice at little cost."""
+
+    count = 0
+    _numbers = itertools.count(1)
+
+    @classmethod
+    def note(cls) -> None:
+        cls.count = next(cls._numbers)
+
+
+class Layer(Configurable):
     """A step of a network. Layers get their weights when the input's shape is known.
+
+    A layer of one's own overrides :meth:`call`, and to be trained through also :meth:`backward`:
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> class Scale(ug.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight("factor", (input_shape[-1],), "ones")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor.array
+    ...     def backward(self, upstream, inputs, outputs):
+    ...         return upstream * self.factor.array, [(upstream * inputs).sum(axis=0)]
+    >>> model = ug.Sequential([ug.layers.Input((2,)), Scale(), ug.layers.Dense(1)])
+    >>> model.count_params()
+    5
 
     Args:
         name: what the layer is called; None makes a fresh name from the class's.
         trainable: whether training may change the layer's weights.
     """
+
+    # Whether the layer is called with a list of tensors.
+    _takes_several = False
 
     def __init__(self, name: str | None = None, trainable: bool = True) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
@@ -88,17 +133,131 @@ class Layer:
         self.dtype = "float32"
         self.input_shape: SampleShape | None = None
         self.weights: list[Variable] = []
+        self.nodes: list[Node] = []
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Give the layer a place behind symbolic tensors, or run it on arrays.
+
+        Args:
+            inputs: a symbolic tensor, or a list of them for a layer of several inputs; or arrays,
+                ``(samples, *shape)``.
+            training: with arrays, whether to do what training does.
+
+        Returns:
+            A symbolic tensor, or an array.
+
+        Raises:
+            ValueError: if shapes do not fit; the message names the layer and the shapes.
+        """
+        several = isinstance(inputs, (list, tuple))
+        if several and not self._takes_several and type(self).call is Layer.call:
+            if len(inputs) != 1:
+                raise ValueError(f"{self.name} takes one input, but is given {len(inputs)}")
+            inputs, several = inputs[0], False
+        if not is_symbolic(inputs):
+            return _run_alone(self, inputs, training)
+        return connect(self, list(inputs) if several else [inputs], several)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may change the layer's weights."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        _Changes.note()
+
+    @property
+    def input(self) -> Any:
+        """The symbolic tensor, or list of them, that the layer was first called with."""
+        node = self._first_node()
+        return node.inputs if node.several else node.inputs[0]
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic tensor that the layer's first call made."""
+        return self._first_node().outputs[0]
+
+    def _first_node(self) -> Node:
+        if not self.nodes:
+            raise ValueError(f"{self.name} was not yet called with a symbolic tensor")
+        return self.nodes[0]
+
+    def call(self, inputs: Any) -> Any:
+        """Return the layer's output, an array, for a batch; for layers written in Python.
+
+        A parameter named ``training`` is told whether the model trains. One thread at a time
+        trains; inference may call from several.
+
+        Args:
+            inputs: an array ``(samples, *shape)``, or a list of them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement call")
+
+    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
+        """Return the gradients of the loss at the inputs, and at the weights; for layers in Python.
+
+        Args:
+            upstream: the gradient at the output, of its shape.
+            inputs: what :meth:`call` was given.
+            outputs: what it returned.
+
+        Returns:
+            The gradient at the inputs, or a list of them for several; a layer with weights returns
+            a pair of that and a list of the gradients at its trainable weights.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} has no method backward(upstream, inputs, outputs), which "
+            f"training through {self.name} needs"
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this, as values that JSON can hold.
+
+        Arguments are read from attributes of the same names. A subclass that keeps one otherwise
+        overrides this and adds it to what ``super().get_config()`` returns.
+        """
+        if type(self).get_config is Layer.get_config:
+            config = super().get_config()
+        else:
+            names = [name for name in self._argument_names() if hasattr(self, name)]
+            config = {name: serialize(getattr(self, name)) for name in names}
+        return config | {"name": self.name, "trainable": self.trainable}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a layer of what :meth:`get_config` returned; without its weights.
+
+        Raises:
+            ValueError: if the configuration has a name that is no argument, or a wrong value.
+        """
+        names = cls._argument_names()
+        arguments = checked_config(cls, config, (*names, "name", "trainable"))
+        late = {
+            key: arguments.pop(key)
+            for key in ("name", "trainable")
+            if key in arguments.keys() - names
+        }
+        layer = cls(**arguments)
+        for key, value in late.items():
+            setattr(layer, key, value)
+        return layer
 
     def build(self, input_shape: SampleShape) -> None:
         """Make the weights for samples of this shape. Layers with weights override it."""
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the shape of the layer's output for one sample."""
+        if type(self).call is not Layer.call:
+            return infer_output_shape(self, input_shape)
         return input_shape
 
     def lower(self, graph: Any, node: int) -> int:
         """Add the layer to a native graph behind ``node``; return the node of its output."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement lower")
+        if type(self).call is not Layer.call:
+            return lower_custom(self, graph, node)
+        raise NotImplementedError(f"{type(self).__name__} implements neither lower nor call")
 
     def ensure_built(self, input_shape: SampleShape, dtype: str) -> None:
         """Build the layer, or check that it was built for this input.
@@ -110,25 +269,31 @@ class Layer:
             self.dtype = dtype
             self.build(input_shape)
             self.built = True
-        elif self.weights and (self.dtype != dtype or self._features() != input_shape[-1]):
-            raise ValueError(
-                f"{self.name} was built for {self._features()} {self.dtype} features, but its "
-                f"input has {input_shape[-1]} {dtype} features"
-            )
+        elif self.weights and self.input_shape is not None:
+            built, given = self._features(self.input_shape), self._features(input_shape)
+            if self.dtype != dtype or built != given:
+                raise ValueError(
+                    f"{self.name} was built for {built} {self.dtype} features, but its input has "
+                    f"{given} {dtype} features"
+                )
         self.input_shape = input_shape
 
-    def _features(self) -> int | None:
-        return None if self.input_shape is None else self.input_shape[-1]
+    def _features(self, input_shape: SampleShape) -> int:
+        return input_shape[-1]
 
     def add_weight(
         self,
         name: str,
         shape: Sequence[int],
-        initializer: initializers.Initializer,
+        initializer: str | initializers.Initializer = "glorot_uniform",
         trainable: bool = True,
     ) -> Variable:
         """Make a variable and add it to :attr:`weights`."""
-        values = np.asarray(initializer(tuple(shape), self.dtype))
+        given = initial_values.get()
+        if given is not None:
+            values = given(f"{self.name}/{name}", tuple(shape), self.dtype)
+        else:
+            values = np.asarray(initializers.get(initializer)(tuple(shape), self.dtype))
         if values.shape != tuple(shape):
             raise ValueError(
                 f"the initializer of {self.name}/{name} made shape {values.shape}, "
@@ -166,8 +331,58 @@ class Layer:
         for variable, array in zip(self.weights, arrays, strict=True):
             variable.assign(array)
 
+    # Attributes with the Philox keys that the layer draws from.
+    _keys: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def draws(self) -> list[int]:
+        """The keys of the layer's random numbers: with them a copy draws what the layer does."""
+        return [getattr(self, key) for key in self._keys]
+
+    @draws.setter
+    def draws(self, keys: Sequence[int]) -> None:
+        if len(keys) != len(self._keys):
+            raise ValueError(f"{len(keys)} keys for {self.name}, which has {len(self._keys)}")
+        for name, key in zip(self._keys, keys, strict=True):
+            setattr(self, name, int(key))
+
+    def __reduce__(self) -> Any:
+        from unitgain.saving.copying import reduce_layer
+
+        return reduce_layer(self)
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
+
+
+def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
+    """Run one layer on arrays, as a model of its own."""
+    from unitgain.layers.core import Input
+    from unitgain.models.functional import Functional
+
+    several = isinstance(inputs, (list, tuple))
+    arrays = [np.asarray(array) for array in (inputs if several else [inputs])]
+    dtype = layer.dtype if layer.built and layer.weights else "float32"
+    if not (layer.built and layer.weights) and any(a.dtype == np.float64 for a in arrays):
+        dtype = "float64"
+    for array in arrays:
+        if array.ndim < 2:
+            raise ValueError(
+                f"{layer.name} is given an array of shape {array.shape}, expected samples of "
+                f"features"
+            )
+    tensors: list[SymbolicTensor] = [Input(array.shape[1:], dtype) for array in arrays]
+    count = len(layer.nodes)
+    output = connect(layer, tensors, several)
+    del layer.nodes[count:]
+    return Functional(tensors if several else tensors[0], output)(
+        arrays if several else arrays[0], training=training
+    )
+
+
+def trainable_changes() -> int:
+    """Return a number that changes whenever ``trainable`` is set on a layer."""
+    return _Changes.count
 
 
 def checked_weights(

@@ -12,14 +12,19 @@ from numpy.typing import DTypeLike
 
 from unitgain import activations, initializers, random
 from unitgain.layers.base import Layer, SampleShape, checked_sizes, rows_and_cols
+from unitgain.layers.symbolic import Node, SymbolicTensor
 
 __all__ = ["Activation", "Dense", "Flatten", "Input"]
 
 ActivationName = str | Callable[..., Any] | None
 
 
-class Input(Layer):
+class Input(SymbolicTensor, Layer):
     """The shape and dtype of one sample; the first layer of a model.
+
+    It is a layer, for :class:`~unitgain.Sequential`, and the symbolic tensor that it makes, for
+    calling other layers with. Its ``shape`` has the batch's size first, None; ``sample_shape`` has
+    not.
 
     Args:
         shape: of a sample, without the batch: ``(64,)``.
@@ -34,10 +39,20 @@ class Input(Layer):
     def __init__(
         self, shape: Sequence[int], dtype: DTypeLike = "float32", name: str | None = None
     ) -> None:
-        super().__init__(name)
-        self.shape = checked_sizes("shape", shape)
+        Layer.__init__(self, name)
+        self.sample_shape = checked_sizes("shape", shape)
         self.dtype = checked_dtype(dtype)
+        self.input_shape = self.sample_shape
         self.built = True
+        self.nodes.append(Node(self, [], False, [self]))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an input like this."""
+        return super().get_config() | {"shape": list(self.sample_shape)}
+
+    def __call__(self, inputs: Any, training: bool = False) -> Any:
+        """Raise TypeError: an input is where a graph begins."""
+        raise TypeError(f"{self.name} is an Input, which is not called")
 
 
 class Dense(Layer):
@@ -47,7 +62,8 @@ class Dense(Layer):
         units: the number of outputs.
         activation: a name or function of :mod:`unitgain.activations`; None for none.
         use_bias: whether there is a bias.
-        kernel_initializer: makes the kernel, shape ``(inputs, units)``.
+        kernel_initializer: makes the kernel, shape ``(inputs, units)``; ``"auto"`` is what
+            :func:`unitgain.initializers.for_activation` gives for the activation.
         bias_initializer: makes the bias, shape ``(units,)``.
         name: what the layer is called.
         trainable: whether training may change the weights.
@@ -56,13 +72,15 @@ class Dense(Layer):
         ValueError: if ``units`` is below 1, or a name is unknown.
     """
 
+    _keys = ("_activation_key",)
+
     def __init__(
         self,
         units: SupportsIndex,
         activation: ActivationName = None,
         use_bias: bool = True,
-        kernel_initializer: str | initializers.Initializer = "glorot_uniform",
-        bias_initializer: str | initializers.Initializer = "zeros",
+        kernel_initializer: initializers.InitializerLike = "glorot_uniform",
+        bias_initializer: initializers.InitializerLike = "zeros",
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
@@ -73,6 +91,8 @@ class Dense(Layer):
         self.activation = activation_name(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
+        if kernel_initializer == "auto":
+            kernel_initializer = initializers.for_activation(self.activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
 
@@ -107,6 +127,8 @@ class Activation(Layer):
         ValueError: if the name is unknown.
     """
 
+    _keys = ("_activation_key",)
+
     def __init__(self, activation: ActivationName, name: str | None = None) -> None:
         super().__init__(name)
         self.activation = activation_name(activation)
@@ -118,7 +140,21 @@ class Activation(Layer):
 
 
 class Flatten(Layer):
-    """Makes one row of features of each sample."""
+    """Makes one row of features of each sample.
+
+    Args:
+        data_format: None or ``"channels_last"``: the order of the values is kept.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if ``data_format`` is another.
+    """
+
+    def __init__(self, data_format: str | None = None, name: str | None = None) -> None:
+        super().__init__(name)
+        if data_format not in (None, "channels_last"):
+            raise ValueError(f"data_format is {data_format!r}, expected None or 'channels_last'")
+        self.data_format = data_format
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the number of features, as a shape."""

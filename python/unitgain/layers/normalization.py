@@ -11,7 +11,7 @@ from unitgain.layers.base import Layer, SampleShape, Variable, rows_and_cols
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
-InitializerName = str | initializers.Initializer
+InitializerName = initializers.InitializerLike
 
 
 class _Normalization(Layer):
@@ -49,10 +49,8 @@ class _Normalization(Layer):
             self.beta = self.add_weight("beta", shape, self.beta_initializer)
         return shape
 
-    def _features(self) -> int | None:
-        if self.input_shape is None:
-            return None
-        return math.prod(self.input_shape[axis] for axis in self._axes)
+    def _features(self, input_shape: SampleShape) -> int:
+        return math.prod(input_shape[axis] for axis in self._axes if axis < len(input_shape))
 
     def _lower_last(self, graph: Any, node: int) -> int:
         """Add the norm of a node whose rows are the features."""

@@ -20,6 +20,7 @@ class _Noise(Layer):
     """A layer that draws from a key of its own; subclasses name the native noise."""
 
     _noise = ""
+    _keys = ("_key",)
 
     def __init__(
         self, parameters: Sequence[float], seed: SupportsIndex | None, name: str | None
@@ -36,9 +37,16 @@ class _Noise(Layer):
 
 class _RateNoise(_Noise):
     def __init__(
-        self, rate: float, seed: SupportsIndex | None = None, name: str | None = None
+        self,
+        rate: float,
+        noise_shape: None = None,
+        seed: SupportsIndex | None = None,
+        name: str | None = None,
     ) -> None:
+        if noise_shape is not None:
+            raise ValueError(f"noise_shape is {noise_shape}, but only None is supported")
         self.rate = random.checked_rate(rate)
+        self.noise_shape = noise_shape
         super().__init__([rate], seed, name)
 
 
@@ -50,6 +58,7 @@ class Dropout(_RateNoise):
 
     Args:
         rate: the probability, at least 0 and less than 1.
+        noise_shape: must be None: every value is drawn by itself.
         seed: an integer that always drops the same; None takes the process-wide seed.
         name: what the layer is called.
 
@@ -70,6 +79,7 @@ class AlphaDropout(_RateNoise):
 
     Args:
         rate: the probability, at least 0 and less than 1.
+        noise_shape: must be None: every value is drawn by itself.
         seed: an integer that always drops the same; None takes the process-wide seed.
         name: what the layer is called.
 
@@ -80,7 +90,7 @@ class AlphaDropout(_RateNoise):
     _noise = "alpha_dropout"
 
 
-class GaussianDropout(_RateNoise):
+class GaussianDropout(_Noise):
     """In training, multiplies each value by a normal number with mean 1.
 
     Its standard deviation is ``sqrt(rate / (1 - rate))``, dropout's (Srivastava, Hinton,
@@ -96,6 +106,12 @@ class GaussianDropout(_RateNoise):
     """
 
     _noise = "gaussian_dropout"
+
+    def __init__(
+        self, rate: float, seed: SupportsIndex | None = None, name: str | None = None
+    ) -> None:
+        self.rate = random.checked_rate(rate)
+        super().__init__([rate], seed, name)
 
 
 class GaussianNoise(_Noise):
@@ -149,3 +165,8 @@ class RReLU(_Noise):
     ) -> None:
         self.slopes = activations.checked_slopes(lower, upper)
         super().__init__(self.slopes, seed, name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this."""
+        lower, upper = self.slopes
+        return {**super().get_config(), "lower": lower, "upper": upper}

@@ -10,17 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _data, _names, losses, metrics, optimizers, random
+from unitgain import _data, _names, _native, losses, metrics, optimizers, random
 from unitgain._progress import ProgressBar, format_logs
 from unitgain.callbacks import Callback, History
+from unitgain.config import get_float32_matmul_precision
+from unitgain.data.mixing import Mixer
 from unitgain.layers.base import (
-    Layer,
     SampleShape,
     Variable,
     checked_weights,
     native,
+    rows_and_cols,
+    trainable_changes,
 )
+from unitgain.layers.symbolic import Node, SymbolicTensor, is_symbolic
+from unitgain.models.nesting import LayerLike, leaves
 from unitgain.models.predictor import Predictor
+from unitgain.models.saving import Saving
+from unitgain.models.summary import summary
 
 __all__ = ["Model"]
 
@@ -28,12 +35,36 @@ __all__ = ["Model"]
 _PREDICT_BATCH = 256
 
 
-class Model:
-    """What every model does: compile, fit, evaluate, predict, and hold weights.
+class Model(LayerLike, Saving):
+    """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
-    Subclasses provide ``layers`` and ``_lower``, which puts the layers into a native graph. Any
-    number of threads may call one model: inference runs side by side, a training step alone.
+    Any number of threads may call one model: inference runs side by side, a training step alone.
+    A model is a layer too: called with a symbolic tensor it becomes part of another model, with
+    which it shares its weights.
+
+    Args:
+        inputs: an :class:`~unitgain.layers.Input`, or a list or a dict of them.
+        outputs: what layers make of them: a symbolic tensor, or a list or a dict of them.
+        name: what the model is called.
+
+    Raises:
+        ValueError: if an output depends on an input that is not given, or an input is not used.
+
+    >>> import unitgain as ug
+    >>> x = ug.layers.Input((4,))
+    >>> hidden = ug.layers.Dense(4, activation="relu")(x)
+    >>> y = ug.layers.Dense(1)(ug.layers.Add()([x, hidden]))
+    >>> ug.Model(x, y).count_params()
+    25
     """
+
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Model:
+        """Make a model of the class for graphs, if that is what is given."""
+        if cls is Model and (arguments or "inputs" in keywords):
+            from unitgain.models.functional import Functional
+
+            return super().__new__(Functional)
+        return super().__new__(cls)
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
@@ -43,10 +74,12 @@ class Model:
         self.metrics: list[metrics.Metric] = []
         # "accuracy" can only be told when the number of outputs is known.
         self._metrics_as_asked: list[str | metrics.Metric] = []
-        self.layers: list[Layer] = []
+        self.layers: list[Any] = []  # layers, and models that are used as such
+        self.nodes: list[Node] = []
         # The native network, with what it was made for; made anew by whoever needs it next.
         self._network: Any = None
         self._network_trainable: list[bool] = []
+        self._trainable_changes = -1
         self._network_shapes: tuple[SampleShape, SampleShape] = ((), ())
         self._needs_compile = False
         self._lock = threading.Lock()
@@ -62,30 +95,29 @@ class Model:
         """Give the layers their weights, for samples of this shape."""
         raise NotImplementedError(f"{type(self).__name__} does not implement build")
 
-    def _lower(self, graph: Any) -> int:
-        """Put the layers into a native graph; return the output's node."""
+    def _lower(self, graph: Any) -> Any:
+        """Put the layers into a native graph; return the output's node, or a list of several."""
         raise NotImplementedError(f"{type(self).__name__} does not implement _lower")
 
     @property
     def dtype(self) -> str:
         """The dtype of weights and results, float32 or float64."""
-        return self.layers[0].dtype if self.layers else "float32"
+        raise NotImplementedError(f"{type(self).__name__} does not implement dtype")
 
     @property
     def input_shape(self) -> SampleShape:
         """The shape of one sample."""
-        self._check_built()
-        shape = self.layers[0].input_shape
-        assert shape is not None
-        return shape
+        raise NotImplementedError(f"{type(self).__name__} does not implement input_shape")
 
     @property
     def output_shape(self) -> SampleShape:
         """The shape of the output for one sample."""
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
-        return shape
+        raise NotImplementedError(f"{type(self).__name__} does not implement output_shape")
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensors that the model ends with."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement outputs")
 
     @property
     def weights(self) -> list[Variable]:
@@ -103,7 +135,7 @@ class Model:
         trainable = self.trainable_weights
         return [w for w in self.weights if w not in trainable]
 
-    def get_layer(self, name: str) -> Layer:
+    def get_layer(self, name: str) -> Any:
         """Return the layer of that name.
 
         Raises:
@@ -135,23 +167,13 @@ class Model:
         self._native_network().assign([v.parameter for v in variables], arrays)
 
     def summary(self, line_length: int = 72) -> None:
-        """Print the layers with their output shapes and numbers of weights."""
+        """Print the layers with shapes, connections and numbers of weights, and the memory needed.
+
+        The memory is what the model itself takes at most: weights, and buffers for the batches
+        named; in training also gradients and what the optimizer keeps.
+        """
         self._check_built()
-        rows = [("Layer (type)", "Output shape", "Weights")]
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.compute_output_shape(shape)
-            text = ", ".join(["None", *map(str, shape)])
-            title = f"{layer.name} ({type(layer).__name__})"
-            rows.append((title, f"({text})", f"{layer.count_params():,}"))
-        first = max(line_length - 32, *(len(row[0]) for row in rows))
-        lines = [f"{a:<{first}} {b:<18} {c:>12}" for a, b, c in rows]
-        rule = "-" * len(lines[0])
-        total, trainable = self.count_params(), _size(self.trainable_weights)
-        itemsize = np.dtype(self.dtype).itemsize
-        print(f"Model: {self.name}", rule, lines[0], rule, *lines[1:], rule, sep="\n")
-        print(f"Weights: {total:,} ({total * itemsize / 1024:,.1f} KiB)")
-        print(f"  trainable: {trainable:,}", f"  not trainable: {total - trainable:,}", sep="\n")
+        print(summary(self, line_length, _PREDICT_BATCH))
 
     def _check_built(self) -> None:
         if not self.built:
@@ -161,14 +183,19 @@ class Model:
 
     def _native_network(self) -> Any:
         """Return the native network, made anew when layers or what is trainable have changed."""
-        trainable = [layer.trainable for layer in self.layers]
-        if self._network is None or trainable != self._network_trainable or self._needs_compile:
+        if (
+            self._network is None
+            or self._needs_compile
+            or self._trainable_changes != trainable_changes()
+        ):
             with self._lock:
-                self._prepare_network(trainable)
+                self._prepare_network()
         return self._network
 
-    def _prepare_network(self, trainable: list[bool]) -> None:
+    def _prepare_network(self) -> None:
         self._check_built()
+        changes = trainable_changes()
+        trainable = [layer.trainable for layer in leaves(self.layers)]
         if self._network is None or trainable != self._network_trainable:
             types = native(self.dtype)
             graph = types.Graph()
@@ -178,17 +205,28 @@ class Model:
             self._needs_compile = self.optimizer is not None
         if self._needs_compile:
             assert self.optimizer is not None
-            assert self.loss is not None
-            outputs = self._network_shapes[1][-1]
-            self.metrics = _resolve_metrics(self._metrics_as_asked, self.loss, outputs)
-            by_name = {weight.name: weight for weight in self.trainable_weights}
-            variables = [by_name[parameter.name] for parameter in self._network.trainable]
+            self.metrics = self._resolved_metrics()
+            known = {id(weight.parameter): weight for weight in self.weights}
+            variables = [known[id(parameter)] for parameter in self._network.trainable]
             options = self.optimizer.options(variables)
-            self._network.compile(
-                self.optimizer.spec(), self.loss.spec, metrics.spec(self.metrics), options
-            )
+            loss, measured, weights = self._native_losses()
+            self._network.compile(self.optimizer.spec(), loss, measured, options, weights)
             self.optimizer.attach(native(self.dtype).optimizer_of(self._network), variables)
             self._needs_compile = False
+        self._trainable_changes = changes
+
+    def _resolved_metrics(self) -> list[metrics.Metric]:
+        assert self.loss is not None
+        return _resolve_metrics(self._metrics_as_asked, self.loss, self._network_shapes[1][-1])
+
+    def _native_losses(self) -> tuple[Any, Any, list[float]]:
+        """Return the losses, what their metrics need, and their weights, for the native network."""
+        assert self.loss is not None
+        return self.loss.spec, metrics.spec(self.metrics), []
+
+    @staticmethod
+    def _rows_and_cols(shape: SampleShape) -> tuple[int, int]:
+        return rows_and_cols(shape)
 
     # ---- training ----
 
@@ -210,7 +248,7 @@ class Model:
         """
         chosen_loss = losses.get(loss)
         chosen_optimizer = optimizers.get(optimizer)
-        outputs = self.output_shape[-1] if self.built and self.output_shape else None
+        outputs = self.outputs[0].sample_shape[-1] if self.built else None
         chosen_metrics = _resolve_metrics(metrics or [], chosen_loss, outputs)
         self.optimizer = chosen_optimizer
         self.loss = chosen_loss
@@ -230,6 +268,7 @@ class Model:
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         shuffle: bool = True,
         initial_epoch: int = 0,
+        augment: Mixer | None = None,
     ) -> History:
         """Train on ``x`` and ``y``. An epoch is one native call; Ctrl-C ends it between two steps.
 
@@ -245,6 +284,9 @@ class Model:
             validation_data: ``(x, y)`` evaluated after each epoch; goes before the split.
             shuffle: whether each epoch has an order of its own.
             initial_epoch: the number of the first epoch, from 0.
+            augment: makes new samples of those given, see :class:`unitgain.data.MixUp`; for losses
+                that take target values, as of one-hot rows from
+                :func:`unitgain.data.to_categorical`.
 
         Returns:
             The loss and metrics of each epoch.
@@ -264,6 +306,7 @@ class Model:
         if len(inputs) == 0:
             raise ValueError("x has no samples")
 
+        mix = _native.MixSpec() if augment is None else augment.spec(self._network_shapes[0])
         history = History()
         listeners = [history, *(callbacks or [])]
         for listener in listeners:
@@ -275,7 +318,7 @@ class Model:
                 listener.on_epoch_begin(epoch)
             title = f"Epoch {epoch + 1}/{epochs}"
             logs = self._train_epoch(
-                inputs, labels, validation, batch_size, shuffle, title, verbose
+                inputs, labels, validation, batch_size, shuffle, title, verbose, mix
             )
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
@@ -295,12 +338,14 @@ class Model:
         shuffle: bool,
         title: str,
         verbose: str | int,
+        mix: _native.MixSpec,
     ) -> dict[str, float]:
         network = self._native_network()
-        order = random.permutation(len(x)) if shuffle else None
+        with random.drawing_from(self.streams):
+            order = random.permutation(len(x)) if shuffle else None
         batches = math.ceil(len(x) / batch_size)
         with ProgressBar(title, batches, self._logs, verbose in ("auto", 1, True)) as bar:
-            logs = self._logs(network.train(x, y, order, batch_size, bar))
+            logs = self._logs(network.train(x, y, order, batch_size, bar, mix))
             if validation is not None:
                 totals = network.evaluate(*validation, max(batch_size, _PREDICT_BATCH), _quiet)
                 logs |= {f"val_{name}": value for name, value in self._logs(totals).items()}
@@ -364,8 +409,8 @@ class Model:
         inputs, labels = self._samples(x, y, loss)
         network = self._native_network()
         totals, arrays = network.gradients(inputs, labels)
-        by_name = dict(zip((p.name for p in network.trainable), arrays, strict=True))
-        return _mean_loss(totals), [by_name[w.name] for w in self.trainable_weights]
+        known = dict(zip(map(id, network.trainable), arrays, strict=True))
+        return _mean_loss(totals), [known[id(w.parameter)] for w in self.trainable_weights]
 
     def _compiled_loss(self) -> losses.Loss:
         if self.loss is None:
@@ -419,14 +464,23 @@ class Model:
             bar.finish(batches, {})
         return self._shaped(outputs)
 
-    def __call__(self, x: ArrayLike, training: bool = False) -> NDArray[Any]:
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch, as a call does."""
+        return self(x)
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
         """Return the outputs for one batch: the call of the lowest latency.
 
+        With a symbolic tensor, the model becomes part of another as a layer, and the output is a
+        symbolic tensor.
+
         Args:
-            x: samples, ``(samples, *input_shape)``.
+            x: samples, ``(samples, *input_shape)``; or a symbolic tensor.
             training: whether batch norm takes the batch's statistics (and moves its moving ones)
                 and dropout drops, differently at each call.
         """
+        if not isinstance(x, np.ndarray) and is_symbolic(x):
+            return self._connect(x)
         inputs = self._inputs(x)
         network = self._native_network()
         if training:
@@ -448,8 +502,15 @@ class Model:
         Raises:
             ValueError: if the model has no weights yet, or there is no such precision.
         """
+        from unitgain.saving.copying import described
+
+        precision = precision or get_float32_matmul_precision()
         network = self._native_network().frozen(precision)
-        return Predictor(network, *self._network_shapes, _PREDICT_BATCH, self.name)
+        return self._predictor(network, precision, described(self))
+
+    def _predictor(self, network: Any, precision: str, architecture: Any) -> Predictor:
+        shapes = self._network_shapes
+        return Predictor(network, *shapes, _PREDICT_BATCH, self.name, precision, architecture)
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         shape = self._network_shapes[1]

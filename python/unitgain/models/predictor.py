@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import ArrayLike, NDArray
+from typing import Any
 
 from unitgain import _data
 from unitgain._progress import ProgressBar
-
-if TYPE_CHECKING:
-    from unitgain.layers.base import SampleShape
 
 __all__ = ["Predictor"]
 
@@ -26,36 +21,54 @@ class Predictor:
     def __init__(
         self,
         network: Any,
-        input_shape: SampleShape,
-        output_shape: SampleShape,
+        input_shape: Any,
+        output_shape: Any,
         batch_size: int,
         name: str,
+        precision: str,
+        architecture: Any,
     ) -> None:
         self.name = name
         self.input_shape = input_shape
         self.output_shape = output_shape
+        self.precision = precision
+        # What copies are made of: a model's description, or why there is none.
+        self.architecture = architecture
         self._network = network
         self._batch_size = batch_size
 
-    def __call__(self, x: ArrayLike) -> NDArray[Any]:
+    @property
+    def network(self) -> Any:
+        """The native network."""
+        return self._network
+
+    def __reduce__(self) -> Any:
+        from unitgain.saving.copying import reduce_predictor
+
+        return reduce_predictor(self)
+
+    def __call__(self, x: Any) -> Any:
         """Return the outputs for one batch ``(samples, *input_shape)``, at the lowest latency.
 
         Raises:
             ValueError: if shapes do not fit.
         """
-        inputs = _data.samples(x, self.input_shape, "x")
+        inputs = self._inputs(x)
         return self._shaped(self._network.predict(inputs, max(1, len(inputs))))
 
-    def predict(self, x: ArrayLike, verbose: str | int = 0) -> NDArray[Any]:
+    def predict(self, x: Any, verbose: str | int = 0) -> Any:
         """Return the outputs for many samples, as :meth:`Model.predict`."""
-        inputs = _data.samples(x, self.input_shape, "x")
+        inputs = self._inputs(x)
         batches = math.ceil(len(inputs) / self._batch_size)
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
             outputs = self._network.predict(inputs, self._batch_size, bar)
             bar.finish(batches, {})
         return self._shaped(outputs)
 
-    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+    def _inputs(self, x: Any) -> Any:
+        return _data.samples(x, self.input_shape, "x")
+
+    def _shaped(self, outputs: Any) -> Any:
         shape = self.output_shape
         return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
 

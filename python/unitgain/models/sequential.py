@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from unitgain._config import checked_config, serialize
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 from unitgain.layers.core import Input
+from unitgain.layers.symbolic import SymbolicTensor
 from unitgain.models.base import Model
+from unitgain.models.nesting import lower_layer
+from unitgain.models.registry import layer_from
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Sequential"]
 
@@ -16,8 +23,8 @@ class Sequential(Model):
     """Layers one behind the other.
 
     Args:
-        layers: the layers; with an :class:`~unitgain.layers.Input` first the weights are made at
-            once, without one when the first data come.
+        layers: the layers, of which some may be models; with an :class:`~unitgain.layers.Input`
+            first the weights are made at once, without one when the first data come.
         name: what the model is called.
 
     >>> import unitgain as ug
@@ -26,20 +33,21 @@ class Sequential(Model):
     15
     """
 
-    def __init__(self, layers: Iterable[Layer] = (), name: str | None = None) -> None:
+    def __init__(self, layers: Iterable[Layer | Model] = (), name: str | None = None) -> None:
         super().__init__(name)
         self._input: Input | None = None
+        self._tensors: list[SymbolicTensor] = []  # what each layer makes, once the input is known
         for layer in layers:
             self.add(layer)
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: Layer | Model) -> None:
         """Append a layer.
 
         Raises:
-            TypeError: if it is no layer.
+            TypeError: if it is neither a layer nor a model.
             ValueError: if its input's shape does not fit, or an Input comes after other layers.
         """
-        if not isinstance(layer, Layer):
+        if not isinstance(layer, (Layer, Model)):
             raise TypeError(f"layer is of type {type(layer).__name__}, expected a layer")
         if isinstance(layer, Input):
             if self._input is not None or self.layers:
@@ -48,14 +56,21 @@ class Sequential(Model):
             return
         if any(layer.name == other.name and layer is not other for other in self.layers):
             raise ValueError(f"the model has a layer named {layer.name!r} already")
-        if self.layers and self.built:
-            layer.ensure_built(self.output_shape, self.dtype)
-        elif self._input is not None:
-            layer.ensure_built(self._input.shape, self._input.dtype)
+        if self._input is None and not self.layers and isinstance(layer, Model) and layer.built:
+            self._input = Input(layer.input_shape, layer.dtype)
+        if self._input is not None:
+            self._tensors.append(self._behind(self._tensors, layer))
         self.layers.append(layer)
         self._network = None
 
-    def pop(self) -> Layer:
+    def _behind(self, tensors: list[SymbolicTensor], layer: Any) -> SymbolicTensor:
+        assert self._input is not None
+        tensor = layer(tensors[-1] if tensors else self._input)
+        if not isinstance(tensor, SymbolicTensor):
+            raise ValueError(f"{layer.name} has several outputs, of which the next layer takes one")
+        return tensor
+
+    def pop(self) -> Layer | Model:
         """Remove the last layer and return it.
 
         Raises:
@@ -64,12 +79,30 @@ class Sequential(Model):
         if not self.layers:
             raise ValueError("the model has no layers")
         self._network = None
-        return self.layers.pop()
+        layer: Layer | Model = self.layers.pop()
+        if self._tensors:
+            layer.nodes.remove(self._tensors.pop().node)
+        return layer
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the model's name and its layers' configurations, the Input's first."""
+        layers = [*([] if self._input is None else [self._input]), *self.layers]
+        return {"name": self.name, "layers": [serialize(layer) for layer in layers]}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
+
+        Raises:
+            ValueError: if the configuration describes no model.
+        """
+        arguments = checked_config(cls, config, ("name", "layers"))
+        return cls([layer_from(layer) for layer in arguments["layers"]], arguments.get("name"))
 
     @property
     def built(self) -> bool:
         """Whether the layers have their weights."""
-        return bool(self.layers) and all(layer.built for layer in self.layers)
+        return bool(self._tensors)
 
     def build(self, input_shape: SampleShape, dtype: str = "float32") -> None:
         """Give the layers their weights, for samples of this shape.
@@ -79,25 +112,77 @@ class Sequential(Model):
         """
         if not self.layers:
             raise ValueError("the model has no layers")
-        if self._input is None:
-            self._input = Input(input_shape, dtype)
-        shape = self._input.shape
+        if self.built:
+            return
+        self._input = Input(input_shape, dtype)
+        tensors: list[SymbolicTensor] = []
         for layer in self.layers:
-            layer.ensure_built(shape, self._input.dtype)
-            shape = layer.compute_output_shape(shape)
+            tensors.append(self._behind(tensors, layer))
+        self._tensors = tensors
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of weights and results, float32 or float64."""
+        return "float32" if self._input is None else self._input.dtype
+
+    @property
+    def input(self) -> SymbolicTensor:
+        """The symbolic tensor that the model begins with."""
+        self._check_built()
+        assert self._input is not None
+        return self._input
+
+    @property
+    def output(self) -> SymbolicTensor:
+        """The symbolic tensor that the model ends with."""
+        self._check_built()
+        return self._tensors[-1]
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensor that the model begins with, in a list."""
+        return [self.input]
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The symbolic tensor that the model ends with, in a list."""
+        return [self.output]
 
     @property
     def input_shape(self) -> SampleShape:
         """The shape of one sample."""
-        self._check_built()
-        assert self._input is not None
-        return self._input.shape
+        return self.input.sample_shape
+
+    @property
+    def output_shape(self) -> SampleShape:
+        """The shape of the output for one sample."""
+        return self.output.sample_shape
+
+    def ensure_built(self, input_shape: SampleShape, dtype: str) -> None:
+        """Build the model, used as a layer, or check that it fits its input.
+
+        Raises:
+            ValueError: if it was built for samples of another shape or dtype.
+        """
+        if not self.built:
+            self.build(input_shape, dtype)
+        if (input_shape, dtype) != (self.input_shape, self.dtype):
+            raise ValueError(
+                f"{self.name} takes {self.dtype} samples of shape {self.input_shape}, but its "
+                f"input has {dtype} samples of shape {input_shape}"
+            )
+
+    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
+        """Return the shape of one sample's output."""
+        return self.output_shape
+
+    def lower(self, graph: Any, node: Any) -> Any:
+        """Add the layers to a native graph behind ``node``; return the node of the output."""
+        shape = self.input_shape
+        for layer, tensor in zip(self.layers, self._tensors, strict=True):
+            node = lower_layer(layer, graph, node, shape)
+            shape = tensor.sample_shape
+        return node
 
     def _lower(self, graph: Any) -> int:
-        shape = self.input_shape
-        node = int(graph.input(*rows_and_cols(shape)))
-        for layer in self.layers:
-            layer.input_shape = shape
-            node = layer.lower(graph, node)
-            shape = layer.compute_output_shape(shape)
-        return node
+        return int(self.lower(graph, graph.input(*rows_and_cols(self.input_shape))))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from unitgain import _names
+from unitgain._config import serialize
 
 from .adam import Adam, Adamax, AdamW, Nadam
 from .adaptive import Adadelta, Adagrad, RMSprop
@@ -14,7 +16,7 @@ from .sgd import SGD, Lion
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon", "Nadam", "Optimizer",
-    "RMSprop", "get",
+    "RMSprop", "deserialize", "get", "serialize",
 ]  # fmt: skip
 
 _CLASSES: tuple[type[Optimizer], ...] = (
@@ -23,12 +25,27 @@ _CLASSES: tuple[type[Optimizer], ...] = (
 _TABLE: dict[str, Callable[[], Optimizer]] = {kind.__name__.lower(): kind for kind in _CLASSES}
 
 
-def get(optimizer: str | Optimizer) -> Optimizer:
-    """Return the optimizer of that name (in any case), or the one given.
+def get(optimizer: str | Mapping[str, Any] | Optimizer) -> Optimizer:
+    """Return the optimizer of that name (in any case), of that configuration, or the one given.
 
     Raises:
         ValueError: if there is none of that name.
-        TypeError: if it is neither a name nor an optimizer.
+        TypeError: if it is neither a name nor a configuration nor an optimizer.
     """
-    name = optimizer.lower() if isinstance(optimizer, str) else optimizer
-    return _names.resolve("optimizer", name, _TABLE, Optimizer)
+    return _names.resolve("optimizer", optimizer, _TABLE, Optimizer, str.lower)
+
+
+def deserialize(
+    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+) -> Optimizer:
+    """Return the optimizer that :func:`serialize` described.
+
+    Args:
+        config: a mapping with a ``class_name`` and a ``config``.
+        custom_objects: classes of one's own by name.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    with _names.custom_objects(custom_objects):
+        return get(config)

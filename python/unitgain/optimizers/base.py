@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
+from unitgain._config import Configurable
 
 __all__ = ["Optimizer", "OptimizerVariable", "Options"]
 
@@ -78,7 +79,7 @@ class OptimizerVariable:
         return f"<OptimizerVariable {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
 
-class Optimizer:
+class Optimizer(Configurable):
     """An update of weights from gradients, which native code applies to all of them in one pass.
 
     The subclasses are those there are. Each takes these arguments beside its own:
@@ -152,6 +153,8 @@ class Optimizer:
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self._native: Any = None
+        # What an unpickled or copied optimizer was: taken up by build.
+        self.restored: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
         self._trainable: list[Any] = []  # what the native optimizer's arrays are, in its order
         self._excluded: set[int] = set()
         self._excluded_objects: list[Any] = []  # kept, so that their ids stay theirs
@@ -193,6 +196,15 @@ class Optimizer:
         names = list(var_names or [])
         self._excluded_names = re.compile("|".join(names)) if names else None
 
+    def no_decay_patterns(self) -> list[str]:
+        """Return regular expressions for the names of the variables that decay spares."""
+        found = [] if self._excluded_names is None else [self._excluded_names.pattern]
+        return found + [f"^{re.escape(_name(v))}$" for v in self._excluded_objects if _name(v)]
+
+    def without_decay(self) -> list[str]:
+        """Return the names of the variables that weight decay spares."""
+        return [_name(v) for v in self._trainable if not self._decays(v)]
+
     def spec(self) -> _native.OptimizerSpec:
         """Return the configuration that the native step takes."""
         spec = _native.OptimizerSpec(self._kind, self.learning_rate)
@@ -231,15 +243,9 @@ class Optimizer:
     def _orthogonalizes(self, variable: Any) -> bool:
         return True
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make an optimizer like this."""
-        names = ("name", "learning_rate", *self._own, *Options.__annotations__)
-        return {name: getattr(self, name) for name in dict.fromkeys(names)}
-
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Optimizer:
-        """Make an optimizer of what :meth:`get_config` returned."""
-        return cls(**config)
+    def _argument_names(cls) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("name", "learning_rate", *cls._own, *Options.__annotations__)))
 
     # ---- application ----
 
@@ -251,7 +257,9 @@ class Optimizer:
     @property
     def iterations(self) -> int:
         """The steps done since the optimizer was built, or its model compiled."""
-        return 0 if self._native is None else int(self._native.iterations)
+        if self._native is not None:
+            return int(self._native.iterations)
+        return 0 if self.restored is None else int(self.restored[0]["iterations"])
 
     def build(self, variables: Iterable[Any]) -> None:
         """Make the state for these variables; nothing if there is one.
@@ -275,9 +283,15 @@ class Optimizer:
         types = _native.float64 if _dtype(arrays[0]) == np.float64 else _native.float32
         self._native = types.Optimizer(self.spec(), arrays, self.options(trainable))
         self._trainable = trainable
+        if self.restored is not None:
+            from unitgain.saving.model import set_optimizer_state
+
+            set_optimizer_state(self, *self.restored)
+            self.restored = None
 
     def attach(self, native: Any, variables: Sequence[Any]) -> None:
         """Take over the native optimizer of the network that was compiled with this one's spec."""
+        self.restored = None
         self._native = native
         self._trainable = list(variables)
 
@@ -381,6 +395,11 @@ class Optimizer:
                 )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
+
+    def __reduce__(self) -> Any:
+        from unitgain.saving.copying import reduce_optimizer
+
+        return reduce_optimizer(self)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Put the values of :attr:`variables` into ``store``, by their numbers."""

@@ -1,0 +1,371 @@
+"""Write keras.md: every public name beside Keras's, with what differs and why.
+
+Run whenever a public name or argument changes; the tests compare the page with what this makes::
+
+    python docs/keras_table.py
+
+Keras's side is ``tests/reference/keras_names.json``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import unitgain as ug
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "keras.md"
+KERAS: dict[str, list[list[str | None]] | None] = {
+    name: found
+    for name, found in json.loads(
+        (ROOT / "tests" / "reference" / "keras_names.json").read_text(encoding="utf-8")
+    ).items()
+    if name != "version"
+}
+
+NAMESPACES = (
+    "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
+    "optimizers", "optimizers.schedules", "callbacks", "models", "saving", "random", "data",
+    "datasets", "estimators",
+)  # fmt: skip
+METHODS = ("Model", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback")
+
+# What Keras has elsewhere.
+ELSEWHERE = {
+    "data.CutMix": "layers.CutMix",
+    "data.MixUp": "layers.MixUp",
+    "data.to_categorical": "utils.to_categorical",
+    "layers.Input": "layers.Input",
+    "losses.GaussianNLL": None,
+    "models.Sequential": "Sequential",
+    "models.Model": "Model",
+}
+
+# Why there is a name that Keras has not. By name, else by namespace.
+OWN = {
+    "layers.RReLU": "as PyTorch's",
+    "layers.SymbolicTensor": "`keras.KerasTensor`",
+    "layers.Variable": "`keras.Variable`, with the weights as a NumPy array in `array`",
+    "losses.GaussianNLL": "as PyTorch's: mean and variance from one output",
+    "activations.gelu_tanh": "Keras's `gelu(approximate=True)`, as a name of its own",
+    "activations.gradient": "derivatives, for who writes their own backward pass",
+    "activations.step": "the perceptron's",
+    "activations.prelu": "Keras has the layer alone",
+    "activations.rrelu": "as PyTorch's",
+    "activations.hard_swish": "Keras's alias of `hard_silu`",
+    "activations.swish": "Keras's alias of `silu`",
+    "initializers.for_activation": "the rule that keeps the variance for an activation",
+    "initializers.FourfoldGlorotNormal": "an older rule for sigmoid units",
+    "initializers.FourfoldGlorotUniform": "an older rule for sigmoid units",
+    "initializers.Identity": "Keras's `IdentityInitializer`",
+    "models.Functional": "what `Model(inputs, outputs)` makes",
+    "models.Predictor": "what `optimize_for_inference` returns: packed weights",
+    "metrics.spec": "what a native pass has to sum up",
+    "random.permutation": "Keras shuffles an array: `keras.random.shuffle`",
+    "random.seed": "`keras.utils.set_random_seed`",
+    "data.class_weights": "scikit-learn's `compute_class_weight`, as the dict that `fit` takes",
+    "data.train_test_split": "scikit-learn's",
+    "datasets": "Keras downloads; these files come with the package, or are the user's",
+    "estimators": "scikit-learn's names and methods",
+    "Model.gradients": "a batch's loss and gradients as arrays",
+    "Model.optimize_for_inference": "a frozen predictor with packed weights",
+    "Model.get_compile_config": "what `compile` was given, for files",
+    "Model.streams": "the random numbers that a loaded model goes on with",
+    "layers.Layer.backward": "gradients of a layer written in Python",
+    "layers.Layer.ensure_built": "builds once, and checks afterwards",
+    "layers.Layer.lower": "where a layer becomes native operations",
+    "layers.Layer.draws": "the keys of the layer's random numbers",
+    "optimizers.Optimizer": "for the native step",
+}
+
+NOT_OFFERED = "not offered"
+DENSE = "arrays are dense"
+NATIVE = "every step is native code"
+SYMBOLIC = "there are no symbolic tensors of other frameworks"
+WHOLE = "arrays say how long they are"
+CONFIGURATION = "layers are made from their configuration"
+
+# Why an argument of Keras is missing here, by argument or `name.argument`.
+MISSING = {
+    "activity_regularizer": "penalties are on weights",
+    "aggregation": "one process trains",
+    "approximate": "`gelu_tanh` is the approximation",
+    "auto_scale_loss": "there is no float16, which needs scaling",
+    "autocast": "a network has one dtype",
+    "batch_shape": "any number of rows fits",
+    "batch_size": "any number of rows fits",
+    "call_function": CONFIGURATION,
+    "callbacks": "a native pass calls nobody",
+    "clone_function": CONFIGURATION,
+    "compile": "`load_model` compiles if the file says how",
+    "CutMix.data_format": "channels are last",
+    "data_format": "mixing does not depend on it",
+    "expand_nested": NOT_OFFERED,
+    "gradient_accumulation_steps": NOT_OFFERED,
+    "index": "`model.layers[index]`",
+    "input_tensors": SYMBOLIC,
+    "jit_compile": NATIVE,
+    "layer_range": NOT_OFFERED,
+    "logs": "there is nothing to tell yet",
+    "lora_alpha": "no low-rank adapters",
+    "lora_rank": "no low-rank adapters",
+    "max_shard_size": "there is one file",
+    "noise_shape": "every value is drawn by itself",
+    "optional": "every input is needed",
+    "overwrite_with_gradient": "there is no float8, which needs it",
+    "positions": NOT_OFFERED,
+    "print_fn": NOT_OFFERED,
+    "quantization_config": "weights are packed by `optimize_for_inference`",
+    "ragged": DENSE,
+    "recursive": CONFIGURATION,
+    "renorm": "no batch renormalisation",
+    "renorm_clipping": "no batch renormalisation",
+    "renorm_momentum": "no batch renormalisation",
+    "run_eagerly": NATIVE,
+    "safe_mode": "loading never runs code",
+    "show_trainable": NOT_OFFERED,
+    "sparse": DENSE,
+    "steps": WHOLE,
+    "steps_per_epoch": WHOLE,
+    "steps_per_execution": "an epoch is one native call",
+    "synchronized": "one process trains",
+    "tensor": SYMBOLIC,
+    "validation_steps": WHOLE,
+    "zipped": "there is one format",
+    **dict.fromkeys(
+        ("class_weight", "sample_weight", "loss_weights", "weighted_metrics", "threshold",
+         "validation_batch_size", "validation_freq", "from_config.custom_objects",
+         "constraint", "regularizer",
+         *(f"{w}_{k}" for w in ("alpha", "beta", "bias", "gamma", "kernel")
+           for k in ("regularizer", "constraint"))),
+        NOT_OFFERED,
+    ),
+}  # fmt: skip
+
+# Why there is an argument that Keras has not, or another default.
+EXTRA = {
+    "augment": "mixes samples within the batch assembly",
+    "image_shape": "images that come as rows",
+    "kind": "what native code computes",
+    "build.dtype": "of the whole network",
+    "to_categorical.dtype": "of the rows",
+    "get.loss": "what a bare `accuracy` goes with",
+    "get.outputs": "what a bare `accuracy` goes with",
+}
+DEFAULTS = {
+    "add_weight.initializer": "what Keras makes of None",
+    "Input.dtype": "there is no global default",
+    "Loss.reduction": "subclasses say",
+    "compile.optimizer": "to be named",
+    "evaluate.verbose": "silent unless asked",
+    "predict.verbose": "silent unless asked",
+    "summary.line_length": "as wide as most terminals",
+    "normal.dtype": "there is no global default",
+    "truncated_normal.dtype": "there is no global default",
+    "uniform.dtype": "there is no global default",
+}
+# Said once, above the tables.
+THROUGHOUT = {
+    "activations": {"out"},
+    "initializers": {"input_axes", "output_axes"},
+    "losses": {"dtype"},
+    "metrics": {"dtype"},
+    "optimizers": {"gradient_accumulation_steps", "loss_scale_factor"},
+    "layers.Layer": {"dtype"},
+}
+SAID_ONCE = {
+    "activations": "All take `out`, an array to write to.",
+    "initializers": "Keras's `input_axes` and `output_axes` are for convolutions and missing here.",
+    "losses": "There is no `dtype`: it is the predictions'.",
+    "metrics": "There is no `dtype`: sums are float64.",
+    "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it, and no "
+    "`gradient_accumulation_steps`.",
+}
+
+# Other differences, by name.
+NOTES = {
+    "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
+    "dtype of the whole network.",
+    "layers.Dense": 'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.PReLU": "Of the axes before the last, all or none are shared.",
+    "layers.Dropout": "`noise_shape` must be None.",
+    "layers.AlphaDropout": "`noise_shape` must be None.",
+    "layers.LayerNormalization": "Several axes must be neighbours.",
+    "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
+    "layers.Softmax": "The last axis alone.",
+    "Model.save": "One `.safetensors` file.",
+    "Model.save_weights": "One `.safetensors` file.",
+    "Model.load_weights": "By order, whatever the layers' names.",
+    "models.load_model": "Runs no code from the file; goes on bit for bit.",
+    "saving.load_model": "Runs no code from the file; goes on bit for bit.",
+    "data.CutMix": "Not a layer: `fit(..., augment=...)`; also for tables.",
+    "data.MixUp": "Not a layer: `fit(..., augment=...)`.",
+}
+
+INTRODUCTION = """# Names beside Keras's
+
+What Keras {version} has and unitgain has, too, goes by the same name, with the same arguments and
+defaults. This page is generated (`python docs/keras_table.py`), and a test compares it with the
+code.
+
+A dash in the last column: nothing differs. Everywhere, the dtype is the `Input`'s (float32 or
+float64), not a layer's; arrays are NumPy's; and the arguments `name` and `trainable`, which Keras's
+layers take among `**kwargs`, are taken where they mean something."""
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """Return the names that a module exports, or a package's classes and functions."""
+    return sorted(getattr(module, "__all__", []), key=str.lower)
+
+
+def parameters(thing: Any) -> dict[str, str | None] | None:
+    """Return a call's arguments with their defaults' texts; None if it is no call."""
+    if not callable(thing):
+        return None
+    target = thing.__init__ if inspect.isclass(thing) else thing
+    try:
+        found = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    named = {
+        p.name: None if p.default is p.empty else repr(p.default)
+        for p in found
+        if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
+    if inspect.isclass(thing) and issubclass(thing, ug.optimizers.Optimizer):
+        common = inspect.signature(ug.optimizers.Optimizer.__init__).parameters
+        options = {n: repr(p.default) for n, p in common.items() if p.default is not p.empty}
+        named = {**named, **{n: d for n, d in options.items() if n not in named}}
+    return named
+
+
+def keras_name(name: str) -> str | None:
+    """Return what Keras calls it, or None."""
+    candidate = ELSEWHERE.get(name, name)
+    return candidate if candidate in KERAS else None
+
+
+def differences(name: str, thing: Any) -> Iterator[tuple[str, str]]:
+    """Yield how a name's arguments differ from Keras's, each with its reason."""
+    listed = KERAS[keras_name(name) or name]
+    mine = parameters(thing)
+    if mine is None or listed is None:
+        return
+    open_ended = any(str(a).startswith("*") for a, _ in listed)
+    theirs = {str(a): d for a, d in listed if not str(a).startswith("*")}
+    if not theirs and open_ended:
+        return
+    namespace, _, short = name.rpartition(".")
+    said = THROUGHOUT.get(namespace, set()) | {"name", "trainable"}
+    for argument, default in theirs.items():
+        if argument in said or first_alike(argument, theirs, mine):
+            continue
+        if argument not in mine:
+            yield f"no `{argument}`", reason(MISSING, short, argument)
+        elif not same_default(mine[argument], default):
+            text = f"`{argument}` is `{mine[argument]}` and not `{default}`"
+            yield text, reason(DEFAULTS, short, argument)
+    for argument in mine:
+        if argument in theirs or argument in said:
+            continue
+        if not first_alike(argument, mine, theirs) and (not open_ended or argument in EXTRA):
+            yield f"also `{argument}`", reason(EXTRA, short, argument)
+
+
+def reason(table: dict[str, str], name: str, argument: str) -> str:
+    """Return the reason for a difference; empty if there is none on record."""
+    return table.get(f"{name}.{argument}", table.get(argument, ""))
+
+
+def grouped(found: list[tuple[str, str]]) -> str:
+    """Return differences as a text, those of the same reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for text, why in found:
+        by_reason.setdefault(why, []).append(text)
+    parts = [", ".join(texts) + (f" ({why})" if why else "") for why, texts in by_reason.items()]
+    text = "; ".join(parts)
+    return text[0].upper() + text[1:] + "." if text else ""
+
+
+def first_alike(argument: str, ours: dict[str, Any], others: dict[str, Any]) -> bool:
+    """Tell whether a first argument stands beside another of the same meaning: x, inputs."""
+    one, two = list(ours)[:1], list(others)[:1]
+    return bool(one and two) and argument == one[0] and two[0] not in ours
+
+
+def same_default(mine: str | None, theirs: str | None) -> bool:
+    """Tell whether two defaults are the same but for their spelling."""
+    if mine == theirs or theirs == "...":
+        return True
+    try:
+        return bool(float(mine or "nan") == float(theirs or "nan"))
+    except ValueError:
+        pass
+    spelled = [str(text).strip("'\"").lower().replace("_", "") for text in (mine, theirs)]
+    return spelled[0] == spelled[1]
+
+
+def reason_of_own(name: str) -> str:
+    """Say why there is a name that Keras has not."""
+    namespace = name.rpartition(".")[0]
+    return OWN.get(name, OWN.get(namespace, ""))
+
+
+def rows() -> Iterator[tuple[str, str, str, str]]:
+    """Yield section, name, Keras's name and what differs, for every public name."""
+    for namespace in NAMESPACES:
+        module: Any = ug
+        for part in namespace.split("."):
+            module = getattr(module, part, None)
+        if module is None:
+            continue
+        for name in public_names(module):
+            path = f"{namespace}.{name}"
+            yield (namespace, *row(path, getattr(module, name)))
+    for owner in METHODS:
+        thing: Any = ug
+        for part in owner.split("."):
+            thing = getattr(thing, part)
+        for name, member in sorted(inspect.getmembers(thing)):
+            if name.startswith("_") or isinstance(member, property):
+                continue
+            yield (f"methods of {owner}", *row(f"{owner}.{name}", member))
+
+
+def row(path: str, thing: Any) -> tuple[str, str, str]:
+    """Return a name, Keras's, and what differs."""
+    theirs = keras_name(path)
+    if theirs is None:
+        return path, "", reason_of_own(path)
+    found = grouped(list(differences(path, thing)))
+    return path, theirs, " ".join(text for text in (NOTES.get(path, ""), found) if text)
+
+
+def page() -> str:
+    """Return the page."""
+    version = json.loads(
+        (ROOT / "tests" / "reference" / "keras_names.json").read_text(encoding="utf-8")
+    )["version"]
+    lines = [INTRODUCTION.format(version=version)]
+    section = None
+    for where, path, theirs, said in rows():
+        if where != section:
+            section = where
+            title = f"ug.{where}" if not where.startswith("methods") else f"M{where[1:]}"
+            lines.append(f"\n## {title}\n")
+            if where in SAID_ONCE:
+                lines.append(SAID_ONCE[where] + "\n")
+            lines += ["| unitgain | Keras | what differs |", "| --- | --- | --- |"]
+        name = path.rpartition(".")[2]
+        beside = f"`{theirs}`" if theirs else "has none"
+        lines.append(f"| `{name}` | {beside} | {said or '-'} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,93 @@
+"""Layers whose arithmetic is written in Python, as nodes of the native graph."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitgain.layers.symbolic import SampleShape
+
+__all__ = ["infer_output_shape", "lower_custom"]
+
+
+def _arguments(layer: Any, training: bool) -> dict[str, bool]:
+    """Return the keyword ``training`` if the layer's ``call`` takes it."""
+    parameters = inspect.signature(layer.call).parameters.values()
+    takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return {"training": training} if takes else {}
+
+
+def infer_output_shape(layer: Any, input_shape: Any) -> SampleShape:
+    """Return a sample's shape behind a layer, by calling it with zeros."""
+    shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+    zeros = [np.zeros((2, *shape), layer.dtype) for shape in shapes]
+    given = zeros if isinstance(input_shape, list) else zeros[0]
+    made = np.asarray(layer.call(given, **_arguments(layer, False)))
+    if made.ndim < 2 or len(made) != 2:
+        raise ValueError(
+            f"{layer.name} makes an array of shape {made.shape} of samples of shape "
+            f"{input_shape}, expected (samples, features)"
+        )
+    return made.shape[1:]
+
+
+def _checked(array: Any, shape: tuple[int, ...], what: str) -> NDArray[Any]:
+    made = np.asarray(array)
+    if made.shape != shape:
+        raise ValueError(f"{what} has shape {made.shape}, expected {shape}")
+    return made
+
+
+def lower_custom(layer: Any, graph: Any, node: Any) -> int:
+    """Add a node that calls the layer's ``call`` and ``backward``."""
+    several = isinstance(node, list)
+    shapes = layer.input_shape if several else [layer.input_shape]
+    made = layer.compute_output_shape(layer.input_shape)
+    variables = [w for w in layer.weights if w.trainable]
+
+    def given(arrays: list[NDArray[Any]]) -> Any:
+        inputs = [a.reshape(len(a), *s) for a, s in zip(arrays, shapes, strict=True)]
+        return inputs if several else inputs[0]
+
+    def forward(arrays: list[NDArray[Any]], training: bool) -> NDArray[Any]:
+        result = layer.call(given(arrays), **_arguments(layer, training))
+        return _checked(result, (len(arrays[0]), *made), f"the output of {layer.name}")
+
+    def backward(
+        upstream: NDArray[Any], arrays: list[NDArray[Any]], output: NDArray[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        rows = len(output)
+        inputs = given(arrays)
+        result = layer.backward(upstream.reshape(rows, *made), inputs, output.reshape(rows, *made))
+        weight_gradients: Any = []
+        if layer.weights:
+            if not isinstance(result, tuple) or len(result) != 2:
+                raise ValueError(
+                    f"{layer.name}.backward returns {type(result).__name__}, expected a pair: the "
+                    f"gradient at the inputs, and a list of those at the trainable weights"
+                )
+            result, weight_gradients = result
+        gradients = list(result) if several else [result]
+        if len(gradients) != len(shapes) or len(weight_gradients) != len(variables):
+            raise ValueError(
+                f"{layer.name}.backward returns {len(gradients)} gradients at inputs and "
+                f"{len(weight_gradients)} at weights, expected {len(shapes)} and {len(variables)}"
+            )
+        return (
+            [
+                _checked(g, (rows, *s), f"the gradient of {layer.name} at its input")
+                for g, s in zip(gradients, shapes, strict=True)
+            ],
+            [
+                _checked(g, v.shape, f"the gradient of {v.name}")
+                for g, v in zip(weight_gradients, variables, strict=True)
+            ],
+        )
+
+    rows, cols = int(np.prod(made[:-1], dtype=int)), made[-1]
+    nodes = node if several else [node]
+    parameters = [v.parameter for v in variables]
+    return int(graph.custom(nodes, rows, cols, parameters, forward, backward, layer.trainable))

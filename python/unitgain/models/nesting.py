@@ -1,0 +1,59 @@
+"""Models as layers of other models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from unitgain.layers.base import Layer
+from unitgain.layers.symbolic import Node, SymbolicTensor, connect, flatten
+
+__all__ = ["LayerLike", "leaves", "lower_layer"]
+
+
+class LayerLike:
+    """What a model needs to be used as a layer."""
+
+    name: str
+    layers: list[Any]
+    nodes: list[Node]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training may change the weights; setting it sets that of every layer."""
+        return any(layer.trainable for layer in leaves(self.layers))
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in leaves(self.layers):
+            layer.trainable = value
+
+    def _connect(self, inputs: Any) -> Any:
+        """Use the model as a layer behind symbolic tensors."""
+        tensors = self._flat_inputs(inputs)
+        return connect(self, tensors, len(tensors) > 1, self._pack_outputs)
+
+    def _flat_inputs(self, inputs: Any) -> list[SymbolicTensor]:
+        tensors = flatten(inputs)
+        if len(tensors) != 1:
+            raise ValueError(f"{self.name} takes one input, but is given {len(tensors)}")
+        return tensors
+
+    def _pack_outputs(self, outputs: list[Any]) -> Any:
+        return outputs[0]
+
+
+def leaves(layers: Iterable[Any]) -> Iterator[Layer]:
+    """Yield the layers, and in place of models theirs."""
+    for layer in layers:
+        if isinstance(layer, LayerLike):
+            yield from leaves(layer.layers)
+        else:
+            yield layer
+
+
+def lower_layer(layer: Any, graph: Any, node: Any, input_shape: Any) -> Any:
+    """Add a layer, or a model, to a native graph behind ``node``."""
+    if isinstance(layer, Layer):
+        layer.input_shape = input_shape
+    return layer.lower(graph, node)

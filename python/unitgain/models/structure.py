@@ -1,0 +1,124 @@
+"""A model's inputs or outputs: one, a list of them, or a dict, and users' arrays in that order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unitgain import _names
+from unitgain.layers.base import SampleShape
+from unitgain.layers.symbolic import SymbolicTensor, flatten
+
+__all__ = ["Arrays", "Structure"]
+
+
+class Arrays:
+    """Arrays of as many samples each; its length is their number, and indexing takes samples."""
+
+    def __init__(self, arrays: Sequence[NDArray[Any] | None]) -> None:
+        self.arrays = list(arrays)
+
+    def __len__(self) -> int:
+        return next(len(array) for array in self.arrays if array is not None)
+
+    def __getitem__(self, rows: Any) -> Arrays:
+        return Arrays([None if array is None else array[rows] for array in self.arrays])
+
+    def __iter__(self) -> Iterator[NDArray[Any] | None]:
+        return iter(self.arrays)
+
+
+class Structure:
+    """How the inputs, or the outputs, of a model are given.
+
+    Args:
+        given: a symbolic tensor, or a list or a dict of them.
+        names: what they are called, if not by the dict's keys.
+    """
+
+    def __init__(self, given: Any, names: Sequence[str] | None = None) -> None:
+        self.tensors: list[SymbolicTensor] = flatten(given)
+        for tensor in self.tensors:
+            if not isinstance(tensor, SymbolicTensor):
+                raise TypeError(
+                    f"inputs and outputs of a model are symbolic tensors, but there is a "
+                    f"{type(tensor).__name__}"
+                )
+        self.keys = list(given) if isinstance(given, dict) else None
+        self.is_list = isinstance(given, (list, tuple))
+        self.names = self.keys or list(names or [tensor.name for tensor in self.tensors])
+        self.shapes: list[SampleShape] = [tensor.sample_shape for tensor in self.tensors]
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    def label(self, argument: str, which: int) -> str:
+        """Return how a message calls one of them: ``x``, or ``x['name']``."""
+        return argument if len(self) == 1 else f"{argument}[{self.names[which]!r}]"
+
+    def arrange(self, given: Any, argument: str, default: Any = ...) -> list[Any]:
+        """Return one of ``given`` for each, in their order.
+
+        Args:
+            given: one thing, a list or tuple in their order, or a dict by their names.
+            argument: what it is called in messages.
+            default: what stands for names that a dict lacks; they are an error without.
+
+        Raises:
+            ValueError: if there are too few or too many, or a name is unknown.
+        """
+        if isinstance(given, dict):
+            for key in given:
+                if key not in self.names:
+                    raise ValueError(
+                        _names.unknown(f"a key of {argument}", key, dict.fromkeys(self.names))
+                    )
+            missing = [name for name in self.names if name not in given]
+            if missing and default is ...:
+                raise ValueError(f"{argument} has no entry for {', '.join(map(repr, missing))}")
+            return [given.get(name, default) for name in self.names]
+        if len(self) == 1 and not (isinstance(given, (list, tuple)) and _holds_arrays(given)):
+            return [given]
+        if not isinstance(given, (list, tuple)) or len(given) != len(self):
+            came = len(given) if isinstance(given, (list, tuple)) else type(given).__name__
+            raise ValueError(
+                f"{argument} is {came}, expected a list or a dict of {len(self)}: "
+                f"{', '.join(self.names)}"
+                if isinstance(came, str)
+                else f"{argument} has {came} entries, expected {len(self)}: {', '.join(self.names)}"
+            )
+        return list(given)
+
+    def pack(self, values: Sequence[Any]) -> Any:
+        """Return values as the structure has them: one, a list, or a dict."""
+        if self.keys is not None:
+            return dict(zip(self.keys, values, strict=True))
+        return list(values) if self.is_list else values[0]
+
+    def pack_arrays(self, outputs: Any) -> Any:
+        """Return what the native network made, ``(samples, features)`` each, in its shapes."""
+        arrays = [outputs] if len(self) == 1 else outputs
+        shaped = [
+            array if len(shape) == 1 else array.reshape(len(array), *shape)
+            for array, shape in zip(arrays, self.shapes, strict=True)
+        ]
+        return self.pack(shaped)
+
+
+def _holds_arrays(given: Sequence[Any]) -> bool:
+    """Return whether a list is one of arrays, and not itself an array written as a list."""
+    return len(given) == 1 and isinstance(given[0], np.ndarray)
+
+
+def check_lengths(structure: Structure, arrays: Sequence[ArrayLike], argument: str) -> None:
+    """Raise ValueError unless all arrays have as many samples."""
+    counts = [len(np.asarray(array)) for array in arrays]
+    for i, count in enumerate(counts):
+        if count != counts[0]:
+            raise ValueError(
+                f"{structure.label(argument, i)} has {count} samples, but "
+                f"{structure.label(argument, 0)} has {counts[0]}"
+            )
