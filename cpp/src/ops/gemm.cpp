@@ -214,9 +214,15 @@ constexpr Index most_small_work = 56 * 56 * 56, most_small_side = 512;
 
 template <class T>
 void multiply_small(const Gemm<T>& problem) {
-  if (is_shallow<T>(problem.a.cols)) return multiply_shallow(runtime::Team(), problem, nullptr);
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index m = problem.c.rows, n = problem.c.cols;
+  if (is_shallow<T>(problem.a.cols)) {
+    runtime::kernels<T>().thin_gemm->shallow(problem.a.cols, problem.a.data, problem.a.row_stride,
+                                             problem.a.col_stride, problem.b.data,
+                                             problem.b.row_stride, problem.alpha, problem.beta,
+                                             problem.c.data, problem.c.row_stride, m, n);
+    return finish(problem, {0, m}, {0, n}, kernels.mr);
+  }
   const LeftPanels<T> a = in_place(problem.a);
   const runtime::Range panels{0, ceil_div(m, kernels.mr)};
   for (Index col = 0; col < n; col += kernels.nr) {
