@@ -598,7 +598,7 @@ def test_errors_of_graphs_name_the_layer_and_the_shapes(make, error, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda m, x, y: m.predict(x[:1]), "x has 1 entries, expected 2: a, b"),
+        (lambda m, x, y: m.predict(x[:1]), "x has 1 entries, expected a list or a dict of 2: a, b"),
         (lambda m, x, y: m.predict(x[0]), "x is ndarray, expected a list or a dict of 2"),
         (lambda m, x, y: m.predict([x[0], x[1][:2]]), r"x\['b'\] has 2 samples, but x\['a'\]"),
         (lambda m, x, y: m([x[1], x[0]]), r"x\['a'\] has shape \(7, 3\), expected \(samples, 4\)"),
@@ -607,7 +607,10 @@ def test_errors_of_graphs_name_the_layer_and_the_shapes(make, error, words):
         (lambda m, x, y: m.fit(x, {"p": y[0]}, verbose=0), "y has no entry for 'q'"),
         (lambda m, x, y: m.fit(x, [y[0], y[1][:3]], verbose=0), r"y\['q'\] has shape \(3, 1\)"),
         (lambda m, x, y: m.fit(x, [y[1], y[0]], verbose=0), r"y\['p'\] has shape \(7, 1\)"),
-        (lambda m, x, y: m.compile("sgd", ["mse"]), "loss has 1 entries, expected 2: p, q"),
+        (
+            lambda m, x, y: m.compile("sgd", ["mse"]),
+            "loss has 1 entries, expected a list or a dict of 2: p, q",
+        ),
         (lambda m, x, y: m.compile("sgd", {"pp": "mse"}), "did you mean 'p'"),
         (lambda m, x, y: m.compile("sgd", [None, None]), "no loss for any output"),
         (lambda m, x, y: m.compile("sgd", "mse", metrics=["mae"]), "metrics has 1 entries"),

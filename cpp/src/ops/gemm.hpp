@@ -42,7 +42,8 @@ template <class T>
 Index gemm_workspace(Index m, Index n, Index k, int threads,
                      Precision precision = Precision::highest, bool packed = false);
 
-// The same, for any product of which no dimension is larger; of full precision, with nothing packed.
+// The same, for any product of which no dimension is larger; of full precision, with nothing
+// packed.
 template <class T>
 Index gemm_workspace_up_to(Index m, Index n, Index k, int threads);
 

@@ -82,14 +82,11 @@ class Structure:
             return [given.get(name, default) for name in self.names]
         if len(self) == 1 and not (isinstance(given, (list, tuple)) and _holds_arrays(given)):
             return [given]
-        if not isinstance(given, (list, tuple)) or len(given) != len(self):
-            came = len(given) if isinstance(given, (list, tuple)) else type(given).__name__
-            raise ValueError(
-                f"{argument} is {came}, expected a list or a dict of {len(self)}: "
-                f"{', '.join(self.names)}"
-                if isinstance(came, str)
-                else f"{argument} has {came} entries, expected {len(self)}: {', '.join(self.names)}"
-            )
+        expected = f"a list or a dict of {len(self)}: {', '.join(self.names)}"
+        if not isinstance(given, (list, tuple)):
+            raise ValueError(f"{argument} is {type(given).__name__}, expected {expected}")
+        if len(given) != len(self):
+            raise ValueError(f"{argument} has {len(given)} entries, expected {expected}")
         return list(given)
 
     def pack(self, values: Sequence[Any]) -> Any:
