@@ -210,7 +210,7 @@ def pinv(
 
     Returns:
         The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose condition leaves float32
-        arithmetic fewer than three digits is computed in float64, as NumPy does with all, so that
+        arithmetic fewer than two digits is computed in float64, as NumPy does with all, so that
         ``rcond`` means what it says.
 
     Raises:

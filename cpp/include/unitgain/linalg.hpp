@@ -45,7 +45,7 @@ std::optional<Entry> find_non_finite(MatrixView<const T> a);
 //
 // The factors reproduce A within a small multiple of its norm times the type's epsilon. pinv takes
 // R^-1 instead of singular values where a QR decomposition proves that none would be cut off, and
-// computes a float matrix in double where its condition would leave fewer than three digits.
+// computes a float matrix in double where its condition would leave fewer than two digits.
 template <class T>
 void svd(MatrixView<const T> a, MatrixView<T> u, T* s, MatrixView<T> vt);
 template <class T>
