@@ -167,8 +167,11 @@ def svd(
             which the message names.
         TypeError: if ``a`` is neither float32 nor float64.
 
-    The method: Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM Journal on
-    Matrix Analysis and Applications 29, 2008.
+    The methods: matrices of less than 24 columns, and stacks of small ones, by one-sided Jacobi
+    (Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM Journal on Matrix
+    Analysis and Applications 29, 2008); larger ones by a bidiagonal form and divide and conquer (Gu
+    and Eisenstat, "A divide-and-conquer algorithm for the bidiagonal SVD", SIAM Journal on Matrix
+    Analysis and Applications 16, 1995), with Jacobi behind it.
 
     >>> import numpy as np
     >>> import unitgain as ug

@@ -40,7 +40,7 @@ struct Entry {
 template <class T>
 std::optional<Entry> find_non_finite(MatrixView<const T> a);
 
-// One-sided Jacobi: every finite matrix has its answer. Throws ValueError for shapes that do not
+// Every finite matrix has its answer. Throws ValueError for shapes that do not
 // fit, and LinAlgError naming the first entry that is NaN or infinite.
 //
 // The factors reproduce A within a small multiple of its norm times the type's epsilon. pinv takes
