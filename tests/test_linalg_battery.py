@@ -44,8 +44,8 @@ def assert_is_svd(a, u, s, vh):
     """Check shapes, order, orthogonality and reconstruction."""
     k = min(a.shape)
     wide, exponent = unscaled(a)
-    # Equal entries make the roundings of all reflectors alike, so that they add up: on such matrices
-    # MKL's vectors are off by up to 1.8 of these bounds.
+    # Equal entries make the roundings of all reflectors alike, so that they add up: on such
+    # matrices MKL's vectors are off by up to 1.8 of these bounds.
     alike = 2 if a.size and (a == a.flat[0]).all() else 1
     for q in (u, vh.T):
         q = q.astype(np.float64)
