@@ -22,7 +22,7 @@ constexpr Index least_dense_cols = 24;
 
 // Below, double costs float matrices little, and float's roundings would be as large as what
 // sqrt(cols) of them are allowed to be.
-constexpr Index least_float_cols = 48;
+constexpr Index least_float_cols = 128;
 
 // What one-sided Jacobi needs beside the decomposition: the left vectors at their full length, and,
 // to complete the right vectors of null singular values, a QR decomposition of the others.
