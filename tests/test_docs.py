@@ -13,7 +13,7 @@ import unitgain
 from unitgain import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What `python -m unitgain` runs, and what only compiles with a peer installed.
 NOT_IMPORTED = re.compile(r"unitgain\.(__main__|_native|benchmarks\.\w+_network)$")

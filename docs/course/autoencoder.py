@@ -1,0 +1,40 @@
+"""Pretraining by an autoencoder: with three labels a digit a sigmoid net gains 1% and more."""
+
+import numpy as np
+
+import unitgain as ug
+from unitgain import layers
+
+LOSS = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
+(X, Y), TEST = ug.datasets.load_digits()
+
+
+def encoder() -> list[layers.Layer]:
+    """Return the layers that make 64 numbers of an image."""
+    return [layers.Dense(n, activation="sigmoid", kernel_initializer="auto") for n in (128, 64)]
+
+
+def accuracy(base: list[layers.Layer], rows: np.ndarray) -> float:
+    """Put a classifier on an encoder, train both on these rows, and test it."""
+    model = ug.Sequential([layers.Input((64,)), *base, layers.Dense(10)])
+    model.compile(ug.optimizers.Adam(3e-3), LOSS, metrics=["accuracy"])
+    model.fit(X[rows], Y[rows], batch_size=10, epochs=40, verbose=0)
+    return float(model.evaluate(*TEST, return_dict=True)["accuracy"])
+
+
+def main(runs: int = 4) -> float:
+    """Return by how much a pretrained encoder is better than a fresh one, the mean of some runs."""
+    gains = []
+    for seed in range(runs):
+        ug.random.seed(seed)
+        base = encoder()
+        model = ug.Sequential([layers.Input((64,)), layers.Dropout(0.3), *base, layers.Dense(64)])
+        model.compile(ug.optimizers.Adam(2e-3), "mse")
+        model.fit(X, X, epochs=60, verbose=0)  # the images alone
+        rows = np.concatenate([np.flatnonzero(d == Y)[3 * seed : 3 * seed + 3] for d in range(10)])
+        gains.append(accuracy(base, rows) - accuracy(encoder(), rows))
+    return float(np.mean(gains))
+
+
+if __name__ == "__main__":
+    print(f"pretraining gains {main():+.3f}")
