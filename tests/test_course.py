@@ -17,6 +17,7 @@ PROMISED = {
     "one_cycle": 0.96,
     "selu_net": 0.9,
     "transfer": 0.02,
+    "wide_and_deep": 0.97,
 }
 
 
