@@ -111,7 +111,6 @@ MISSING = {
     "input_tensors": SYMBOLIC,
     "jit_compile": NATIVE,
     "layer_range": NOT_OFFERED,
-    "logs": "there is nothing to tell yet",
     "lora_alpha": "no low-rank adapters",
     "lora_rank": "no low-rank adapters",
     "max_shard_size": "there is one file",

@@ -252,17 +252,17 @@ def test_callbacks_hear_of_epochs_and_can_stop_the_run():
         def __init__(self):
             self.calls = []
 
-        def on_train_begin(self):
+        def on_train_begin(self, logs=None):
             self.calls.append("begin")
 
-        def on_epoch_begin(self, epoch):
+        def on_epoch_begin(self, epoch, logs=None):
             self.calls.append(epoch)
 
-        def on_epoch_end(self, epoch, logs):
+        def on_epoch_end(self, epoch, logs=None):
             self.calls.append(sorted(logs))
             self.model.stop_training = epoch == 1
 
-        def on_train_end(self):
+        def on_train_end(self, logs=None):
             self.calls.append("end")
 
     x, y = blobs()

@@ -10,7 +10,7 @@ class OneCycle(ug.callbacks.Callback):
     def __init__(self, highest: float, epochs: int) -> None:
         self.highest, self.epochs = highest, epochs
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
         """Set the epoch's learning rate."""
         position = (epoch + 0.5) / self.epochs
         self.model.optimizer.learning_rate = self.highest * (1 - abs(2 * position - 1))

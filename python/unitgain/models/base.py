@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _data, _names, _native, losses, metrics, optimizers, random
 from unitgain._progress import ProgressBar, format_logs
-from unitgain.callbacks import Callback, History
+from unitgain.callbacks.base import Callback, CallbackList, History
 from unitgain.config import get_float32_matmul_precision
 from unitgain.data.mixing import Mixer
 from unitgain.layers.base import (
@@ -308,25 +308,23 @@ class Model(LayerLike, Saving):
 
         mix = _native.MixSpec() if augment is None else augment.spec(self._network_shapes[0])
         history = History()
-        listeners = [history, *(callbacks or [])]
-        for listener in listeners:
-            listener.model = self
-            listener.on_train_begin()
+        steps = math.ceil(len(inputs) / batch_size)
+        params = {"epochs": epochs, "steps": steps, "verbose": verbose}
+        listeners = CallbackList([history, *(callbacks or [])], self, params)
+        listeners.tell("train_begin")
         self.stop_training = False
+        logs: dict[str, float] = {}
         for epoch in range(initial_epoch, epochs):
-            for listener in listeners:
-                listener.on_epoch_begin(epoch)
+            listeners.tell("epoch_begin", epoch)
             title = f"Epoch {epoch + 1}/{epochs}"
             logs = self._train_epoch(
                 inputs, labels, validation, batch_size, shuffle, title, verbose, mix
             )
-            for listener in listeners:
-                listener.on_epoch_end(epoch, logs)
+            listeners.tell("epoch_end", epoch, logs)
             if self.stop_training:
                 break
         self._native_network().finalize()
-        for listener in listeners:
-            listener.on_train_end()
+        listeners.tell("train_end", logs)
         return history
 
     def _train_epoch(
