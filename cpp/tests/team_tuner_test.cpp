@@ -44,6 +44,19 @@ UNITGAIN_TEST(a_tuner_follows_a_change) {
   CHECK(ones > 400, "runs on one thread: " << ones);
 }
 
+// A size that has not run for a while starts slowly: its workers sleep.
+UNITGAIN_TEST(a_tuner_does_not_blame_a_size_for_its_first_run) {
+  nn::TeamTuner tuner(1e6, 2);
+  int before = 1;
+  const auto time = [&](int threads) {
+    const double woken = threads > before ? 1e6 : 0;
+    before = threads;
+    return (threads == 2 ? 1e5 : 2e5) + woken;
+  };
+  const int twos = count_choices(tuner, 1000, 2, time);
+  CHECK(twos > 800, "runs on two threads: " << twos);
+}
+
 UNITGAIN_TEST(a_tuner_does_not_try_where_the_answer_is_known) {
   nn::TeamTuner small(1e3, 8), large(1e9, 8), alone(1e6, 1);
   CHECK(!small.tries() && small.choose() == 1, "small work runs on the caller");

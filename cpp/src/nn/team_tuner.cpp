@@ -29,6 +29,7 @@ TeamTuner::TeamTuner(double work, int threads) : most_threads_(std::max(1, threa
 
 int TeamTuner::choose() {
   if (!tries()) return most_threads_;
+  if (tried_ > 0) return threads(candidate_);
   if (records_[static_cast<std::size_t>(best_)].time == 0) return threads(best_);
   for (const int size : {best_ + 1, best_ - 1}) {
     if (size < 0 || size >= sizes_) continue;
@@ -37,7 +38,8 @@ int TeamTuner::choose() {
       --neighbour.countdown;
       continue;
     }
-    neighbour.countdown = neighbour.interval;
+    candidate_ = size;
+    tried_ = 1;
     return threads(size);
   }
   return threads(best_);
@@ -45,30 +47,35 @@ int TeamTuner::choose() {
 
 void TeamTuner::record(int threads_used, double nanoseconds) {
   if (!tries()) return;
-  int size = 0;
-  while (threads(size) != threads_used) ++size;
-  Record& record = records_[static_cast<std::size_t>(size)];
-  record.time = record.time == 0 ? nanoseconds : record.time + (nanoseconds - record.time) / 8;
-  const double best_time = records_[static_cast<std::size_t>(best_)].time;
-  if (size == best_) {
-    if (compared_ > 0 && record.time > slower * compared_) {
-      compared_ = record.time;
-      for (Record& other : records_) {
-        other.interval = shortest_interval;
-        other.countdown = 0;
-      }
-    }
+  if (tried_ > 0) {
+    if (threads_used == threads(candidate_)) try_candidate(nanoseconds);
     return;
   }
-  compared_ = std::min(best_time, record.time);
-  if (record.time < best_time) {
-    best_ = size;
-    record.interval = shortest_interval;
-  } else if (record.time > 1.2 * best_time) {
-    record.interval = std::min(2 * record.interval, longest_interval);
-  } else {
-    record.interval = shortest_interval;
+  if (threads_used != threads(best_)) return;
+  Record& best = records_[static_cast<std::size_t>(best_)];
+  best.time = best.time == 0 ? nanoseconds : best.time + (nanoseconds - best.time) / 8;
+  if (compared_ > 0 && best.time > slower * compared_) {
+    compared_ = best.time;
+    for (Record& other : records_) {
+      other.interval = shortest_interval;
+      other.countdown = 0;
+    }
   }
+}
+
+void TeamTuner::try_candidate(double nanoseconds) {
+  if (tried_ > 1) trial_[static_cast<std::size_t>(tried_ - 2)] = nanoseconds;
+  if (++tried_ <= trial_runs) return;
+  tried_ = 0;
+  std::sort(trial_.begin(), trial_.end());
+  Record& record = records_[static_cast<std::size_t>(candidate_)];
+  record.time = trial_[trial_.size() / 2];
+  const double best_time = records_[static_cast<std::size_t>(best_)].time;
+  compared_ = std::min(best_time, record.time);
+  const bool slow = record.time > 1.2 * best_time;
+  record.interval = slow ? std::min(2 * record.interval, longest_interval) : shortest_interval;
+  record.countdown = record.interval;
+  if (record.time < best_time) best_ = candidate_;
 }
 
 }  // namespace unitgain::nn
