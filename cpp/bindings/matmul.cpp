@@ -266,12 +266,6 @@ bool plain_view(PyObject* object, PyObject* descriptor, MatrixView<T>& view) {
   return true;
 }
 
-template <class T>
-PyObject* descriptor_of() {
-  static PyObject* const descriptor = py::dtype::of<T>().release().ptr();
-  return descriptor;
-}
-
 // Null without an error set: not such a call.
 template <class T>
 PyObject* multiply_plainly(PyObject* a, PyObject* b, PyObject* out) {

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "arguments.hpp"
+#include "caller.hpp"
 #include "common.hpp"
 #include "ops/mix.hpp"
 #include "python_operation.hpp"
@@ -419,6 +420,7 @@ void bind_network(py::module_& module) {
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
            py::arg("progress") = py::none())
       .def("forward", &forward<T>, py::arg("x"))
+      .def("caller", &caller<T>)
       .def(
           "compile",
           [](Network<T>& network, const OptimizerSpec& optimizer, const Losses& loss,

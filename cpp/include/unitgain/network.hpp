@@ -270,6 +270,9 @@ class Network {
   void predict(const SampleArray& x, T* y, Index batch_size, const Progress& progress = {}) const {
     predict({&x, 1}, {&y, 1}, batch_size, progress);
   }
+  // The same for one batch of a network with one input and one output, or false and nothing done
+  // unless it takes a few microseconds at most, waits for nobody and calls no custom operation.
+  bool predict_at_once(const SampleArray& x, T* y) const;
 
   // The same for one batch in training mode: batch norm takes the batch's statistics and moves its
   // moving ones, and dropout drops, differently at each call.

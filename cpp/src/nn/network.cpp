@@ -355,6 +355,20 @@ void Network<T>::predict(std::span<const SampleArray> x, std::span<T* const> y, 
 }
 
 template <class T>
+bool Network<T>::predict_at_once(const SampleArray& x, T* y) const {
+  constexpr double most_work = 8e3;  // in nanoseconds on one thread
+  const std::shared_lock lock(state_->parameters, std::try_to_lock);
+  if (!lock) return false;
+  nn::PlanLease<T> lease = state_->lease(x.rows, Mode::infer);
+  if (lease.plan().work > most_work || lease.plan().may_fail) return false;
+  const Samples samples{.x = {&x, 1}, .count = x.rows};
+  const nn::Context<T> context = state_->context(lease, samples, 0);
+  lease.set_output(0, y);
+  lease.run(context);
+  return true;
+}
+
+template <class T>
 void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
                          const std::vector<UpdateOptions>& options) {
   State& state = *state_;

@@ -7,7 +7,7 @@ namespace unitgain::nn {
 namespace {
 
 // Below, waking a worker costs more than it could save; above, a team always gains.
-constexpr double least_work = 30e3;
+constexpr double least_work = 8e3;
 constexpr double surely_worth = 20e6;
 
 constexpr std::uint32_t shortest_interval = 32;

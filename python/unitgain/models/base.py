@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from unitgain.layers.base import (
 )
 from unitgain.layers.symbolic import Node, SymbolicTensor, is_symbolic
 from unitgain.models.nesting import LayerLike, leaves
-from unitgain.models.predictor import Predictor
+from unitgain.models.predictor import Predictor, quick_call
 from unitgain.models.saving import Saving
 from unitgain.models.summary import summary
 
@@ -78,6 +78,8 @@ class Model(LayerLike, Saving):
         self.nodes: list[Node] = []
         # The native network, with what it was made for; made anew by whoever needs it next.
         self._network: Any = None
+        # Runs one batch in inference mode, or returns None for what it leaves to others.
+        self._quick_call: Callable[[Any], Any] | None = None
         self._network_trainable: list[bool] = []
         self._trainable_changes = -1
         self._network_shapes: tuple[SampleShape, SampleShape] = ((), ())
@@ -181,6 +183,9 @@ class Model(LayerLike, Saving):
                 f"{self.name} has no weights yet: give it an Input layer, or call build"
             )
 
+    def _forget_network(self) -> None:
+        self._network = self._quick_call = None
+
     def _native_network(self) -> Any:
         """Return the native network, made anew when layers or what is trainable have changed."""
         if (
@@ -201,6 +206,7 @@ class Model(LayerLike, Saving):
             graph = types.Graph()
             self._network_shapes = self.input_shape, self.output_shape
             self._network = types.Network(graph, self._lower(graph))
+            self._quick_call = quick_call(self._network, *self._network_shapes)
             self._network_trainable = trainable
             self._needs_compile = self.optimizer is not None
         if self._needs_compile:
@@ -477,6 +483,10 @@ class Model(LayerLike, Saving):
             training: whether batch norm takes the batch's statistics (and moves its moving ones)
                 and dropout drops, differently at each call.
         """
+        if not training and self._quick_call is not None:
+            quickly = self._quick_call(x)
+            if quickly is not None:
+                return quickly
         if not isinstance(x, np.ndarray) and is_symbolic(x):
             return self._connect(x)
         inputs = self._inputs(x)

@@ -61,7 +61,7 @@ class Sequential(Model):
         if self._input is not None:
             self._tensors.append(self._behind(self._tensors, layer))
         self.layers.append(layer)
-        self._network = None
+        self._forget_network()
 
     def _behind(self, tensors: list[SymbolicTensor], layer: Any) -> SymbolicTensor:
         assert self._input is not None
@@ -78,7 +78,7 @@ class Sequential(Model):
         """
         if not self.layers:
             raise ValueError("the model has no layers")
-        self._network = None
+        self._forget_network()
         layer: Layer | Model = self.layers.pop()
         if self._tensors:
             layer.nodes.remove(self._tensors.pop().node)
