@@ -145,6 +145,25 @@ void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const B
   });
 }
 
+// One or two rows against packed panels: bound by the reading of these.
+template <class T>
+void multiply_packed_thinly(const runtime::Team& team, const Gemm<T>& problem) {
+  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const runtime::Range panels = team.share(ceil_div(n, kernels.nr));
+  for_each_pass(k, plain_depth<T>(k), [&](const Pass& pass) {
+    for (Index jp = panels.begin; jp < panels.end; ++jp) {
+      const Index col = jp * kernels.nr, cols = std::min(kernels.nr, n - col);
+      runtime::kernels<T>().thin_gemm->panel(
+          pass.depth, problem.a.data + pass.first * problem.a.col_stride, problem.a.row_stride,
+          problem.a.col_stride, packed_before(problem, pass, jp).data, problem.alpha,
+          pass.first == 0 ? problem.beta : T{1}, problem.c.data + col, problem.c.row_stride, m,
+          cols);
+      if (pass.is_last) finish(problem, {0, m}, {col, col + cols}, kernels.mr);
+    }
+  });
+}
+
 template <class T>
 void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Blocks& blocks,
                      std::byte* workspace) {
@@ -196,6 +215,9 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
 template <class T>
 void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
+  if (problem.packed != nullptr && has_thin_rows(m)) {
+    return multiply_packed_thinly(team, problem);
+  }
   Gemm<T> rest = problem;
   rest.c.cols = rest.b.cols = n - multiply_edge(team, problem, workspace);
   if (problem.packed == nullptr) workspace += edge_workspace<T>(m, n, k, team.size());
@@ -221,6 +243,14 @@ void multiply_small(const Gemm<T>& problem) {
                                              problem.a.col_stride, problem.b.data,
                                              problem.b.row_stride, problem.alpha, problem.beta,
                                              problem.c.data, problem.c.row_stride, m, n);
+    return finish(problem, {0, m}, {0, n}, kernels.mr);
+  }
+  if (has_thin_rows(m) && n >= kernels.nr && problem.alpha == T{1} &&
+      problem.beta == T{0}) {  // a tile of few rows waits for its own sums
+    for (Index i = 0; i < m; ++i) std::fill_n(problem.c.data + i * problem.c.row_stride, n, T{0});
+    runtime::kernels<T>().thin_gemm->add_rows(
+        problem.a.cols, problem.a.data, problem.a.row_stride, problem.a.col_stride, problem.b.data,
+        problem.b.row_stride, false, problem.c.data, problem.c.row_stride, m, n);
     return finish(problem, {0, m}, {0, n}, kernels.mr);
   }
   const LeftPanels<T> a = in_place(problem.a);

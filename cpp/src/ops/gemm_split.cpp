@@ -3,6 +3,7 @@
 #include "ops/gemm_split.hpp"
 
 #include "ops/gemm_epilogue.hpp"
+#include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::ops {
@@ -124,6 +125,8 @@ class SplitProduct {
   }
 
  private:
+  bool is_thin() const { return has_thin_rows(problem_.c.rows); }
+
   Panels packed_before(const Pass& pass, Index col) const {
     const SplitLayout layout(kernels_, problem_.c.cols, problem_.a.cols);
     const PackedOperand& packed = *problem_.packed;
@@ -147,15 +150,15 @@ class SplitProduct {
     const Index mr = kernels_.mr, nr = kernels_.nr;
     const Index left_bytes = panel_bytes(kernels_, mr, pass.depth);
     const Index right_bytes = panel_bytes(kernels_, nr, pass.depth);
+    const auto pack_a = is_thin() ? kernels_.pack_thin_a : kernels_.pack_a;
     const Index last_row = std::min(problem_.c.rows, share.rows.end * mr);
     for (Index row = share.rows.begin * mr; row < last_row; row += blocks_.mc) {
       const Index rows = std::min(blocks_.mc, last_row - row), panels = ceil_div(rows, mr);
       for (Index ip = 0; ip < panels; ++ip) {
         const auto a =
             block(problem_.a, row + ip * mr, pass.first, std::min(mr, rows - ip * mr), pass.depth);
-        kernels_.pack_a(a.data, a.row_stride, a.col_stride, a.rows, a.cols,
-                        workspace_.own.left.data + ip * left_bytes,
-                        workspace_.own.left.ranges + ip);
+        pack_a(a.data, a.row_stride, a.col_stride, a.rows, a.cols,
+               workspace_.own.left.data + ip * left_bytes, workspace_.own.left.ranges + ip);
       }
       for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
         const runtime::Range cols{first_col + jp * nr, first_col + std::min(width, (jp + 1) * nr)};
@@ -174,7 +177,8 @@ class SplitProduct {
     const float beta = pass.first == 0 ? problem_.beta : 1.0F;
     if (pass.depth >= kernels_.least_depth && pass.depth <= kernels_.most_depth &&
         split_holds(kernels_, *a.ranges, *b.ranges)) {
-      kernels_.tile(pass.depth, a.data, b.data, rows.size(), cols.size(), workspace_.own.product);
+      const auto tile = is_thin() ? kernels_.thin_tile : kernels_.tile;
+      tile(pass.depth, a.data, b.data, rows.size(), cols.size(), workspace_.own.product);
       plain_.store(workspace_.own.product, kernels_.nr, problem_.alpha, beta,
                    problem_.c.data + rows.begin * problem_.c.row_stride + cols.begin,
                    problem_.c.row_stride, rows.size(), cols.size());

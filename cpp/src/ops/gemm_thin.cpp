@@ -52,11 +52,9 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
 // ---- one or two rows against a matrix in row order ----
 
 // They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
-// loads and stores time that there is none of.
-constexpr Index most_summed_rows = 2;
-
-// The depth is cut into parts of at most so many rows, each a chain of sums: members take whole
-// parts, which they read from end to end. A multiple of four parts is even for most teams.
+// loads and stores time that there is none of. The depth is cut into parts of at most so many rows,
+// each a chain of sums: members take whole parts, which they read from end to end. A multiple of
+// four parts is even for most teams.
 constexpr Index most_part_rows = 128, even_parts = 4;
 
 Index summed_parts(Index k) {
@@ -66,7 +64,7 @@ Index summed_parts(Index k) {
 
 template <class T>
 bool is_summed(Index m, Index n) {
-  return m <= most_summed_rows && n >= runtime::kernels<T>().gemm->nr;
+  return has_thin_rows(m) && n >= runtime::kernels<T>().gemm->nr;
 }
 
 template <class T>
@@ -82,6 +80,7 @@ runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, I
   const bool whole = parts >= team.size();
   const runtime::Range mine = whole ? team.share(parts) : runtime::Range{0, parts};
   const runtime::Range width = whole ? runtime::Range{0, n} : cols;
+  const bool far = is_large(k * n / team.size(), sizeof(T));  // from this member's caches
   T* sums = reinterpret_cast<T*>(workspace);
   for (Index part = mine.begin; part < mine.end; ++part) {
     const Index first = k * part / parts, depth = k * (part + 1) / parts - first;
@@ -90,7 +89,7 @@ runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, I
     runtime::kernels<T>().thin_gemm->add_rows(depth, p.a.data + first * p.a.col_stride,
                                               p.a.row_stride, p.a.col_stride,
                                               p.b.data + first * p.b.row_stride + width.begin,
-                                              p.b.row_stride, T{1}, to, n, m, width.size());
+                                              p.b.row_stride, far, to, n, m, width.size());
   }
   if (whole) team.barrier();
   if (cols.size() == 0) return cols;

@@ -5,6 +5,11 @@
 
 namespace unitgain::ops {
 
+// Whether kernels for one or two rows take them.
+inline bool has_thin_rows(Index rows) {
+  return rows > 0 && rows <= simd::most_thin_rows;
+}
+
 // Whether the product has so few columns that multiply_thin() does it by dots of rows of A, in row
 // order, with columns of B.
 template <class T>

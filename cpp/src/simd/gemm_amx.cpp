@@ -216,6 +216,8 @@ constexpr SplitGemmKernels kernels(const Limits& limits) {
       .pack_b = pack_b<terms>,
       .unpack_b = unpack_b<terms>,
       .tile = tile<terms>,
+      .pack_thin_a = pack_a<terms>,
+      .thin_tile = tile<terms>,
       .begin = begin,
       .end = end,
   };

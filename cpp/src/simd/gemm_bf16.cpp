@@ -84,35 +84,56 @@ void unpack_b(const std::byte* packed, Index k, Index n, float* b, Index row_str
   }
 }
 
+// Adds the products of a pair of depths.
 template <int rows, int vectors>
+UNITGAIN_BF16 inline __attribute__((always_inline)) void add_pair(const std::byte* a,
+                                                                  const std::byte* b,
+                                                                  __m512 (*sum)[vectors]) {
+  __m512bh right[vectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < vectors; ++v) {
+    right[v] = std::bit_cast<__m512bh>(_mm512_loadu_si512(b + v * 64));
+  }
+#pragma GCC unroll 14
+  for (int i = 0; i < rows; ++i) {
+    std::int32_t pair;
+    std::memcpy(&pair, a + i * pair_bytes, sizeof pair);
+    const auto left = std::bit_cast<__m512bh>(_mm512_set1_epi32(pair));
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; ++v) sum[i][v] = _mm512_dpbf16_ps(sum[i][v], left, right[v]);
+  }
+}
+
+// Each sum of the product is that of `hands` sums, to which the depth is dealt.
+template <int rows, int vectors, int panel_rows = tile_rows, int hands = 1>
 UNITGAIN_BF16 void multiply_tile(Index pairs, const std::byte* a, const std::byte* b,
                                  float* product) {
-  __m512 sum[rows][vectors];
-#pragma GCC unroll 14
-  for (int i = 0; i < rows; ++i) {
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) sum[i][v] = _mm512_setzero_ps();
-  }
-  for (Index q = 0; q < pairs; ++q, a += tile_rows * pair_bytes, b += tile_cols * pair_bytes) {
-    __m512bh right[vectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) {
-      right[v] = std::bit_cast<__m512bh>(_mm512_loadu_si512(b + v * 64));
-    }
+  constexpr Index a_step = panel_rows * pair_bytes, b_step = tile_cols * pair_bytes;
+  __m512 sum[hands][rows][vectors];
+#pragma GCC unroll 4
+  for (int hand = 0; hand < hands; ++hand) {
 #pragma GCC unroll 14
     for (int i = 0; i < rows; ++i) {
-      std::int32_t pair;
-      std::memcpy(&pair, a + i * pair_bytes, sizeof pair);
-      const auto left = std::bit_cast<__m512bh>(_mm512_set1_epi32(pair));
 #pragma GCC unroll 2
-      for (int v = 0; v < vectors; ++v) sum[i][v] = _mm512_dpbf16_ps(sum[i][v], left, right[v]);
+      for (int v = 0; v < vectors; ++v) sum[hand][i][v] = _mm512_setzero_ps();
     }
   }
+  for (; pairs >= hands; pairs -= hands, a += hands * a_step, b += hands * b_step) {
+#pragma GCC unroll 4
+    for (int hand = 0; hand < hands; ++hand) {
+      add_pair<rows, vectors>(a + hand * a_step, b + hand * b_step, sum[hand]);
+    }
+  }
+  for (; pairs > 0; --pairs, a += a_step, b += b_step) add_pair<rows, vectors>(a, b, sum[0]);
 #pragma GCC unroll 14
   for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; ++v) {
-      _mm512_storeu_ps(product + i * tile_cols + v * 16, sum[i][v]);
+#pragma GCC unroll 4
+      for (int hand = 1; hand < hands; ++hand) {
+        sum[0][i][v] = _mm512_add_ps(sum[0][i][v], sum[hand][i][v]);
+      }
+      _mm512_storeu_ps(product + i * tile_cols + v * 16, sum[0][i][v]);
     }
   }
 }
@@ -138,6 +159,18 @@ void tile(Index k, const std::byte* a, const std::byte* b, Index m, Index n, flo
   kernels.kernel[m - 1]((k + 1) / 2, a, b, product);
 }
 
+// Few rows: their panel has no room for more, which would take L1 from the panels of B.
+void pack_thin_a(const float* a, Index row_stride, Index col_stride, Index m, Index k,
+                 std::byte* packed, ExponentRange* range) {
+  pack<most_thin_rows>(a, row_stride, col_stride, m, k, packed, range);
+}
+
+// A product of pairs takes some six cycles in which twelve could begin; a tile of one row has two.
+void thin_tile(Index k, const std::byte* a, const std::byte* b, Index m, Index, float* product) {
+  (m == 1 ? multiply_tile<1, 2, most_thin_rows, 4>
+          : multiply_tile<2, 2, most_thin_rows, 2>)((k + 1) / 2, a, b, product);
+}
+
 void nothing() {}
 
 }  // namespace
@@ -158,6 +191,8 @@ constinit const SplitGemmKernels split_medium = {
     .pack_b = pack_b,
     .unpack_b = unpack_b,
     .tile = tile,
+    .pack_thin_a = pack_thin_a,
+    .thin_tile = thin_tile,
     .begin = nothing,
     .end = nothing,
 };

@@ -1,6 +1,7 @@
 // Products that a tile does not suit: of little depth, and of rows with rows.
 #include <cstdint>
 #include <cstring>
+#include <numeric>
 
 #include "simd/strided_rows.hpp"
 #include "simd/transpose.hpp"
@@ -230,7 +231,9 @@ void dots(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stri
 
 // ---- sums of a few large rows ----
 
-constexpr int summed_at_once = 4;
+// More rows at a time load and store C less often, but are more streams from afar. Either way the
+// sums run in one order.
+constexpr int summed_from_afar = 4, summed_at_once = registers == 32 ? 8 : 4;
 constexpr Index bytes_ahead = 1024, short_row_bytes = 4096;
 
 // Adds `count` rows of B, times a value of A each, to each row of C. `head` columns come before B's
@@ -244,7 +247,7 @@ void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b
   }
   const auto add = [&](auto get, auto put, const T* from, T* to) __attribute__((always_inline)) {
     Vec<T> right[count];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int p = 0; p < count; ++p) {
       right[p] = get(from + p * b_row_stride);
       if (ahead != 0) __builtin_prefetch(from + p * b_row_stride + ahead);
@@ -252,7 +255,7 @@ void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b
 #pragma GCC unroll 2
     for (int i = 0; i < rows; ++i) {
       Vec<T> sum = get(to + i * c_row_stride);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int p = 0; p < count; ++p) sum = multiply_add<T>(factor[i][p], right[p], sum);
       put(sum, to + i * c_row_stride);
     }
@@ -273,36 +276,110 @@ void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b
   }
 }
 
-template <class T, int rows>
+template <class T, int rows, int count>
 void add_rows_to(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
                  Index b_row_stride, bool far, T* c, Index c_row_stride, Index n) {
   constexpr auto size = static_cast<Index>(sizeof(T)), line = 64 / size;
-  // Vectors that cross cache lines keep the hardware's prefetchers from keeping up (a third of the
-  // speed from the third-level cache on Zen 5): so they start at whole lines where all rows can,
-  // and otherwise B is fetched: ahead in its rows or, of short ones, in the next.
-  const bool aligns = b_row_stride % line == 0;
-  const auto past = static_cast<Index>(reinterpret_cast<std::uintptr_t>(b) / size) % line;
-  const Index head = aligns ? std::min(n, (line - past) % line % lanes<T>) : 0;
-  const Index ahead = aligns || !far                ? 0
-                      : n * size <= short_row_bytes ? summed_at_once * b_row_stride
+  // Vectors that cross cache lines cost two accesses each, and keep the hardware's prefetchers from
+  // keeping up: so they start at whole lines of B. Of rows that are no whole number of lines apart,
+  // every `period`-th starts at the same place in a line: these are added at once.
+  const Index period = line / std::gcd(line, b_row_stride);
+  const Index step = period * b_row_stride, block = summed_at_once * period;
+  const Index ahead = !far                          ? 0
+                      : n * size <= short_row_bytes ? block * b_row_stride
                                                     : bytes_ahead / size;
-  Index p = 0;
-  for (; p + summed_at_once <= k; p += summed_at_once) {
-    add_products<T, rows, summed_at_once>(a + p * a_col_stride, a_row_stride, a_col_stride,
-                                          b + p * b_row_stride, b_row_stride, c, c_row_stride, n,
-                                          head, ahead);
+  const auto head_of = [&](const T* row) {
+    const auto past = static_cast<Index>(reinterpret_cast<std::uintptr_t>(row) / size) % line;
+    return std::min(n, (line - past) % line % lanes<T>);
+  };
+  const Index blocks = k / block * block;
+  for (Index first = 0; first < blocks; first += block) {
+    for (Index place = first; place < first + period; ++place) {
+      const Index head = head_of(b + place * b_row_stride);
+      for (Index p = place; p < first + block; p += count * period) {
+        add_products<T, rows, count>(a + p * a_col_stride, a_row_stride, period * a_col_stride,
+                                     b + p * b_row_stride, step, c, c_row_stride, n, head, ahead);
+      }
+    }
+  }
+  Index p = blocks;
+  for (; p + summed_from_afar <= k; p += summed_from_afar) {
+    add_products<T, rows, summed_from_afar>(a + p * a_col_stride, a_row_stride, a_col_stride,
+                                            b + p * b_row_stride, b_row_stride, c, c_row_stride, n,
+                                            0, 0);
   }
   for (; p < k; ++p) {
-    add_products<T, rows, 1>(a + p * a_col_stride, a_row_stride, a_col_stride, b + p * b_row_stride,
-                             b_row_stride, c, c_row_stride, n, head, 0);
+    const T* from = b + p * b_row_stride;
+    add_products<T, rows, 1>(a + p * a_col_stride, a_row_stride, a_col_stride, from, b_row_stride,
+                             c, c_row_stride, n, head_of(from), 0);
   }
 }
 
 template <class T>
 void add_rows(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
               Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n) {
-  (m == 1 ? add_rows_to<T, 1> : add_rows_to<T, 2>)(k, a, a_row_stride, a_col_stride, b,
-                                                   b_row_stride, far, c, c_row_stride, n);
+  const auto add =
+      far ? (m == 1 ? add_rows_to<T, 1, summed_from_afar> : add_rows_to<T, 2, summed_from_afar>)
+          : (m == 1 ? add_rows_to<T, 1, summed_at_once> : add_rows_to<T, 2, summed_at_once>);
+  add(k, a, a_row_stride, a_col_stride, b, b_row_stride, far, c, c_row_stride, n);
+}
+
+// ---- one or two rows against packed panels ----
+
+// A panel is two vectors wide, and a multiply-add takes some four cycles in which eight could
+// begin: so the depth is dealt to as many sums as that takes, which are added up at the end.
+constexpr int panel_vectors = 2, panel_sums = 8;
+
+template <class T, int rows>
+void multiply_panel(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* panel,
+                    T alpha, T beta, T* c, Index c_row_stride, Index n) {
+  constexpr int hands = panel_sums / panel_vectors / rows;
+  constexpr Index width = panel_vectors * lanes<T>;
+  Vec<T> sum[hands][rows][panel_vectors];
+#pragma GCC unroll 8
+  for (int i = 0; i < hands * rows * panel_vectors; ++i) (&sum[0][0][0])[i] = T{0};
+  const auto add = [&](const T* left, const T* right,
+                       Vec<T>(*to)[panel_vectors]) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (int v = 0; v < panel_vectors; ++v) {
+      const Vec<T> row = load(right + v * lanes<T>);
+#pragma GCC unroll 2
+      for (int i = 0; i < rows; ++i) {
+        to[i][v] = multiply_add<T>(Vec<T>(left[i * a_row_stride]), row, to[i][v]);
+      }
+    }
+  };
+  Index p = 0;
+  for (; p + hands <= k; p += hands) {
+#pragma GCC unroll 4
+    for (int hand = 0; hand < hands; ++hand) {
+      add(a + (p + hand) * a_col_stride, panel + (p + hand) * width, sum[hand]);
+    }
+  }
+  for (; p < k; ++p) add(a + p * a_col_stride, panel + p * width, sum[0]);
+#pragma GCC unroll 2
+  for (int i = 0; i < rows; ++i) {
+    T total[width];
+#pragma GCC unroll 2
+    for (int v = 0; v < panel_vectors; ++v) {
+      Vec<T> value = sum[0][i][v] + sum[1][i][v];
+      if constexpr (hands == 4) value += sum[2][i][v] + sum[3][i][v];
+      store(value * alpha, total + v * lanes<T>);
+    }
+    for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+      T* to = c + i * c_row_stride;
+      Vec<T> value = get(total);
+      if (beta != T{0}) value = multiply_add<T>(get(to), beta, value);
+      put(value, to);
+    });
+  }
+}
+
+template <class T>
+void panel(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* packed, T alpha,
+           T beta, T* c, Index c_row_stride, Index m, Index n) {
+  (m == 1 ? multiply_panel<T, 1> : multiply_panel<T, 2>)(k, a, a_row_stride, a_col_stride, packed,
+                                                         alpha, beta, c, c_row_stride, n);
 }
 
 // ---- columns one after another ----
@@ -389,6 +466,7 @@ constexpr ThinGemmKernels<T> kernels = {
     .dots = dots<T>,
     .pack_columns = pack_columns<T>,
     .add_rows = add_rows<T>,
+    .panel = panel<T>,
 };
 
 constinit const ThinGemmKernels<float> thin_gemm_f32 = kernels<float>;

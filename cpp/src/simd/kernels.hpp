@@ -106,7 +106,13 @@ struct ThinGemmKernels {
   // stride. `far`: B is larger than the second-level cache holds.
   void (*add_rows)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
                    Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n);
+  // C = alpha A B + beta C for a packed panel of B (GemmKernels::pack_b), m of 1 or 2, n of at most
+  // its columns. C has unit column stride.
+  void (*panel)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* panel,
+                T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
 };
+// The most rows of `add_rows` and `panel`.
+inline constexpr Index most_thin_rows = 2;
 
 // The exponents of a panel's values, as biased exponent fields of float (denormals: 0, infinity and
 // NaN: 255): the least of the values that are not zero and the greatest of all. A panel of zeros
@@ -153,6 +159,12 @@ struct SplitGemmKernels {
   // The product of a panel of A and a panel of B, m x n of it (m <= mr, n <= nr; more may be
   // written), to `product`, whose rows are nr apart.
   void (*tile)(Index k, const std::byte* a, const std::byte* b, Index m, Index n, float* product);
+  // Both for an A of at most most_thin_rows rows: its panel is packed in an order of its own, and
+  // the sums may run in another.
+  void (*pack_thin_a)(const float* a, Index row_stride, Index col_stride, Index m, Index k,
+                      std::byte* packed, ExponentRange* range);
+  void (*thin_tile)(Index k, const std::byte* a, const std::byte* b, Index m, Index n,
+                    float* product);
   // Around a thread's calls of `tile`.
   void (*begin)();
   void (*end)();
