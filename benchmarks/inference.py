@@ -13,12 +13,21 @@ from .training import LEARNING_RATE, build_model
 # Each layer adds at most (its inputs + 2) roundings of relative size u to what it is given, and the
 # outputs of these networks are no smaller than their terms by more than a factor of ten or so.
 TOLERANCE = 2e-5
+MANY_ROWS = 1000  # from here on throughput counts
 
 
 def cases() -> list[Case]:
-    """Return the networks of the training cases, on one row and on many."""
-    networks = ((64, 256, 128, 10), (784, 512, 512, 10))
-    return [_case(sizes, rows) for sizes in networks for rows in (1, 32, 4096)]
+    """Return networks of three sizes, on one row and on many, as they are and made ready."""
+    made = []
+    for sizes, rows in (
+        ((64, 64, 64, 4), (1,)),
+        ((64, 256, 128, 10), (1, 32, 4096)),
+        ((784, 300, 100, 10), (1, 128)),
+        ((1024, 2048, 2048, 1024), (4096,)),
+    ):
+        for count in rows:
+            made += [_case(sizes, count, packed) for packed in (False, True)]
+    return made
 
 
 def _trained(sizes: tuple[int, ...], x: Any) -> Network:
@@ -30,7 +39,7 @@ def _trained(sizes: tuple[int, ...], x: Any) -> Network:
     return network
 
 
-def _case(sizes: tuple[int, ...], rows: int) -> Case:
+def _case(sizes: tuple[int, ...], rows: int, packed: bool) -> Case:
     def prepare() -> Trial:
         generator = np.random.default_rng(0)
         network = _trained(sizes, generator.random((256, sizes[0]), np.float32))
@@ -40,7 +49,9 @@ def _case(sizes: tuple[int, ...], rows: int) -> Case:
         def unitgain() -> Contender:
             model = build_model(sizes, batch_norm=True, learning_rate=LEARNING_RATE)
             model.set_weights(network.get_weights())
-            return Contender.of(lambda: model(x))
+            if packed:
+                model = model.optimize_for_inference()
+            return Contender.of(lambda: model(x) if rows < MANY_ROWS else model.predict(x))
 
         def torch() -> Contender:
             from . import torch_network
@@ -74,5 +85,8 @@ def _case(sizes: tuple[int, ...], rows: int) -> Case:
 
     network_name = "-".join(str(size) for size in sizes)
     title = f"inference, {network_name} with batch norm, {rows} row{'s' if rows > 1 else ''}"
-    quick = rows == 1 and sizes[0] == 64
-    return Case(f"inference/{network_name}/{rows}", title, prepare, quick=quick)
+    if packed:
+        title += ", packed"
+    quick = rows == 1 and sizes == (64, 256, 128, 10) and not packed
+    name = f"inference/{network_name}/{rows}{'-packed' if packed else ''}"
+    return Case(name, title, prepare, quick=quick, large=rows * sizes[1] > 1 << 22)

@@ -24,6 +24,8 @@ Array = NDArray[Any]
 
 EPSILON = 1e-3  # of batch normalisation
 MOMENTUM = 0.99  # of its moving averages
+# The loss below which a network has learnt the digits it was trained on.
+WELL_FITTED = 0.05
 
 
 @dataclass
@@ -46,11 +48,13 @@ class Layer:
 
 
 class Network:
-    """Dense layers with ReLU between them, trained with softmax cross-entropy and Adam.
+    """Dense layers with ReLU between them, trained by Adam.
 
     Args:
-        sizes: inputs, the units of each hidden layer, classes: ``(64, 256, 128, 10)``.
+        sizes: inputs, the units of each hidden layer, outputs: ``(64, 256, 128, 10)``.
         batch_norm: normalise each hidden layer before its ReLU.
+        dropout: the share of each hidden layer's outputs that a training step drops.
+        regression: squared error in place of the softmax cross-entropy of labels.
         learning_rate: Adam's.
         dtype: ``float32``, or ``float64`` for a more accurate reference.
         seed: of the initial weights (He normal; the last layer's as well).
@@ -61,12 +65,16 @@ class Network:
         sizes: tuple[int, ...],
         *,
         batch_norm: bool = True,
+        dropout: float = 0.0,
+        regression: bool = False,
         learning_rate: float = 1e-3,
         dtype: Any = np.float32,
         seed: int = 0,
     ) -> None:
         self.sizes = sizes
         self.batch_norm = batch_norm
+        self.dropout = dropout
+        self.regression = regression
         self.learning_rate = learning_rate
         self.epsilon = 1e-7  # Adam's
         self.dtype = np.dtype(dtype)
@@ -78,7 +86,8 @@ class Network:
         self._update = np.empty_like(self._parameters)
         self._scratch = np.empty_like(self._parameters)
         self.layers = self._lay_out()
-        self._initialize(np.random.default_rng(seed))
+        self._generator = np.random.default_rng(seed)
+        self._initialize(self._generator)
         self._buffers: dict[tuple[str, int, int], Array] = {}
 
     def _parameter_count(self) -> int:
@@ -147,7 +156,10 @@ class Network:
         return self._buffers[key]
 
     def train_on_batch(self, x: Array, y: Array) -> float:
-        """Do one training step on ``x`` (batch, inputs) and labels ``y``; return the mean loss."""
+        """Do one training step on ``x`` (batch, inputs) and ``y``; return the mean loss.
+
+        ``y`` is labels (batch,), or of a regression values (batch, outputs).
+        """
         inputs, normalized, deviations = self._forward(x)
         loss, upstream = self._loss_and_gradient(inputs[-1], y)
         self._backward(inputs, normalized, deviations, upstream)
@@ -169,8 +181,16 @@ class Network:
                 z += layer.bias
             if i + 1 < len(self.layers):
                 np.maximum(z, 0, out=z)
+                if self.dropout:
+                    self._drop(z)
             inputs.append(z)
         return inputs, normalized, deviations
+
+    def _drop(self, z: Array) -> None:
+        """Set a share of z to zero, in place, and the rest to what keeps the expected value."""
+        uniform = self._generator.random(z.shape, np.float32)
+        z *= uniform >= self.dropout
+        z *= self.dtype.type(1 / (1 - self.dropout))
 
     def _normalize(self, layer: Layer, z: Array) -> Array:
         """Normalise z in place by its batch's moments, update the moving ones, return 1 / sigma."""
@@ -187,7 +207,12 @@ class Network:
         return deviation
 
     def _loss_and_gradient(self, logits: Array, y: Array) -> tuple[float, Array]:
-        """Softmax cross-entropy averaged over the batch; the gradient overwrites the logits."""
+        """Return the loss averaged over the batch; its gradient overwrites the logits."""
+        if self.regression:
+            logits -= y
+            loss = float(np.einsum("ij,ij->", logits, logits)) / logits.size
+            logits *= self.dtype.type(2 / logits.size)
+            return loss, logits
         rows = np.arange(len(y))
         logits -= logits.max(axis=1, keepdims=True)
         label_logits = logits[rows, y]
@@ -209,7 +234,9 @@ class Network:
         for i in reversed(range(len(self.layers))):
             layer = self.layers[i]
             if i + 1 < len(self.layers):
-                upstream *= inputs[i + 1] > 0
+                upstream *= inputs[i + 1] > 0  # what was dropped is zero, too
+                if self.dropout:
+                    upstream *= self.dtype.type(1 / (1 - self.dropout))
             if layer.gamma is not None:
                 self._normalize_gradient(layer, normalized[i], deviations[i], upstream)
             else:

@@ -2,37 +2,66 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .case import Array, Contender
-from .numpy_reference import Network
+from .numpy_reference import WELL_FITTED, Network
 
 
 def training(network: Network, x: Array, y: Array, steps: int) -> Contender:
     """Return training from the reference network's weights, on one batch, by Adam."""
-    model = MLPClassifier(
+    kind = MLPRegressor if network.regression else MLPClassifier
+    model = kind(
         hidden_layer_sizes=network.sizes[1:-1],
         learning_rate_init=network.learning_rate,
-        epsilon=network.epsilon,
+        # Its squared error, and so its gradient, is half of the others'.
+        epsilon=network.epsilon / (2 if network.regression else 1),
         alpha=0.0,
         batch_size=len(x),
         shuffle=False,
     )
-    classes = np.arange(network.sizes[-1])
-    model.partial_fit(x, y, classes=classes)  # creates the arrays that are set next
+    if network.regression:
+        y = y.ravel()
+        model.partial_fit(x, y)  # creates the arrays that are set next
+    else:
+        model.partial_fit(x, y, classes=np.arange(network.sizes[-1]))
     for i, layer in enumerate(network.layers):
         model.coefs_[i][:] = layer.kernel
         model.intercepts_[i][:] = layer.bias
     del model._optimizer  # the next call starts Adam afresh
 
+    scale = 2.0 if network.regression else 1.0
+
     def step() -> float:
         model.partial_fit(x, y)
-        return float(model.loss_)
+        return scale * float(model.loss_)
 
     return Contender(step, lambda: [step() for _ in range(steps)])
+
+
+def fitting(network: Network, x: Array, y: Array, batch: int, epochs: int) -> Contender:
+    """Return epochs over all samples in a new order each."""
+
+    def run() -> float:
+        model = MLPClassifier(
+            hidden_layer_sizes=network.sizes[1:-1],
+            learning_rate_init=network.learning_rate,
+            alpha=0.0,
+            batch_size=batch,
+            max_iter=epochs,
+            tol=0.0,
+            n_iter_no_change=epochs + 1,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has not converged
+            model.fit(x, y)
+        return float(model.loss_ < WELL_FITTED)
+
+    return Contender.of(run)
 
 
 def inference(pairs: Sequence[tuple[Array, Array]], x: Array) -> Contender:

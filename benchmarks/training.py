@@ -1,7 +1,9 @@
-"""The whole training step: forward, loss, backward, update."""
+"""The whole training step: forward, loss, backward, update; and runs of many."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 import unitgain as ug
 
 from .case import OURS, REFERENCE, Case, Contender, Trial
-from .numpy_reference import Network
+from .numpy_reference import WELL_FITTED, Network
 
 LEARNING_RATE = 1e-3
 
@@ -20,20 +22,102 @@ STEPS = 10
 TOLERANCE = 1e-4
 
 
+# The losses of bfloat16 products: each operand is rounded by up to 2^-9 of itself.
+BFLOAT16_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class _Training:
+    """A network and a batch."""
+
+    sizes: tuple[int, ...]
+    batch: int
+    batch_norm: bool = False
+    dropout: float = 0.0
+    regression: bool = False
+    precision: str = "highest"
+
+    @property
+    def name(self) -> str:
+        """What tells it from other networks."""
+        parts = ["-".join(map(str, self.sizes)), *self._differences()]
+        return "-".join(part.replace(" ", "-") for part in parts)
+
+    @property
+    def title(self) -> str:
+        """The same in words."""
+        network, differences = "-".join(map(str, self.sizes)), " and ".join(self._differences())
+        return f"{network}{' with ' if differences else ''}{differences}, batch of {self.batch}"
+
+    def _differences(self) -> list[str]:
+        found = []
+        if self.batch_norm:
+            found.append("batch norm")
+        if self.dropout:
+            found.append("dropout")
+        if self.precision != "highest":
+            found.append(self.precision)
+        return found
+
+    def data(self) -> tuple[Any, Any]:
+        """Return one batch."""
+        generator = np.random.default_rng(0)
+        x = generator.standard_normal((self.batch, self.sizes[0]), np.float32)
+        if self.regression:
+            return x, generator.standard_normal((self.batch, self.sizes[-1]), np.float32)
+        return x, generator.integers(self.sizes[-1], size=self.batch)
+
+    def reference(self) -> Network:
+        """Return NumPy's counterpart, with the weights that all begin with."""
+        return Network(
+            self.sizes,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
+            regression=self.regression,
+            learning_rate=LEARNING_RATE,
+        )
+
+    def model(self, weights: list[Any], dropout: float) -> Any:
+        """Return unitgain's counterpart with these weights."""
+        model = build_model(
+            self.sizes,
+            batch_norm=self.batch_norm,
+            dropout=dropout,
+            regression=self.regression,
+            learning_rate=LEARNING_RATE,
+        )
+        model.set_weights(weights)
+        return model
+
+
 def cases() -> list[Case]:
-    """Return the demo's network with and without batch norm, then larger ones."""
+    """Return the demo's network, the small programs of a course, and larger ones."""
+    deep = (100, 256, 256, 256, 256, 1)
+    wide = (1024, 2048, 2048, 1024)
     return [
-        _step((64, 128, 64, 10), batch=16, batch_norm=True, quick=True),
-        _step((64, 256, 128, 10), batch=32, batch_norm=True),
-        _step((64, 256, 128, 10), batch=32, batch_norm=False),
-        _step((784, 512, 512, 10), batch=128, batch_norm=True),
-        _step((784, 512, 512, 10), batch=128, batch_norm=False),
+        _step(_Training((64, 128, 64, 10), 16, batch_norm=True), quick=True),
+        _step(_Training((64, 64, 64, 4), 32)),
+        _step(_Training((64, 256, 128, 10), 32)),
+        _step(_Training((64, 256, 128, 10), 32, batch_norm=True)),
+        _step(_Training((784, 300, 100, 10), 128)),
+        _step(_Training((784, 300, 100, 10), 128, batch_norm=True)),
+        _step(_Training(deep, 256, regression=True)),
+        _step(_Training(deep, 256, batch_norm=True, dropout=0.2, regression=True)),
+        _step(_Training(wide, 512), large=True),
+        _step(_Training(wide, 512, precision="medium"), large=True),
         _epoch((64, 128, 64, 10), batch=16),
+        _fit(_Training((64, 256, 128, 10), 64), epochs=50),
     ]
 
 
 def build_model(
-    sizes: tuple[int, ...], *, batch_norm: bool, learning_rate: float, metrics: tuple[str, ...] = ()
+    sizes: tuple[int, ...],
+    *,
+    batch_norm: bool,
+    learning_rate: float,
+    dropout: float = 0.0,
+    regression: bool = False,
+    metrics: tuple[str, ...] = (),
 ) -> Any:
     """Return unitgain's counterpart of :class:`~unitgain.benchmarks.numpy_reference.Network`."""
     layers: list[Any] = [ug.layers.Input((sizes[0],))]
@@ -44,55 +128,51 @@ def build_model(
             layers.append(ug.layers.Activation("relu"))
         else:
             layers.append(ug.layers.Dense(units, activation="relu"))
+        if dropout:
+            layers.append(ug.layers.Dropout(dropout))
     layers.append(ug.layers.Dense(sizes[-1]))
     model = ug.Sequential(layers)
     model.compile(
         optimizer=ug.optimizers.Adam(learning_rate=learning_rate),
-        loss=ug.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss="mean_squared_error"
+        if regression
+        else ug.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=list(metrics),
     )
     return model
 
 
-def _data(sizes: tuple[int, ...], rows: int) -> tuple[Any, Any]:
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((rows, sizes[0]), np.float32)
-    return x, generator.integers(sizes[-1], size=rows)
-
-
-def _describe(sizes: tuple[int, ...], batch: int, batch_norm: bool) -> str:
-    network = "-".join(str(size) for size in sizes)
-    return f"{network}{' with batch norm' if batch_norm else ''}, batch of {batch}"
-
-
-def _name(kind: str, sizes: tuple[int, ...], batch_norm: bool) -> str:
-    return f"training/{kind}/{'-'.join(str(s) for s in sizes)}{'-batch-norm' if batch_norm else ''}"
-
-
-def _step(sizes: tuple[int, ...], *, batch: int, batch_norm: bool, quick: bool = False) -> Case:
+def _step(training: _Training, *, quick: bool = False, large: bool = False) -> Case:
     def prepare() -> Trial:
-        x, y = _data(sizes, batch)
-        network = Network(sizes, batch_norm=batch_norm, learning_rate=LEARNING_RATE)
+        x, y = training.data()
+        network = training.reference()
+        weights = network.get_weights()
 
         def unitgain() -> Contender:
-            model = build_model(sizes, batch_norm=batch_norm, learning_rate=LEARNING_RATE)
-            model.set_weights(network.get_weights())
+            compared, timed = (training.model(weights, rate) for rate in (0.0, training.dropout))
 
-            def step() -> Any:
-                return model.train_on_batch(x, y)
+            def step_of(model: Any) -> float:
+                with ug.float32_matmul_precision(training.precision):
+                    return float(np.ravel(model.train_on_batch(x, y))[0])
 
-            return Contender(step, lambda: [float(np.ravel(step())[0]) for _ in range(STEPS)])
+            plain = partial(timed.train_on_batch, x, y)
+            return Contender(
+                plain if training.precision == "highest" else partial(step_of, timed),
+                lambda: [step_of(compared) for _ in range(STEPS)],
+            )
 
         def numpy() -> Contender:
-            own = Network(sizes, batch_norm=batch_norm, learning_rate=LEARNING_RATE)
-            own.set_weights(network.get_weights())
-            losses = lambda: [own.train_on_batch(x, y) for _ in range(STEPS)]  # noqa: E731
-            return Contender(lambda: own.train_on_batch(x, y), losses)
+            own = training.reference()
+            own.dropout = 0.0
+            losses = [own.train_on_batch(x, y) for _ in range(STEPS)]
+            own.dropout = training.dropout
+            return Contender(lambda: own.train_on_batch(x, y), lambda: losses)
 
         def torch() -> Contender:
             from . import torch_network
 
-            return torch_network.training(network, x, y, STEPS)
+            rounded = training.precision == "medium"
+            return torch_network.training(network, x, y, STEPS, bfloat16=rounded)
 
         def jax() -> Contender:
             from . import jax_network
@@ -104,26 +184,30 @@ def _step(sizes: tuple[int, ...], *, batch: int, batch_norm: bool, quick: bool =
 
             return sklearn_network.training(network, x, y, STEPS)
 
-        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
-        if not batch_norm:
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        if training.precision == "highest":
+            contenders["JAX"] = jax
+        if not (training.batch_norm or training.dropout or large):
             contenders["scikit-learn"] = sklearn
-        return Trial(contenders, TOLERANCE)
+        return Trial(
+            contenders, BFLOAT16_TOLERANCE if training.precision == "medium" else TOLERANCE
+        )
 
-    title = f"training step, {_describe(sizes, batch, batch_norm)}"
-    return Case(_name("step", sizes, batch_norm), title, prepare, quick=quick)
+    title = f"training step, {training.title}"
+    return Case(f"training/step/{training.name}", title, prepare, quick=quick, large=large)
 
 
 def _epoch(sizes: tuple[int, ...], *, batch: int) -> Case:
     """Return an epoch over the digits: what ``fit`` does, with shuffling and gathering."""
+    training = _Training(sizes, batch, batch_norm=True)
 
     def prepare() -> Trial:
         (x, y), _ = ug.datasets.load_digits()
-        network = Network(sizes, learning_rate=LEARNING_RATE)
+        network = training.reference()
         weights = network.get_weights()
 
         def unitgain() -> Contender:
-            model = build_model(sizes, batch_norm=True, learning_rate=LEARNING_RATE)
-            model.set_weights(weights)
+            model = training.model(weights, 0.0)
 
             def epoch(shuffle: bool = True) -> float:
                 history = model.fit(x, y, batch_size=batch, shuffle=shuffle, verbose=0)
@@ -136,16 +220,64 @@ def _epoch(sizes: tuple[int, ...], *, batch: int) -> Case:
 
             def epoch(shuffle: bool = True) -> float:
                 order = generator.permutation(len(x)) if shuffle else np.arange(len(x))
-                total = 0.0
-                for start in range(0, len(x), batch):
-                    rows = order[start : start + batch]
-                    total += network.train_on_batch(x[rows], y[rows]) * len(rows)
-                return total / len(x)
+                return _numpy_epoch(network, x, y, order, batch)
 
             return Contender(epoch, lambda: epoch(shuffle=False))
 
         # Some forty steps: what rounding does grows further than in ten.
         return Trial({OURS: unitgain, REFERENCE: numpy}, 10 * TOLERANCE)
 
-    title = f"epoch over 1347 digits, {_describe(sizes, batch, True)}"
-    return Case(_name("epoch", sizes, True), title, prepare)
+    title = f"epoch over 1347 digits, {training.title}"
+    return Case(f"training/epoch/{training.name}", title, prepare)
+
+
+def _fit(training: _Training, *, epochs: int) -> Case:
+    """Return a whole run on the digits, from a new network to its last epoch.
+
+    What must agree is whether the network has learnt them.
+    """
+
+    def prepare() -> Trial:
+        (x, y), _ = ug.datasets.load_digits()
+        network = training.reference()
+
+        def unitgain() -> float:
+            model = training.model(network.get_weights(), 0.0)
+            history = model.fit(x, y, batch_size=training.batch, epochs=epochs, verbose=0)
+            return float(history.history["loss"][-1] < WELL_FITTED)
+
+        def numpy() -> float:
+            generator, own, loss = np.random.default_rng(0), training.reference(), np.inf
+            for _ in range(epochs):
+                order = generator.permutation(len(x))
+                loss = _numpy_epoch(own, x, y, order, training.batch)
+            return float(loss < WELL_FITTED)
+
+        def torch() -> Contender:
+            from . import torch_network
+
+            return torch_network.fitting(network, x, y, training.batch, epochs)
+
+        def sklearn() -> Contender:
+            from . import sklearn_network
+
+            return sklearn_network.fitting(network, x, y, training.batch, epochs)
+
+        contenders = {
+            OURS: lambda: Contender.of(unitgain),
+            REFERENCE: lambda: Contender.of(numpy),
+            "PyTorch": torch,
+            "scikit-learn": sklearn,
+        }
+        return Trial(contenders, 0.0)
+
+    title = f"{epochs} epochs over 1347 digits, {training.title}"
+    return Case(f"training/fit/{training.name}", title, prepare, rounds=5)
+
+
+def _numpy_epoch(network: Network, x: Any, y: Any, order: Any, batch: int) -> float:
+    total = 0.0
+    for start in range(0, len(x), batch):
+        rows = order[start : start + batch]
+        total += network.train_on_batch(x[rows], y[rows]) * len(rows)
+    return total / len(x)

@@ -67,7 +67,8 @@ def test_every_subject_has_cases_and_quick_ones():
 
 
 def test_training_tolerance_lies_between_rounding_and_an_error():
-    (x, y), sizes = training._data((64, 256, 128, 10), 32), (64, 256, 128, 10)
+    sizes = (64, 256, 128, 10)
+    x, y = training._Training(sizes, 32).data()
 
     def losses(learning_rate=1e-3):
         network = Network(sizes, learning_rate=learning_rate)
@@ -83,13 +84,17 @@ def test_training_tolerance_lies_between_rounding_and_an_error():
 # --- the network in NumPy ---
 
 
-def small_network(batch_norm, dtype=np.float64):
-    network = Network((5, 7, 6, 4), batch_norm=batch_norm, dtype=dtype, seed=1)
+def small_network(batch_norm, dtype=np.float64, regression=False):
+    sizes = (5, 7, 6, 4)
+    network = Network(sizes, batch_norm=batch_norm, regression=regression, dtype=dtype, seed=1)
     generator = np.random.default_rng(2)
     # Weights away from their initial values, so that no term of a gradient is 0 or 1 by chance.
     weights = [w + 0.1 * generator.standard_normal(w.shape) for w in network.get_weights()]
     network.set_weights(np.abs(w) if i % 5 == 4 else w for i, w in enumerate(weights))
-    return network, generator.standard_normal((9, 5)).astype(dtype), generator.integers(4, size=9)
+    x = generator.standard_normal((9, 5)).astype(dtype)
+    if regression:
+        return network, x, generator.standard_normal((9, 4)).astype(dtype)
+    return network, x, generator.integers(4, size=9)
 
 
 def plain_loss(weights, x, y, batch_norm):
@@ -104,19 +109,23 @@ def plain_loss(weights, x, y, batch_norm):
             x = x + weights.pop(0)
         x = np.where(x > 0, x, 0)
     kernel, bias = weights
+    if y.ndim == 2:
+        return np.mean((x @ kernel + bias - y) ** 2)
     return -log_softmax(x @ kernel + bias, axis=1)[np.arange(len(y)), y].mean()
 
 
+@pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_reference_loss_is_the_formula(batch_norm):
-    network, x, y = small_network(batch_norm)
+def test_reference_loss_is_the_formula(batch_norm, regression):
+    network, x, y = small_network(batch_norm, regression=regression)
     expected = plain_loss(network.get_weights(), x, y, batch_norm)
     assert network.train_on_batch(x, y) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("regression", [False, True])
 @pytest.mark.parametrize("batch_norm", [False, True])
-def test_reference_step_is_adam_with_the_gradient_of_the_loss(batch_norm):
-    network, x, y = small_network(batch_norm)
+def test_reference_step_is_adam_with_the_gradient_of_the_loss(batch_norm, regression):
+    network, x, y = small_network(batch_norm, regression=regression)
     before = network.get_weights()
     network.train_on_batch(x, y)
     step = 1e-6
@@ -134,6 +143,14 @@ def test_reference_step_is_adam_with_the_gradient_of_the_loss(batch_norm):
             update = rate * 0.1 * gradient / (np.sqrt(0.001) * abs(gradient) + 1e-7)
             change = before[index][position] - network.get_weights()[index][position]
             assert change == pytest.approx(update, rel=1e-3, abs=1e-9)
+
+
+def test_reference_drops_its_share_and_keeps_the_expected_value():
+    network = Network((4, 1000, 2), batch_norm=False, dropout=0.25)
+    outputs = np.ones((200, 1000), np.float32)
+    network._drop(outputs)
+    assert set(np.unique(outputs)) == {0, np.float32(4 / 3)}
+    assert outputs.mean() == pytest.approx(1, abs=0.01)
 
 
 def test_reference_moments_are_adams_over_several_steps():

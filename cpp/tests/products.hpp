@@ -56,12 +56,14 @@ inline Expected expected_at(const MatrixView<const float>& a, const MatrixView<c
 }
 
 // Checks C = alpha A B + beta `before`. Beside what is promised there is what float cannot tell
-// from zero.
+// from zero, or of `medium` its normal numbers.
 inline void check_product(const MatrixView<const float>& a, const MatrixView<const float>& b,
                           const Matrix<float>& c, Precision precision, const std::string& context,
                           double alpha = 1, double beta = 0,
                           const Matrix<float>* before = nullptr) {
-  const double bound = promised(precision, a.cols), least = 0x1p-149 * static_cast<double>(a.cols);
+  const double bound = promised(precision, a.cols);
+  const double least = (precision == Precision::medium ? 3 * 0x1p-126 : 0x1p-149) *
+                       static_cast<double>(a.cols) * std::max(1.0, std::abs(alpha));
   for (Index i = 0; i < c.rows; ++i) {
     for (Index j = 0; j < c.cols; ++j) {
       Expected expected = expected_at(a, b, i, j);

@@ -77,8 +77,8 @@ def set_float32_matmul_precision(precision: str) -> None:
     Args:
         precision: ``"highest"`` (as it starts): the error bound of sums in float32 arithmetic, for
             every finite input; ``"high"``: errors of about 4e-6 of the magnitudes multiplied;
-            ``"medium"``: operands rounded to bfloat16, sums in float32. A machine may do better
-            than asked for, where that is faster.
+            ``"medium"``: operands rounded to bfloat16, sums in float32, and products below 2^-126
+            taken for zero. A machine may do better than asked for, where that is faster.
 
     Raises:
         ValueError: if there is no such precision.

@@ -249,12 +249,10 @@ constexpr SplitGemmKernels kernels(const Limits& limits) {
 // Flushed denormals. Each of the three results that a pair of terms passes at once may lose 2^-126:
 // with p products, 3 p 2^-126 for a pair of values that are not zero (zeros change nothing).
 
-// The operands' rounding is the promise, to 2^-7 M; a flush of pairs from 2^-102 on is 3 u M.
-constinit const SplitGemmKernels split_medium = kernels<1>({.least_side = 32,
-                                                            .least_depth = 0,
-                                                            .most_depth = 1024,
-                                                            .lowest_each = 1,
-                                                            .lowest_sum = 2 * 127 - 102});
+// The operands' rounding is the promise, to 2^-7 M, and so is what a flush loses: see
+// gemm_bf16.cpp.
+constinit const SplitGemmKernels split_medium = kernels<1>(
+    {.least_side = 32, .least_depth = 0, .most_depth = 1024, .lowest_each = 1, .lowest_sum = 2});
 
 // Left out: a2 b2, at most 2^-16 M, and what two terms leave of a or of b, 2^-17 M each. With
 // mantissas of all sizes that is 4.4e-6 of a product in root mean square, and a smaller part of M

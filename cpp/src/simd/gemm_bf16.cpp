@@ -9,10 +9,11 @@
 //
 // Errors. Rounding a value x to x1 changes it by at most 2^-8 |x|, a product by 2^-7 (1 + 2^-9) of
 // itself. The instruction adds an exact product with one rounding to nearest, but takes denormal
-// operands and results for zeros: with x1 and its product normal, each of them at least 2^-102, a
-// sum that is flushed loses less than 2^-24 of the product that was added to it, no more than by
-// rounding. Nothing overflows in the split below the exponent 254, nor in sums of at most
-// most_depth products each of which is below 2^106.
+// operands and results for zeros: x1 is normal, and a sum that is flushed loses less than 2^-126,
+// which `medium` allows. (Products would have to be 2^-102 for no more to be lost than by rounding;
+// but the gradients of a classifier that is sure hold values of any size, and their products would
+// all be left to the plain kernel.) Nothing overflows in the split below the exponent 254, nor in
+// sums of at most most_depth products each of which is below 2^106.
 #include "simd/variant.hpp"
 
 #if defined(__AVX512F__) && !defined(UNITGAIN_TILES)
@@ -185,7 +186,7 @@ constinit const SplitGemmKernels split_medium = {
     .most_depth = 1024,
     .lowest_each = 1,
     .highest_each = 253,
-    .lowest_sum = 2 * 127 - 102,
+    .lowest_sum = 2,
     .highest_sum = 2 * 127 + 104,
     .pack_a = pack_a,
     .pack_b = pack_b,
