@@ -52,14 +52,16 @@ SampleArray sample_array(const py::array& array, const char* name, py::array& ke
 using Labels = py::array_t<std::int32_t, py::array::c_style>;
 using Order = py::array_t<Index, py::array::c_style>;
 
-// Python's view of a pass's progress: the callback may raise, and so does a pending Ctrl-C.
-Progress progress_into(const py::object& callback) {
-  return [callback](Index batches, const Totals& totals) {
+// Python's view of a pass's progress: the callback may raise, and so does a pending Ctrl-C; False
+// ends the pass.
+Progress progress_into(const py::object& callback, bool every_batch = false) {
+  const auto tell = [callback](const Totals& totals) {
     const py::gil_scoped_acquire acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    if (!callback.is_none()) callback(batches, totals);
-    return true;
+    if (callback.is_none()) return true;
+    return !callback(totals).is(py::bool_(false));
   };
+  return {tell, every_batch};
 }
 
 // The arrays of one for each input or output: the one that there is, or those of a sequence.
@@ -85,6 +87,30 @@ struct HeldSamples {
   std::vector<Target> y;
   std::optional<Order> order;
 };
+
+// Weights of the rows of the outputs: None, an array, or a sequence of them.
+using Weights = py::array_t<double, py::array::c_style>;
+
+template <class T>
+void hold_weights(HeldSamples& held, const py::object& weights, const Network<T>& network) {
+  if (weights.is_none()) return;
+  const std::vector<py::object> given = each(weights);
+  if (given.size() != held.y.size()) {
+    throw ValueError("weights has " + std::to_string(given.size()) + " arrays, expected " +
+                     std::to_string(held.y.size()));
+  }
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    if (given[i].is_none()) continue;
+    const auto array = py::cast<Weights>(given[i]);
+    const Index expected = held.x[0].rows * network.output_shape(i).rows;
+    if (array.size() != expected) {
+      throw ValueError("weights has " + std::to_string(array.size()) + " values, expected " +
+                       std::to_string(expected));
+    }
+    held.y[i].weights = array.data();
+    held.arrays.push_back(array);
+  }
+}
 
 template <class T>
 void hold_inputs(HeldSamples& held, const py::object& x) {
@@ -202,13 +228,16 @@ py::object forward(Network<T>& network, const py::object& x) {
 template <class T>
 Totals train(Network<T>& network, const py::object& x, const py::object& y,
              const std::optional<Order>& order, Index batch_size, const py::object& callback,
-             const MixSpec& mix) {
+             const MixSpec& mix, const py::object& weights, bool every_batch, bool stops_at_nan,
+             const Totals& before) {
   HeldSamples held;
   hold_samples(held, x, y, order, network);
+  hold_weights(held, weights, network);
   held.samples.mix = mix;
-  const Progress progress = progress_into(callback);
+  held.samples.stops_at_nan = stops_at_nan;
+  const Progress progress = progress_into(callback, every_batch);
   const py::gil_scoped_release release;
-  return network.train(held.samples, batch_size, progress);
+  return network.train(held.samples, batch_size, progress, before);
 }
 
 // One batch of all rows of x and y, mixed.
@@ -239,18 +268,22 @@ py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::
 
 template <class T>
 Totals evaluate(const Network<T>& network, const py::object& x, const py::object& y,
-                Index batch_size, const py::object& callback) {
+                Index batch_size, const py::object& callback, const py::object& weights,
+                bool every_batch, const Totals& before) {
   HeldSamples held;
   hold_samples(held, x, y, std::nullopt, network);
-  const Progress progress = progress_into(callback);
+  hold_weights(held, weights, network);
+  const Progress progress = progress_into(callback, every_batch);
   const py::gil_scoped_release release;
-  return network.evaluate(held.samples, batch_size, progress);
+  return network.evaluate(held.samples, batch_size, progress, before);
 }
 
 template <class T>
-py::tuple gradients(Network<T>& network, const py::object& x, const py::object& y) {
+py::tuple gradients(Network<T>& network, const py::object& x, const py::object& y,
+                    const py::object& weights) {
   HeldSamples held;
   hold_samples(held, x, y, std::nullopt, network);
+  hold_weights(held, weights, network);
   py::list arrays;
   std::vector<T*> pointers;
   for (const ParameterPtr<T>& parameter : network.trainable()) {
@@ -438,10 +471,15 @@ void bind_network(py::module_& module) {
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
            py::arg("batch_size"), py::arg("progress") = py::none(),
-           py::arg_v("mix", MixSpec{}, "MixSpec()"))
+           py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
+           py::arg("every_batch") = false, py::arg("stops_at_nan") = false,
+           py::arg_v("before", Totals{}, "Totals()"))
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
-           py::arg("progress") = py::none())
-      .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"))
+           py::arg("progress") = py::none(), py::arg("weights") = py::none(),
+           py::arg("every_batch") = false, py::arg_v("before", Totals{}, "Totals()"))
+      .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"), py::arg("weights") = py::none())
+      .def("continue_training", &Network<T>::continue_training, py::arg("whole"),
+           py::call_guard<py::gil_scoped_release>())
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)
@@ -468,6 +506,8 @@ void bind_nn(py::module_& module) {
       .def_readonly("binary_correct", &Totals::binary_correct)
       .def_readonly("squared_error", &Totals::squared_error)
       .def_readonly("absolute_error", &Totals::absolute_error)
+      .def_readonly("batches", &Totals::batches)
+      .def_readonly("diverged", &Totals::diverged)
       .def_readonly("outputs", &Totals::outputs);
 
   py::class_<MetricSpec>(module, "MetricSpec")

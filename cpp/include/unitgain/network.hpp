@@ -207,6 +207,7 @@ struct MixSpec {
 struct Target {
   const std::int32_t* labels = nullptr;  // one a row of the output
   SampleArray values = {};
+  const double* weights = nullptr;  // of the loss of each row of the output; null: 1
 };
 
 // Inputs and what the network should make of them.
@@ -216,6 +217,7 @@ struct Samples {
   const Index* order = nullptr;    // the rows in the order of use; null: as they come
   Index count = 0;                 // how many rows are used: all of x, or all of `order`
   MixSpec mix = {};                // of a training pass with target values
+  bool stops_at_nan = false;       // whether a training pass ends when its loss is not finite
 };
 
 // What training makes small at one output.
@@ -239,13 +241,19 @@ struct Totals {
   double binary_correct = 0;  // share of a sample's outputs on their target's side of 1/2
   double squared_error = 0;   // mean over a sample's outputs
   double absolute_error = 0;
+  Index batches = 0;
+  bool diverged = false;  // whether the last batch's loss was not finite, of a pass that asks
   // Of a network with several outputs, the sums of each; then the loss above is the weighted sum of
   // the outputs' means.
   std::vector<Totals> outputs = {};
 };
 
-// Told now and then how far a pass has come; returning false ends the pass after the current batch.
-using Progress = std::function<bool(Index batches_done, const Totals& totals)>;
+// Told how far a pass has come, now and then or after every batch; returning false ends the pass
+// after the current batch.
+struct Progress {
+  std::function<bool(const Totals& totals)> tell = {};
+  bool every_batch = false;
+};
 
 // A graph that runs. Any number of threads may call any members of one network at once: inference
 // runs side by side, a training step alone.
@@ -296,12 +304,18 @@ class Network {
   std::int64_t iterations() const;
   // Null before compile().
   std::shared_ptr<nn::Optimizer<T>> optimizer() const;
+  // In place of compile(): takes the optimizer, losses and random numbers' stream of a network with
+  // the same trainable parameters, of which this one is a part. ValueError if they differ.
+  void continue_training(const Network& whole);
   // Puts the weights' averages in their place, if the optimizer keeps them.
   void finalize();
 
-  // One pass of training over the samples; the last batch may be smaller.
-  Totals train(const Samples& samples, Index batch_size, const Progress& progress = {});
-  Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {}) const;
+  // One pass of training over the samples, whose last batch may be smaller; its sums are added to
+  // those of passes `before`.
+  Totals train(const Samples& samples, Index batch_size, const Progress& progress = {},
+               Totals before = {});
+  Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
+                  Totals before = {}) const;
   // The loss of one batch in training mode and its gradient, in the order of trainable(); nothing
   // of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);

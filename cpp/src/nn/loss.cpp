@@ -1,5 +1,8 @@
 // The steps at both ends of a batch: reading it, and comparing the output with what it should be.
 #include "ops/loss.hpp"
+
+#include <algorithm>
+
 #include "nn/plan_builder.hpp"
 #include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
@@ -33,14 +36,13 @@ void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id) {
 
 namespace {
 
-// The batch's labels, in the order of its rows.
-void gather_labels(const Samples& samples, const std::int32_t* from, Index first, Index batch,
-                   Index per_sample, std::int32_t* labels) {
+// The batch's values of what each sample has so many of, in the order of its rows.
+template <class U>
+void gather(const Samples& samples, const U* from, Index first, Index batch, Index per_sample,
+            U* to) {
   for (Index i = 0; i < batch; ++i) {
     const Index row = samples.order != nullptr ? samples.order[first + i] : first + i;
-    for (Index p = 0; p < per_sample; ++p) {
-      labels[i * per_sample + p] = from[row * per_sample + p];
-    }
+    std::copy_n(from + row * per_sample, per_sample, to + i * per_sample);
   }
 }
 
@@ -62,6 +64,7 @@ LossBuffers loss_buffers(PlanBuilder<T>& builder, bool takes_labels, Index rows,
   buffers.matches = sums(metrics.binary_accuracy && !takes_labels);
   buffers.squared_errors = sums(metrics.errors && !takes_labels);
   buffers.absolute_errors = sums(metrics.errors && !takes_labels);
+  buffers.weights = sums(true);
   return buffers;
 }
 
@@ -101,8 +104,9 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
   const BufferId y = builder.value(output);
   const BufferId targets =
       takes_labels ? no_buffer : builder.buffer(rows * target_cols(spec, cols));
+  const BufferId scales = wanted ? builder.buffer(rows) : no_buffer;  // of the rows' gradients
   std::vector<BufferId> uses;
-  for (const BufferId id : {y, gradient, targets}) {
+  for (const BufferId id : {y, gradient, targets, scales}) {
     if (id != no_buffer) uses.push_back(id);
   }
   for (const BufferId id : buffers.all()) {
@@ -122,8 +126,7 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  if (takes_labels) {
                    auto* labels = context.template at<std::int32_t>(buffers.expected);
                    if (team.rank() == 0) {
-                     gather_labels(samples, target.labels, context.first, batch, rows / batch,
-                                   labels);
+                     gather(samples, target.labels, context.first, batch, rows / batch, labels);
                    }
                    part.labels = labels;
                    if (buffers.predicted != no_buffer) {
@@ -134,11 +137,19 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                                         context.at(targets));
                    part.targets = context.at(targets);
                  }
+                 if (target.weights != nullptr && team.rank() == 0) {
+                   auto* weights = context.template at<double>(buffers.weights);
+                   gather(samples, target.weights, context.first, batch, rows / batch, weights);
+                   if (scales != no_buffer) std::copy_n(weights, rows, context.at(scales));
+                 }
                  team.barrier();
-                 const double divisor = ops::loss_divisor(spec, part.labels, nullptr, rows);
+                 const double* weights = row_weights(context, buffers, which);
+                 const double divisor = ops::loss_divisor(spec, part.labels, weights, rows);
                  if (team.rank() == 0) *context.template at<double>(buffers.divisor) = divisor;
                  part.scale = static_cast<T>(ops::divide_no_nan(weight, divisor));
                  if (gradient != no_buffer) part.gradient = context.at(gradient);
+                 if (weights != nullptr && scales != no_buffer)
+                   part.row_scales = context.at(scales);
                  ops::loss(team, spec, part);
                  if (!takes_labels) measure(team, context, buffers, part);
                });

@@ -27,9 +27,10 @@ class Ticker {
   explicit Ticker(const Progress& progress) : progress_(progress), last_(Clock::now()) {}
 
   // False when the pass should end.
-  bool operator()(Index batches_done, const Totals& totals) {
-    if (!progress_ || Clock::now() - last_ < progress_interval) return true;
-    const bool go_on = progress_(batches_done, totals);
+  bool operator()(const Totals& totals) {
+    if (!progress_.tell) return true;
+    if (!progress_.every_batch && Clock::now() - last_ < progress_interval) return true;
+    const bool go_on = progress_.tell(totals);
     last_ = Clock::now();
     return go_on;
   }
@@ -43,15 +44,16 @@ class Ticker {
 // Calls body(first, batch, totals) for each batch of `count` samples, until the progress callback
 // ends the pass.
 template <class Body>
-Totals for_each_batch(Index count, Index batch_size, const Progress& progress, Body&& body) {
+Totals for_each_batch(Index count, Index batch_size, const Progress& progress, Totals totals,
+                      Body&& body) {
   if (batch_size < 1) {
     throw ValueError("batch_size must be at least 1, but it is " + std::to_string(batch_size));
   }
   Ticker tick(progress);
-  Totals totals;
-  for (Index first = 0, batches = 0; first < count; first += batch_size) {
+  for (Index first = 0; first < count; first += batch_size) {
     body(first, std::min(batch_size, count - first), totals);
-    if (!tick(++batches, totals)) break;
+    ++totals.batches;
+    if (!tick(totals) || totals.diverged) break;
   }
   return totals;
 }
@@ -120,6 +122,18 @@ struct Network<T>::State {
   base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
   std::uint64_t step = 0;  // the stream of the next training step's random numbers
+
+  // After a change of the optimizer or the losses.
+  void prepare_training() {
+    gradient_memory = base::AlignedBuffer<T>(optimizer->size());
+    gradient_memory.zero();
+    gradients = {};
+    for (std::size_t i = 0; i < trainable.size(); ++i) {
+      gradients.parameters.push_back(trainable[i].get());
+      gradients.gradients.push_back(gradient_memory.data() + optimizer->offset(i));
+    }
+    plans.clear();
+  }
 
   nn::PlanLease<T> lease(Index batch, Mode mode) {
     const int threads = num_threads();
@@ -242,7 +256,9 @@ struct Network<T>::State {
       return runtime::kernel_table().weighted_sum(context.template at<double>(id), nullptr,
                                                   buffers.rows);
     };
-    const double loss_sum = sum(buffers.row_losses);
+    const double loss_sum = runtime::kernel_table().weighted_sum(
+        context.template at<double>(buffers.row_losses), nn::row_weights(context, buffers, output),
+        buffers.rows);
     if (losses[output].loss->reduction == Reduction::sum) {
       // The loss of a step is a sum over its samples, that of a pass the mean over its steps.
       totals.loss += weight * loss_sum * static_cast<double>(plan.batch);
@@ -341,7 +357,7 @@ void Network<T>::predict(std::span<const SampleArray> x, std::span<T* const> y, 
                          const Progress& progress) const {
   state_->check_inputs(x);
   const Samples samples{.x = x, .count = x[0].rows};
-  for_each_batch(samples.count, batch_size, progress,
+  for_each_batch(samples.count, batch_size, progress, {},
                  [&](Index first, Index batch, Totals& totals) {
                    const std::shared_lock lock(state_->parameters);
                    nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
@@ -404,14 +420,21 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
     // Errors are between an output and its own target.
     if (output.loss && target_cols(*output.loss, 2) != 2) output.metrics = {false, false, false};
   }
-  state.gradient_memory = base::AlignedBuffer<T>(state.optimizer->size());
-  state.gradient_memory.zero();
-  state.gradients = {};
-  for (std::size_t i = 0; i < state.trainable.size(); ++i) {
-    state.gradients.parameters.push_back(state.trainable[i].get());
-    state.gradients.gradients.push_back(state.gradient_memory.data() + state.optimizer->offset(i));
+  state.prepare_training();
+}
+
+template <class T>
+void Network<T>::continue_training(const Network& whole) {
+  if (whole.trainable() != trainable()) {
+    throw ValueError("the networks have different trainable parameters");
   }
-  state.plans.clear();
+  const std::shared_lock others(whole.state_->parameters);
+  const std::unique_lock lock(state_->parameters);
+  if (!whole.state_->optimizer) throw ValueError("the network has no loss: compile it first");
+  state_->optimizer = whole.state_->optimizer;
+  state_->losses = whole.state_->losses;
+  state_->step = whole.state_->step;
+  state_->prepare_training();
 }
 
 template <class T>
@@ -477,7 +500,8 @@ void Network<T>::finalize() {
 }
 
 template <class T>
-Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress) {
+Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress,
+                         Totals before) {
   state_->check_samples(samples);
   const auto step = [&](Index first, Index batch, Totals& totals) {
     const std::unique_lock lock(state_->parameters);
@@ -489,13 +513,14 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
     ++state_->step;
     state_->count(lease.plan(), context, totals);
+    totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss);
   };
-  return for_each_batch(samples.count, batch_size, progress, step);
+  return for_each_batch(samples.count, batch_size, progress, std::move(before), step);
 }
 
 template <class T>
-Totals Network<T>::evaluate(const Samples& samples, Index batch_size,
-                            const Progress& progress) const {
+Totals Network<T>::evaluate(const Samples& samples, Index batch_size, const Progress& progress,
+                            Totals before) const {
   state_->check_samples(samples);
   const auto compare = [&](Index first, Index batch, Totals& totals) {
     const std::shared_lock lock(state_->parameters);
@@ -504,7 +529,7 @@ Totals Network<T>::evaluate(const Samples& samples, Index batch_size,
     lease.run(context);
     state_->count(lease.plan(), context, totals);
   };
-  return for_each_batch(samples.count, batch_size, progress, compare);
+  return for_each_batch(samples.count, batch_size, progress, std::move(before), compare);
 }
 
 template <class T>

@@ -86,11 +86,13 @@ struct LossBuffers {
   BufferId matches = no_buffer;         // double: share of outputs on their target's side of 1/2
   BufferId squared_errors = no_buffer;  // double: mean over the row
   BufferId absolute_errors = no_buffer;
+  BufferId weights = no_buffer;  // double; written where the samples have weights
 
   Index rows = 0;  // of the output: batch times the sample's rows; 0: it has no loss
 
-  std::array<BufferId, 7> all() const {
-    return {row_losses, divisor, predicted, expected, matches, squared_errors, absolute_errors};
+  std::array<BufferId, 8> all() const {
+    return {row_losses, divisor,        predicted,       expected,
+            matches,    squared_errors, absolute_errors, weights};
   }
 };
 
@@ -110,6 +112,14 @@ struct Plan {
   std::vector<BufferId> outputs;    // of infer and forward
   std::vector<LossBuffers> losses;  // of evaluate and train, one an output
 };
+
+// The weights of a batch's rows at an output, after its loss; null: all 1.
+template <class T>
+const double* row_weights(const Context<T>& context, const LossBuffers& buffers,
+                          std::size_t output) {
+  if (context.samples->y[output].weights == nullptr) return nullptr;
+  return context.template at<double>(buffers.weights);
+}
 
 // Where the gradient of each trainable parameter goes.
 template <class T>
