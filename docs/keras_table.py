@@ -70,6 +70,7 @@ OWN = {
     "random.seed": "`keras.utils.set_random_seed`",
     "data.class_weights": "scikit-learn's `compute_class_weight`, as the dict that `fit` takes",
     "data.train_test_split": "scikit-learn's",
+    "callbacks.ProgressBar": "one bar for the epochs of a silent run",
     "datasets": "Keras downloads; these files come with the package, or are the user's",
     "estimators": "scikit-learn's names and methods",
     "Model.gradients": "a batch's loss and gradients as arrays",
@@ -202,6 +203,13 @@ NOTES = {
     "Model.load_weights": "By order, whatever the layers' names.",
     "models.load_model": "Runs no code from the file; goes on bit for bit.",
     "saving.load_model": "Runs no code from the file; goes on bit for bit.",
+    "callbacks.EarlyStopping": 'By `mode="auto"` any name is understood that says what it is.',
+    "callbacks.LambdaCallback": "Hooks alone, by their names.",
+    "callbacks.ModelCheckpoint": "One `.safetensors` file each; with weights alone it has no "
+    "optimizer's state.",
+    "callbacks.ProgbarLogger": "`ProgressBar`: `fit` itself shows a bar an epoch.",
+    "callbacks.SwapEMAWeights": "Before the first step there are no averages to swap in.",
+    "callbacks.TerminateOnNaN": "Names the epoch, not the batch.",
     "data.CutMix": "Not a layer: `fit(..., augment=...)`; also for tables.",
     "data.MixUp": "Not a layer: `fit(..., augment=...)`.",
 }
