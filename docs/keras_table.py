@@ -197,7 +197,7 @@ NOTES = {
     "layers.AlphaDropout": "`noise_shape` must be None.",
     "layers.LayerNormalization": "Several axes must be neighbours.",
     "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
-    "layers.Softmax": "The last axis alone.",
+    "layers.Softmax": "Several axes must be neighbours.",
     "Model.save": "One `.safetensors` file.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",
