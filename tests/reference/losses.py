@@ -4,8 +4,7 @@
 
 writes ``losses.npz`` beside this file. The tests read that file, and need neither library. Of each
 case, without and with weights, it holds the values of the reductions to one number, those of the
-rows, and the gradients, in the order of ``REDUCTIONS``. Keras rounds to float32 on the way,
-whatever the dtype.
+rows, and the gradients, in the order of ``REDUCTIONS``, all in float64.
 """
 
 from pathlib import Path
@@ -158,6 +157,12 @@ def reference(case, reduction, weighted):
 
 def main():
     """Write the file."""
+    import keras
+    from keras.src.backend.common.dtypes import BIT64_TO_BIT32_DTYPE
+
+    # Keras computes in float64 throughout with TensorFlow alone; as it does there.
+    BIT64_TO_BIT32_DTYPE["float64"] = "float64"
+    keras.config.set_floatx("float64")
     stored = {}
     for case in CASES:
         for weighted in (False, True):

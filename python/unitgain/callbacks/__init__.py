@@ -1,5 +1,24 @@
 """What a training run tells, and to whom."""
 
+from unitgain.callbacks.averages import SwapEMAWeights
 from unitgain.callbacks.base import Callback, History
+from unitgain.callbacks.checkpoints import ModelCheckpoint
+from unitgain.callbacks.functions import LambdaCallback
+from unitgain.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
+from unitgain.callbacks.reports import CSVLogger, ProgbarLogger, ProgressBar
+from unitgain.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
-__all__ = ["Callback", "History"]
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgbarLogger",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "SwapEMAWeights",
+    "TerminateOnNaN",
+]

@@ -50,9 +50,17 @@ class Callback:
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Do something before a step, counted from 0 in each epoch."""
+        self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         """Do something after a step, with the epoch's loss and metrics so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Do what ``on_train_batch_begin`` does: its older name."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Do what ``on_train_batch_end`` does: its older name."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Do something before an evaluation, that of an epoch's validation data included."""
@@ -99,21 +107,31 @@ class CallbackList:
             if not isinstance(callback, Callback):
                 kind = type(callback).__name__
                 raise TypeError(f"a callback is of type {kind}, expected a ug.callbacks.Callback")
+        # What others add to an epoch's values, such as the learning rate, is history, too.
+        self.callbacks.sort(key=lambda callback: isinstance(callback, History))
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
 
     def tell(self, event: str, *arguments: Any) -> None:
-        """Call one hook of every callback, by its name without ``on_``."""
+        """Call one hook of every callback, by its name without ``on_``; logs may be left out."""
+        if len(arguments) <= ("epoch" in event or "batch" in event):
+            arguments = (*arguments, {})
         for callback in self.callbacks:
             getattr(callback, f"on_{event}")(*arguments)
 
     def wants_batches(self, what: str) -> bool:
-        """Whether a callback overrides a batch's hooks of ``train``, ``test`` or ``predict``."""
+        """Whether a callback has hooks of its own for batches of ``train``, ``test``, ``predict``.
+
+        They may be its class's or, as a :class:`LambdaCallback`'s, its own attributes.
+        """
+        hooks = [f"on_{what}_batch_begin", f"on_{what}_batch_end"]
+        if what == "train":
+            hooks += ["on_batch_begin", "on_batch_end"]
         return any(
-            getattr(type(callback), hook) is not getattr(Callback, hook)
+            getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
             for callback in self.callbacks
-            for hook in (f"on_{what}_batch_begin", f"on_{what}_batch_end")
+            for hook in hooks
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unitgain import _native, initializers
+from unitgain.layers.axes import lower_along, neighbouring_axes
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 
 __all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
@@ -154,22 +155,29 @@ class PReLU(Layer):
 
 
 class Softmax(Layer):
-    """``exp(x) / sum(exp(x))`` along the last axis.
+    """``exp(x) / sum(exp(x))`` along an axis.
 
     Args:
-        axis: must be the last, -1.
+        axis: the axis or axes whose values add up to 1, the batch being axis 0; several must be
+            neighbours.
         name: what the layer is called.
 
     Raises:
-        ValueError: if ``axis`` is another.
+        ValueError: at the first use, if there is no such axis.
     """
 
-    def __init__(self, axis: int = -1, name: str | None = None) -> None:
+    def __init__(self, axis: int | Sequence[int] = -1, name: str | None = None) -> None:
         super().__init__(name)
-        if axis != -1:
-            raise ValueError(f"axis is {axis}, but only the last axis, -1, is supported")
         self.axis = axis
+
+    def build(self, input_shape: SampleShape) -> None:
+        """Check the axes."""
+        neighbouring_axes(self.axis, input_shape)
 
     def lower(self, graph: Any, node: int) -> int:
         """Add a softmax node."""
-        return int(graph.softmax(node))
+        assert self.input_shape is not None
+        axes = neighbouring_axes(self.axis, self.input_shape)
+        if axes == (len(self.input_shape) - 1,):  # which a loss can take together
+            return int(graph.softmax(node))
+        return lower_along(graph, node, self.input_shape, axes, graph.softmax)

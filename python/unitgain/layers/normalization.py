@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from unitgain import initializers
-from unitgain.layers.base import Layer, SampleShape, Variable, rows_and_cols
+from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
+from unitgain.layers.base import Layer, SampleShape, Variable
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -59,16 +60,9 @@ class _Normalization(Layer):
     def lower(self, graph: Any, node: int) -> int:
         """Add the norm's node, between two transpositions if the features are not last."""
         assert self.input_shape is not None
-        shape = self.input_shape
-        first, last = self._axes[0], self._axes[-1]
-        features, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
-        outer = math.prod(shape[:first])
-        if inner == 1:
-            node = self._lower_last(graph, graph.reshape(node, outer, features))
-        else:
-            node = graph.transpose(graph.reshape(node, outer * features, inner), features)
-            node = graph.transpose(self._lower_last(graph, node), inner)
-        return int(graph.reshape(node, *rows_and_cols(shape)))
+        return lower_along(
+            graph, node, self.input_shape, self._axes, lambda rows: self._lower_last(graph, rows)
+        )
 
 
 class BatchNormalization(_Normalization):
@@ -121,7 +115,7 @@ class BatchNormalization(_Normalization):
 
     def build(self, input_shape: SampleShape) -> None:
         """Make gamma, beta and the moving statistics."""
-        shape = self._build_affine([_sample_axis(self.axis, input_shape)], input_shape)
+        shape = self._build_affine([sample_axis(self.axis, input_shape)], input_shape)
         self.moving_mean = self.add_weight(
             "moving_mean", shape, self.moving_mean_initializer, trainable=False
         )
@@ -183,11 +177,7 @@ class LayerNormalization(_Normalization):
 
     def build(self, input_shape: SampleShape) -> None:
         """Make gamma and beta."""
-        given = [self.axis] if isinstance(self.axis, int) else list(self.axis)
-        axes = sorted(_sample_axis(axis, input_shape) for axis in given)
-        if not axes or axes != list(range(axes[0], axes[0] + len(axes))):
-            raise ValueError(f"axis is {self.axis}, expected one axis or neighbouring ones")
-        self._build_affine(axes, input_shape)
+        self._build_affine(neighbouring_axes(self.axis, input_shape), input_shape)
 
     def _lower_last(self, graph: Any, node: int) -> int:
         return int(
@@ -199,18 +189,3 @@ class LayerNormalization(_Normalization):
                 self.trainable,
             )
         )
-
-
-def _sample_axis(axis: int, input_shape: SampleShape) -> int:
-    """Return which axis of a sample, from 0, is meant by an axis that counts the batch.
-
-    Raises:
-        ValueError: if it is the batch's, or there is none such.
-    """
-    dimensions = len(input_shape) + 1
-    if not -dimensions <= axis < dimensions or axis % dimensions == 0:
-        raise ValueError(
-            f"axis is {axis}, but samples of shape {input_shape} have the axes 1 to "
-            f"{dimensions - 1} (the batch is axis 0)"
-        )
-    return axis % dimensions - 1

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain.initializers import Constant
+from unitgain.layers.axes import neighbouring_axes
 from unitgain.layers.base import Layer, SampleShape, Variable, rows_and_cols
-from unitgain.layers.normalization import _Normalization, _sample_axis
+from unitgain.layers.normalization import _Normalization
 
 __all__ = ["Normalization", "Rescaling"]
 
@@ -133,11 +134,7 @@ class Normalization(_Normalization):
     def _kept(self, input_shape: SampleShape) -> tuple[int, ...]:
         if self.axis is None:
             return ()
-        given = [self.axis] if isinstance(self.axis, int) else list(self.axis)
-        axes = tuple(sorted(_sample_axis(axis, input_shape) for axis in given))
-        if axes != tuple(range(axes[0], axes[0] + len(axes))):
-            raise ValueError(f"axis is {self.axis}, expected one axis or neighbouring ones")
-        return axes
+        return neighbouring_axes(self.axis, input_shape)
 
     def lower(self, graph: Any, node: int) -> int:
         """Add the affine map as a batch norm that never moves."""

@@ -1,0 +1,77 @@
+"""Evaluation with an optimizer's averages: SwapEMAWeights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from unitgain.callbacks.base import Callback, Logs
+from unitgain.layers.base import Variable
+
+__all__ = ["SwapEMAWeights"]
+
+
+class SwapEMAWeights(Callback):
+    """Evaluates with the averages of the weights that an optimizer with ``use_ema`` keeps.
+
+    They take the weights' place for each evaluation, that of an epoch's validation data included,
+    and for ``predict`` (Polyak and Juditsky, "Acceleration of stochastic approximation by
+    averaging", 1992).
+
+    Args:
+        swap_on_epoch: whether they do so from the end of each epoch to the beginning of the next,
+            too, so that callbacks behind this one, such as a :class:`ModelCheckpoint`, see them.
+
+    Raises:
+        ValueError: from ``fit``, if the optimizer keeps no averages.
+    """
+
+    def __init__(self, swap_on_epoch: bool = False) -> None:
+        self.swap_on_epoch = swap_on_epoch
+        self._own: list[tuple[Variable, NDArray[Any]]] = []  # the weights that averages stand for
+
+    def _swap_in(self) -> None:
+        optimizer = self.model.optimizer
+        if optimizer is None or not optimizer.use_ema:
+            raise ValueError("SwapEMAWeights needs an optimizer with use_ema=True")
+        if self._own or optimizer.iterations == 0:
+            return
+        averages = {variable.name: variable for variable in optimizer.variables}
+        for weight in self.model.trainable_weights:
+            self._own.append((weight, weight.numpy()))
+            weight.assign(averages[f"{weight.name}_average"].numpy())
+
+    def _swap_out(self) -> None:
+        for weight, values in self._own:
+            weight.assign(values)
+        self._own = []
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Go on with the weights themselves."""
+        self._swap_out()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Show the averages to the callbacks behind."""
+        if self.swap_on_epoch:
+            self._swap_in()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Leave the averages, which ``fit`` ends with."""
+        self._own = []
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Evaluate the averages."""
+        self._swap_in()
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Go on with the weights themselves."""
+        self._swap_out()
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Predict with the averages."""
+        self._swap_in()
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Go on with the weights themselves."""
+        self._swap_out()

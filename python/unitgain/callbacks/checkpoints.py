@@ -1,0 +1,116 @@
+"""Models written to files while they train: ModelCheckpoint."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from unitgain.callbacks.base import Logs
+from unitgain.callbacks.monitoring import Monitor
+
+__all__ = ["ModelCheckpoint"]
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model, or its weights, after each epoch or after a number of steps.
+
+    Args:
+        filepath: the file's name, which ends in ``.safetensors``. It may hold fields for the epoch,
+            from 1, the batch, from 1, and the logs: ``"{epoch:02d}-{val_loss:.2f}.safetensors"``.
+            Folders that are missing are made.
+        monitor: the value that tells which model is the best.
+        verbose: 1 for a line at each file.
+        save_best_only: whether to save only when the value is the best so far.
+        save_weights_only: whether to save the weights alone, for ``load_weights``. Else it is what
+            :func:`unitgain.load_model` reads, with the optimizer's state.
+        mode: ``min``, ``max``, or ``auto``: by the name.
+        save_freq: ``"epoch"``, or after how many steps to save, counted on from epoch to epoch.
+            With a number, each step comes back to Python.
+        initial_value_threshold: what the first value has to improve on, with ``save_best_only``.
+
+    Attributes:
+        best: the best value so far, over all runs; None if there was none.
+
+    Raises:
+        ValueError: if the name ends otherwise or names a value that the logs have not,
+            ``save_freq`` is neither, there is no such mode, or ``auto`` cannot tell.
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode, best=initial_value_threshold)
+        self.filepath = os.fspath(filepath)
+        if not self.filepath.endswith(".safetensors"):
+            raise ValueError(f"filepath is {self.filepath!r}, expected a name in .safetensors")
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
+            raise ValueError(
+                f"save_freq is {save_freq!r}, expected 'epoch' or a number of steps of at least 1"
+            )
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
+        self.save_freq = save_freq
+        self._steps = 0
+        self._epoch = 0
+        if save_freq != "epoch":  # on this object alone: others leave whole epochs to native code
+            vars(self)["on_train_batch_end"] = self._after_step
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save the model, if it is due."""
+        if self.save_freq == "epoch":
+            self._save(logs or {}, {"epoch": epoch + 1})
+
+    def _after_step(self, batch: int, logs: Logs | None = None) -> None:
+        self._steps += 1
+        if self._steps == self.save_freq:
+            self._steps = 0
+            self._save(logs or {}, {"epoch": self._epoch + 1, "batch": batch + 1})
+
+    def _save(self, logs: Logs, place: dict[str, int]) -> None:
+        try:
+            path = self.filepath.format(**{**logs, **place})
+        except KeyError as error:
+            raise ValueError(
+                f"filepath is {self.filepath!r}, but there is no {error} among "
+                f"{', '.join([*place, *logs])}"
+            ) from None
+        if not self._is_due(logs, path):
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+
+    def _is_due(self, logs: Logs, path: str) -> bool:
+        title = f"Epoch {self._epoch + 1}: "
+        if not self.save_best_only:
+            self._say(f"{title}saving the model to {path}")
+            return True
+        current = self._current(logs)
+        if current is None:  # as Keras does: better too many files than none
+            return True
+        before = "nothing" if self.best is None else f"{self.best:.5f}"
+        if not self._improves(current, self.best):
+            self._say(f"{title}{self.monitor} did not improve on {before}")
+            return False
+        self._say(f"{title}{self.monitor} improved on {before} to {current:.5f}, saving to {path}")
+        self.best = current
+        return True
+
+    def _say(self, text: str) -> None:
+        if self.verbose > 0:
+            print(text)

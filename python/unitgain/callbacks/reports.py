@@ -1,0 +1,96 @@
+"""Callbacks that report a run: CSVLogger, ProgressBar."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+from unitgain._progress import format_logs
+from unitgain.callbacks.base import Callback, Logs
+
+__all__ = ["CSVLogger", "ProgbarLogger", "ProgressBar"]
+
+
+class CSVLogger(Callback):
+    """Writes a line an epoch to a CSV file: the epoch, from 0, and the values by their names.
+
+    As in Keras, the names of the first epoch make the columns, in alphabetical order. If no
+    validation is among them, there are columns for it, too, with ``NA`` where there are no values.
+
+    Args:
+        filename: the file.
+        separator: what stands between two values.
+        append: whether to go on with a file that is there, with no second heading. False: it is
+            overwritten.
+    """
+
+    def __init__(
+        self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
+    ) -> None:
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
+        self.keys: list[str] | None = None
+        self._file: Any = None
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Open the file."""
+        self.on_train_end()
+        self._file = Path(self.filename).open(  # noqa: SIM115 - open as long as the run
+            "a" if self.append else "w", newline="", encoding="utf-8"
+        )
+        self._writer = csv.writer(self._file, delimiter=self.sep)
+        self.keys = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Write the epoch's line."""
+        values = logs or {}
+        if self.keys is None:
+            self.keys = sorted(values)
+            if not any(key.startswith("val_") for key in self.keys):
+                self.keys += [f"val_{key}" for key in self.keys]
+            if self._file.tell() == 0:
+                self._writer.writerow(["epoch", *self.keys])
+        self._writer.writerow([epoch, *(values.get(key, "NA") for key in self.keys)])
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class ProgressBar(Callback):
+    """One bar for the epochs of a run, with the values of the last.
+
+    It is for runs of many short epochs, with ``fit(verbose=0)``: where ``fit`` shows a bar or a
+    line an epoch itself, this shows nothing.
+    """
+
+    _bar: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Show the bar."""
+        if self.params.get("verbose") in (0, False):
+            from tqdm import tqdm  # here, because importing it takes longer than a small network
+
+            self._bar = tqdm(total=self.params["epochs"], unit="epoch", dynamic_ncols=True)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(format_logs(logs or {}), refresh=False)
+            self._bar.update(epoch + 1 - self._bar.n)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+ProgbarLogger = ProgressBar
