@@ -208,7 +208,7 @@ def test_errors_inside_a_schedule_are_its_own():
         classifier().fit(x, y, verbose=0, callbacks=[callbacks.LearningRateScheduler(schedule)])
 
 
-def test_terminate_on_nan_names_the_epoch(capsys):
+def test_terminate_on_nan_names_the_step(capsys):
     x, y = blobs()
     model = classifier()
 
@@ -219,9 +219,11 @@ def test_terminate_on_nan_names_the_epoch(capsys):
     watch = [callbacks.LambdaCallback(on_epoch_begin=spoil), callbacks.TerminateOnNaN()]
     history = model.fit(x, y, epochs=5, verbose=0, callbacks=watch)
     assert len(history.epoch) == 2
-    assert capsys.readouterr().out == "Epoch 2: the loss is nan, terminating training\n"
+    assert capsys.readouterr().out == (
+        "the loss is not finite after batch 1 of epoch 2: terminating training\n"
+    )
     assert callbacks.TerminateOnNaN.stops_at_nan
-    with pytest.raises(RuntimeError, match="the loss of epoch 1 is nan"):
+    with pytest.raises(RuntimeError, match="not finite after batch 1 of epoch 1"):
         model.fit(x, y, verbose=0, callbacks=[callbacks.TerminateOnNaN(raise_error=True)])
 
 

@@ -181,9 +181,41 @@ py::array_t<T> parameter_array(const ParameterPtr<T>& parameter) {
   return py::array_t<T>(parameter->shape(), parameter->data(), py::cast(parameter));
 }
 
-// Fresh arrays for a network's outputs: run(x, y), and then the array, or a list of several.
+// Fresh arrays for `count` rows of each output, and where they lie.
+template <class T>
+struct Outputs {
+  Outputs(const Network<T>& network, Index count) {
+    for (std::size_t i = 0; i < network.outputs().size(); ++i) {
+      py::array_t<T> y = new_array<T>({count, network.output_shape(i).size()});
+      pointers.push_back(y.mutable_data());
+      arrays.append(std::move(y));
+    }
+  }
+  // The array, or a list of several.
+  py::object result() const {
+    if (arrays.size() == 1) return arrays[0];
+    return arrays;
+  }
+  py::list arrays;
+  std::vector<T*> pointers;
+};
+
+// Fresh arrays for a network's outputs, or `out`: run(x, y), and then the array, or a list of
+// several.
 template <class T, class Run>
-py::object with_outputs(const Network<T>& network, const py::object& x, Run&& run) {
+py::object with_outputs(const Network<T>& network, const py::object& x, const py::object& out,
+                        Run&& run) {
+  if (!out.is_none()) {
+    auto y = py::cast<py::array_t<T>>(out);
+    HeldSamples held;
+    hold_inputs<T>(held, x);
+    T* data = y.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      run(held.samples.x, std::span<T* const>(&data, 1));
+    }
+    return out;
+  }
   if (py::isinstance<py::array>(x) && network.outputs().size() == 1) {  // the call in a hurry
     py::array keep;
     const SampleArray samples = sample_array<T>(py::reinterpret_borrow<py::array>(x), "x", keep);
@@ -197,32 +229,39 @@ py::object with_outputs(const Network<T>& network, const py::object& x, Run&& ru
   }
   HeldSamples held;
   hold_inputs<T>(held, x);
-  py::list arrays;
-  std::vector<T*> pointers;
-  for (std::size_t i = 0; i < network.outputs().size(); ++i) {
-    py::array_t<T> y = new_array<T>({held.samples.count, network.output_shape(i).size()});
-    pointers.push_back(y.mutable_data());
-    arrays.append(std::move(y));
-  }
+  const Outputs<T> outputs(network, held.samples.count);
   {
     const py::gil_scoped_release release;
-    run(held.samples.x, std::span<T* const>(pointers));
+    run(held.samples.x, std::span<T* const>(outputs.pointers));
   }
-  if (arrays.size() == 1) return arrays[0];
-  return arrays;
+  return outputs.result();
 }
 
 template <class T>
 py::object predict(const Network<T>& network, const py::object& x, Index batch_size,
-                   const py::object& callback) {
-  const Progress progress = progress_into(callback);
-  return with_outputs(
-      network, x, [&](auto samples, auto y) { network.predict(samples, y, batch_size, progress); });
+                   const py::object& callback, bool every_batch, const py::object& out) {
+  const Progress progress = progress_into(callback, every_batch);
+  return with_outputs(network, x, out, [&](auto samples, auto y) {
+    network.predict(samples, y, batch_size, progress);
+  });
+}
+
+template <class T>
+py::tuple spread(Network<T>& network, const py::object& x, Index passes, Index batch_size) {
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  const Outputs<T> mean(network, held.samples.count), deviation(network, held.samples.count);
+  {
+    const py::gil_scoped_release release;
+    network.spread(held.samples.x, passes, batch_size, mean.pointers, deviation.pointers);
+  }
+  return py::make_tuple(mean.result(), deviation.result());
 }
 
 template <class T>
 py::object forward(Network<T>& network, const py::object& x) {
-  return with_outputs(network, x, [&](auto samples, auto y) { network.forward(samples, y); });
+  return with_outputs(network, x, py::none(),
+                      [&](auto samples, auto y) { network.forward(samples, y); });
 }
 
 template <class T>
@@ -451,7 +490,9 @@ void bind_network(py::module_& module) {
           },
           py::arg("precision") = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
-           py::arg("progress") = py::none())
+           py::arg("progress") = py::none(), py::arg("every_batch") = false,
+           py::arg("out") = py::none())
+      .def("spread", &spread<T>, py::arg("x"), py::arg("passes"), py::arg("batch_size"))
       .def("forward", &forward<T>, py::arg("x"))
       .def("caller", &caller<T>)
       .def(

@@ -101,6 +101,10 @@ class Totals:
     @property
     def weight(self) -> float: ...
     @property
+    def batches(self) -> int: ...
+    @property
+    def diverged(self) -> bool: ...
+    @property
     def correct(self) -> float: ...
     @property
     def binary_correct(self) -> float: ...
@@ -203,7 +207,7 @@ class OptimizerSpec:
     adam_weight_decay: float
 
 # Called with the batches done and the sums so far; what it raises ends the pass.
-_Progress: TypeAlias = Callable[[int, Totals], object]
+_Progress: TypeAlias = Callable[[Totals], object]
 
 class _Parameter:
     def __init__(self, name: str, shape: Sequence[int]) -> None: ...
@@ -269,7 +273,15 @@ class _Network:
     def caller(self) -> Callable[[Any], _Array | None] | None: ...
     def forward(self, x: _Arrays) -> Any: ...
     def frozen(self, precision: str | None = None) -> _Network: ...
-    def predict(self, x: _Arrays, batch_size: int, progress: _Progress | None = None) -> Any: ...
+    def predict(
+        self,
+        x: _Arrays,
+        batch_size: int,
+        progress: _Progress | None = None,
+        every_batch: bool = False,
+        out: _Array | None = None,
+    ) -> Any: ...
+    def spread(self, x: _Arrays, passes: int, batch_size: int) -> tuple[Any, Any]: ...
     def compile(
         self,
         optimizer: OptimizerSpec,
@@ -288,11 +300,25 @@ class _Network:
         batch_size: int,
         progress: _Progress | None = None,
         mix: MixSpec = ...,
+        weights: _Arrays | None = None,
+        every_batch: bool = False,
+        stops_at_nan: bool = False,
+        before: Totals = ...,
     ) -> Totals: ...
     def evaluate(
-        self, x: _Arrays, y: _Arrays, batch_size: int, progress: _Progress | None = None
+        self,
+        x: _Arrays,
+        y: _Arrays,
+        batch_size: int,
+        progress: _Progress | None = None,
+        weights: _Arrays | None = None,
+        every_batch: bool = False,
+        before: Totals = ...,
     ) -> Totals: ...
-    def gradients(self, x: _Arrays, y: _Arrays) -> tuple[Totals, list[_Array]]: ...
+    def gradients(
+        self, x: _Arrays, y: _Arrays, weights: _Arrays | None = None
+    ) -> tuple[Totals, list[_Array]]: ...
+    def continue_training(self, whole: _Network) -> None: ...
     def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
     @property
     def trainable(self) -> list[_Parameter]: ...

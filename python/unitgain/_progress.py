@@ -18,7 +18,7 @@ class ProgressBar:
     """
 
     def __init__(
-        self, title: str, batches: int, values: Callable[[_native.Totals], Logs], shown: bool
+        self, title: str, batches: int | None, values: Callable[[_native.Totals], Logs], shown: bool
     ) -> None:
         self._values = values
         self._bar: Any = None
@@ -41,11 +41,11 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def __call__(self, batches: int, totals: _native.Totals) -> None:
-        """Move the bar to ``batches``."""
+    def __call__(self, totals: _native.Totals) -> None:
+        """Move the bar to the batches done."""
         if self._bar is not None:
             self._bar.set_postfix_str(format_logs(self._values(totals)), refresh=False)
-            self._bar.update(batches - self._bar.n)
+            self._bar.update(totals.batches - self._bar.n)
 
     def finish(self, batches: int, logs: Logs) -> None:
         """Show the epoch's final values."""

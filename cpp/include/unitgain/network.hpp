@@ -287,6 +287,11 @@ class Network {
   void forward(std::span<const SampleArray> x, std::span<T* const> y);
   void forward(const SampleArray& x, T* y) { forward({&x, 1}, {&y, 1}); }
 
+  // Mean and standard deviation of each output over `passes` with dropout and noise, differently
+  // in each; batch norm keeps to its moving statistics.
+  void spread(std::span<const SampleArray> x, Index passes, Index batch_size,
+              std::span<T* const> mean, std::span<T* const> deviation);
+
   // What training needs, of each output; resets the optimizer's state. `options` has an entry for
   // each of trainable(), or none. Throws ValueError for a loss that does not fit its output.
   void compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,

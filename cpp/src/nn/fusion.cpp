@@ -16,7 +16,7 @@ bool is_identity(const Node<T>& node, Mode mode) {
   }
   if (const auto* noise = std::get_if<NoiseNode>(&node.operation)) {
     if (noise->noise.kind == Noise::rrelu) return false;
-    return !in_training(mode) || noise->noise.parameters[0] == 0.0;
+    return !draws(mode) || noise->noise.parameters[0] == 0.0;
   }
   return false;
 }
@@ -28,7 +28,7 @@ std::optional<ActivationSpec> activation_of(const Node<T>& node, Mode mode) {
     return activation->activation;
   }
   if (const auto* noise = std::get_if<NoiseNode>(&node.operation);
-      noise != nullptr && noise->noise.kind == Noise::rrelu && !in_training(mode)) {
+      noise != nullptr && noise->noise.kind == Noise::rrelu && !draws(mode)) {
     return mean_activation(noise->noise);
   }
   return std::nullopt;

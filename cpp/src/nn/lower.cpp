@@ -72,7 +72,7 @@ void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group, SoftmaxGra
 
 template <class T>
 void noise_forward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNode& node) {
-  if (!in_training(builder.mode())) {
+  if (!draws(builder.mode())) {
     return activation_forward(builder, group, mean_activation(node.noise));
   }
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);

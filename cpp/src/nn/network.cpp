@@ -353,6 +353,48 @@ void Network<T>::forward(std::span<const SampleArray> x, std::span<T* const> y) 
 }
 
 template <class T>
+void Network<T>::spread(std::span<const SampleArray> x, Index passes, Index batch_size,
+                        std::span<T* const> mean, std::span<T* const> deviation) {
+  state_->check_inputs(x);
+  if (passes < 1)
+    throw ValueError("passes must be at least 1, but they are " + std::to_string(passes));
+  const Samples samples{.x = x, .count = x[0].rows};
+  for_each_batch(samples.count, batch_size, {}, {}, [&](Index first, Index batch, Totals&) {
+    std::vector<std::vector<T>> values;
+    std::vector<std::vector<double>> means, squares;  // Welford's sums
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      const auto size = static_cast<std::size_t>(batch * output_shape(i).size());
+      values.emplace_back(size);
+      means.emplace_back(size);
+      squares.emplace_back(size);
+    }
+    for (Index pass = 0; pass < passes; ++pass) {
+      const std::unique_lock lock(state_->parameters);
+      nn::PlanLease<T> lease = state_->lease(batch, Mode::sample);
+      const nn::Context<T> context = state_->context(lease, samples, first);
+      for (std::size_t i = 0; i < mean.size(); ++i) lease.set_output(i, values[i].data());
+      lease.run(context);
+      ++state_->step;
+      for (std::size_t i = 0; i < mean.size(); ++i) {
+        for (std::size_t j = 0; j < values[i].size(); ++j) {
+          const double value = static_cast<double>(values[i][j]), gap = value - means[i][j];
+          means[i][j] += gap / static_cast<double>(pass + 1);
+          squares[i][j] += gap * (value - means[i][j]);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      const Index at = first * output_shape(i).size();
+      for (std::size_t j = 0; j < values[i].size(); ++j) {
+        mean[i][at + static_cast<Index>(j)] = static_cast<T>(means[i][j]);
+        deviation[i][at + static_cast<Index>(j)] =
+            static_cast<T>(std::sqrt(squares[i][j] / static_cast<double>(passes)));
+      }
+    }
+  });
+}
+
+template <class T>
 void Network<T>::predict(std::span<const SampleArray> x, std::span<T* const> y, Index batch_size,
                          const Progress& progress) const {
   state_->check_inputs(x);

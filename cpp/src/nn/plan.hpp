@@ -20,13 +20,17 @@ namespace unitgain::nn {
 enum class Mode {
   infer,     // the output
   forward,   // the output in training mode
+  sample,    // the output with dropout and noise alone as in training
   evaluate,  // the output and its loss
   train,     // the output in training mode, its loss, and the gradients
 };
 
-// Whether batch norm takes the batch's statistics and dropout drops.
+// Whether batch norm takes the batch's statistics, and whether dropout drops.
 constexpr bool in_training(Mode mode) {
   return mode == Mode::forward || mode == Mode::train;
+}
+constexpr bool draws(Mode mode) {
+  return in_training(mode) || mode == Mode::sample;
 }
 
 using BufferId = int;

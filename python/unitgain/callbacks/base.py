@@ -134,6 +134,12 @@ class CallbackList:
             for hook in hooks
         )
 
+    def diverged(self, epoch: int, batch: int) -> None:
+        """Tell those who asked for it where a run's loss has ceased to be finite."""
+        for callback in self.callbacks:
+            if getattr(callback, "stops_at_nan", False):
+                callback.on_divergence(epoch, batch)  # type: ignore[attr-defined]
+
 
 class History(Callback):
     """The losses and metrics of a run; ``fit`` returns it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from numpy.typing import NDArray
@@ -120,12 +119,10 @@ class TerminateOnNaN(Callback):
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
 
-    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """End the run if the epoch's loss is not finite."""
-        loss = (logs or {}).get("loss", 0.0)
-        if math.isfinite(loss):
-            return
+    def on_divergence(self, epoch: int, batch: int) -> None:
+        """End the run after a step, both numbers from 0, whose loss is not finite."""
+        told = f"the loss is not finite after batch {batch + 1} of epoch {epoch + 1}"
         if self.raise_error:
-            raise RuntimeError(f"the loss of epoch {epoch + 1} is {loss}")
-        print(f"Epoch {epoch + 1}: the loss is {loss}, terminating training")
+            raise RuntimeError(told)
+        print(f"{told}: terminating training")
         self.model.stop_training = True

@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 
 from unitgain.layers.symbolic import SampleShape
 
-__all__ = ["infer_output_shape", "lower_custom"]
+__all__ = ["infer_output_shape", "lower_custom", "takes_training"]
+
+
+def takes_training(layer: Any) -> bool:
+    """Return whether the layer's ``call`` takes the keyword ``training``."""
+    parameters = inspect.signature(layer.call).parameters.values()
+    return any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _arguments(layer: Any, training: bool) -> dict[str, bool]:
-    """Return the keyword ``training`` if the layer's ``call`` takes it."""
-    parameters = inspect.signature(layer.call).parameters.values()
-    takes = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
-    return {"training": training} if takes else {}
+    return {"training": training} if takes_training(layer) else {}
 
 
 def infer_output_shape(layer: Any, input_shape: Any) -> SampleShape:

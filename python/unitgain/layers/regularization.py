@@ -16,7 +16,7 @@ from unitgain.layers.base import Layer
 __all__ = ["AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "RReLU"]
 
 
-class _Noise(Layer):
+class Noise(Layer):
     """A layer that draws from a key of its own; subclasses name the native noise."""
 
     _noise = ""
@@ -35,7 +35,7 @@ class _Noise(Layer):
         return int(graph.noise(node, self._noise, self._parameters, self._key))
 
 
-class _RateNoise(_Noise):
+class _RateNoise(Noise):
     def __init__(
         self,
         rate: float,
@@ -90,7 +90,7 @@ class AlphaDropout(_RateNoise):
     _noise = "alpha_dropout"
 
 
-class GaussianDropout(_Noise):
+class GaussianDropout(Noise):
     """In training, multiplies each value by a normal number with mean 1.
 
     Its standard deviation is ``sqrt(rate / (1 - rate))``, dropout's (Srivastava, Hinton,
@@ -114,7 +114,7 @@ class GaussianDropout(_Noise):
         super().__init__([rate], seed, name)
 
 
-class GaussianNoise(_Noise):
+class GaussianNoise(Noise):
     """In training, adds to each value a normal number with mean 0.
 
     Args:
@@ -137,7 +137,7 @@ class GaussianNoise(_Noise):
         super().__init__([stddev], seed, name)
 
 
-class RReLU(_Noise):
+class RReLU(Noise):
     """ReLU with a random slope for negative values: ``x`` where positive, else ``slope * x``.
 
     In training each value draws its slope evenly from [lower, upper]; otherwise the slope is their

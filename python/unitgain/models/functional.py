@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _data, losses, metrics, optimizers
+from unitgain import _data, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
-from unitgain.models.base import _PREDICT_BATCH, Model, _mean_loss
+from unitgain.models.base import Model
 from unitgain.models.criteria import Criterion, criteria
+from unitgain.models.feeding import Samples, class_weights, row_weights
 from unitgain.models.graph import layers_in_order, nodes_between
 from unitgain.models.graph_config import graph_config, graph_of
 from unitgain.models.nesting import lower_layer
 from unitgain.models.predictor import Predictor
 from unitgain.models.structure import Arrays, Structure, check_lengths
+from unitgain.models.training import PREDICT_BATCH, check_compile_arguments, mean_loss
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -182,11 +184,13 @@ class Functional(Model):
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer,
-        loss: Any,
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: Any = None,
         metrics: Any = None,
         loss_weights: Any = None,
-        **options: Any,
+        *,
+        run_eagerly: bool = False,
+        **without_effect: Any,
     ) -> None:
         """Set what training needs. The optimizer starts afresh.
 
@@ -200,17 +204,23 @@ class Functional(Model):
             metrics: names or instances of :mod:`unitgain.metrics`; of several outputs, a list of
                 such lists or a dict of them.
             loss_weights: the outputs' weights, a list or a dict; 1 by default.
-            **options: as for any model.
+            run_eagerly: as for any model.
+            **without_effect: as for any model.
 
         Raises:
             ValueError: if a name is unknown, a metric does not go with its loss, or there are more
                 or fewer entries than outputs.
         """
+        check_compile_arguments(run_eagerly, without_effect)
+        if loss is None:
+            self._criteria = []
+            super().compile(optimizer)
+            return
         self._criteria = criteria(self._outputs_structure, loss, metrics, loss_weights)
         first = next((c for c in self._criteria if c.loss is not None), None)
         if first is None or first.loss is None:
             raise ValueError("loss has no loss for any output")
-        super().compile(optimizer, first.loss, **options)
+        super().compile(optimizer, first.loss)
         self.metrics = [metric for c in self._criteria for metric in c.metrics]
 
     def _native_losses(self) -> tuple[Any, Any, list[float]]:
@@ -224,10 +234,18 @@ class Functional(Model):
         return [metric for c in self._criteria for metric in c.metrics]
 
     def _samples(
-        self, x: Any, y: Any, loss: losses.Loss, names: tuple[str, str] = ("x", "y")
-    ) -> Any:
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        names: tuple[str, str] = ("x", "y"),
+    ) -> Samples:
+        self._compiled_loss()
         inputs = self._inputs(x, names[0])
         structure = self._outputs_structure
+        if y is None:
+            raise ValueError(f"{names[1]} is missing")
         given = structure.arrange(y, names[1], None)
         targets: list[NDArray[Any] | None] = []
         for i, criterion in enumerate(self._criteria):
@@ -240,7 +258,37 @@ class Functional(Model):
             targets.append(
                 _data.targets(given[i], len(inputs), structure.shapes[i], criterion.loss, label)
             )
-        return inputs, targets[0] if len(targets) == 1 else Arrays(targets)
+        weights = self._weights(targets, len(inputs), sample_weight, class_weight)
+        if len(targets) == 1:
+            return Samples(inputs, targets[0], None if weights is None else weights[0])
+        return Samples(inputs, Arrays(targets), None if weights is None else Arrays(weights))
+
+    def _weights(
+        self, targets: list[Any], count: int, sample_weight: Any, class_weight: Any
+    ) -> list[Any] | None:
+        structure = self._outputs_structure
+        if class_weight is not None:
+            loss = self._criteria[0].loss
+            if len(structure) != 1 or loss is None:
+                raise ValueError("class_weight is for a model with one output: give sample_weight")
+            by_class = class_weights(
+                class_weight, targets[0], structure.shapes[0], loss.takes_labels
+            )
+        if sample_weight is None:
+            return None if class_weight is None else [by_class]
+        if isinstance(sample_weight, np.ndarray) and len(structure) > 1:
+            given = [sample_weight] * len(structure)  # the same for each output, as in Keras
+        else:
+            given = structure.arrange(sample_weight, "sample_weight", None)
+        weights = [
+            None
+            if one is None
+            else row_weights(one, count, shape, structure.label("sample_weight", i))
+            for i, (one, shape) in enumerate(zip(given, structure.shapes, strict=True))
+        ]
+        if class_weight is not None:
+            weights[0] = by_class if weights[0] is None else weights[0] * by_class
+        return weights if any(one is not None for one in weights) else None
 
     def _inputs(self, x: Any, name: str = "x") -> Any:
         self._native_network()
@@ -249,11 +297,11 @@ class Functional(Model):
     def _logs(self, totals: Any) -> dict[str, float]:
         if len(self._criteria) < 2:
             return super()._logs(totals)
-        logs = {"loss": _mean_loss(totals)}
+        logs = {"loss": mean_loss(totals)}
         parts = totals.outputs or [totals] * len(self._criteria)
         for criterion, part in zip(self._criteria, parts, strict=True):
             if criterion.loss is not None:
-                logs[f"{criterion.name}_loss"] = _mean_loss(part)
+                logs[f"{criterion.name}_loss"] = mean_loss(part)
         for criterion, part in zip(self._criteria, parts, strict=True):
             for metric in criterion.metrics:
                 logs[f"{criterion.name}_{metric.name}"] = metric.result(part)
@@ -280,7 +328,7 @@ class _FunctionalPredictor(Predictor):
         architecture: Any,
     ) -> None:
         shapes = inputs.pack(inputs.shapes), outputs.pack(outputs.shapes)
-        super().__init__(network, *shapes, _PREDICT_BATCH, name, precision, architecture)
+        super().__init__(network, *shapes, PREDICT_BATCH, name, precision, architecture)
         self._inputs_structure, self._outputs_structure = inputs, outputs
 
     def _inputs(self, x: Any) -> Any:

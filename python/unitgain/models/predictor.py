@@ -5,10 +5,34 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from unitgain import _data
 from unitgain._progress import ProgressBar
 
-__all__ = ["Predictor", "quick_call"]
+__all__ = ["Predictor", "checked_out", "quick_call"]
+
+
+def checked_out(out: Any, count: int, shape: Any, dtype: Any, x: Any) -> Any:
+    """Return a user's array as a matrix for ``count`` rows of outputs of a shape.
+
+    Raises:
+        TypeError: if it is no array, or of another dtype.
+        ValueError: if it has another shape, is not C-contiguous or read-only, or overlaps ``x``.
+    """
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out is of type {type(out).__name__}, expected an array")
+    if not isinstance(shape, tuple):
+        raise ValueError("out is for a model with one output")
+    if out.dtype != dtype:
+        raise TypeError(f"out has dtype {out.dtype}, expected {dtype}")
+    if out.shape != (count, *shape):
+        raise ValueError(f"out has shape {out.shape}, expected {(count, *shape)}")
+    if not out.flags.c_contiguous or not out.flags.writeable:
+        raise ValueError("out must be C-contiguous and writeable")
+    if any(np.may_share_memory(out, array) for array in x):
+        raise ValueError("out shares memory with x")
+    return out.reshape(count, math.prod(shape))
 
 
 def quick_call(network: Any, input_shape: Any, output_shape: Any) -> Any:
@@ -59,27 +83,41 @@ class Predictor:
 
         return reduce_predictor(self)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Any, *, out: Any = None) -> Any:
         """Return the outputs for one batch ``(samples, *input_shape)``, at the lowest latency.
+
+        Args:
+            x: samples.
+            out: where the outputs go: of their shape and dtype, C-contiguous.
 
         Raises:
             ValueError: if shapes do not fit.
+            TypeError: if ``out`` has another dtype.
         """
-        if self._quick_call is not None:
+        if out is None and self._quick_call is not None:
             quickly = self._quick_call(x)
             if quickly is not None:
                 return quickly
-        inputs = self._inputs(x)
-        return self._shaped(self._network.predict(inputs, max(1, len(inputs))))
+        return self._run(self._inputs(x), None, None, out)
 
-    def predict(self, x: Any, verbose: str | int = 0) -> Any:
+    def predict(self, x: Any, verbose: str | int = 0, *, out: Any = None) -> Any:
         """Return the outputs for many samples, as :meth:`Model.predict`."""
         inputs = self._inputs(x)
         batches = math.ceil(len(inputs) / self._batch_size)
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
-            outputs = self._network.predict(inputs, self._batch_size, bar)
+            outputs = self._run(inputs, self._batch_size, bar, out)
             bar.finish(batches, {})
-        return self._shaped(outputs)
+        return outputs
+
+    def _run(self, inputs: Any, batch_size: int | None, progress: Any, out: Any) -> Any:
+        count = len(inputs)
+        target = None
+        if out is not None:
+            dtype = self._network.parameters[0].array.dtype
+            arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
+            target = checked_out(out, count, self.output_shape, dtype, arrays)
+        found = self._network.predict(inputs, batch_size or max(1, count), progress, out=target)
+        return self._shaped(found) if out is None else out
 
     def _inputs(self, x: Any) -> Any:
         return _data.samples(x, self.input_shape, "x")

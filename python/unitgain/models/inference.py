@@ -1,0 +1,225 @@
+"""What every model does with what it has learnt: predict, single calls, and packed copies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unitgain._progress import ProgressBar
+from unitgain.callbacks.base import Callback, CallbackList
+from unitgain.config import get_float32_matmul_precision
+from unitgain.layers.base import SampleShape
+from unitgain.layers.symbolic import is_symbolic
+from unitgain.models.feeding import Batches, are_batches
+from unitgain.models.predictor import Predictor, checked_out
+from unitgain.models.training import PREDICT_BATCH, checked_batch_size
+
+__all__ = ["Inference", "Spread"]
+
+
+class Spread(NamedTuple):
+    """Mean and standard deviation of the outputs of many passes, each of the outputs' shape."""
+
+    mean: NDArray[Any]
+    std: NDArray[Any]
+
+
+class Inference:
+    """Running a model."""
+
+    name: str
+    stop_training: bool
+    _network_shapes: tuple[SampleShape, SampleShape]
+    _quick_call: Callable[[Any], Any] | None
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of weights and results, float32 or float64."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement dtype")
+
+    def _native_network(self) -> Any:
+        raise NotImplementedError
+
+    def _inputs(self, x: Any, name: str = "x") -> Any:
+        raise NotImplementedError
+
+    def _connect(self, inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        *,
+        out: NDArray[Any] | None = None,
+        training: bool = False,
+        samples: int | None = None,
+    ) -> Any:
+        """Return the outputs for many samples, ``(samples, *output_shape)``.
+
+        With ``training`` and ``samples``, dropout and noise stay on for so many passes, and mean
+        and standard deviation tell how sure the model is of each output (Monte-Carlo dropout: Gal
+        and Ghahramani, "Dropout as a Bayesian approximation", ICML 2016). Batch norm keeps to its
+        moving statistics.
+
+        Args:
+            x: samples, ``(samples, *input_shape)``, or batches, as for :meth:`fit`.
+            batch_size: samples at a time, by default as many as run fastest.
+            verbose: 1 for a progress bar.
+            steps: how many batches; by default all.
+            callbacks: told of the prediction.
+            out: where the outputs go: of their shape and dtype, C-contiguous.
+            training: whether dropout drops and noise is added.
+            samples: how many passes with ``training``, a hundred by default.
+
+        Returns:
+            The outputs, or with ``training`` a :class:`Spread`.
+
+        Raises:
+            ValueError: if shapes do not fit, or the model has no weights yet.
+            TypeError: if ``out`` has another dtype.
+        """
+        size = checked_batch_size(batch_size, PREDICT_BATCH)
+        if training or samples is not None:
+            return self._spread(x, size, training, 100 if samples is None else samples, out)
+        params = {"epochs": 1, "steps": steps, "verbose": verbose}
+        listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
+        if are_batches(x):
+            return self._predict_batches(Batches(x, steps, False), size, listeners, out)
+        inputs = self._inputs(x)
+        if steps is not None:
+            inputs = inputs[: steps * size]
+        batches = math.ceil(len(inputs) / size)
+        every_batch = listeners.wants_batches("predict")
+        with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
+
+            def told(totals: Any) -> None:
+                bar(totals)
+                if not every_batch:
+                    return
+                listeners.tell("predict_batch_end", totals.batches - 1)
+                if totals.batches < batches:
+                    listeners.tell("predict_batch_begin", totals.batches)
+
+            listeners.tell("predict_begin")
+            if every_batch:
+                listeners.tell("predict_batch_begin", 0)
+            outputs = self._run(inputs, size, told, every_batch, out)
+            bar.finish(batches, {})
+        listeners.tell("predict_end")
+        return outputs
+
+    def _run(
+        self, inputs: Any, size: int, told: Any, every_batch: bool, out: NDArray[Any] | None
+    ) -> Any:
+        network = self._native_network()
+        if out is None:
+            return self._shaped(network.predict(inputs, size, told, every_batch))
+        shape = self._network_shapes[1]
+        target = checked_out(out, len(inputs), shape, np.dtype(self.dtype), _arrays(inputs))
+        network.predict(inputs, size, told, every_batch, target)
+        return out
+
+    def _predict_batches(
+        self, batches: Batches, size: int, listeners: CallbackList, out: NDArray[Any] | None
+    ) -> Any:
+        listeners.tell("predict_begin")
+        parts = []
+        for i, (x, _, _) in enumerate(batches):
+            listeners.tell("predict_batch_begin", i)
+            parts.append(self._native_network().predict(self._inputs(x), size))
+            listeners.tell("predict_batch_end", i)
+        listeners.tell("predict_end")
+        if not parts:
+            raise ValueError("x yielded no batches")
+        if out is not None:
+            count = sum(map(len, parts))
+            shape = self._network_shapes[1]
+            target = checked_out(out, count, shape, np.dtype(self.dtype), [])
+            np.concatenate(parts, out=target)
+            return out
+        if isinstance(parts[0], list):
+            return self._shaped([np.concatenate(part) for part in zip(*parts, strict=True)])
+        return self._shaped(np.concatenate(parts))
+
+    def _spread(
+        self, x: Any, size: int, training: bool, samples: int, out: NDArray[Any] | None
+    ) -> Spread:
+        if not training:
+            raise ValueError("samples needs training=True: without it all passes are the same")
+        if out is not None:
+            raise ValueError("out is for one array, not for a mean and a deviation")
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, but it is {samples}")
+        inputs = self._inputs(x)
+        moments = self._native_network().spread(inputs, samples, size)
+        if isinstance(moments[0], list):
+            return Spread(*(self._shaped(part) for part in moments))
+        return Spread(self._shaped(moments[0]), self._shaped(moments[1]))
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch, as a call does."""
+        return self(x)
+
+    def __call__(self, x: Any, training: bool = False, *, out: NDArray[Any] | None = None) -> Any:
+        """Return the outputs for one batch: the call of the lowest latency.
+
+        With a symbolic tensor, the model becomes part of another as a layer, and the output is a
+        symbolic tensor.
+
+        Args:
+            x: samples, ``(samples, *input_shape)``; or a symbolic tensor.
+            training: whether batch norm takes the batch's statistics (and moves its moving ones)
+                and dropout drops, differently at each call.
+            out: where the outputs go: of their shape and dtype, C-contiguous.
+        """
+        if not training and out is None and self._quick_call is not None:
+            quickly = self._quick_call(x)
+            if quickly is not None:
+                return quickly
+        if not isinstance(x, np.ndarray) and is_symbolic(x):
+            return self._connect(x)
+        inputs = self._inputs(x)
+        if not training:
+            return self._run(inputs, max(1, len(inputs)), None, False, out)
+        if out is not None:
+            raise ValueError("out needs training=False")
+        return self._shaped(self._native_network().forward(inputs))
+
+    def optimize_for_inference(self, precision: str | None = None) -> Predictor:
+        """Return a :class:`Predictor`: the model with its weights as they are now, packed.
+
+        Training the model further does not change the predictor.
+
+        Args:
+            precision: of float32 products, see :func:`unitgain.set_float32_matmul_precision`;
+                by default the one in force. ``"medium"`` may keep the weights in bfloat16: half
+                the memory, and half the time where reading them is what takes it.
+
+        Raises:
+            ValueError: if the model has no weights yet, or there is no such precision.
+        """
+        from unitgain.saving.copying import described
+
+        precision = precision or get_float32_matmul_precision()
+        network = self._native_network().frozen(precision)
+        return self._predictor(network, precision, described(self))  # type: ignore[arg-type]
+
+    def _predictor(self, network: Any, precision: str, architecture: Any) -> Predictor:
+        shapes = self._network_shapes
+        return Predictor(network, *shapes, PREDICT_BATCH, self.name, precision, architecture)
+
+    def _shaped(self, outputs: Any) -> Any:
+        shape = self._network_shapes[1]
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+
+
+def _arrays(inputs: Any) -> list[Any]:
+    return [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
