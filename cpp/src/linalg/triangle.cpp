@@ -141,6 +141,21 @@ double invert(const runtime::Team& team, Columns<T> r, const TriangleInverse<T>&
   return std::sqrt(square) * std::sqrt(inverse_square);
 }
 
+template <class T>
+void divide_by_triangle(const Columns<T>& r, bool transposed, T* x) {
+  const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
+  if (transposed) {
+    for (Index j = 0; j < r.count; ++j) x[j] = (x[j] - vector.dot(r[j], x, j)) / r[j][j];
+  } else {
+    for (Index j = r.count; j-- > 0;) {
+      x[j] /= r[j][j];
+      vector.axpy(-x[j], r[j], x, j);
+    }
+  }
+}
+
+template void divide_by_triangle<double>(const Columns<double>&, bool, double*);
+
 #define UNITGAIN_INSTANTIATE(T)                                               \
   template TriangleInverse<T> carve_triangle_inverse<T>(Carver&, Index, int); \
   template double invert<T>(const runtime::Team&, Columns<T>, const TriangleInverse<T>&);
