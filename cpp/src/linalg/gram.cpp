@@ -279,7 +279,7 @@ void multiply_rows(const runtime::Team& team, MatrixView<const S> a,
                                 out.row_stride, out.col_stride};
     const MatrixView<S> lines = by_columns ? transposed(part) : part;
     const MatrixView<const double> factor = {right.data, right.rows, right.cols, right.row_stride,
-                                             1};
+                                             right.col_stride};
     ops::Gemm<double> product;
     product.a = by_columns ? transposed(factor) : block;
     product.b = by_columns ? transposed(block) : factor;

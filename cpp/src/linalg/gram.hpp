@@ -8,6 +8,13 @@
 
 namespace unitgain::linalg {
 
+// Whether a matrix is so tall that products of it with itself take less than its QR decomposition,
+// even where they are in double in the place of float, and so large that they take more than what
+// is done once.
+constexpr bool is_for_gram(Index rows, Index cols) {
+  return rows >= 4 * cols && rows * cols > 64 * 64;
+}
+
 // How the rows are cut, by the shape alone: blocks that stay in the second-level cache, and runs of
 // blocks whose sums are added up in order, so that the result is the same for any team.
 struct RowBlocks {
@@ -56,7 +63,7 @@ void project(const runtime::Team& team, MatrixView<const S> a, MatrixView<const 
 // not finite, or whose squares overflow or are lost. Ends with a barrier.
 bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace);
 
-// out = A right, of a square matrix with unit column stride. Ends with a barrier.
+// out = A right, of a square matrix. Ends with a barrier.
 template <class S>
 void multiply_rows(const runtime::Team& team, MatrixView<const S> a,
                    const MatrixView<double>& right, MatrixView<S> out,

@@ -85,8 +85,7 @@ template <class T>
 bool solve_by_normal_equations(const LstsqProblem<T>& problem) {
   const MatrixView<const T>&a = problem.a, &b = problem.b;
   const Index n = a.cols, count = b.cols;
-  // Of what is less tall, the singular values of R take most of the time.
-  if (a.rows < 4 * n || count > n) return false;
+  if (!is_for_gram(a.rows, n) || count > n) return false;
   const double work = 2e3 + 0.05 * static_cast<double>(a.rows * n) * static_cast<double>(n + count);
   const runtime::TeamSize size = runtime::threads_for(work, static_cast<int>(4 + n / 16));
   Carver measure(nullptr);
