@@ -40,7 +40,7 @@ bool is_certain(double condition, double rcond, Index cols) {
 // the four Moore-Penrose conditions are met no worse than by NumPy's up to k = 5, and at k = 16 up
 // to nine times worse. (The bound that is compared with this is some three times k there.)
 template <class T>
-inline constexpr double largest_gram_condition = std::is_same_v<T, float> ? 0x1p11 : 12;
+inline constexpr double largest_gram_condition = std::is_same_v<T, float> ? 0x1p14 : 12;
 
 // When bound^2 = ||A^T A|| ||(A^T A)^-1|| in any norm, the bound is at least the condition number
 // of A, and as is_certain() says, no singular value is cut off.
