@@ -151,11 +151,7 @@ SvdWorkspace<T, S> carve_svd(Carver& carver, Index rows, Index cols, bool in_pla
   workspace.left = carver.take_columns<T>(rows, cols);
   workspace.right = carver.take_columns<T>(cols, cols);
   workspace.rows = carve_rows<T, S>(carver, rows, cols, in_place);
-  Index bytes = 0;
-  for (Index rank = 1; rank <= cols; ++rank) {
-    bytes = std::max(bytes, ops::gemm_workspace<T>(cols, rows, rank, threads));
-  }
-  workspace.gemm = carver.take<std::byte>(bytes);
+  workspace.gemm = carver.take<std::byte>(ops::gemm_workspace_up_to<T>(cols, rows, cols, threads));
   return workspace;
 }
 

@@ -18,14 +18,8 @@ constexpr Index most_single = 128;
 
 template <class T>
 Index own_bytes(Index n) {
-  Index bytes = 0;
-  for (Index side = leaf; side <= most_single && side < n; side *= 2) {
-    for (Index cols = 1; cols <= side; ++cols) {
-      bytes = std::max(bytes, ops::gemm_workspace<T>(side, cols, side, 1));
-      bytes = std::max(bytes, ops::gemm_workspace<T>(side, cols, cols, 1));
-    }
-  }
-  return (bytes + 63) / 64 * 64;
+  const Index side = std::min(n, most_single);
+  return (ops::gemm_workspace_up_to<T>(side, side, side, 1) + 63) / 64 * 64;
 }
 
 template <class T>
