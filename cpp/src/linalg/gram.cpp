@@ -14,10 +14,7 @@ namespace {
 // busy, and so few that adding them up takes little.
 constexpr Index most_runs = 16;
 
-template <class T>
-MatrixView<T> transposed(const MatrixView<T>& a) {
-  return {a.data, a.cols, a.rows, a.col_stride, a.row_stride};
-}
+using ops::transposed;
 
 // One run's sums.
 struct Sums {
