@@ -72,6 +72,55 @@ UNITGAIN_TYPED_TEST(axpy4_adds_four_multiples) {
   }
 }
 
+UNITGAIN_TYPED_TEST(turn_columns_takes_two_products_off_and_multiplies_what_is_left) {
+  for (const Index n : sizes) {
+    for (const Index columns : {0, 1, 3, 4, 6}) {
+      const Index stride = n + 3, values = columns == 0 ? 0 : (columns - 1) * stride + n;
+      const auto before = random_array<T>(values, 1);
+      const Array<T> x[] = {random_array<T>(n, 2), random_array<T>(n, 3)};
+      const Array<T> weights[] = {random_array<T>(columns, 4), random_array<T>(columns, 5)};
+      const auto y = random_array<T>(n, 6);
+      const Array<T> a = before, dots = random_array<T>(columns, 7);
+      const T* vectors[] = {x[0].data(), x[1].data()};
+      const T* pointers[] = {weights[0].data(), weights[1].data()};
+      kernels<T>().turn_columns(a.data(), stride, n, columns, vectors, pointers, y.data(),
+                                dots.data());
+      for (Index j = 0; j < columns; ++j) {
+        Reference<T> dot = 0;
+        for (Index i = 0; i < stride && j * stride + i < values; ++i) {
+          Reference<T> expected = before[j * stride + i];
+          for (Index l = 0; i < n && l < 2; ++l) {
+            expected -= Reference<T>(x[l][i]) * weights[l][j];
+          }
+          if (i < n) dot += expected * y[i];
+          CHECK_NEAR(a[j * stride + i], expected, i < n ? 8 * epsilon<T> : 0,
+                     "n = " << n << ", j = " << j << ", i = " << i);
+        }
+        CHECK_NEAR(dots[j], dot, static_cast<Reference<T>>(8 * n * (n + 1)) * epsilon<T>,
+                   "n = " << n << ", j = " << j);
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(combine_columns_is_their_weighted_sum) {
+  for (const Index n : sizes) {
+    for (const Index columns : {0, 1, 5}) {
+      const Index stride = n + 3, values = columns == 0 ? 0 : (columns - 1) * stride + n;
+      const auto a = random_array<T>(values, 1), weights = random_array<T>(columns, 2);
+      const Array<T> sum = random_array<T>(n, 3);
+      kernels<T>().combine_columns(a.data(), stride, n, columns, weights.data(), sum.data());
+      for (Index i = 0; i < n; ++i) {
+        Reference<T> expected = 0;
+        for (Index j = 0; j < columns; ++j) {
+          expected += Reference<T>(weights[j]) * a[j * stride + i];
+        }
+        CHECK_NEAR(sum[i], expected, 30 * epsilon<T>, "n = " << n << ", i = " << i);
+      }
+    }
+  }
+}
+
 UNITGAIN_TYPED_TEST(max_abs_is_the_largest_magnitude_of_finite_values) {
   constexpr T infinity = std::numeric_limits<T>::infinity();
   constexpr T nan = std::numeric_limits<T>::quiet_NaN();

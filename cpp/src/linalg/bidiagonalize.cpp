@@ -268,6 +268,9 @@ class Block {
   Reflector<T> column_{0, 0}, row_{0, 0};
 };
 
+// Bytes of a matrix that is reduced without blocks. Measured on 2 cores of Zen 5.
+constexpr Index most_small_bytes = 128 * 128 * 8;
+
 }  // namespace
 
 template <class T>
@@ -299,6 +302,11 @@ Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index c
 template <class T>
 void bidiagonalize(const runtime::Team& team, const Bidiagonalization<T>& parts) {
   const Columns<T>& a = parts.left.tails;
+  if (a.rows * a.count * static_cast<Index>(sizeof(T)) <= most_small_bytes) {
+    if (team.rank() == 0) bidiagonalize_small(parts);
+    team.barrier();
+    return;
+  }
   for (Index first = 0; first < a.count; first += block_width) {
     const Index next = std::min(first + block_width, a.count);
     Block<T>(team, parts, first, next - first).reduce();

@@ -34,4 +34,8 @@ Bidiagonalization<T> carve_bidiagonalization(Carver& carver, Index rows, Index c
 template <class T>
 void bidiagonalize(const runtime::Team& team, const Bidiagonalization<T>& parts);
 
+// The same by one thread and without blocks, for a small matrix.
+template <class T>
+void bidiagonalize_small(const Bidiagonalization<T>& parts);
+
 }  // namespace unitgain::linalg

@@ -1,5 +1,7 @@
 // Cholesky by blocks of columns, from the left: each block takes what all columns before it have to
 // say in one product, is factored, and divides the rows below by its triangle.
+#include "linalg/cholesky.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -21,24 +23,6 @@ namespace {
 // Columns to a block: fewer leave more of the work to inner products, more make the products of the
 // first blocks shallow.
 constexpr Index block = 64;
-
-template <class T>
-struct CholeskyWorkspace {
-  MatrixView<T> lower;  // with unit column stride
-  std::byte* gemm;
-};
-
-template <class T>
-CholeskyWorkspace<T> carve(Carver& carver, Index n, int threads) {
-  const Index stride = column_stride<T>(n);
-  CholeskyWorkspace<T> workspace = {{carver.take<T>(n * stride), n, n, stride, 1}, nullptr};
-  Index bytes = 0;
-  for (Index k = block; k < n; k += block) {
-    bytes = std::max(bytes, ops::gemm_workspace<T>(n - k, std::min(block, n - k), k, threads));
-  }
-  workspace.gemm = carver.take<std::byte>(bytes);
-  return workspace;
-}
 
 // Rows [begin, end) of L's columns from `first` on, up to `width` or the diagonal: from what the
 // products left, l_ij = (a_ij - l_i . l_j) / l_jj. Four rows at a time share what they read of the
@@ -73,10 +57,22 @@ Index divide(const MatrixView<T>& lower, Index first, Index width, Index begin, 
   return -1;
 }
 
-// Every member finds the triangle's rows; returns the order of the first leading minor that is not
-// positive, 0 if all are. `shared` is where the first member says it to the others.
+}  // namespace
+
 template <class T>
-void factor(const runtime::Team& team, const CholeskyWorkspace<T>& workspace, Index* shared) {
+CholeskyWorkspace<T> carve_cholesky(Carver& carver, Index n, int threads) {
+  const Index stride = column_stride<T>(n);
+  CholeskyWorkspace<T> workspace = {{carver.take<T>(n * stride), n, n, stride, 1}, nullptr};
+  Index bytes = 0;
+  for (Index k = block; k < n; k += block) {
+    bytes = std::max(bytes, ops::gemm_workspace<T>(n - k, std::min(block, n - k), k, threads));
+  }
+  workspace.gemm = carver.take<std::byte>(bytes);
+  return workspace;
+}
+
+template <class T>
+void factor(const runtime::Team& team, const CholeskyWorkspace<T>& workspace, Index* failed) {
   const MatrixView<T>& lower = workspace.lower;
   const Index n = lower.rows;
   for (Index first = 0; first < n; first += block) {
@@ -92,15 +88,17 @@ void factor(const runtime::Team& team, const CholeskyWorkspace<T>& workspace, In
       ops::gemm(team, product, workspace.gemm);
       team.barrier();
     }
-    if (team.rank() == 0) *shared = divide(lower, first, width, first, first + width) + 1;
+    if (team.rank() == 0) *failed = divide(lower, first, width, first, first + width) + 1;
     team.barrier();
-    if (*shared > 0) return;
+    if (*failed > 0) return;
     const runtime::Range mine = team.share(n - first - width);
     const Index below = first + width;
     if (mine.size() > 0) divide(lower, first, width, below + mine.begin, below + mine.end);
     team.barrier();
   }
 }
+
+namespace {
 
 template <class T>
 void solve(const runtime::Team& team, const CholeskyProblem<T>& problem,
@@ -146,6 +144,13 @@ void check(const CholeskyProblem<T>& problem, const CholeskyProblem<T>& first) {
 
 }  // namespace
 
+#define UNITGAIN_INSTANTIATE(T)                                         \
+  template CholeskyWorkspace<T> carve_cholesky<T>(Carver&, Index, int); \
+  template void factor<T>(const runtime::Team&, const CholeskyWorkspace<T>&, Index*);
+UNITGAIN_INSTANTIATE(float)
+UNITGAIN_INSTANTIATE(double)
+#undef UNITGAIN_INSTANTIATE
+
 }  // namespace linalg
 
 template <class T>
@@ -162,14 +167,14 @@ void cholesky(std::span<const CholeskyProblem<T>> problems) {
         Cost{2 * n * n + 0.02 * n * n * n, 3 * (rows / block + 1)},
         [&](int threads) {
           Carver carver(nullptr);
-          carve<T>(carver, rows, threads);
+          carve_cholesky<T>(carver, rows, threads);
           return carver.used();
         },
         [&](const runtime::Team& team, Index i, std::byte* memory) {
           Carver carver(memory);
           CholeskyProblem<T> problem = problems[static_cast<std::size_t>(i)];
           problem.failed = &orders[static_cast<std::size_t>(i)];
-          solve(team, problem, carve<T>(carver, rows, team.size()));
+          solve(team, problem, carve_cholesky<T>(carver, rows, team.size()));
         });
   }
   for (std::size_t i = 0; i < problems.size(); ++i) {

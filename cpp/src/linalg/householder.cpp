@@ -223,15 +223,17 @@ void find_triangle(const runtime::Team& team, const Reflectors<T>& q, Index firs
     T* t = q.triangle(first);
     std::fill_n(t, width * block_width, T(0));
     for (Index j = 0; j < width; ++j) {
+      // Column j of T is -tau times T's leading columns times the products, a column at a time.
       const T tau = q.tau[first + j];
-      for (Index i = 0; i < j; ++i) {
-        T sum = 0;
-        for (Index l = i; l < j; ++l) {
-          sum += t[i * block_width + l] * workspace.products[l * workspace.stride + j];
-        }
-        t[i * block_width + j] = -tau * sum;
+      T sums[block_width] = {};
+      for (Index l = 0; l < j; ++l) {
+        const T weight = workspace.products[l * workspace.stride + j];
+        const T* const column = workspace.turned + l * block_width;
+        for (Index i = 0; i <= l; ++i) sums[i] += weight * column[i];
       }
-      t[j * block_width + j] = tau;
+      T* const column = workspace.turned + j * block_width;
+      for (Index i = 0; i < j; ++i) t[i * block_width + j] = column[i] = -tau * sums[i];
+      t[j * block_width + j] = column[j] = tau;
     }
   }
   team.barrier();

@@ -1,6 +1,6 @@
-// Least squares by QR: A = Q R of the tall matrix, be it A or its transpose, and the singular
-// values of R, which are A's. They say the rank. Full rank needs no more than a triangular
-// solution; else R's pseudoinverse comes from its singular vectors.
+// Least squares, where the normal equations will not do, by QR: A = Q R of the tall matrix, be it A
+// or its transpose, and the singular values of R, which are A's. They say the rank. Full rank needs
+// no more than a triangular solution; else R's pseudoinverse comes from its singular vectors.
 //
 // All of it is in double, for float matrices too, as NumPy's is: what a least-squares solution
 // loses is the condition number times epsilon, and up to the condition squared where the residual
@@ -13,9 +13,11 @@
 
 #include "base/shape_text.hpp"
 #include "linalg/householder.hpp"
+#include "linalg/normal_equations.hpp"
+#include "linalg/pooled_buffer.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
-#include "runtime/buffer_pool.hpp"
+#include "linalg/triangle.hpp"
 #include "runtime/dispatch.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
@@ -25,20 +27,6 @@ namespace unitgain {
 namespace linalg {
 
 namespace {
-
-// Memory that outlives calls of other operations, which take the thread's workspace.
-class PooledBuffer {
- public:
-  explicit PooledBuffer(Index bytes) : data_(runtime::take_buffer(bytes)), bytes_(bytes) {}
-  PooledBuffer(const PooledBuffer&) = delete;
-  PooledBuffer& operator=(const PooledBuffer&) = delete;
-  ~PooledBuffer() { runtime::give_back_buffer(data_, bytes_); }
-  std::byte* data() const { return data_; }
-
- private:
-  std::byte* data_;
-  Index bytes_;
-};
 
 struct LstsqWorkspace {
   HouseholderQr<double> qr;
@@ -90,19 +78,6 @@ void reduce(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide
   if (!wide) {
     apply_q<double>(team, w.qr.q, true,
                     {w.right.data, w.right.count, w.right.rows, w.right.stride, 1}, w.qr.block);
-  }
-}
-
-// x = R^-1 x or, transposed, R^-T x.
-void divide_by_triangle(const Columns<double>& r, bool transposed, double* x) {
-  const simd::VectorKernels<double>& vector = *runtime::kernels<double>().vector;
-  if (transposed) {
-    for (Index j = 0; j < r.count; ++j) x[j] = (x[j] - vector.dot(r[j], x, j)) / r[j][j];
-  } else {
-    for (Index j = r.count; j-- > 0;) {
-      x[j] /= r[j][j];
-      vector.axpy(-x[j], r[j], x, j);
-    }
   }
 }
 
@@ -208,8 +183,6 @@ void check(const LstsqProblem<T>& problem, const LstsqProblem<T>& first) {
                      base::shape_text({problem.x.rows, problem.x.cols}) + ", but a has shape " +
                      base::shape_text({a.rows, a.cols}));
   }
-  require_finite(a);
-  require_finite(b, "b");
 }
 
 }  // namespace
@@ -222,7 +195,9 @@ void lstsq(std::span<const LstsqProblem<T>> problems) {
   for (const LstsqProblem<T>& problem : problems) {
     if (problem.a.rows == 0 || problem.a.cols == 0) {
       linalg::solve_empty(problem);
-    } else {
+    } else if (!linalg::solve_by_normal_equations(problem)) {
+      linalg::require_finite(problem.a);
+      linalg::require_finite(problem.b, "b");
       linalg::solve(problem);
     }
   }

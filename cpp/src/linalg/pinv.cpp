@@ -7,6 +7,7 @@
 #include "base/shape_text.hpp"
 #include "linalg/certificate.hpp"
 #include "linalg/dense_svd.hpp"
+#include "linalg/gram_pinv.hpp"
 #include "linalg/householder.hpp"
 #include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
@@ -150,11 +151,7 @@ SvdWorkspace<T, S> carve_svd(Carver& carver, Index rows, Index cols, bool in_pla
   workspace.left = carver.take_columns<T>(rows, cols);
   workspace.right = carver.take_columns<T>(cols, cols);
   workspace.rows = carve_rows<T, S>(carver, rows, cols, in_place);
-  Index bytes = 0;
-  for (Index rank = 1; rank <= cols; ++rank) {
-    bytes = std::max(bytes, ops::gemm_workspace<T>(cols, rows, rank, threads));
-  }
-  workspace.gemm = carver.take<std::byte>(bytes);
+  workspace.gemm = carver.take<std::byte>(ops::gemm_workspace_up_to<T>(cols, rows, cols, threads));
   return workspace;
 }
 
@@ -254,6 +251,25 @@ class Stack {
     }
   }
 
+  // Finds out by itself whether all entries are finite.
+  void try_gram() {
+    if (!is_for_gram(rows_, cols_)) return;
+    attempt<double>(
+        {3 * n() * n() + 0.06 * m() * n() * n(), 10 + cols_ / 8},
+        [&](Carver& carver, int threads) {
+          return carve_gram_pinv<S>(carver, rows_, cols_, threads);
+        },
+        [](const auto&... arguments) { return invert_by_gram<S>(arguments...); });
+  }
+
+  std::vector<PinvProblem<S>> waiting() const {
+    std::vector<PinvProblem<S>> rest;
+    for (std::size_t i = 0; i < problems_.size(); ++i) {
+      if (waiting_.waits(i)) rest.push_back(problems_[i]);
+    }
+    return rest;
+  }
+
   template <class T>
   void try_triangle() {
     attempt<T>(
@@ -329,8 +345,12 @@ void pinv(std::span<const PinvProblem<T>> problems) {
   }
   if (problems.empty() || problems.front().a.rows == 0 || problems.front().a.cols == 0) return;
   const bool by_svd = problems.front().method == PinvMethod::svd;
+  linalg::Stack<T> tall(problems);
+  if (!by_svd) tall.try_gram();
+  const std::vector<PinvProblem<T>> unsolved = tall.waiting();
+  if (unsolved.empty()) return;
   std::vector<PinvProblem<T>> rest;
-  linalg::pinv_in_lanes(problems, rest);
+  linalg::pinv_in_lanes<T>(unsolved, rest);
   if (rest.empty()) return;
   linalg::Stack<T> stack(rest);
   if (!by_svd) {

@@ -50,6 +50,8 @@ class Waiting {
  public:
   explicit Waiting(std::size_t count) : waits_(count, 1) {}
 
+  bool waits(std::size_t problem) const { return waits_[problem] != 0; }
+
   // Calls attempt(team, i, workspace) for each problem i that waits, with carve(carver, threads) as
   // workspace; those for which it returns true wait no longer.
   template <class Carve, class Attempt>

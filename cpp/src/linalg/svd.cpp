@@ -6,8 +6,10 @@
 
 #include "base/shape_text.hpp"
 #include "linalg/dense_svd.hpp"
+#include "linalg/gram.hpp"
 #include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
+#include "runtime/dispatch.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
 
@@ -197,6 +199,77 @@ void attempt_dense(Waiting& waiting, std::span<const SvdProblem<T>> problems) {
       });
 }
 
+// Of a tall matrix of floats, by A^T A in double.
+struct GramRoad {
+  GramWorkspace gram;
+  DenseSvd<double> svd;  // of R
+  Columns<double> right;
+};
+
+GramRoad carve_gram_road(Carver& carver, const TallProblem<float>& problem, int threads) {
+  const Index rows = problem.a.rows, cols = problem.a.cols, vectors = problem.left.rows;
+  GramRoad road{carve_gram<float>(carver, rows, cols, 0, threads),
+                carve_dense_svd<double>(carver, cols, cols, vectors, threads),
+                {}};
+  if (vectors > 0) road.right = carver.take_columns<double>(cols, cols);
+  return road;
+}
+
+// A = U S V^T from R = W S V^T and U = A V S^-1, where R^T R = A^T A, if that is all but exact in
+// float; false, and nothing of use written, if not, or if A has entries that are not finite.
+//
+// With double's epsilon e and the condition k, the singular values are off by e k^2 of themselves,
+// and U is orthogonal to e k^2: with k below 2^11, less than a rounding to float. R^T R is A^T A
+// but for some e m |A|^2, which is a small part of the least eigenvalue, so that what R says of k
+// holds for A.
+bool solve_by_gram(const runtime::Team& team, const TallProblem<float>& problem,
+                   const GramRoad& road) {
+  constexpr double largest_ratio = 0x1p11;
+  const Index n = problem.a.cols;
+  multiply_by_itself(team, problem.a, road.gram);
+  if (!find_triangle(team, road.gram)) return false;
+  const Columns<double> r = road.gram.triangle();
+  if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, road.svd)) return false;
+  const double* const values = road.svd.values;
+  if (!(values[0] < largest_ratio * values[n - 1])) return false;
+  store_values(team, values, n, *road.svd.exponent, problem.values);
+  if (problem.left.data == nullptr) return true;
+  const Columns<double>& right = road.right;
+  right_vectors<double>(team, road.svd, {right.data, n, n, right.stride, 1});
+  const runtime::Range mine = team.share(n);
+  store_columns(right, nullptr, PowerOfTwo<double>(0), mine, problem.right);
+  const PowerOfTwo<double> scale(*road.svd.exponent);
+  for (Index k = mine.begin; k < mine.end; ++k) {
+    runtime::kernels<double>().vector->scale(scale(1 / values[k]), right[k], n);
+  }
+  team.barrier();
+  multiply_rows<float>(team, problem.a, {right.data, n, n, 1, right.stride},
+                       transposed(problem.left), road.gram);
+  return true;
+}
+
+// Those of the problems that the products of A with itself do not solve; none but tall ones of
+// floats are tried, of which no more than cols left vectors are wanted.
+std::vector<SvdProblem<float>> try_gram(std::span<const SvdProblem<float>> problems) {
+  const TallProblem<float> shape(problems.front());
+  const Index rows = shape.a.rows, cols = shape.a.cols;
+  Waiting waiting(problems.size());
+  if (is_for_gram(rows, cols) && cols >= least_dense_cols && shape.left.rows <= cols) {
+    const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
+    waiting.attempt(
+        {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * n, cols},
+        [&](Carver& carver, int threads) { return carve_gram_road(carver, shape, threads); },
+        [&](const runtime::Team& team, std::size_t i, const GramRoad& road) {
+          return solve_by_gram(team, TallProblem<float>(problems[i]), road);
+        });
+  }
+  std::vector<SvdProblem<float>> rest;
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    if (waiting.waits(i)) rest.push_back(problems[i]);
+  }
+  return rest;
+}
+
 template <class T>
 void check(const SvdProblem<T>& problem, const SvdProblem<T>& first) {
   require_shape(problem.a, first.a);
@@ -237,6 +310,12 @@ void svd(std::span<const SvdProblem<T>> problems) {
       if (problem.vt.data != nullptr) set_identity(problem.vt);
     }
     return;
+  }
+  std::vector<SvdProblem<T>> unsolved;
+  if constexpr (std::is_same_v<T, float>) {
+    unsolved = try_gram(problems);
+    if (unsolved.empty()) return;
+    problems = unsolved;
   }
   std::vector<SvdProblem<T>> rest;
   svd_in_lanes(problems, rest);

@@ -18,14 +18,8 @@ constexpr Index most_single = 128;
 
 template <class T>
 Index own_bytes(Index n) {
-  Index bytes = 0;
-  for (Index side = leaf; side <= most_single && side < n; side *= 2) {
-    for (Index cols = 1; cols <= side; ++cols) {
-      bytes = std::max(bytes, ops::gemm_workspace<T>(side, cols, side, 1));
-      bytes = std::max(bytes, ops::gemm_workspace<T>(side, cols, cols, 1));
-    }
-  }
-  return (bytes + 63) / 64 * 64;
+  const Index side = std::min(n, most_single);
+  return (ops::gemm_workspace_up_to<T>(side, side, side, 1) + 63) / 64 * 64;
 }
 
 template <class T>
@@ -140,6 +134,21 @@ double invert(const runtime::Team& team, Columns<T> r, const TriangleInverse<T>&
   }
   return std::sqrt(square) * std::sqrt(inverse_square);
 }
+
+template <class T>
+void divide_by_triangle(const Columns<T>& r, bool transposed, T* x) {
+  const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
+  if (transposed) {
+    for (Index j = 0; j < r.count; ++j) x[j] = (x[j] - vector.dot(r[j], x, j)) / r[j][j];
+  } else {
+    for (Index j = r.count; j-- > 0;) {
+      x[j] /= r[j][j];
+      vector.axpy(-x[j], r[j], x, j);
+    }
+  }
+}
+
+template void divide_by_triangle<double>(const Columns<double>&, bool, double*);
 
 #define UNITGAIN_INSTANTIATE(T)                                               \
   template TriangleInverse<T> carve_triangle_inverse<T>(Carver&, Index, int); \

@@ -23,4 +23,8 @@ TriangleInverse<T> carve_triangle_inverse(Carver& carver, Index n, int threads);
 template <class T>
 double invert(const runtime::Team& team, Columns<T> r, const TriangleInverse<T>& result);
 
+// x = R^-1 x or, transposed, R^-T x of the upper triangle R in the leading rows of r.
+template <class T>
+void divide_by_triangle(const Columns<T>& r, bool transposed, T* x);
+
 }  // namespace unitgain::linalg

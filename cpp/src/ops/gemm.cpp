@@ -6,6 +6,8 @@
 // the same bits for any team.
 #include "ops/gemm.hpp"
 
+#include <cstdint>
+
 #include "ops/column_sums.hpp"
 #include "ops/gemm_epilogue.hpp"
 #include "ops/gemm_shallow.hpp"
@@ -307,8 +309,10 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
   return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
 }
 
+namespace {
+
 template <class T>
-Index gemm_workspace_up_to(Index m, Index n, Index k, int threads) {
+Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
   // What a kind of product needs grows with its shape, but for the rounding of its blocks to whole
   // tiles; and there is a kind for each of these sizes.
   const TileShape tile = tile_shape<T>();
@@ -328,6 +332,28 @@ Index gemm_workspace_up_to(Index m, Index n, Index k, int threads) {
   }
   bytes += edge_bytes;
   return bytes + (threads + 1) * line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
+}
+
+}  // namespace
+
+template <class T>
+Index gemm_workspace_up_to(Index m, Index n, Index k, int threads) {
+  // Decompositions of small matrices ask for the same shapes again and again, and finding an answer
+  // takes as long as the products of a matrix of order 32 do. It depends on nothing else.
+  struct Answer {
+    Index m, n, k;
+    int threads;
+    Index bytes;
+  };
+  thread_local Answer answers[256] = {};
+  // Multiplicative hashing (Knuth, volume 3, 6.4), for sizes are often multiples of powers of two.
+  const auto key = static_cast<std::uint64_t>(((m * 31 + n) * 31 + k) * 31 + threads);
+  Answer& answer = answers[key * 0x9E3779B97F4A7C15 >> 56];
+  if (answer.bytes == 0 || answer.m != m || answer.n != n || answer.k != k ||
+      answer.threads != threads) {
+    answer = {m, n, k, threads, find_workspace_up_to<T>(m, n, k, threads)};
+  }
+  return answer.bytes;
 }
 
 template <class T>

@@ -445,6 +445,13 @@ struct VectorKernels {
   void (*rotate)(T* x, T* y, Index n, T c, T s);         // (x, y) = (c x - s y, s x + c y)
   // The same, with squares[0] and squares[1] the sums of the squares of the new x and the new y.
   void (*rotate_squares)(T* x, T* y, Index n, T c, T s, T* squares);
+  // a_j -= x[0] weights[0][j] + x[1] weights[1][j] for columns a_0 ... that are `stride` apart, and
+  // dots[j] = y . a_j.
+  void (*turn_columns)(T* a, Index stride, Index n, Index columns, const T* const* x,
+                       const T* const* weights, const T* y, T* dots);
+  // sum = weights[0] a_0 + weights[1] a_1 + ...
+  void (*combine_columns)(const T* a, Index stride, Index n, Index columns, const T* weights,
+                          T* sum);
 };
 
 // The root s of a secular equation as s^2 = origin^2 + shift, so that the differences of squares

@@ -149,6 +149,72 @@ void rotate_squares(T* x, T* y, Index n, T c, T s, T* squares) {
   squares[1] = sum_of<T>(y_parts);
 }
 
+// `count` columns, which share what is read of the vectors.
+template <class T, int count>
+UNITGAIN_INLINE void turn_some(T* a, Index stride, Index n, const T* const* x,
+                               const T* const* weights, const T* y, T* dots) {
+  const T *first = x[0], *second = x[1];
+  Vec<T> low[count], high[count], sums[count];
+  for (int j = 0; j < count; ++j) {
+    low[j] = -weights[0][j];
+    high[j] = -weights[1][j];
+    sums[j] = 0;
+  }
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(first), v = get(second), w = get(y);
+    for (int j = 0; j < count; ++j) {
+      T* const column = a + j * stride;
+      const Vec<T> turned = multiply_add<T>(high[j], v, multiply_add<T>(low[j], u, get(column)));
+      put(turned, column);
+      sums[j] = multiply_add<T>(turned, w, sums[j]);
+    }
+  });
+  for (int j = 0; j < count; ++j) dots[j] = stdx::reduce(sums[j]);
+}
+
+template <class T>
+void turn_columns(T* a, Index stride, Index n, Index columns, const T* const* x,
+                  const T* const* weights, const T* y, T* dots) {
+  const auto from = [&](auto size, Index j) __attribute__((always_inline)) {
+    const T* const rest[] = {weights[0] + j, weights[1] + j};
+    turn_some<T, size.index>(a + j * stride, stride, n, x, rest, y, dots + j);
+  };
+  Index j = 0;
+  for (; j + 4 <= columns; j += 4) from(Constant<4>(), j);
+  for (; j < columns; ++j) from(Constant<1>(), j);
+}
+
+// `count` vectors of the sum at a time, which stay in registers while all columns pass by.
+template <class T, int count>
+UNITGAIN_INLINE void combine_some(const T* a, Index stride, Index columns, const T* weights,
+                                  T* sum) {
+  Vec<T> parts[count];
+  for (int i = 0; i < count; ++i) parts[i] = 0;
+  for (Index j = 0; j < columns; ++j) {
+    const Vec<T> weight = weights[j];
+    for (int i = 0; i < count; ++i) {
+      parts[i] = multiply_add<T>(weight, load(a + j * stride + i * lanes<T>), parts[i]);
+    }
+  }
+  for (int i = 0; i < count; ++i) store(parts[i], sum + i * lanes<T>);
+}
+
+template <class T>
+void combine_columns(const T* a, Index stride, Index n, Index columns, const T* weights, T* sum) {
+  constexpr Index width = partial_sums * lanes<T>;
+  Index i = 0;
+  for (; i + width <= n; i += width) {
+    combine_some<T, partial_sums>(a + i, stride, columns, weights, sum + i);
+  }
+  for_each_vector<T>(n - i, [&](auto get, auto put) __attribute__((always_inline)) {
+    Vec<T> part = 0;
+    for (Index j = 0; j < columns; ++j) {
+      part = multiply_add<T>(Vec<T>(weights[j]), get(a + j * stride + i), part);
+    }
+    put(part, sum + i);
+  });
+}
+
 template <class T>
 constexpr VectorKernels<T> kernels = {
     .dot = dot<T>,
@@ -161,6 +227,8 @@ constexpr VectorKernels<T> kernels = {
     .add = add<T>,
     .rotate = rotate<T>,
     .rotate_squares = rotate_squares<T>,
+    .turn_columns = turn_columns<T>,
+    .combine_columns = combine_columns<T>,
 };
 
 }  // namespace

@@ -1,0 +1,72 @@
+// Products of a tall matrix with itself and with what is small, in double, for matrices of float
+// too: a block of rows at a time, which is read, and converted, once.
+#pragma once
+
+#include "linalg/cholesky.hpp"
+#include "linalg/columns.hpp"
+#include "runtime/parallel.hpp"
+
+namespace unitgain::linalg {
+
+// Whether a matrix is so tall that products of it with itself take less than its QR decomposition,
+// even where they are in double in the place of float, and so large that they take more than what
+// is done once.
+constexpr bool is_for_gram(Index rows, Index cols) {
+  return rows >= 4 * cols && rows * cols > 64 * 64;
+}
+
+// How the rows are cut, by the shape alone: blocks that stay in the second-level cache, and runs of
+// blocks whose sums are added up in order, so that the result is the same for any team.
+struct RowBlocks {
+  Index rows, cols;
+  Index block;  // rows of one
+  Index runs;
+
+  RowBlocks(Index matrix_rows, Index matrix_cols);
+  Index count() const { return (rows + block - 1) / block; }
+};
+
+struct GramWorkspace {
+  RowBlocks blocks;
+  Index right_sides;
+  MatrixView<double> gram;  // A^T A, on and above the diagonal
+  double* projections;      // (A^T (B - A X))^T, a row of cols values for each right-hand side
+  double* squares;          // the sums of squares of the columns of B - A X
+  std::byte* runs;
+  Index run_bytes;
+  std::byte* members;
+  Index member_bytes;
+  CholeskyWorkspace<double> cholesky;
+  Index* failed;
+
+  // R of A = Q R, with zeros below.
+  Columns<double> triangle() const {
+    return {cholesky.lower.data, blocks.cols, blocks.cols, cholesky.lower.row_stride};
+  }
+};
+
+template <class S>
+GramWorkspace carve_gram(Carver& carver, Index rows, Index cols, Index right_sides, int threads);
+
+// workspace.gram = A^T A. Ends with a barrier.
+template <class S>
+void multiply_by_itself(const runtime::Team& team, MatrixView<const S> a,
+                        const GramWorkspace& workspace);
+
+// workspace.projections and squares, of B - A X for X in columns, or of B if x.data is null; with
+// `gram` workspace.gram too, in the same pass. Ends with a barrier.
+template <class S>
+void project(const runtime::Team& team, MatrixView<const S> a, MatrixView<const S> b,
+             const Columns<double>& x, bool gram, const GramWorkspace& workspace);
+
+// workspace.triangle() from workspace.gram; false if there is none, or if A has entries that are
+// not finite, or whose squares overflow or are lost. Ends with a barrier.
+bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace);
+
+// out = A right, of a square matrix. Ends with a barrier.
+template <class S>
+void multiply_rows(const runtime::Team& team, MatrixView<const S> a,
+                   const MatrixView<double>& right, MatrixView<S> out,
+                   const GramWorkspace& workspace);
+
+}  // namespace unitgain::linalg
