@@ -431,6 +431,8 @@ void bind_network(py::module_& module) {
           py::arg("optimizer"), py::arg("loss"), py::arg_v("metrics", MetricSpec{}, "MetricSpec()"),
           py::arg("options") = std::vector<UpdateOptions>{},
           py::arg("loss_weights") = std::vector<double>{})
+      .def("set_options", &Network<T>::set_options, py::arg("options"),
+           py::call_guard<py::gil_scoped_release>())
       .def("memory", &Network<T>::memory, py::arg("batch"), py::arg("training"),
            py::call_guard<py::gil_scoped_release>())
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
@@ -466,6 +468,7 @@ void bind_nn(py::module_& module) {
       .def_readonly("binary_correct", &Totals::binary_correct)
       .def_readonly("squared_error", &Totals::squared_error)
       .def_readonly("absolute_error", &Totals::absolute_error)
+      .def_readonly("penalty", &Totals::penalty)
       .def_readonly("outputs", &Totals::outputs);
 
   py::class_<MetricSpec>(module, "MetricSpec")

@@ -239,6 +239,9 @@ struct Totals {
   double binary_correct = 0;  // share of a sample's outputs on their target's side of 1/2
   double squared_error = 0;   // mean over a sample's outputs
   double absolute_error = 0;
+  // The weights' penalties, those of a batch once for each sample; what training makes small is
+  // loss / weight + penalty / samples.
+  double penalty = 0;
   // Of a network with several outputs, the sums of each; then the loss above is the weighted sum of
   // the outputs' means.
   std::vector<Totals> outputs = {};
@@ -284,12 +287,14 @@ class Network {
                const std::vector<UpdateOptions>& options = {}) {
     compile(optimizer, {{loss, metrics}}, options);
   }
+  // Other options for a compiled network, whose optimizer stays as it is.
+  void set_options(const std::vector<UpdateOptions>& options);
   void set_learning_rate(double learning_rate);
   double learning_rate() const;
   // The runs in training mode so far: the stream of the next one's random numbers.
   std::uint64_t step() const;
   void set_step(std::uint64_t step);
-  // Training steps done since compile().
+  // Training steps done since compile(), those that accumulated gradients counted.
   std::int64_t iterations() const;
   // Null before compile().
   std::shared_ptr<nn::Optimizer<T>> optimizer() const;
@@ -299,8 +304,8 @@ class Network {
   // One pass of training over the samples; the last batch may be smaller.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {}) const;
-  // The loss of one batch in training mode and its gradient, in the order of trainable(); nothing
-  // of the network changes.
+  // The loss of one batch in training mode and its gradient, penalties included, in the order of
+  // trainable(); nothing of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
 

@@ -56,16 +56,19 @@ Totals for_each_batch(Index count, Index batch_size, const Progress& progress, B
   return totals;
 }
 
+// Of the nodes that are used.
 template <class T>
-std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
+std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph,
+                                                  const std::vector<bool>& used) {
   std::vector<ParameterPtr<T>> found;
   const auto add = [&](const ParameterPtr<T>& parameter) {
     if (parameter != nullptr && std::find(found.begin(), found.end(), parameter) == found.end()) {
       found.push_back(parameter);
     }
   };
-  for (const Node<T>& node : graph.nodes()) {
-    if (!node.trainable) continue;
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node<T>& node = graph.nodes()[i];
+    if (!node.trainable || !used[i]) continue;
     if (const auto* dense = std::get_if<DenseNode<T>>(&node.operation)) {
       add(dense->kernel);
       add(dense->bias);
@@ -82,6 +85,18 @@ std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
     }
   }
   return found;
+}
+
+// Whether each node leads to one of these.
+template <class T>
+std::vector<bool> ancestors(const Graph<T>& graph, const std::vector<NodeId>& nodes) {
+  std::vector<bool> used(graph.nodes().size());
+  for (const NodeId id : nodes) used[static_cast<std::size_t>(id)] = true;
+  for (std::size_t i = used.size(); i-- > 0;) {
+    if (!used[i]) continue;
+    for (const NodeId input : graph.nodes()[i].inputs) used[static_cast<std::size_t>(input)] = true;
+  }
+  return used;
 }
 
 template <class T>
@@ -119,6 +134,8 @@ struct Network<T>::State {
   std::shared_ptr<nn::Optimizer<T>> optimizer;
   base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
+  // Gradients that no loss writes: 0, but for the penalties that a step leaves in them.
+  std::vector<std::span<T>> unwritten;
   std::uint64_t step = 0;  // the stream of the next training step's random numbers
 
   nn::PlanLease<T> lease(Index batch, Mode mode) {
@@ -150,6 +167,29 @@ struct Network<T>::State {
                             (batch <= 1 || x.row_stride == x.cols * size);
     if (samples.order != nullptr || !contiguous) return nullptr;
     return reinterpret_cast<const T*>(static_cast<const std::byte*>(x.data) + first * x.row_stride);
+  }
+
+  void find_unwritten() {
+    std::vector<NodeId> goals;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (losses[i].loss) goals.push_back(outputs[i]);
+    }
+    const auto written = trainable_parameters(graph, ancestors(graph, goals));
+    unwritten.clear();
+    for (std::size_t i = 0; i < trainable.size(); ++i) {
+      if (std::find(written.begin(), written.end(), trainable[i]) != written.end()) continue;
+      unwritten.push_back({gradients.gradients[i], static_cast<std::size_t>(trainable[i]->size())});
+    }
+  }
+
+  void clear_unwritten() {
+    for (const std::span<T> gradient : unwritten) std::fill(gradient.begin(), gradient.end(), T{0});
+  }
+
+  void check_count(const std::vector<UpdateOptions>& options) const {
+    if (options.size() == trainable.size()) return;
+    throw ValueError(std::to_string(options.size()) + " options for " +
+                     std::to_string(trainable.size()) + " trainable parameters");
   }
 
   void check_inputs(std::span<const SampleArray> x) const {
@@ -273,7 +313,7 @@ Network<T>::Network(Graph<T> graph, std::vector<NodeId> outputs) : state_(new St
   if (outputs.empty()) throw ValueError("a network needs outputs");
   for (const NodeId output : outputs) graph.node(output);  // throws if there is none
   state_->outputs = std::move(outputs);
-  state_->trainable = trainable_parameters(graph);
+  state_->trainable = trainable_parameters(graph, std::vector(graph.nodes().size(), true));
   state_->graph = std::move(graph);
 }
 
@@ -373,10 +413,7 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
   }
   if (!any) throw ValueError("training needs a loss at one output at least");
   if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
-  if (!options.empty() && options.size() != state.trainable.size()) {
-    throw ValueError(std::to_string(options.size()) + " options for " +
-                     std::to_string(state.trainable.size()) + " trainable parameters");
-  }
+  if (!options.empty()) state.check_count(options);
   const std::unique_lock lock(state.parameters);
   std::vector<OptimizedArray<T>> arrays;
   for (std::size_t i = 0; i < state.trainable.size(); ++i) {
@@ -397,7 +434,16 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
     state.gradients.parameters.push_back(state.trainable[i].get());
     state.gradients.gradients.push_back(state.gradient_memory.data() + state.optimizer->offset(i));
   }
+  state.find_unwritten();
   state.plans.clear();
+}
+
+template <class T>
+void Network<T>::set_options(const std::vector<UpdateOptions>& options) {
+  state_->check_count(options);
+  exclusively([&] {
+    if (state_->optimizer) state_->optimizer->set_options(options);
+  });
 }
 
 template <class T>
@@ -471,10 +517,13 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     const nn::Context<T> context = state_->context(lease, samples, first);
     nn::Optimizer<T>& optimizer = *state_->optimizer;
     const auto& gradients = state_->gradients.gradients;
-    optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads());
+    state_->clear_unwritten();
+    optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
     lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
     ++state_->step;
     state_->count(lease.plan(), context, totals);
+    totals.penalty += optimizer.penalty() * static_cast<double>(batch);
+    optimizer.finish_step();
   };
   return for_each_batch(samples.count, batch_size, progress, step);
 }
@@ -483,12 +532,18 @@ template <class T>
 Totals Network<T>::evaluate(const Samples& samples, Index batch_size,
                             const Progress& progress) const {
   state_->check_samples(samples);
+  const auto penalty = [&] {
+    const std::shared_lock lock(state_->parameters);
+    return state_->optimizer->measure_penalty(num_threads());
+  };
+  const double penalty_of_all = penalty();
   const auto compare = [&](Index first, Index batch, Totals& totals) {
     const std::shared_lock lock(state_->parameters);
     nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
     const nn::Context<T> context = state_->context(lease, samples, first);
     lease.run(context);
     state_->count(lease.plan(), context, totals);
+    totals.penalty += penalty_of_all * static_cast<double>(batch);
   };
   return for_each_batch(samples.count, batch_size, progress, compare);
 }
@@ -502,8 +557,13 @@ Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& grad
   nn::PlanLease<T> lease = state_->lease(samples.count, Mode::train);
   nn::Context<T> context = state_->context(lease, samples, 0);
   context.update_statistics = false;
-  lease.run(context);
+  nn::Optimizer<T>& optimizer = *state_->optimizer;
+  const auto& own = state_->gradients.gradients;
+  state_->clear_unwritten();
+  optimizer.begin_penalties(num_threads());
+  lease.run(context, [&](const runtime::Team& team) { optimizer.add_penalties(team, own.data()); });
   state_->count(lease.plan(), context, totals);
+  totals.penalty = optimizer.penalty() * static_cast<double>(samples.count);
   for (std::size_t i = 0; i < state_->trainable.size(); ++i) {
     std::copy_n(state_->gradients.gradients[i], state_->trainable[i]->size(), gradients[i]);
   }

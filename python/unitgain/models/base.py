@@ -20,6 +20,7 @@ from unitgain.layers.base import (
     Variable,
     checked_weights,
     native,
+    penalties,
     rows_and_cols,
     trainable_changes,
 )
@@ -135,6 +136,11 @@ class Model(LayerLike, Saving):
         trainable = self.trainable_weights
         return [w for w in self.weights if w not in trainable]
 
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the trainable weights that have a regularizer."""
+        return penalties(self.trainable_weights)
+
     def get_layer(self, name: str) -> Any:
         """Return the layer of that name.
 
@@ -203,11 +209,13 @@ class Model(LayerLike, Saving):
             self._network = types.Network(graph, self._lower(graph))
             self._network_trainable = trainable
             self._needs_compile = self.optimizer is not None
+        known = {id(weight.parameter): weight for weight in self.weights}
+        variables = [known[id(parameter)] for parameter in self._network.trainable]
+        if self.optimizer is not None and not self._needs_compile:
+            self._network.set_options(self.optimizer.options(variables))
         if self._needs_compile:
             assert self.optimizer is not None
             self.metrics = self._resolved_metrics()
-            known = {id(weight.parameter): weight for weight in self.weights}
-            variables = [known[id(parameter)] for parameter in self._network.trainable]
             options = self.optimizer.options(variables)
             loss, measured, weights = self._native_losses()
             self._network.compile(self.optimizer.spec(), loss, measured, options, weights)
@@ -541,7 +549,8 @@ def _checked_batch_size(batch_size: int | None, default: int) -> int:
 
 
 def _mean_loss(totals: Any) -> float:
-    return float(totals.loss / totals.weight) if totals.weight else 0.0
+    loss = totals.loss / totals.weight if totals.weight else 0.0
+    return float(loss + totals.penalty / totals.samples if totals.penalty else loss)
 
 
 def _resolve_metrics(

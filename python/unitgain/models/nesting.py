@@ -28,6 +28,17 @@ class LayerLike:
         for layer in leaves(self.layers):
             layer.trainable = value
 
+    @property
+    def learning_rate_multiplier(self) -> float | None:
+        """That of every layer; None if they differ. Setting it sets that of every layer."""
+        found = {layer.learning_rate_multiplier for layer in leaves(self.layers)}
+        return found.pop() if len(found) == 1 else None
+
+    @learning_rate_multiplier.setter
+    def learning_rate_multiplier(self, value: float) -> None:
+        for layer in leaves(self.layers):
+            layer.learning_rate_multiplier = value
+
     def _connect(self, inputs: Any) -> Any:
         """Use the model as a layer behind symbolic tensors."""
         tensors = self._flat_inputs(inputs)
