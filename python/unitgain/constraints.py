@@ -42,7 +42,9 @@ _EPSILON = 1e-7
 
 
 class Constraint(Configurable):
-    """A projection of weights. One's own implements ``__call__``:
+    """A projection of weights.
+
+    One's own implements ``__call__``:
 
     >>> import numpy as np
     >>> import unitgain as ug

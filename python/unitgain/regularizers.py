@@ -39,7 +39,9 @@ __all__ = [
 
 
 class Regularizer(Configurable):
-    """A penalty of weights. One's own implements ``__call__`` and ``gradient``:
+    """A penalty of weights.
+
+    One's own implements ``__call__`` and ``gradient``:
 
     >>> import numpy as np
     >>> import unitgain as ug

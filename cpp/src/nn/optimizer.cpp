@@ -200,7 +200,10 @@ void Optimizer<T>::update_blocks(const runtime::Team& team, double scale_of_all)
       update_part(p, first, count, g, own ? scale(p) : scale_of_all);
       if (accumulates()) std::fill_n(accumulated(p) + first, count, T{0});
     }
-    if (given && constraints_.is_non_negative(p)) constraints_.make_non_negative(p, first, count);
+    const bool updated = given && !(completes_ && is_matrix(p));
+    if (updated && constraints_.is_non_negative(p)) {
+      constraints_.make_non_negative(p, first, count);
+    }
   }
 }
 

@@ -20,7 +20,6 @@ from unitgain.layers.base import (
     Variable,
     checked_weights,
     native,
-    penalties,
     rows_and_cols,
     trainable_changes,
 )
@@ -135,11 +134,6 @@ class Model(LayerLike, Saving):
         """The weights that training leaves: frozen ones, and moving statistics."""
         trainable = self.trainable_weights
         return [w for w in self.weights if w not in trainable]
-
-    @property
-    def losses(self) -> list[float]:
-        """The penalties of the trainable weights that have a regularizer."""
-        return penalties(self.trainable_weights)
 
     def get_layer(self, name: str) -> Any:
         """Return the layer of that name.

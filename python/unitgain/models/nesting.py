@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from unitgain.layers.base import Layer
+from unitgain.layers.base import Layer, Variable, penalties
 from unitgain.layers.symbolic import Node, SymbolicTensor, connect, flatten
 
 __all__ = ["LayerLike", "leaves", "lower_layer"]
@@ -38,6 +38,16 @@ class LayerLike:
     def learning_rate_multiplier(self, value: float) -> None:
         for layer in leaves(self.layers):
             layer.learning_rate_multiplier = value
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement trainable_weights")
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the trainable weights that have a regularizer."""
+        return penalties(self.trainable_weights)
 
     def _connect(self, inputs: Any) -> Any:
         """Use the model as a layer behind symbolic tensors."""
