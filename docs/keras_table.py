@@ -106,7 +106,6 @@ MISSING = {
     "CutMix.data_format": "channels are last",
     "data_format": "mixing does not depend on it",
     "expand_nested": NOT_OFFERED,
-    "gradient_accumulation_steps": NOT_OFFERED,
     "index": "`model.layers[index]`",
     "input_tensors": SYMBOLIC,
     "jit_compile": NATIVE,
@@ -139,10 +138,7 @@ MISSING = {
     "zipped": "there is one format",
     **dict.fromkeys(
         ("class_weight", "sample_weight", "loss_weights", "weighted_metrics", "threshold",
-         "validation_batch_size", "validation_freq", "from_config.custom_objects",
-         "constraint", "regularizer",
-         *(f"{w}_{k}" for w in ("alpha", "beta", "bias", "gamma", "kernel")
-           for k in ("regularizer", "constraint"))),
+         "validation_batch_size", "validation_freq", "from_config.custom_objects"),
         NOT_OFFERED,
     ),
 }  # fmt: skip
@@ -175,7 +171,7 @@ THROUGHOUT = {
     "initializers": {"input_axes", "output_axes"},
     "losses": {"dtype"},
     "metrics": {"dtype"},
-    "optimizers": {"gradient_accumulation_steps", "loss_scale_factor"},
+    "optimizers": {"loss_scale_factor"},
     "layers.Layer": {"dtype"},
 }
 SAID_ONCE = {
@@ -183,8 +179,10 @@ SAID_ONCE = {
     "initializers": "Keras's `input_axes` and `output_axes` are for convolutions and missing here.",
     "losses": "There is no `dtype`: it is the predictions'.",
     "metrics": "There is no `dtype`: sums are float64.",
-    "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it, and no "
-    "`gradient_accumulation_steps`.",
+    "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it.",
+    "regularizers": "`get` takes names, configurations and `Regularizer` objects, no functions: "
+    "training needs the derivative, too.",
+    "constraints": "`get` takes names, configurations and `Constraint` objects, no functions.",
 }
 
 # Other differences, by name.
@@ -196,6 +194,13 @@ NOTES = {
     "layers.Dropout": "`noise_shape` must be None.",
     "layers.AlphaDropout": "`noise_shape` must be None.",
     "layers.LayerNormalization": "Several axes must be neighbours.",
+    "regularizers.L1L2": "By the name `l1_l2` both factors are 0.01, as Keras's documentation has "
+    "it.",
+    "regularizers.Regularizer": "One's own has a method `gradient`, beside `__call__`.",
+    "regularizers.OrthogonalRegularizer": "The penalty of a single row is 0, not NaN.",
+    "constraints.MaxNorm": "Several axes must be neighbours.",
+    "constraints.MinMaxNorm": "Several axes must be neighbours.",
+    "constraints.UnitNorm": "Several axes must be neighbours.",
     "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
     "layers.Softmax": "The last axis alone.",
     "Model.save": "One `.safetensors` file.",
