@@ -92,7 +92,7 @@ CONFIGURATION = "layers are made from their configuration"
 
 # Why an argument of Keras is missing here, by argument or `name.argument`.
 MISSING = {
-    "activity_regularizer": "penalties are on weights",
+    "activity_regularizer": "`layers.ActivityRegularization` behind the layer",
     "aggregation": "one process trains",
     "approximate": "`gelu_tanh` is the approximation",
     "auto_scale_loss": "there is no float16, which needs scaling",
@@ -189,7 +189,7 @@ SAID_ONCE = {
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
     "dtype of the whole network.",
-    "layers.Dense": 'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.Dense": '`activity_regularizer` is one of L1, L2 and L1L2. With `kernel_initializer="auto"` the activation\'s own.',
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
     "layers.Dropout": "`noise_shape` must be None.",
     "layers.AlphaDropout": "`noise_shape` must be None.",

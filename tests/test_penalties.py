@@ -245,6 +245,47 @@ def test_limits_hold_for_gradient_and_penalty_together(clip):
         np.testing.assert_allclose(step, should, atol=1e-14)
 
 
+# ---- activities ----
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [(6, 5, 3), (6, 900, 3)])
+def test_penalties_of_activities_are_their_formula(sizes, dtype):
+    made = regularizers.L1L2(0.1, 0.2)
+    model = network(dtype, sizes, activity_regularizer=made)
+    plain = network(dtype, sizes)
+    x, y = samples(model, 11)
+    hidden = ug.Sequential([layers.Input(sizes[:1], dtype), plain.layers[0]]).predict(x)
+    expected = plain.evaluate(x, y) + made(hidden) / len(x)
+    bound = 1e-6 if dtype == "float32" else 1e-13
+    assert model.evaluate(x, y) == pytest.approx(expected, rel=bound)
+    assert model.gradients(x, y)[0] == pytest.approx(expected, rel=bound)
+    assert model.train_on_batch(x, y) == pytest.approx(expected, rel=bound)
+    assert model.losses == []
+    np.testing.assert_array_equal(network(dtype, sizes).predict(x), plain.predict(x))
+
+
+def test_gradients_of_activities_are_float64_differences():
+    ug.random.seed(2)
+    first = layers.Dense(5, "elu", activity_regularizer="l1")
+    x = layers.Input((4,), "float64")
+    penalised = layers.ActivityRegularization(l1=0.3, l2=0.2)(layers.BatchNormalization()(first(x)))
+    joined = layers.Concatenate()([penalised, first(layers.Dense(4)(x))])
+    model = ug.Model(x, layers.Dense(2, "softmax", activity_regularizer="l2")(joined))
+    model.compile("sgd", "categorical_crossentropy")
+    inputs = np.random.default_rng(0).standard_normal((7, 4))
+    targets = np.eye(2)[[0, 1, 1, 0, 1, 0, 0]]
+    _, gradients = model.gradients(inputs, targets)
+    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
+        for i in list(np.ndindex(weight.shape))[::2]:
+            old, losses = weight.array[i], []
+            for step in (1e-6, -1e-6):
+                weight.array[i] = old + step
+                losses.append(model.gradients(inputs, targets)[0])
+            weight.array[i] = old
+            assert gradient[i] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-7)
+
+
 # ---- constraints ----
 
 
@@ -325,6 +366,7 @@ def everything(threads, dtype, optimizer):
                     kernel_regularizer=regularizers.OrthogonalRegularizer(0.3),
                     kernel_constraint=constraints.UnitNorm(None),
                 ),
+                layers.ActivityRegularization(1e-3, 1e-3),
                 layers.Dense(
                     5,
                     kernel_regularizer=regularizers.OrthogonalRegularizer(0.3, "columns"),
@@ -574,6 +616,12 @@ def test_a_layer_of_ones_own_may_have_them():
         (lambda: layers.Dense(1, kernel_regularizer="L1_L2_"), ValueError, "mean 'l1_l2'"),
         (lambda: layers.Dense(1, kernel_regularizer=abs), TypeError, "expected a name or a Reg"),
         (lambda: layers.Dense(1, kernel_constraint="maxnorm"), ValueError, "mean 'max_norm'"),
+        (
+            lambda: layers.Dense(1, activity_regularizer="orthogonal_regularizer"),
+            TypeError,
+            "activity_regularizer is a OrthogonalRegularizer, expected L1, L2 or L1L2",
+        ),
+        (lambda: layers.ActivityRegularization(l2=-1), ValueError, "l2 must be a finite number"),
         (lambda: constraints.MaxNorm(-1), ValueError, "max_value must be at least 0"),
         (lambda: constraints.MinMaxNorm(2, 1), ValueError, "min_value is 2, but max_value is 1"),
         (lambda: constraints.MinMaxNorm(rate=2), ValueError, "rate must be between 0 and 1"),

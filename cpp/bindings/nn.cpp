@@ -378,6 +378,7 @@ void bind_graph(py::module_& module) {
           [](Graph<T>& g, NodeId x, const std::string& name, const std::vector<double>& parameters,
              std::uint64_t key) { return g.noise(x, noise_spec(name, parameters), key); },
           py::arg("x"), py::arg("name"), py::arg("parameters"), py::arg("key"))
+      .def("activity", &Graph<T>::activity, py::arg("x"), py::arg("l1"), py::arg("l2"))
       .def("log_softmax", &Graph<T>::log_softmax, py::arg("x"))
       .def(
           "reshape",

@@ -84,7 +84,7 @@ class Regularizer(Configurable):
         return _native.PenaltySpec(custom=penalty)
 
 
-class _Magnitudes(Regularizer):
+class Magnitudes(Regularizer):
     """``l1 * sum(|w|) + l2 * sum(w**2)``."""
 
     l1 = 0.0
@@ -106,7 +106,7 @@ class _Magnitudes(Regularizer):
         return _native.PenaltySpec(l1=self.l1, l2=self.l2)
 
 
-class L1L2(_Magnitudes):
+class L1L2(Magnitudes):
     """``l1 * sum(|w|) + l2 * sum(w**2)``.
 
     Args:
@@ -128,7 +128,7 @@ class L1L2(_Magnitudes):
         self.l2 = _factor("l2", l2)
 
 
-class L1(_Magnitudes):
+class L1(Magnitudes):
     """``l1 * sum(|w|)``: leaves few weights that are not 0, or nearly so (the lasso).
 
     Args:
@@ -144,7 +144,7 @@ class L1(_Magnitudes):
         self.l1 = _factor("l1", l1)
 
 
-class L2(_Magnitudes):
+class L2(Magnitudes):
     """``l2 * sum(w**2)``: keeps weights small (ridge regression).
 
     With plain gradient descent it is weight decay of ``2 * l2``; with Adam it is not, as the
@@ -261,6 +261,18 @@ def get(identifier: RegularizerLike) -> Regularizer | None:
     if identifier is None:
         return None
     return _names.resolve("regularizer", identifier, _TABLE, Regularizer, _names.snake_case)
+
+
+def of_activities(identifier: RegularizerLike) -> Magnitudes | None:
+    """Return :func:`get`'s regularizer, if it can be one of a layer's outputs.
+
+    Raises:
+        TypeError: if it is not L1, L2 or L1L2.
+    """
+    made = get(identifier)
+    if made is None or isinstance(made, Magnitudes):
+        return made
+    raise TypeError(f"activity_regularizer is a {type(made).__name__}, expected L1, L2 or L1L2")
 
 
 def serialize(regularizer: Regularizer | None) -> Any:

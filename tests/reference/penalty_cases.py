@@ -64,6 +64,14 @@ CASES = {
         {name: {**EVERYWHERE[name], **HELD[name]} for name in HELD},
         ("SGD", {"learning_rate": 0.1, "momentum": 0.9, "global_clipnorm": 0.3}),
     ),
+    "activities": (
+        {"first": {"activity_regularizer": BOTH}, "last": {"activity_regularizer": "l2"}},
+        MOMENTUM,
+    ),
+    "activities of a frozen layer": (
+        {"first": {"activity_regularizer": L2, "trainable": False}, "norm": {"trainable": False}},
+        SGD,
+    ),
     "accumulated": (
         EVERYWHERE,
         ("Adam", {"learning_rate": 0.02, "gradient_accumulation_steps": 2}),
@@ -128,7 +136,7 @@ def data():
 def run(model):
     """Train; return the losses of epochs and of an evaluation, the penalties, and the weights."""
     x, y = data()
-    penalties = [float(value) for value in model.losses]
+    penalties = [float(value) for value in model.losses]  # none of activities before a call
     before = model.evaluate(x, y, batch_size=BATCH, verbose=0)
     history = model.fit(x, y, batch_size=BATCH, epochs=EPOCHS, shuffle=False, verbose=0)
     after = model.evaluate(x, y, batch_size=BATCH, verbose=0)

@@ -93,6 +93,11 @@ struct NoiseNode {
   NoiseSpec noise;
   std::uint64_t key;  // of the random numbers; their stream is the training step
 };
+// Hands its input on. Training and evaluation add l1 times the sum of |x| and l2 times that of x^2,
+// divided by the batch's size, to the loss.
+struct ActivityNode {
+  double l1, l2;
+};
 struct ReshapeNode {};
 // A sample is a stack of rows x cols matrices, each of which is transposed.
 struct TransposeNode {
@@ -124,8 +129,8 @@ struct CustomNode {
 template <class T>
 struct Node {
   std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
-               PReluNode<T>, SoftmaxNode, LogSoftmaxNode, NoiseNode, ReshapeNode, TransposeNode,
-               AddNode, ConcatenateNode, CustomNode<T>>
+               PReluNode<T>, SoftmaxNode, LogSoftmaxNode, NoiseNode, ActivityNode, ReshapeNode,
+               TransposeNode, AddNode, ConcatenateNode, CustomNode<T>>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -146,6 +151,7 @@ class Graph {
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
+  NodeId activity(NodeId x, double l1, double l2);
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
   NodeId transpose(NodeId x, Index rows);
@@ -239,8 +245,8 @@ struct Totals {
   double binary_correct = 0;  // share of a sample's outputs on their target's side of 1/2
   double squared_error = 0;   // mean over a sample's outputs
   double absolute_error = 0;
-  // The weights' penalties, those of a batch once for each sample; what training makes small is
-  // loss / weight + penalty / samples.
+  // The penalties of weights and activities, those of a batch once for each sample; what training
+  // makes small is loss / weight + penalty / samples.
   double penalty = 0;
   // Of a network with several outputs, the sums of each; then the loss above is the weighted sum of
   // the outputs' means.

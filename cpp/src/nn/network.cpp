@@ -255,7 +255,21 @@ struct Network<T>::State {
     }
   }
 
-  void count(const nn::Plan<T>& plan, const nn::Context<T>& context, Totals& totals) const {
+  // Adds one batch's losses, metrics and penalties.
+  void count(const nn::Plan<T>& plan, const nn::Context<T>& context, double penalty,
+             Totals& totals) const {
+    totals.penalty += penalty * static_cast<double>(plan.batch);
+    for (const nn::ActivityBuffer& activity : plan.activities) {
+      const double* sums = context.template at<double>(activity.sums);
+      double absolute = 0, squares = 0;
+      for (Index i = 0; i < activity.blocks; ++i) {
+        absolute += sums[2 * i];
+        squares += sums[2 * i + 1];
+      }
+      // A factor of 0 takes no part, even of infinite values.
+      if (activity.l1 != 0) totals.penalty += activity.l1 * absolute;
+      if (activity.l2 != 0) totals.penalty += activity.l2 * squares;
+    }
     if (outputs.size() == 1) return count(plan, context, 0, losses[0].weight, totals);
     totals.samples += plan.batch;
     totals.outputs.resize(outputs.size());
@@ -521,8 +535,7 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
     lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
     ++state_->step;
-    state_->count(lease.plan(), context, totals);
-    totals.penalty += optimizer.penalty() * static_cast<double>(batch);
+    state_->count(lease.plan(), context, optimizer.penalty(), totals);
     optimizer.finish_step();
   };
   return for_each_batch(samples.count, batch_size, progress, step);
@@ -542,8 +555,7 @@ Totals Network<T>::evaluate(const Samples& samples, Index batch_size,
     nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
     const nn::Context<T> context = state_->context(lease, samples, first);
     lease.run(context);
-    state_->count(lease.plan(), context, totals);
-    totals.penalty += penalty_of_all * static_cast<double>(batch);
+    state_->count(lease.plan(), context, penalty_of_all, totals);
   };
   return for_each_batch(samples.count, batch_size, progress, compare);
 }
@@ -562,8 +574,7 @@ Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& grad
   state_->clear_unwritten();
   optimizer.begin_penalties(num_threads());
   lease.run(context, [&](const runtime::Team& team) { optimizer.add_penalties(team, own.data()); });
-  state_->count(lease.plan(), context, totals);
-  totals.penalty = optimizer.penalty() * static_cast<double>(samples.count);
+  state_->count(lease.plan(), context, optimizer.penalty(), totals);
   for (std::size_t i = 0; i < state_->trainable.size(); ++i) {
     std::copy_n(state_->gradients.gradients[i], state_->trainable[i]->size(), gradients[i]);
   }

@@ -205,7 +205,7 @@ class Layer(Configurable):
 
     @property
     def losses(self) -> list[float]:
-        """The penalties of the trainable weights that have a regularizer."""
+        """The penalties of the trainable weights that have a regularizer, without activities'."""
         return penalties(self.trainable_weights)
 
     @property

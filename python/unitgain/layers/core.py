@@ -67,6 +67,8 @@ class Dense(Layer):
         bias_initializer: makes the bias, shape ``(units,)``.
         kernel_regularizer: the penalty that the loss has for the kernel; None for none.
         bias_regularizer: the penalty that the loss has for the bias.
+        activity_regularizer: the penalty that the loss has for the outputs of a batch, divided by
+            its size: ``"l1"``, ``"l2"`` or kin.
         kernel_constraint: what the kernel is made to fulfil after each step; None for nothing.
         bias_constraint: what the bias is made to fulfil.
         name: what the layer is called.
@@ -87,6 +89,7 @@ class Dense(Layer):
         bias_initializer: initializers.InitializerLike = "zeros",
         kernel_regularizer: regularizers.RegularizerLike = None,
         bias_regularizer: regularizers.RegularizerLike = None,
+        activity_regularizer: regularizers.RegularizerLike = None,
         kernel_constraint: constraints.ConstraintLike = None,
         bias_constraint: constraints.ConstraintLike = None,
         name: str | None = None,
@@ -105,6 +108,7 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.activity_regularizer = regularizers.of_activities(activity_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
@@ -132,10 +136,12 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def lower(self, graph: Any, node: int) -> int:
-        """Add a dense node and its activation."""
+        """Add a dense node, its activation, and the penalty of that."""
         bias = None if self.bias is None else self.bias.parameter
         node = graph.dense(node, self.kernel.parameter, bias, self.trainable)
-        return lower_activation(graph, node, self.activation, self._activation_key)
+        node = lower_activation(graph, node, self.activation, self._activation_key)
+        penalty = self.activity_regularizer
+        return node if penalty is None else int(graph.activity(node, penalty.l1, penalty.l2))
 
 
 class Activation(Layer):

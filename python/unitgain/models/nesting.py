@@ -46,7 +46,7 @@ class LayerLike:
 
     @property
     def losses(self) -> list[float]:
-        """The penalties of the trainable weights that have a regularizer."""
+        """The penalties of the trainable weights that have a regularizer, without activities'."""
         return penalties(self.trainable_weights)
 
     def _connect(self, inputs: Any) -> Any:
