@@ -189,7 +189,8 @@ SAID_ONCE = {
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
     "dtype of the whole network.",
-    "layers.Dense": '`activity_regularizer` is one of L1, L2 and L1L2. With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
+    'With `kernel_initializer="auto"` the activation\'s own.',
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
     "layers.Dropout": "`noise_shape` must be None.",
     "layers.AlphaDropout": "`noise_shape` must be None.",
