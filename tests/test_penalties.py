@@ -201,6 +201,12 @@ def test_penalties_of_several_outputs_are_in_the_total_alone():
     kernel = model.get_layer("b").kernel
     np.testing.assert_allclose(first[2], kernel.regularizer.gradient(kernel.array), atol=1e-15)
     assert not first[3].any()
+    model.compile(optimizers.SGD(0.1), ["mse", None])
+    expected = kernel.numpy()
+    for _ in range(3):
+        model.train_on_batch(inputs, [one, None])
+        expected -= 0.1 * kernel.regularizer.gradient(expected)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-13)
 
 
 def test_what_a_user_s_regularizer_does_wrong_is_said():
