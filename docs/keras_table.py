@@ -93,7 +93,7 @@ CONFIGURATION = "layers are made from their configuration"
 
 # Why an argument of Keras is missing here, by argument or `name.argument`.
 MISSING = {
-    "activity_regularizer": "penalties are on weights",
+    "activity_regularizer": "`layers.ActivityRegularization` behind the layer",
     "aggregation": "one process trains",
     "approximate": "`gelu_tanh` is the approximation",
     "auto_scale_loss": "taken without effect: there is no float16, which needs scaling",
@@ -107,7 +107,6 @@ MISSING = {
     "CutMix.data_format": "channels are last",
     "data_format": "mixing does not depend on it",
     "expand_nested": NOT_OFFERED,
-    "gradient_accumulation_steps": NOT_OFFERED,
     "index": "`model.layers[index]`",
     "input_tensors": SYMBOLIC,
     "jit_compile": "taken without effect: every step is native code",
@@ -139,10 +138,7 @@ MISSING = {
     "zipped": "there is one format",
     **dict.fromkeys(
         ("class_weight", "sample_weight", "loss_weights", "weighted_metrics", "threshold",
-         "validation_batch_size", "validation_freq", "from_config.custom_objects",
-         "constraint", "regularizer",
-         *(f"{w}_{k}" for w in ("alpha", "beta", "bias", "gamma", "kernel")
-           for k in ("regularizer", "constraint"))),
+         "validation_batch_size", "validation_freq", "from_config.custom_objects"),
         NOT_OFFERED,
     ),
 }  # fmt: skip
@@ -179,7 +175,7 @@ THROUGHOUT = {
     "initializers": {"input_axes", "output_axes"},
     "losses": {"dtype"},
     "metrics": {"dtype"},
-    "optimizers": {"gradient_accumulation_steps", "loss_scale_factor"},
+    "optimizers": {"loss_scale_factor"},
     "layers.Layer": {"dtype"},
 }
 SAID_ONCE = {
@@ -187,19 +183,29 @@ SAID_ONCE = {
     "initializers": "Keras's `input_axes` and `output_axes` are for convolutions and missing here.",
     "losses": "There is no `dtype`: it is the predictions'.",
     "metrics": "There is no `dtype`: sums are float64.",
-    "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it, and no "
-    "`gradient_accumulation_steps`.",
+    "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it.",
+    "regularizers": "`get` takes names, configurations and `Regularizer` objects, no functions: "
+    "training needs the derivative, too.",
+    "constraints": "`get` takes names, configurations and `Constraint` objects, no functions.",
 }
 
 # Other differences, by name.
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
     "dtype of the whole network.",
-    "layers.Dense": 'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
+    'With `kernel_initializer="auto"` the activation\'s own.',
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
     "layers.Dropout": "`noise_shape` must be None.",
     "layers.AlphaDropout": "`noise_shape` must be None.",
     "layers.LayerNormalization": "Several axes must be neighbours.",
+    "regularizers.L1L2": "By the name `l1_l2` both factors are 0.01, as Keras's documentation has "
+    "it.",
+    "regularizers.Regularizer": "One's own has a method `gradient`, beside `__call__`.",
+    "regularizers.OrthogonalRegularizer": "The penalty of a single row is 0, not NaN.",
+    "constraints.MaxNorm": "Several axes must be neighbours.",
+    "constraints.MinMaxNorm": "Several axes must be neighbours.",
+    "constraints.UnitNorm": "Several axes must be neighbours.",
     "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
     "layers.Softmax": "Several axes must be neighbours.",
     "Model.save": "One `.safetensors` file.",

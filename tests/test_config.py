@@ -24,13 +24,15 @@ LAYERS = [
     layers.Input((4, 3), "float64"),
     layers.Dense(5, "gelu", use_bias=False, kernel_initializer=initializers.Constant(0.5)),
     layers.Dense(5, trainable=False, name="frozen"),
+    layers.Dense(5, kernel_regularizer="l1", activity_regularizer="l2", bias_constraint="non_neg"),
+    layers.ActivityRegularization(0.1, 0.2),
     layers.Activation("tanh"),
     layers.Flatten(),
     layers.ReLU(6, 0.1, 0.5),
     layers.LeakyReLU(0.2),
     layers.ELU(0.7),
-    layers.PReLU("ones", shared_axes=[1]),
-    layers.BatchNormalization(1, 0.9, 1e-4, gamma_initializer="he_normal"),
+    layers.PReLU("ones", alpha_constraint="max_norm", shared_axes=[1]),
+    layers.BatchNormalization(1, 0.9, 1e-4, gamma_initializer="he_normal", beta_regularizer="l2"),
     layers.LayerNormalization([1, 2], scale=False),
     layers.Dropout(0.25, seed=1),
     layers.AlphaDropout(0.25),
@@ -57,7 +59,7 @@ OPTIMIZERS = [
     optimizers.AdamW(weight_decay=0.01, use_ema=True, ema_overwrite_frequency=3),
     optimizers.Muon(exclude_layers=["head"], rms_rate=None),
     *(getattr(optimizers, n)() for n in ("Adagrad", "Adadelta", "RMSprop", "Adamax", "Nadam")),
-    optimizers.Lion(clipvalue=0.5),
+    optimizers.Lion(clipvalue=0.5, gradient_accumulation_steps=4),
 ]
 METRICS = [metrics.BinaryAccuracy("mine"), metrics.MeanSquaredError(), metrics.get("mae")]
 KINDS = {

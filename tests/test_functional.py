@@ -715,3 +715,15 @@ def test_a_graph_follows_keras_in_layers_outputs_and_training():
         np.testing.assert_allclose(values, keras[f"history/{name}"], rtol=2e-5)
     for i, weight in enumerate(model.get_weights()):
         np.testing.assert_allclose(weight, keras[f"weight/{i}"], rtol=1e-4, atol=1e-5)
+
+
+def test_layers_before_any_use_of_a_shared_layer_are_the_model_s():
+    x = Input((4,))
+    shared = Dense(4, name="shared")
+    total = Add()([shared(x), shared(Dense(4, name="before")(x))])
+    model = ug.Model(x, total)
+    assert {layer.name for layer in model.layers} >= {"shared", "before"}
+    model.compile("sgd", "mse")
+    before = model.get_layer("before").get_weights()
+    model.train_on_batch(np.ones((3, 4), np.float32), np.ones((3, 4), np.float32))
+    assert not np.array_equal(model.get_layer("before").get_weights()[0], before[0])

@@ -451,6 +451,7 @@ void bind_graph(py::module_& module) {
           [](Graph<T>& g, NodeId x, const std::string& name, const std::vector<double>& parameters,
              std::uint64_t key) { return g.noise(x, noise_spec(name, parameters), key); },
           py::arg("x"), py::arg("name"), py::arg("parameters"), py::arg("key"))
+      .def("activity", &Graph<T>::activity, py::arg("x"), py::arg("l1"), py::arg("l2"))
       .def("log_softmax", &Graph<T>::log_softmax, py::arg("x"))
       .def(
           "reshape",
@@ -507,6 +508,8 @@ void bind_network(py::module_& module) {
           py::arg("optimizer"), py::arg("loss"), py::arg_v("metrics", MetricSpec{}, "MetricSpec()"),
           py::arg("options") = std::vector<UpdateOptions>{},
           py::arg("loss_weights") = std::vector<double>{})
+      .def("set_options", &Network<T>::set_options, py::arg("options"),
+           py::call_guard<py::gil_scoped_release>())
       .def("memory", &Network<T>::memory, py::arg("batch"), py::arg("training"),
            py::call_guard<py::gil_scoped_release>())
       .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
@@ -549,6 +552,7 @@ void bind_nn(py::module_& module) {
       .def_readonly("absolute_error", &Totals::absolute_error)
       .def_readonly("batches", &Totals::batches)
       .def_readonly("diverged", &Totals::diverged)
+      .def_readonly("penalty", &Totals::penalty)
       .def_readonly("outputs", &Totals::outputs);
 
   py::class_<MetricSpec>(module, "MetricSpec")

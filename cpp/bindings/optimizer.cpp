@@ -7,6 +7,7 @@
 #include "common.hpp"
 #include "nn/optimizer.hpp"
 #include "unitgain/network.hpp"
+#include "weight_options.hpp"
 
 namespace unitgain::bindings {
 
@@ -124,6 +125,9 @@ py::list state(const py::object& self) {
     if (T* average = optimizer.average(i)) {
       values.append(py::make_tuple("average", state_array(self, average, shape)));
     }
+    if (T* sum = optimizer.accumulated(i)) {
+      values.append(py::make_tuple("gradient_accumulator", state_array(self, sum, shape)));
+    }
     const nn::UpdateRule& rule = optimizer.rule(i);
     for (int s = 0; s < rule.slots; ++s) {
       values.append(py::make_tuple(rule.names[s], state_array(self, optimizer.slot(i, s), shape)));
@@ -181,8 +185,7 @@ void bind_optimizer_types(py::module_& module) {
       .value("value", Clipping::value)
       .value("norm", Clipping::norm)
       .value("global_norm", Clipping::global_norm);
-  py::class_<UpdateOptions>(module, "UpdateOptions")
-      .def(py::init<bool, bool>(), py::arg("decay") = true, py::arg("orthogonalize") = true);
+  bind_weight_options(module);
   py::class_<OptimizerSpec>(module, "OptimizerSpec")
       .def(py::init([](OptimizerKind kind, double learning_rate) {
              OptimizerSpec spec;
@@ -206,6 +209,7 @@ void bind_optimizer_types(py::module_& module) {
       .def_readwrite("use_ema", &OptimizerSpec::use_ema)
       .def_readwrite("ema_momentum", &OptimizerSpec::ema_momentum)
       .def_readwrite("ema_overwrite_frequency", &OptimizerSpec::ema_overwrite_frequency)
+      .def_readwrite("accumulation_steps", &OptimizerSpec::accumulation_steps)
       .def_readwrite("muon_a", &OptimizerSpec::muon_a)
       .def_readwrite("muon_b", &OptimizerSpec::muon_b)
       .def_readwrite("muon_c", &OptimizerSpec::muon_c)

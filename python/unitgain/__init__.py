@@ -3,6 +3,7 @@
 from unitgain import (
     activations,
     callbacks,
+    constraints,
     data,
     datasets,
     estimators,
@@ -14,6 +15,7 @@ from unitgain import (
     ops,
     optimizers,
     random,
+    regularizers,
     saving,
 )
 from unitgain._native import __version__
@@ -40,6 +42,7 @@ __all__ = [
     "cache_memory",
     "callbacks",
     "clear_cache",
+    "constraints",
     "data",
     "datasets",
     "estimators",
@@ -56,6 +59,7 @@ __all__ = [
     "ops",
     "optimizers",
     "random",
+    "regularizers",
     "saving",
     "set_cache_limit",
     "set_float32_matmul_precision",

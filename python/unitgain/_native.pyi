@@ -114,6 +114,8 @@ class Totals:
     def absolute_error(self) -> float: ...
     @property
     def outputs(self) -> list[Totals]: ...
+    @property
+    def penalty(self) -> float: ...
 
 class LossSpec:
     def __init__(
@@ -178,8 +180,42 @@ class Clipping:
     norm: ClassVar[Clipping]
     global_norm: ClassVar[Clipping]
 
+class PenaltySpec:
+    def __init__(
+        self,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        orthogonal: float = 0.0,
+        columns: bool = False,
+        custom: Callable[[], tuple[float, _Array]] | None = None,
+    ) -> None: ...
+
+class ConstraintKind:
+    none: ClassVar[ConstraintKind]
+    non_negative: ClassVar[ConstraintKind]
+    norm: ClassVar[ConstraintKind]
+    custom: ClassVar[ConstraintKind]
+
+class ConstraintSpec:
+    def __init__(
+        self,
+        kind: ConstraintKind = ...,
+        axes: Sequence[int] = ...,
+        least: float = 0.0,
+        most: float = ...,
+        rate: float = 1.0,
+        custom: Callable[[], None] | None = None,
+    ) -> None: ...
+
 class UpdateOptions:
-    def __init__(self, decay: bool = True, orthogonalize: bool = True) -> None: ...
+    def __init__(
+        self,
+        decay: bool = True,
+        orthogonalize: bool = True,
+        rate: float = 1.0,
+        penalty: PenaltySpec = ...,
+        constraint: ConstraintSpec = ...,
+    ) -> None: ...
 
 class OptimizerSpec:
     def __init__(self, kind: OptimizerKind, learning_rate: float) -> None: ...
@@ -198,6 +234,7 @@ class OptimizerSpec:
     use_ema: bool
     ema_momentum: float
     ema_overwrite_frequency: int
+    accumulation_steps: int
     muon_a: float
     muon_b: float
     muon_c: float
@@ -248,6 +285,7 @@ class _Graph:
     ) -> int: ...
     def transpose(self, x: int, rows: int) -> int: ...
     def noise(self, x: int, name: str, parameters: Sequence[float], key: int) -> int: ...
+    def activity(self, x: int, l1: float, l2: float) -> int: ...
     def log_softmax(self, x: int) -> int: ...
     def reshape(self, x: int, rows: int, cols: int) -> int: ...
     def add(self, inputs: Sequence[int]) -> int: ...
@@ -290,6 +328,7 @@ class _Network:
         options: Sequence[UpdateOptions] = ...,
         loss_weights: Sequence[float] = ...,
     ) -> None: ...
+    def set_options(self, options: Sequence[UpdateOptions]) -> None: ...
     def memory(self, batch: int, training: bool) -> int: ...
     def finalize(self) -> None: ...
     def train(

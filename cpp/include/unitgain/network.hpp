@@ -93,6 +93,11 @@ struct NoiseNode {
   NoiseSpec noise;
   std::uint64_t key;  // of the random numbers; their stream is the training step
 };
+// Hands its input on. Training and evaluation add l1 times the sum of |x| and l2 times that of x^2,
+// divided by the batch's size, to the loss.
+struct ActivityNode {
+  double l1, l2;
+};
 struct ReshapeNode {};
 // A sample is a stack of rows x cols matrices, each of which is transposed.
 struct TransposeNode {
@@ -124,8 +129,8 @@ struct CustomNode {
 template <class T>
 struct Node {
   std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
-               PReluNode<T>, SoftmaxNode, LogSoftmaxNode, NoiseNode, ReshapeNode, TransposeNode,
-               AddNode, ConcatenateNode, CustomNode<T>>
+               PReluNode<T>, SoftmaxNode, LogSoftmaxNode, NoiseNode, ActivityNode, ReshapeNode,
+               TransposeNode, AddNode, ConcatenateNode, CustomNode<T>>
       operation;
   std::vector<NodeId> inputs;
   SampleShape shape;
@@ -146,6 +151,7 @@ class Graph {
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
+  NodeId activity(NodeId x, double l1, double l2);
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
   NodeId transpose(NodeId x, Index rows);
@@ -243,6 +249,9 @@ struct Totals {
   double absolute_error = 0;
   Index batches = 0;
   bool diverged = false;  // whether the last batch's loss was not finite, of a pass that asks
+  // The penalties of weights and activities, those of a batch once for each sample; what training
+  // makes small is loss / weight + penalty / samples.
+  double penalty = 0;
   // Of a network with several outputs, the sums of each; then the loss above is the weighted sum of
   // the outputs' means.
   std::vector<Totals> outputs = {};
@@ -300,12 +309,14 @@ class Network {
                const std::vector<UpdateOptions>& options = {}) {
     compile(optimizer, {{loss, metrics}}, options);
   }
+  // Other options for a compiled network, whose optimizer stays as it is.
+  void set_options(const std::vector<UpdateOptions>& options);
   void set_learning_rate(double learning_rate);
   double learning_rate() const;
   // The runs in training mode so far: the stream of the next one's random numbers.
   std::uint64_t step() const;
   void set_step(std::uint64_t step);
-  // Training steps done since compile().
+  // Training steps done since compile(), those that accumulated gradients counted.
   std::int64_t iterations() const;
   // Null before compile().
   std::shared_ptr<nn::Optimizer<T>> optimizer() const;
@@ -321,8 +332,8 @@ class Network {
                Totals before = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
                   Totals before = {}) const;
-  // The loss of one batch in training mode and its gradient, in the order of trainable(); nothing
-  // of the network changes.
+  // The loss of one batch in training mode and its gradient, penalties included, in the order of
+  // trainable(); nothing of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
 

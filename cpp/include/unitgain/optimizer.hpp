@@ -3,6 +3,8 @@
 
 #include <vector>
 
+#include "unitgain/constraint.hpp"
+#include "unitgain/penalty.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -35,6 +37,8 @@ struct OptimizerSpec {
   bool use_ema = false;
   double ema_momentum = 0.99;
   std::int64_t ema_overwrite_frequency = 0;
+  // The mean gradient of so many calls makes one step.
+  std::int64_t accumulation_steps = 1;
 
   // Muon: the polynomial a x + b x^3 + c x^5 and how often it is applied, the scale of an update
   // (0: as it is), and what differs for the arrays that are left to Adam.
@@ -49,7 +53,13 @@ struct OptimizerSpec {
 struct UpdateOptions {
   bool decay = true;          // whether it has weight decay
   bool orthogonalize = true;  // whether Muon takes it, if it is a matrix
+  double rate = 1;            // times the learning rate, and so times the decay
+  PenaltySpec penalty = {};   // of a network's steps; other gradients come with theirs
+  ConstraintSpec constraint = {};
 };
+
+// Throws ValueError for options that do not go with an array of this shape.
+void check_options(const UpdateOptions& options, const std::vector<Index>& shape);
 
 // Weights that an optimizer changes, contiguous and its owner's.
 template <class T>

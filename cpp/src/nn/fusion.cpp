@@ -11,6 +11,7 @@ namespace {
 template <class T>
 bool is_identity(const Node<T>& node, Mode mode) {
   if (std::holds_alternative<ReshapeNode>(node.operation)) return true;
+  if (std::holds_alternative<ActivityNode>(node.operation)) return !compares(mode);
   if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
     return activation->activation.kind == Activation::linear;
   }

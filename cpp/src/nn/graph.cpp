@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -136,6 +137,16 @@ template <class T>
 NodeId Graph<T>::noise(NodeId x, const NoiseSpec& noise, std::uint64_t key) {
   check_noise(noise);
   return append({NoiseNode{noise, key}, {x}, node(x).shape, false});
+}
+
+template <class T>
+NodeId Graph<T>::activity(NodeId x, double l1, double l2) {
+  for (const double factor : {l1, l2}) {
+    if (std::isfinite(factor) && factor >= 0) continue;
+    throw ValueError("a penalty's factor must be finite and at least 0, but it is " +
+                     std::to_string(factor));
+  }
+  return append({ActivityNode{l1, l2}, {x}, node(x).shape, false});
 }
 
 template <class T>

@@ -181,6 +181,7 @@ void lower_forward(PlanBuilder<T>& builder, const Group<T>& group) {
           [&](const SoftmaxNode&) { softmax_forward<T>(builder, group, ops::softmax<T>); },
           [&](const LogSoftmaxNode&) { softmax_forward<T>(builder, group, ops::log_softmax<T>); },
           [&](const NoiseNode& node) { noise_forward(builder, group, node); },
+          [&](const ActivityNode& node) { activity_forward(builder, group, node); },
           [&](const TransposeNode& node) { transpose_forward(builder, group, node); },
           [&](const AddNode&) { add_forward(builder, group); },
           [&](const ConcatenateNode&) { concatenate_forward(builder, group); },
@@ -209,6 +210,7 @@ void lower_backward(PlanBuilder<T>& builder, const Group<T>& group) {
             softmax_backward<T>(builder, group, ops::log_softmax_gradient<T>);
           },
           [&](const NoiseNode& node) { noise_backward(builder, group, node); },
+          [&](const ActivityNode& node) { activity_backward(builder, group, node); },
           [&](const TransposeNode& node) { transpose_backward(builder, group, node); },
           [&](const AddNode&) { add_backward(builder, group); },
           [&](const ConcatenateNode&) { concatenate_backward(builder, group); },

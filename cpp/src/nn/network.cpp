@@ -58,16 +58,19 @@ Totals for_each_batch(Index count, Index batch_size, const Progress& progress, T
   return totals;
 }
 
+// Of the nodes that are used.
 template <class T>
-std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
+std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph,
+                                                  const std::vector<bool>& used) {
   std::vector<ParameterPtr<T>> found;
   const auto add = [&](const ParameterPtr<T>& parameter) {
     if (parameter != nullptr && std::find(found.begin(), found.end(), parameter) == found.end()) {
       found.push_back(parameter);
     }
   };
-  for (const Node<T>& node : graph.nodes()) {
-    if (!node.trainable) continue;
+  for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
+    const Node<T>& node = graph.nodes()[i];
+    if (!node.trainable || !used[i]) continue;
     if (const auto* dense = std::get_if<DenseNode<T>>(&node.operation)) {
       add(dense->kernel);
       add(dense->bias);
@@ -84,6 +87,18 @@ std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph) {
     }
   }
   return found;
+}
+
+// Whether each node leads to one of these.
+template <class T>
+std::vector<bool> ancestors(const Graph<T>& graph, const std::vector<NodeId>& nodes) {
+  std::vector<bool> used(graph.nodes().size());
+  for (const NodeId id : nodes) used[static_cast<std::size_t>(id)] = true;
+  for (std::size_t i = used.size(); i-- > 0;) {
+    if (!used[i]) continue;
+    for (const NodeId input : graph.nodes()[i].inputs) used[static_cast<std::size_t>(input)] = true;
+  }
+  return used;
 }
 
 template <class T>
@@ -121,6 +136,8 @@ struct Network<T>::State {
   std::shared_ptr<nn::Optimizer<T>> optimizer;
   base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
+  // Gradients that no loss writes: 0, but for the penalties that a step leaves in them.
+  std::vector<std::span<T>> unwritten;
   std::uint64_t step = 0;  // the stream of the next training step's random numbers
 
   // After a change of the optimizer or the losses.
@@ -132,6 +149,7 @@ struct Network<T>::State {
       gradients.parameters.push_back(trainable[i].get());
       gradients.gradients.push_back(gradient_memory.data() + optimizer->offset(i));
     }
+    find_unwritten();
     plans.clear();
   }
 
@@ -164,6 +182,29 @@ struct Network<T>::State {
                             (batch <= 1 || x.row_stride == x.cols * size);
     if (samples.order != nullptr || !contiguous) return nullptr;
     return reinterpret_cast<const T*>(static_cast<const std::byte*>(x.data) + first * x.row_stride);
+  }
+
+  void find_unwritten() {
+    std::vector<NodeId> goals;
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (losses[i].loss) goals.push_back(outputs[i]);
+    }
+    const auto written = trainable_parameters(graph, ancestors(graph, goals));
+    unwritten.clear();
+    for (std::size_t i = 0; i < trainable.size(); ++i) {
+      if (std::find(written.begin(), written.end(), trainable[i]) != written.end()) continue;
+      unwritten.push_back({gradients.gradients[i], static_cast<std::size_t>(trainable[i]->size())});
+    }
+  }
+
+  void clear_unwritten() {
+    for (const std::span<T> gradient : unwritten) std::fill(gradient.begin(), gradient.end(), T{0});
+  }
+
+  void check_count(const std::vector<UpdateOptions>& options) const {
+    if (options.size() == trainable.size()) return;
+    throw ValueError(std::to_string(options.size()) + " options for " +
+                     std::to_string(trainable.size()) + " trainable parameters");
   }
 
   void check_inputs(std::span<const SampleArray> x) const {
@@ -229,7 +270,21 @@ struct Network<T>::State {
     }
   }
 
-  void count(const nn::Plan<T>& plan, const nn::Context<T>& context, Totals& totals) const {
+  // Adds one batch's losses, metrics and penalties.
+  void count(const nn::Plan<T>& plan, const nn::Context<T>& context, double penalty,
+             Totals& totals) const {
+    totals.penalty += penalty * static_cast<double>(plan.batch);
+    for (const nn::ActivityBuffer& activity : plan.activities) {
+      const double* sums = context.template at<double>(activity.sums);
+      double absolute = 0, squares = 0;
+      for (Index i = 0; i < activity.blocks; ++i) {
+        absolute += sums[2 * i];
+        squares += sums[2 * i + 1];
+      }
+      // A factor of 0 takes no part, even of infinite values.
+      if (activity.l1 != 0) totals.penalty += activity.l1 * absolute;
+      if (activity.l2 != 0) totals.penalty += activity.l2 * squares;
+    }
     if (outputs.size() == 1) return count(plan, context, 0, losses[0].weight, totals);
     totals.samples += plan.batch;
     totals.outputs.resize(outputs.size());
@@ -289,7 +344,7 @@ Network<T>::Network(Graph<T> graph, std::vector<NodeId> outputs) : state_(new St
   if (outputs.empty()) throw ValueError("a network needs outputs");
   for (const NodeId output : outputs) graph.node(output);  // throws if there is none
   state_->outputs = std::move(outputs);
-  state_->trainable = trainable_parameters(graph);
+  state_->trainable = trainable_parameters(graph, std::vector(graph.nodes().size(), true));
   state_->graph = std::move(graph);
 }
 
@@ -445,10 +500,7 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
   }
   if (!any) throw ValueError("training needs a loss at one output at least");
   if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
-  if (!options.empty() && options.size() != state.trainable.size()) {
-    throw ValueError(std::to_string(options.size()) + " options for " +
-                     std::to_string(state.trainable.size()) + " trainable parameters");
-  }
+  if (!options.empty()) state.check_count(options);
   const std::unique_lock lock(state.parameters);
   std::vector<OptimizedArray<T>> arrays;
   for (std::size_t i = 0; i < state.trainable.size(); ++i) {
@@ -477,6 +529,14 @@ void Network<T>::continue_training(const Network& whole) {
   state_->losses = whole.state_->losses;
   state_->step = whole.state_->step;
   state_->prepare_training();
+}
+
+template <class T>
+void Network<T>::set_options(const std::vector<UpdateOptions>& options) {
+  state_->check_count(options);
+  exclusively([&] {
+    if (state_->optimizer) state_->optimizer->set_options(options);
+  });
 }
 
 template <class T>
@@ -551,11 +611,13 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     const nn::Context<T> context = state_->context(lease, samples, first);
     nn::Optimizer<T>& optimizer = *state_->optimizer;
     const auto& gradients = state_->gradients.gradients;
-    optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads());
+    state_->clear_unwritten();
+    optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
     lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
     ++state_->step;
-    state_->count(lease.plan(), context, totals);
-    totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss);
+    state_->count(lease.plan(), context, optimizer.penalty(), totals);
+    totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss + totals.penalty);
+    optimizer.finish_step();
   };
   return for_each_batch(samples.count, batch_size, progress, std::move(before), step);
 }
@@ -564,12 +626,17 @@ template <class T>
 Totals Network<T>::evaluate(const Samples& samples, Index batch_size, const Progress& progress,
                             Totals before) const {
   state_->check_samples(samples);
+  const auto penalty = [&] {
+    const std::shared_lock lock(state_->parameters);
+    return state_->optimizer->measure_penalty(num_threads());
+  };
+  const double penalty_of_all = penalty();
   const auto compare = [&](Index first, Index batch, Totals& totals) {
     const std::shared_lock lock(state_->parameters);
     nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
     const nn::Context<T> context = state_->context(lease, samples, first);
     lease.run(context);
-    state_->count(lease.plan(), context, totals);
+    state_->count(lease.plan(), context, penalty_of_all, totals);
   };
   return for_each_batch(samples.count, batch_size, progress, std::move(before), compare);
 }
@@ -583,8 +650,12 @@ Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& grad
   nn::PlanLease<T> lease = state_->lease(samples.count, Mode::train);
   nn::Context<T> context = state_->context(lease, samples, 0);
   context.update_statistics = false;
-  lease.run(context);
-  state_->count(lease.plan(), context, totals);
+  nn::Optimizer<T>& optimizer = *state_->optimizer;
+  const auto& own = state_->gradients.gradients;
+  state_->clear_unwritten();
+  optimizer.begin_penalties(num_threads());
+  lease.run(context, [&](const runtime::Team& team) { optimizer.add_penalties(team, own.data()); });
+  state_->count(lease.plan(), context, optimizer.penalty(), totals);
   for (std::size_t i = 0; i < state_->trainable.size(); ++i) {
     std::copy_n(state_->gradients.gradients[i], state_->trainable[i]->size(), gradients[i]);
   }

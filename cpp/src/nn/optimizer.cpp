@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "ops/grain.hpp"
-#include "ops/norm.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 
 namespace unitgain::nn {
@@ -19,6 +19,23 @@ base::AlignedBuffer<T> zeros(Index size) {
   base::AlignedBuffer<T> buffer(size);
   buffer.zero();
   return buffer;
+}
+
+Index size_of(const std::vector<Index>& shape) {
+  Index size = 1;
+  for (const Index extent : shape) size *= extent;
+  return size;
+}
+
+// Checks the arrays' options, too.
+template <class T>
+ArrayBlocks blocks_of(const std::vector<OptimizedArray<T>>& arrays) {
+  ArrayBlocks blocks;
+  for (const OptimizedArray<T>& array : arrays) {
+    check_options(array.options, array.shape);
+    blocks.add(size_of(array.shape));
+  }
+  return blocks;
 }
 
 // What a gradient of this norm is multiplied by. A finite norm within the limit leaves the gradient
@@ -38,12 +55,18 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>
       rule_(update_rule(spec, false)),
       matrix_(update_rule(spec, true)),
       orthogonalizer_(spec),
+      blocks_(blocks_of(arrays_)),
+      penalties_(arrays_, blocks_),
+      constraints_(arrays_),
       learning_rate_(spec.learning_rate) {
+  if (spec_.accumulation_steps < 1) {
+    throw ValueError("accumulation_steps must be at least 1, but it is " +
+                     std::to_string(spec_.accumulation_steps));
+  }
   constexpr auto line = static_cast<Index>(base::cache_line / sizeof(T));
   for (std::size_t p = 0; p < arrays_.size(); ++p) {
     const OptimizedArray<T>& array = arrays_[p];
-    Index size = 1;
-    for (const Index extent : array.shape) size *= extent;
+    const Index size = size_of(array.shape);
     offsets_.push_back(size_);
     sizes_.push_back(size);
     size_ += (size + line - 1) / line * line;
@@ -52,14 +75,12 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>
     is_matrix_.push_back(matrix);
     if (matrix) work_ += orthogonalizer_.work(array.shape[0], array.shape[1]);
     has_matrices_ |= matrix;
-    first_blocks_.push_back(static_cast<Index>(blocks_.size()));
-    for (Index first = 0; first < size; first += ops::norm_block) blocks_.push_back({p, first});
   }
-  first_blocks_.push_back(static_cast<Index>(blocks_.size()));
-  if (by_norm()) norms_.resize(blocks_.size());
+  if (by_norm()) norms_.resize(static_cast<std::size_t>(blocks_.size()));
   // A matrix of Muon's uses its place in the second slot for the update before it is applied.
   for (int i = 0; i < rule_.slots; ++i) slots_[i] = zeros<T>(size_);
   if (spec_.use_ema) averages_ = zeros<T>(size_);
+  if (accumulates()) accumulated_ = zeros<T>(size_);
   if (spec_.kind == OptimizerKind::adagrad) {
     std::fill(slots_[0].begin(), slots_[0].end(), static_cast<T>(spec_.initial_accumulator_value));
   }
@@ -71,9 +92,18 @@ void Optimizer<T>::set_iterations(std::int64_t iterations) {
   iterations_.store(iterations, std::memory_order_relaxed);
   momentum_product_ = 1;
   if (spec_.kind != OptimizerKind::nadam) return;
-  for (std::int64_t t = 1; t <= iterations && momentum_product_ > 0; ++t) {
+  const std::int64_t steps = iterations / spec_.accumulation_steps;
+  for (std::int64_t t = 1; t <= steps && momentum_product_ > 0; ++t) {
     momentum_product_ *= nadam_momentum(spec_, t);
   }
+}
+
+template <class T>
+void Optimizer<T>::set_options(const std::vector<UpdateOptions>& options) {
+  for (std::size_t p = 0; p < arrays_.size(); ++p) check_options(options[p], arrays_[p].shape);
+  for (std::size_t p = 0; p < arrays_.size(); ++p) arrays_[p].options = options[p];
+  penalties_.read_options();
+  constraints_.read_options();
 }
 
 template <class T>
@@ -87,14 +117,25 @@ void Optimizer<T>::apply(std::vector<const T*> gradients, int threads) {
     const runtime::FlushDenormals flush(true);
     update(team);
   });
+  finish_step();
 }
 
 template <class T>
-void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads) {
+void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads, T* const* penalized) {
   gradients_ = std::move(gradients);
-  const std::int64_t step = iterations() + 1;
-  iterations_.store(step, std::memory_order_relaxed);
-  if (spec_.kind == OptimizerKind::nadam) momentum_product_ *= nadam_momentum(spec_, step);
+  penalized_ = penalties_.any() ? penalized : nullptr;
+  if (penalized_ != nullptr) penalties_.begin(threads);
+  if ((penalized_ != nullptr || accumulates()) && scratch_.size() < threads * ops::norm_block) {
+    scratch_ = base::AlignedBuffer<T>(threads * ops::norm_block);
+  }
+  const std::int64_t calls = iterations() + 1;
+  iterations_.store(calls, std::memory_order_relaxed);
+  completes_ = calls % spec_.accumulation_steps == 0;
+  // Of the step that this call belongs to, as Keras counts for the averages, too.
+  const std::int64_t step = (calls - 1) / spec_.accumulation_steps + 1;
+  if (completes_ && spec_.kind == OptimizerKind::nadam) {
+    momentum_product_ *= nadam_momentum(spec_, step);
+  }
   factors_ = update_factors<T>(spec_, learning_rate(), step, momentum_product_);
   if (spec_.clipping == Clipping::value) factors_.clip = static_cast<T>(spec_.clip);
   factors_.average_rest = static_cast<T>(step == 1 ? 1.0 : 1 - spec_.ema_momentum);
@@ -107,8 +148,9 @@ void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads) {
 
 template <class T>
 void Optimizer<T>::update(const runtime::Team& team) {
+  if (penalized_ != nullptr) penalties_.add_whole(team, penalized_);
   double scale_of_all = 1;
-  if (by_norm()) {
+  if (completes_ && by_norm()) {
     measure(team);
     team.barrier();
     if (spec_.clipping == Clipping::global_norm) {
@@ -116,6 +158,20 @@ void Optimizer<T>::update(const runtime::Team& team) {
       scale_of_all = clipping_scale(norm, spec_.clip, true);
     }
   }
+  const bool plain = penalized_ == nullptr && !accumulates() && !constraints_.any_non_negative();
+  plain ? update_shares(team, scale_of_all) : update_blocks(team, scale_of_all);
+  if (completes_ && has_matrices_) {
+    team.barrier();
+    for (std::size_t p = 0; p < arrays_.size(); ++p) {
+      if (is_matrix(p) && gradients_[p] != nullptr) update_matrix(team, p);
+    }
+  }
+  constraints_.scale_by_norms(team, gradients_);
+}
+
+// An even share of all arrays' memory.
+template <class T>
+void Optimizer<T>::update_shares(const runtime::Team& team, double scale_of_all) {
   const runtime::Range part = team.share(size_, ops::element_grain);
   const auto after = std::upper_bound(offsets_.begin(), offsets_.end(), part.begin);
   for (auto p = static_cast<std::size_t>(std::max<std::ptrdiff_t>(after - offsets_.begin() - 1, 0));
@@ -123,54 +179,121 @@ void Optimizer<T>::update(const runtime::Team& team) {
     const Index begin = std::max<Index>(part.begin - offsets_[p], 0);
     const Index end = std::min(part.end - offsets_[p], elements(p));
     if (begin >= end) continue;
-    const bool own = spec_.clipping == Clipping::norm && gradients_[p] != nullptr;
-    update_part(p, begin, end - begin, own ? scale(p) : scale_of_all);
+    const T* g = gradients_[p];
+    const bool own = spec_.clipping == Clipping::norm && g != nullptr;
+    update_part(p, begin, end - begin, g == nullptr ? g : g + begin, own ? scale(p) : scale_of_all);
   }
-  if (!has_matrices_) return;
-  team.barrier();
-  for (std::size_t p = 0; p < arrays_.size(); ++p) {
-    if (is_matrix(p) && gradients_[p] != nullptr) update_matrix(team, p);
+}
+
+// Block by block, so that what precedes and follows the rule meets the block in cache.
+template <class T>
+void Optimizer<T>::update_blocks(const runtime::Team& team, double scale_of_all) {
+  const runtime::Range part = team.share(blocks_.size(), 1);
+  for (Index i = part.begin; i < part.end; ++i) {
+    const auto& [p, first, count] = blocks_[i];
+    const bool given = gradients_[p] != nullptr;
+    if (!completes_) {
+      accumulate(blocks_[i], i);
+    } else {
+      const bool own = spec_.clipping == Clipping::norm && given;
+      const T* g = given ? gradient(team, i) : nullptr;
+      update_part(p, first, count, g, own ? scale(p) : scale_of_all);
+      if (accumulates()) std::fill_n(accumulated(p) + first, count, T{0});
+    }
+    const bool updated = given && !(completes_ && is_matrix(p));
+    if (updated && constraints_.is_non_negative(p)) {
+      constraints_.make_non_negative(p, first, count);
+    }
+  }
+}
+
+// A call that makes no step: but averages of the weights move, as in Keras.
+template <class T>
+void Optimizer<T>::accumulate(const ArrayBlock& block, Index number) {
+  const auto& [p, first, count] = block;
+  if (const T* g = gradients_[p]; g != nullptr) {
+    T* sum = accumulated(p) + first;
+    if (penalized_ != nullptr) {
+      penalties_.add_to(number, g + first, sum, T{1}, sum);
+    } else {
+      runtime::kernels<T>().vector->add(g + first, sum, sum, count);
+    }
+  }
+  if (spec_.use_ema) update_part(p, first, count, nullptr, 1);
+}
+
+// A block's gradient with what belongs to it: the caller's, or one in this member's scratch memory.
+template <class T>
+const T* Optimizer<T>::gradient(const runtime::Team& team, Index block) {
+  const auto& [p, first, count] = blocks_[block];
+  const T* given = gradients_[p] + first;
+  if (!is_changed(p)) return given;
+  T* made = scratch_.data() + team.rank() * ops::norm_block;
+  const T* sum = accumulates() ? accumulated(p) + first : nullptr;
+  const T share = T{1} / static_cast<T>(spec_.accumulation_steps);
+  if (penalized_ != nullptr) {
+    penalties_.add_to(block, given, sum, share, made);
+  } else {
+    runtime::kernels<T>().weight->penalize({arrays_[p].data + first, given, sum, made}, count,
+                                           {0, 0, share});
+  }
+  return made;
+}
+
+template <class T>
+void Optimizer<T>::add_penalties(const runtime::Team& team, T* const* gradients) {
+  if (!penalties_.any()) return;
+  penalties_.add_whole(team, gradients);
+  const runtime::Range part = team.share(blocks_.size(), 1);
+  for (Index i = part.begin; i < part.end; ++i) {
+    const auto& [p, first, count] = blocks_[i];
+    T* g = gradients[p] + first;
+    if (penalties_.is_elementwise(p)) penalties_.add_to(i, g, nullptr, T{1}, g);
   }
 }
 
 // The norms of this member's share of the gradients' blocks.
 template <class T>
 void Optimizer<T>::measure(const runtime::Team& team) {
-  const runtime::Range part = team.share(static_cast<Index>(blocks_.size()), 1);
+  const runtime::Range part = team.share(blocks_.size(), 1);
   for (Index i = part.begin; i < part.end; ++i) {
-    const auto [p, first] = blocks_[static_cast<std::size_t>(i)];
-    const Index count = std::min(ops::norm_block, elements(p) - first);
-    const T* g = gradients_[p];
-    norms_[static_cast<std::size_t>(i)] = g == nullptr ? 0 : ops::block_norm(g + first, count);
+    const auto& [p, first, count] = blocks_[i];
+    norms_[static_cast<std::size_t>(i)] =
+        gradients_[p] == nullptr ? 0 : ops::block_norm(gradient(team, i), count);
   }
 }
 
 template <class T>
 double Optimizer<T>::scale(std::size_t array) const {
-  const Index first = first_blocks_[array];
-  const double norm = ops::combined_norm(norms_.data() + first, first_blocks_[array + 1] - first);
+  const Index first = blocks_.begin(array);
+  const double norm = ops::combined_norm(norms_.data() + first, blocks_.end(array) - first);
   return clipping_scale(norm, spec_.clip, false);
 }
 
-// The factors with the array's weight decay, which the rate of the step does not scale.
+// The factors with the array's learning rate, and its weight decay, which the rule's corrections of
+// the rate do not scale.
 template <class T>
 simd::UpdateFactors<T> Optimizer<T>::surrounded(std::size_t array,
                                                 simd::UpdateFactors<T> factors) const {
   const bool adam_of_muon = spec_.kind == OptimizerKind::muon && !is_matrix(array);
   const double decay = adam_of_muon ? spec_.adam_weight_decay : spec_.weight_decay;
-  if (arrays_[array].options.decay) factors.decay = static_cast<T>(learning_rate() * decay);
+  const UpdateOptions& options = arrays_[array].options;
+  factors.rate *= static_cast<T>(options.rate);
+  factors.gradient_rate *= static_cast<T>(options.rate);
+  if (options.decay) factors.decay = static_cast<T>(learning_rate() * options.rate * decay);
   return factors;
 }
 
 template <class T>
-void Optimizer<T>::update_part(std::size_t array, Index begin, Index count, double scale) {
+void Optimizer<T>::update_part(std::size_t array, Index begin, Index count, const T* gradient,
+                               double scale) {
   const Index at = offsets_[array] + begin;
   simd::UpdateArrays<T> pointers{};
   pointers.w = arrays_[array].data + begin;
   if (spec_.use_ema) pointers.average = averages_.data() + at;
   for (int i = 0; i < rule_.slots; ++i) pointers.slots[i] = slots_[i].data() + at;
-  if (gradients_[array] == nullptr) return run(simd::Update::average, pointers, count, factors_);
-  pointers.g = gradients_[array] + begin;
+  if (gradient == nullptr) return run(simd::Update::average, pointers, count, factors_);
+  pointers.g = gradient;
 
   simd::UpdateFactors<T> factors = factors_;
   // In two parts, since a scale that brings 1e38 down to 1 may be too small for a float.
@@ -197,10 +320,13 @@ void Optimizer<T>::update_matrix(const runtime::Team& team, std::size_t array) {
   simd::UpdateFactors<T> factors = surrounded(array, factors_);
   // Source of the scale: Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982.
   const double larger = std::sqrt(static_cast<double>(std::max(rows, cols)));
-  factors.rate =
-      static_cast<T>(learning_rate() * (spec_.rms_rate == 0 ? 1.0 : larger * spec_.rms_rate));
+  const double rate = learning_rate() * arrays_[array].options.rate;
+  factors.rate = static_cast<T>(rate * (spec_.rms_rate == 0 ? 1.0 : larger * spec_.rms_rate));
   factors.clip = 0;
   run(simd::Update::sgd, pointers, part.size(), factors);
+  if (constraints_.is_non_negative(array)) {
+    constraints_.make_non_negative(array, part.begin, part.size());
+  }
   team.barrier();  // the result lies where the next matrix's will
 }
 

@@ -6,7 +6,10 @@
 #include <vector>
 
 #include "base/aligned_buffer.hpp"
+#include "nn/array_blocks.hpp"
+#include "nn/constraint.hpp"
 #include "nn/orthogonalize.hpp"
+#include "nn/penalty.hpp"
 #include "nn/update_rule.hpp"
 #include "runtime/parallel.hpp"
 
@@ -21,13 +24,25 @@ class Optimizer {
   Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>> arrays);
 
   // One step on as many threads as it is worth, or on `threads` if that is not 0. A null gradient
-  // leaves its array as it is.
+  // leaves its array as it is. The gradients are taken to be those of the penalties, too.
   void apply(std::vector<const T*> gradients, int threads = 0);
 
-  // The same in two parts, for a team that is there: the first on one thread before, the second on
-  // each member.
-  void begin_step(std::vector<const T*> gradients, int threads);
+  // The same in three parts, for a team that is there: the first on one thread before, the second
+  // on each member, the third on the first thread. If the gradients can be written to, by
+  // `penalized`, those of the penalties are added.
+  void begin_step(std::vector<const T*> gradients, int threads, T* const* penalized = nullptr);
   void update(const runtime::Team& team);
+  void finish_step() { constraints_.call(gradients_); }
+
+  // Adds the penalties' gradients to these, which the team must see. `begin` as for a step.
+  void begin_penalties(int threads) { penalties_.begin(threads); }
+  void add_penalties(const runtime::Team& team, T* const* gradients);
+  // The sum of all penalties, as the last step or add_penalties() met it; and as it is now.
+  double penalty() const { return penalties_.value(); }
+  double measure_penalty(int threads) { return penalties_.measure(threads); }
+
+  // Changes how arrays are treated, between two steps.
+  void set_options(const std::vector<UpdateOptions>& options);
   // What it takes on one thread, in nanoseconds, roughly.
   double work() const { return work_; }
 
@@ -40,13 +55,14 @@ class Optimizer {
   Index size() const { return size_; }
   // Of what it keeps between steps.
   Index bytes() const {
-    Index values = averages_.size();
+    Index values = averages_.size() + accumulated_.size();
     for (const auto& slot : slots_) values += slot.size();
     return values * static_cast<Index>(sizeof(T));
   }
 
   double learning_rate() const { return learning_rate_.load(std::memory_order_relaxed); }
   void set_learning_rate(double rate) { learning_rate_.store(rate, std::memory_order_relaxed); }
+  // The calls so far; with accumulation, several make a step.
   std::int64_t iterations() const { return iterations_.load(std::memory_order_relaxed); }
   void set_iterations(std::int64_t iterations);
 
@@ -56,6 +72,9 @@ class Optimizer {
   T* average(std::size_t array) const {  // null if none is kept
     return spec_.use_ema ? averages_.data() + offsets_[array] : nullptr;
   }
+  T* accumulated(std::size_t array) const {  // the gradients' sum; null if none is kept
+    return accumulates() ? accumulated_.data() + offsets_[array] : nullptr;
+  }
 
  private:
   bool is_matrix(std::size_t array) const { return is_matrix_[array]; }
@@ -63,19 +82,22 @@ class Optimizer {
   bool by_norm() const {
     return spec_.clipping == Clipping::norm || spec_.clipping == Clipping::global_norm;
   }
+  bool accumulates() const { return spec_.accumulation_steps > 1; }
+  // Whether a block's gradient is not what the caller gave.
+  bool is_changed(std::size_t array) const {
+    return accumulates() || (penalized_ != nullptr && penalties_.is_elementwise(array));
+  }
+  const T* gradient(const runtime::Team& team, Index block);
   void measure(const runtime::Team& team);
   double scale(std::size_t array) const;
-  void update_part(std::size_t array, Index begin, Index count, double scale);
+  void update_shares(const runtime::Team& team, double scale_of_all);
+  void update_blocks(const runtime::Team& team, double scale_of_all);
+  void accumulate(const ArrayBlock& block, Index number);
+  void update_part(std::size_t array, Index begin, Index count, const T* gradient, double scale);
   void update_matrix(const runtime::Team& team, std::size_t array);
   void run(simd::Update update, simd::UpdateArrays<T> arrays, Index count,
            const simd::UpdateFactors<T>& factors) const;
   simd::UpdateFactors<T> surrounded(std::size_t array, simd::UpdateFactors<T> factors) const;
-
-  // A part of an array's gradient, whose norm is taken at once.
-  struct Block {
-    std::size_t array;
-    Index first;
-  };
 
   OptimizerSpec spec_;
   std::vector<OptimizedArray<T>> arrays_;
@@ -84,18 +106,22 @@ class Optimizer {
   std::vector<bool> is_matrix_;
   Index size_ = 0;
   double work_ = 0;
-  base::AlignedBuffer<T> slots_[3], averages_;
+  base::AlignedBuffer<T> slots_[3], averages_, accumulated_;
+  base::AlignedBuffer<T> scratch_;  // a block for each member
   Orthogonalizer<T> orthogonalizer_;
   bool has_matrices_ = false;
-  std::vector<Block> blocks_;
-  std::vector<Index> first_blocks_;  // of each array, and their number
-  std::vector<double> norms_;
+  ArrayBlocks blocks_;
+  std::vector<double> norms_;  // of the blocks' gradients
+  Penalties<T> penalties_;
+  Constraints<T> constraints_;
 
   std::mutex mutex_;  // one step at a time
   std::atomic<double> learning_rate_;
   std::atomic<std::int64_t> iterations_{0};
   double momentum_product_ = 1;  // Nadam's
   std::vector<const T*> gradients_;
+  T* const* penalized_ = nullptr;  // the same, if penalties are to be added
+  bool completes_ = true;          // whether this call makes a step
   simd::UpdateFactors<T> factors_{};
 };
 

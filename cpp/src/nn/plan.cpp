@@ -7,10 +7,6 @@ namespace unitgain::nn {
 
 namespace {
 
-bool compares(Mode mode) {
-  return mode == Mode::evaluate || mode == Mode::train;
-}
-
 // Cross-entropy of a softmax is computed from what the softmax is of: more accurate, and cheaper.
 // The class with the largest logit is the one with the largest probability; other metrics need the
 // probabilities.

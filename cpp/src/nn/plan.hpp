@@ -33,6 +33,11 @@ constexpr bool draws(Mode mode) {
   return in_training(mode) || mode == Mode::sample;
 }
 
+// Whether outputs are compared with what they should be.
+constexpr bool compares(Mode mode) {
+  return mode == Mode::evaluate || mode == Mode::train;
+}
+
 using BufferId = int;
 inline constexpr BufferId no_buffer = -1;
 
@@ -100,6 +105,14 @@ struct LossBuffers {
   }
 };
 
+// What a penalty of activities leaves: for each block of the values the sums of their magnitudes
+// and squares.
+struct ActivityBuffer {
+  BufferId sums;  // double
+  Index blocks;
+  double l1, l2;
+};
+
 template <class T>
 struct Plan {
   Index batch;
@@ -115,6 +128,7 @@ struct Plan {
   std::vector<BufferId> inputs;     // that can be read where they are; no_buffer: not so
   std::vector<BufferId> outputs;    // of infer and forward
   std::vector<LossBuffers> losses;  // of evaluate and train, one an output
+  std::vector<ActivityBuffer> activities;
 };
 
 // The weights of a batch's rows at an output, after its loss; null: all 1.

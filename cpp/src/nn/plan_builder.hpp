@@ -110,6 +110,8 @@ class PlanBuilder {
   // Keeps a buffer's content to the end of the run, for the caller to read.
   void keep(BufferId id);
 
+  void add_activity(const ActivityBuffer& activity) { activities_.push_back(activity); }
+
   // Steps of the plan call what may throw.
   void may_fail() { may_fail_ = true; }
 
@@ -144,6 +146,7 @@ class PlanBuilder {
   std::unique_ptr<bool[]> derivative_applied_, bias_summed_;
   std::vector<const Parameter<T>*> parameters_written_;
   BufferId workspace_ = no_buffer;
+  std::vector<ActivityBuffer> activities_;
 };
 
 // ---- one file an operation: what its forward and backward passes add to the plan ----
@@ -175,6 +178,10 @@ void prelu_forward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNo
 template <class T>
 void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu);
 
+template <class T>
+void activity_forward(PlanBuilder<T>& builder, const Group<T>& group, const ActivityNode& node);
+template <class T>
+void activity_backward(PlanBuilder<T>& builder, const Group<T>& group, const ActivityNode& node);
 template <class T>
 void add_forward(PlanBuilder<T>& builder, const Group<T>& group);
 template <class T>

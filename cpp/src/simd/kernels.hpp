@@ -379,6 +379,33 @@ struct OptimizerKernels {
   double (*sum_of_squares)(const T* x, Index n, double scale);
 };
 
+// gradient = (g + l1 sign(w) + 2 l2 w + sum) * scale, sign(0) = 0.
+template <class T>
+struct PenaltyArrays {
+  const T* w;
+  const T* g;
+  const T* sum;  // null: 0
+  T* gradient;   // may equal g or sum
+};
+template <class T>
+struct PenaltyFactors {
+  T l1;
+  T l2;
+  T scale;
+};
+
+// What penalties and constraints make of weights.
+template <class T>
+struct WeightKernels {
+  // sums[0] = sum_i |w_i| and sums[1] = sum_i w_i^2, added up in double precision.
+  void (*magnitudes)(const T* w, Index n, double* sums);
+  void (*penalize)(const PenaltyArrays<T>& arrays, Index n, const PenaltyFactors<T>& factors);
+  void (*non_negative)(T* w, Index n);  // w = max(w, 0), and a NaN remains
+  // squares[j] = sum_i w_ij^2. A column's depends on that column and on `rows` alone.
+  void (*column_squares)(const T* w, Index row_stride, Index rows, Index cols, T* squares);
+  void (*scale_columns)(T* w, Index row_stride, Index rows, Index cols, const T* factors);
+};
+
 // Where the random words of n values come from: position first + i of a stream of a key. The words
 // are Philox4x32-10's, in groups of 64 positions that share 16 counters: with g = p / 64, position
 // p has word p % 64 / 16 of the counter {low(c), high(c), low(stream), high(stream)}, c = 16 g + p
@@ -487,6 +514,7 @@ struct Kernels {
   const ColumnKernels<T>* column;
   const RowKernels<T>* row;
   const OptimizerKernels<T>* optimizer;
+  const WeightKernels<T>* weight;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
   const SmallLinalgKernels<T>* small_linalg;

@@ -30,6 +30,8 @@ extern const RowKernels<float> row_f32;
 extern const RowKernels<double> row_f64;
 extern const OptimizerKernels<float> optimizer_f32;
 extern const OptimizerKernels<double> optimizer_f64;
+extern const WeightKernels<float> weight_f32;
+extern const WeightKernels<double> weight_f64;
 extern const NoiseKernels<float> noise_f32;
 extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;

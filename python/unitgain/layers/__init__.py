@@ -8,6 +8,7 @@ from unitgain.layers.normalization import BatchNormalization, LayerNormalization
 from unitgain.layers.preprocessing import Normalization, Rescaling
 from unitgain.layers.registry import deserialize, serialize
 from unitgain.layers.regularization import (
+    ActivityRegularization,
     AlphaDropout,
     Dropout,
     GaussianDropout,
@@ -19,6 +20,7 @@ from unitgain.layers.symbolic import SymbolicTensor
 __all__ = [
     "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
     "AlphaDropout",
     "BatchNormalization",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from unitgain import _native, initializers
+from unitgain import _native, constraints, initializers, regularizers
 from unitgain.layers.axes import lower_along, neighbouring_axes
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 
@@ -108,6 +108,8 @@ class PReLU(Layer):
 
     Args:
         alpha_initializer: makes the slopes, of a sample's shape but 1 along the shared axes.
+        alpha_regularizer: the penalty that the loss has for the slopes; None for none.
+        alpha_constraint: what the slopes are made to fulfil after each step; None for nothing.
         shared_axes: the axes of the batch's array along which slopes are shared, counted from 1;
             None for none. Of the axes before the last, all or none must be shared.
         name: what the layer is called.
@@ -122,12 +124,16 @@ class PReLU(Layer):
     def __init__(
         self,
         alpha_initializer: initializers.InitializerLike = "Zeros",
+        alpha_regularizer: regularizers.RegularizerLike = None,
+        alpha_constraint: constraints.ConstraintLike = None,
         shared_axes: Sequence[int] | int | None = None,
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
         super().__init__(name, trainable)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = [shared_axes] if isinstance(shared_axes, int) else list(shared_axes or [])
         self.shared_axes = axes
 
@@ -146,7 +152,13 @@ class PReLU(Layer):
                 f"shared_axes is {self.shared_axes}, but of the first {len(shape) - 1} axes of "
                 f"samples of shape {input_shape} all or none must be shared"
             )
-        self.alpha = self.add_weight("alpha", shape, self.alpha_initializer)
+        self.alpha = self.add_weight(
+            "alpha",
+            shape,
+            self.alpha_initializer,
+            regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint,
+        )
 
     def lower(self, graph: Any, node: int) -> int:
         """Add a PReLU node."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _names, _native, initializers
+from unitgain import _names, _native, constraints, initializers, regularizers
 from unitgain._config import Configurable, checked_config, serialize
 from unitgain.layers.custom import infer_output_shape, lower_custom
 from unitgain.layers.symbolic import (
@@ -45,6 +45,9 @@ class Variable:
         name: what the variable is called, ``dense/kernel``.
         array: the values; writing to it changes the weights.
         trainable: whether training may change it.
+        regularizer: the penalty that a model's loss has for it, or None.
+        constraint: what it fulfils after each step, or None.
+        learning_rate_multiplier: what the optimizer's learning rate is multiplied by for it.
     """
 
     def __init__(
@@ -52,6 +55,9 @@ class Variable:
     ) -> None:
         self.name = name
         self.trainable = trainable
+        self.regularizer: regularizers.Regularizer | None = None
+        self.constraint: constraints.Constraint | None = None
+        self.learning_rate_multiplier = 1.0
         self.parameter = native(dtype).Parameter(name, values.shape)
         self.array: NDArray[Any] = self.parameter.array
         self.array[...] = values
@@ -81,6 +87,11 @@ class Variable:
             raise ValueError(f"values has shape {new.shape}, but {self.name} has {self.shape}")
         self.array[...] = new
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in ("regularizer", "constraint", "learning_rate_multiplier"):
+            _Changes.note()  # a compiled model takes it up
+        super().__setattr__(name, value)
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.array if dtype is None else self.array.astype(dtype)
         return array.copy() if copy else array
@@ -90,7 +101,7 @@ class Variable:
 
 
 class _Changes:
-    """Counts how often ``trainable`` was set on any layer, for models to notice at little cost."""
+    """Counts changes of what training does with any layer, for models to notice at little cost."""
 
     count = 0
     _numbers = itertools.count(1)
@@ -125,6 +136,7 @@ class Layer(Configurable):
 
     # Whether the layer is called with a list of tensors.
     _takes_several = False
+    _learning_rate_multiplier = 1.0
 
     def __init__(self, name: str | None = None, trainable: bool = True) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
@@ -167,6 +179,34 @@ class Layer(Configurable):
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
         _Changes.note()
+
+    @property
+    def learning_rate_multiplier(self) -> float:
+        """What the optimizer's learning rate is multiplied by for the layer's weights, 1 at first.
+
+        Weight decay, which is a share of the learning rate, is scaled with it. May be set at any
+        time, also on a compiled model, whose optimizer stays as it is. 0 leaves the weights where
+        they are; unlike ``trainable = False`` it saves no work.
+
+        Raises:
+            ValueError: if it is set to a negative or infinite number.
+        """
+        return self._learning_rate_multiplier
+
+    @learning_rate_multiplier.setter
+    def learning_rate_multiplier(self, value: float) -> None:
+        if not (value >= 0 and math.isfinite(value)):
+            raise ValueError(
+                f"learning_rate_multiplier must be a finite number of at least 0, but it is {value}"
+            )
+        self._learning_rate_multiplier = float(value)
+        for weight in self.weights:
+            weight.learning_rate_multiplier = self._learning_rate_multiplier
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the trainable weights that have a regularizer, without activities'."""
+        return penalties(self.trainable_weights)
 
     @property
     def input(self) -> Any:
@@ -223,6 +263,8 @@ class Layer(Configurable):
         else:
             names = [name for name in self._argument_names() if hasattr(self, name)]
             config = {name: serialize(getattr(self, name)) for name in names}
+        if self.learning_rate_multiplier != 1:
+            config["learning_rate_multiplier"] = self.learning_rate_multiplier
         return config | {"name": self.name, "trainable": self.trainable}
 
     @classmethod
@@ -233,12 +275,9 @@ class Layer(Configurable):
             ValueError: if the configuration has a name that is no argument, or a wrong value.
         """
         names = cls._argument_names()
-        arguments = checked_config(cls, config, (*names, "name", "trainable"))
-        late = {
-            key: arguments.pop(key)
-            for key in ("name", "trainable")
-            if key in arguments.keys() - names
-        }
+        attributes = ("name", "trainable", "learning_rate_multiplier")
+        arguments = checked_config(cls, config, (*names, *attributes))
+        late = {key: arguments.pop(key) for key in attributes if key in arguments.keys() - names}
         layer = cls(**arguments)
         for key, value in late.items():
             setattr(layer, key, value)
@@ -287,8 +326,23 @@ class Layer(Configurable):
         shape: Sequence[int],
         initializer: str | initializers.Initializer = "glorot_uniform",
         trainable: bool = True,
+        regularizer: regularizers.RegularizerLike = None,
+        constraint: constraints.ConstraintLike = None,
     ) -> Variable:
-        """Make a variable and add it to :attr:`weights`."""
+        """Make a variable and add it to :attr:`weights`.
+
+        Args:
+            name: what the variable is called, after the layer's name.
+            shape: the variable's shape.
+            initializer: makes its values.
+            trainable: whether training may change it.
+            regularizer: the penalty that a model's loss has for it; None for none.
+            constraint: what it is made to fulfil after each step; None for nothing.
+
+        Raises:
+            ValueError: if the initializer makes another shape, or the penalty is not one of weights
+                of this shape.
+        """
         given = initial_values.get()
         if given is not None:
             values = given(f"{self.name}/{name}", tuple(shape), self.dtype)
@@ -300,6 +354,11 @@ class Layer(Configurable):
                 f"expected {tuple(shape)}"
             )
         variable = Variable(f"{self.name}/{name}", values, trainable, self.dtype)
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        variable.learning_rate_multiplier = self.learning_rate_multiplier
+        if variable.regularizer is not None:
+            variable.regularizer.check(variable.name, variable.shape)
         self.weights.append(variable)
         return variable
 
@@ -381,8 +440,13 @@ def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
 
 
 def trainable_changes() -> int:
-    """Return a number that changes whenever ``trainable`` is set on a layer."""
+    """Return a number that changes whenever what training does with a layer is set."""
     return _Changes.count
+
+
+def penalties(weights: Iterable[Variable]) -> list[float]:
+    """Return the penalties of those weights that have a regularizer."""
+    return [w.regularizer(w.array) for w in weights if w.regularizer is not None]
 
 
 def checked_weights(

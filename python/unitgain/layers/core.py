@@ -10,8 +10,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 from numpy.typing import DTypeLike
 
-from unitgain import activations, initializers, random
-from unitgain.layers.base import Layer, SampleShape, checked_sizes, rows_and_cols
+from unitgain import activations, constraints, initializers, random, regularizers
+from unitgain.layers.base import Layer, SampleShape, Variable, checked_sizes, rows_and_cols
 from unitgain.layers.symbolic import Node, SymbolicTensor
 
 __all__ = ["Activation", "Dense", "Flatten", "Input"]
@@ -65,6 +65,12 @@ class Dense(Layer):
         kernel_initializer: makes the kernel, shape ``(inputs, units)``; ``"auto"`` is what
             :func:`unitgain.initializers.for_activation` gives for the activation.
         bias_initializer: makes the bias, shape ``(units,)``.
+        kernel_regularizer: the penalty that the loss has for the kernel; None for none.
+        bias_regularizer: the penalty that the loss has for the bias.
+        activity_regularizer: the penalty that the loss has for the outputs of a batch, divided by
+            its size: ``"l1"``, ``"l2"`` or kin.
+        kernel_constraint: what the kernel is made to fulfil after each step; None for nothing.
+        bias_constraint: what the bias is made to fulfil.
         name: what the layer is called.
         trainable: whether training may change the weights.
 
@@ -81,6 +87,11 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: initializers.InitializerLike = "glorot_uniform",
         bias_initializer: initializers.InitializerLike = "zeros",
+        kernel_regularizer: regularizers.RegularizerLike = None,
+        bias_regularizer: regularizers.RegularizerLike = None,
+        activity_regularizer: regularizers.RegularizerLike = None,
+        kernel_constraint: constraints.ConstraintLike = None,
+        bias_constraint: constraints.ConstraintLike = None,
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
@@ -95,25 +106,42 @@ class Dense(Layer):
             kernel_initializer = initializers.for_activation(self.activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.activity_regularizer = regularizers.of_activities(activity_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: SampleShape) -> None:
         """Make the kernel and the bias."""
         self.kernel = self.add_weight(
-            "kernel", (input_shape[-1], self.units), self.kernel_initializer
+            "kernel",
+            (input_shape[-1], self.units),
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
         )
-        self.bias = (
-            self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
-        )
+        self.bias: Variable | None = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias",
+                (self.units,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the input's shape with ``units`` as its last size."""
         return (*input_shape[:-1], self.units)
 
     def lower(self, graph: Any, node: int) -> int:
-        """Add a dense node and its activation."""
+        """Add a dense node, its activation, and the penalty of that."""
         bias = None if self.bias is None else self.bias.parameter
         node = graph.dense(node, self.kernel.parameter, bias, self.trainable)
-        return lower_activation(graph, node, self.activation, self._activation_key)
+        node = lower_activation(graph, node, self.activation, self._activation_key)
+        penalty = self.activity_regularizer
+        return node if penalty is None else int(graph.activity(node, penalty.l1, penalty.l2))
 
 
 class Activation(Layer):

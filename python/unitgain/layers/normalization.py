@@ -6,13 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from unitgain import initializers
+from unitgain import constraints, initializers, regularizers
 from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape, Variable
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
 InitializerName = initializers.InitializerLike
+RegularizerName = regularizers.RegularizerLike
+ConstraintName = constraints.ConstraintLike
 
 
 class _Normalization(Layer):
@@ -27,6 +29,10 @@ class _Normalization(Layer):
         gamma_initializer: InitializerName,
         name: str | None,
         trainable: bool,
+        beta_regularizer: RegularizerName = None,
+        gamma_regularizer: RegularizerName = None,
+        beta_constraint: ConstraintName = None,
+        gamma_constraint: ConstraintName = None,
     ) -> None:
         super().__init__(name, trainable)
         if not epsilon >= 0:
@@ -36,6 +42,10 @@ class _Normalization(Layer):
         self.scale = scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Variable | None = None
         self.beta: Variable | None = None
         self._axes: tuple[int, ...] = ()
@@ -45,9 +55,21 @@ class _Normalization(Layer):
         self._axes = tuple(axes)
         shape = tuple(input_shape[axis] for axis in axes)
         if self.scale:
-            self.gamma = self.add_weight("gamma", shape, self.gamma_initializer)
+            self.gamma = self.add_weight(
+                "gamma",
+                shape,
+                self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+            )
         if self.center:
-            self.beta = self.add_weight("beta", shape, self.beta_initializer)
+            self.beta = self.add_weight(
+                "beta",
+                shape,
+                self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+            )
         return shape
 
     def _features(self, input_shape: SampleShape) -> int:
@@ -82,6 +104,10 @@ class BatchNormalization(_Normalization):
         gamma_initializer: makes ``gamma``.
         moving_mean_initializer: makes the first moving mean.
         moving_variance_initializer: makes the first moving variance.
+        beta_regularizer: the penalty that the loss has for ``beta``; None for none.
+        gamma_regularizer: the penalty that the loss has for ``gamma``.
+        beta_constraint: what ``beta`` is made to fulfil after each step; None for nothing.
+        gamma_constraint: what ``gamma`` is made to fulfil.
         name: what the layer is called.
         trainable: whether training may change the weights and the moving statistics.
 
@@ -100,11 +126,25 @@ class BatchNormalization(_Normalization):
         gamma_initializer: InitializerName = "ones",
         moving_mean_initializer: InitializerName = "zeros",
         moving_variance_initializer: InitializerName = "ones",
+        beta_regularizer: RegularizerName = None,
+        gamma_regularizer: RegularizerName = None,
+        beta_constraint: ConstraintName = None,
+        gamma_constraint: ConstraintName = None,
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
         super().__init__(
-            epsilon, center, scale, beta_initializer, gamma_initializer, name, trainable
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            name,
+            trainable,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
         )
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum must be between 0 and 1, but it is {momentum}")
@@ -152,6 +192,10 @@ class LayerNormalization(_Normalization):
         scale: whether there is a ``gamma``.
         beta_initializer: makes ``beta``.
         gamma_initializer: makes ``gamma``.
+        beta_regularizer: the penalty that the loss has for ``beta``; None for none.
+        gamma_regularizer: the penalty that the loss has for ``gamma``.
+        beta_constraint: what ``beta`` is made to fulfil after each step; None for nothing.
+        gamma_constraint: what ``gamma`` is made to fulfil.
         name: what the layer is called.
         trainable: whether training may change the weights.
 
@@ -167,11 +211,25 @@ class LayerNormalization(_Normalization):
         scale: bool = True,
         beta_initializer: InitializerName = "zeros",
         gamma_initializer: InitializerName = "ones",
+        beta_regularizer: RegularizerName = None,
+        gamma_regularizer: RegularizerName = None,
+        beta_constraint: ConstraintName = None,
+        gamma_constraint: ConstraintName = None,
         name: str | None = None,
         trainable: bool = True,
     ) -> None:
         super().__init__(
-            epsilon, center, scale, beta_initializer, gamma_initializer, name, trainable
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            name,
+            trainable,
+            beta_regularizer,
+            gamma_regularizer,
+            beta_constraint,
+            gamma_constraint,
         )
         self.axis = axis
 

@@ -1,4 +1,4 @@
-"""Layers that draw in training: dropout, noise, and ReLU with random slopes.
+"""Layers that change training alone: dropout, noise, ReLU with random slopes, penalties.
 
 What a layer draws depends on its seed, the training step and the value's position alone, and is
 drawn again for the gradient: no mask is stored. Outside training all but RReLU change nothing.
@@ -10,10 +10,41 @@ import math
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
-from unitgain import activations, random
+from unitgain import activations, random, regularizers
 from unitgain.layers.base import Layer
 
-__all__ = ["AlphaDropout", "Dropout", "GaussianDropout", "GaussianNoise", "RReLU"]
+__all__ = [
+    "ActivityRegularization",
+    "AlphaDropout",
+    "Dropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "RReLU",
+]
+
+
+class ActivityRegularization(Layer):
+    """Hands its input on, for which the loss has a penalty.
+
+    ``(l1 * sum(|x|) + l2 * sum(x**2)) / batch_size``, in training and in evaluation.
+
+    Args:
+        l1: the factor of the magnitudes, at least 0.
+        l2: the factor of the squares, at least 0.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: if a factor is negative or not finite.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, name: str | None = None) -> None:
+        super().__init__(name)
+        factors = regularizers.L1L2(l1, l2)
+        self.l1, self.l2 = factors.l1, factors.l2
+
+    def lower(self, graph: Any, node: int) -> int:
+        """Add a node for the penalty."""
+        return int(graph.activity(node, self.l1, self.l2))
 
 
 class Noise(Layer):

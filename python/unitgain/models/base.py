@@ -184,12 +184,14 @@ class Model(LayerLike, Saving, Training, Inference):
             self._network = types.Network(graph, self._lower(graph))
             self._quick_call = quick_call(self._network, *self._network_shapes)
             self._network_trainable = trainable
-            self._needs_compile = self.optimizer is not None
+            self._needs_compile = self.optimizer is not None and self.loss is not None
+        known = {id(weight.parameter): weight for weight in self.weights}
+        variables = [known[id(parameter)] for parameter in self._network.trainable]
+        if self.optimizer is not None and not self._needs_compile:
+            self._network.set_options(self.optimizer.options(variables))
         if self._needs_compile:
             assert self.optimizer is not None
             self.metrics = self._resolved_metrics()
-            known = {id(weight.parameter): weight for weight in self.weights}
-            variables = [known[id(parameter)] for parameter in self._network.trainable]
             options = self.optimizer.options(variables)
             loss, measured, weights = self._native_losses()
             self._network.compile(self.optimizer.spec(), loss, measured, options, weights)

@@ -65,12 +65,15 @@ def layers_in_order(
             depths[id(source.node)] = max(known, depths[id(node)] + 1)
 
     met: list[Any] = []
+    seen: set[int] = set()
     stack = list(reversed(outputs))
     while stack:
         tensor = stack.pop()
-        if any(tensor.node.layer is layer for layer in met):
+        if id(tensor.node) in seen:
             continue
-        if id(tensor) not in ends or tensor.node.layer in input_layers:
+        seen.add(id(tensor.node))
+        known = any(tensor.node.layer is layer for layer in met)  # another use of the layer
+        if not known and (id(tensor) not in ends or tensor.node.layer in input_layers):
             met.append(tensor.node.layer)
         if id(tensor) not in ends:
             stack.extend(reversed(tensor.node.inputs))

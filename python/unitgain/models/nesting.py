@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from unitgain.layers.base import Layer
+from unitgain.layers.base import Layer, Variable, penalties
 from unitgain.layers.symbolic import Node, SymbolicTensor, connect, flatten
 
 __all__ = ["LayerLike", "leaves", "lower_layer"]
@@ -27,6 +27,27 @@ class LayerLike:
     def trainable(self, value: bool) -> None:
         for layer in leaves(self.layers):
             layer.trainable = value
+
+    @property
+    def learning_rate_multiplier(self) -> float | None:
+        """That of every layer; None if they differ. Setting it sets that of every layer."""
+        found = {layer.learning_rate_multiplier for layer in leaves(self.layers)}
+        return found.pop() if len(found) == 1 else None
+
+    @learning_rate_multiplier.setter
+    def learning_rate_multiplier(self, value: float) -> None:
+        for layer in leaves(self.layers):
+            layer.learning_rate_multiplier = value
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement trainable_weights")
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the trainable weights that have a regularizer, without activities'."""
+        return penalties(self.trainable_weights)
 
     def _connect(self, inputs: Any) -> Any:
         """Use the model as a layer behind symbolic tensors."""

@@ -558,8 +558,9 @@ def checked_batch_size(batch_size: int | None, default: int) -> int:
 
 
 def mean_loss(totals: Any) -> float:
-    """Return the mean of a pass's losses."""
-    return float(totals.loss / totals.weight) if totals.weight else 0.0
+    """Return the mean of a pass's losses, with the penalties."""
+    loss = totals.loss / totals.weight if totals.weight else 0.0
+    return float(loss + totals.penalty / totals.samples if totals.penalty else loss)
 
 
 def resolve_metrics(

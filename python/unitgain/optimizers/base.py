@@ -26,6 +26,7 @@ class OptionsWithoutDecay(TypedDict, total=False):
     use_ema: bool
     ema_momentum: float
     ema_overwrite_frequency: int | None
+    gradient_accumulation_steps: int | None
     name: str | None
 
 
@@ -98,6 +99,9 @@ class Optimizer(Configurable):
         ema_momentum: how much of an average is kept at each step, 0 to 1.
         ema_overwrite_frequency: after how many steps, again and again, the averages replace the
             weights. None: only at the end.
+        gradient_accumulation_steps: of so many batches, at least 2, the mean gradient makes one
+            step, as if they were one batch (but for batch norm, whose statistics are each batch's
+            own, and move with each). None: every batch makes a step.
         name: what the optimizer is called; None makes a fresh name from the class's.
 
     Gradients that hold a NaN or infinity are not hidden: they go into the update as they are. Norms
@@ -119,6 +123,7 @@ class Optimizer(Configurable):
         use_ema: bool = False,
         ema_momentum: float = 0.99,
         ema_overwrite_frequency: int | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ) -> None:
         self.name = name or _names.unique_name(type(self).__name__.lower())
@@ -145,6 +150,13 @@ class Optimizer(Configurable):
                     f"ema_overwrite_frequency must be an int of at least 1 or None, but it is "
                     f"{frequency}"
                 )
+        accumulated = gradient_accumulation_steps
+        if accumulated is not None and (not isinstance(accumulated, int) or accumulated < 2):
+            raise ValueError(
+                f"gradient_accumulation_steps must be an int of at least 2 or None, but it is "
+                f"{accumulated}"
+            )
+        self.gradient_accumulation_steps = gradient_accumulation_steps
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
         self.clipvalue = clipvalue
@@ -221,6 +233,7 @@ class Optimizer(Configurable):
         spec.use_ema = self.use_ema
         spec.ema_momentum = self.ema_momentum
         spec.ema_overwrite_frequency = self.ema_overwrite_frequency or 0
+        spec.accumulation_steps = self.gradient_accumulation_steps or 1
         return spec
 
     def _native_settings(self) -> tuple[str, ...]:
@@ -230,7 +243,9 @@ class Optimizer(Configurable):
     def options(self, variables: Sequence[Any]) -> list[_native.UpdateOptions]:
         """Return how each variable is treated."""
         return [
-            _native.UpdateOptions(self._decays(variable), self._orthogonalizes(variable))
+            _native.UpdateOptions(
+                self._decays(variable), self._orthogonalizes(variable), *_own_options(variable)
+            )
             for variable in variables
         ]
 
@@ -257,6 +272,11 @@ class Optimizer(Configurable):
     @property
     def iterations(self) -> int:
         """The steps done since the optimizer was built, or its model compiled."""
+        return self._calls // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def _calls(self) -> int:
+        """The gradients seen, several of which may make a step."""
         if self._native is not None:
             return int(self._native.iterations)
         return 0 if self.restored is None else int(self.restored[0]["iterations"])
@@ -297,6 +317,9 @@ class Optimizer(Configurable):
 
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
         """Do one step: update the variables in place.
+
+        The learning-rate multipliers and constraints of a layer's variables are heeded; their
+        penalties are not, as the gradients are taken to be those of the whole loss.
 
         Args:
             grads: an array for each variable, of its shape and dtype, C-contiguous. None leaves
@@ -364,7 +387,7 @@ class Optimizer(Configurable):
         rate = OptimizerVariable(
             "learning_rate", np.array(self.learning_rate), self, "learning_rate"
         )
-        steps = np.array(self.iterations)
+        steps = np.array(self._calls)
         found = [OptimizerVariable("iteration", steps, native, "iterations"), rate]
         if native is not None:
             for i, (variable, values) in enumerate(
@@ -438,6 +461,20 @@ def check(
 def _name(variable: Any) -> str:
     name = getattr(variable, "name", "")
     return name if isinstance(name, str) else ""
+
+
+def _own_options(
+    variable: Any,
+) -> tuple[float, _native.PenaltySpec, _native.ConstraintSpec]:
+    """Return a layer's variable's learning-rate multiplier, penalty and constraint."""
+    penalty = getattr(variable, "regularizer", None)
+    constraint = getattr(variable, "constraint", None)
+    name = _name(variable)
+    return (
+        getattr(variable, "learning_rate_multiplier", 1.0),
+        _native.PenaltySpec() if penalty is None else penalty.spec(name, variable.array),
+        _native.ConstraintSpec() if constraint is None else constraint.spec(name, variable.array),
+    )
 
 
 def _dtype(array: Any) -> Any:
