@@ -26,6 +26,7 @@ PYBIND11_MODULE(_native, module) {
   unitgain::bindings::bind_random(module);
   unitgain::bindings::bind_optimizer_types(module);
   unitgain::bindings::bind_losses(module);
+  unitgain::bindings::bind_metrics(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_optimizer(module);
   unitgain::bindings::bind_kernels(module);

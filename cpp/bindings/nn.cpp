@@ -365,7 +365,7 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
 
 // One loss for each output, None where there is none, from Python's arguments.
 using Losses = std::variant<LossSpec, std::vector<std::optional<LossSpec>>>;
-using Metrics = std::variant<MetricSpec, std::vector<MetricSpec>>;
+using Metrics = std::vector<std::vector<MetricSpec>>;  // of each output, or none
 
 std::vector<OutputLoss> output_losses(const Losses& given, const Metrics& metrics,
                                       const std::vector<double>& weights) {
@@ -375,21 +375,25 @@ std::vector<OutputLoss> output_losses(const Losses& given, const Metrics& metric
   } else {
     for (const auto& loss : std::get<1>(given)) losses.push_back({loss});
   }
-  const auto* several = std::get_if<std::vector<MetricSpec>>(&metrics);
   const auto fits = [&](std::size_t size) { return size == 0 || size == losses.size(); };
-  if (!fits(weights.size()) || !fits(several != nullptr ? several->size() : losses.size())) {
+  if (!fits(weights.size()) || !fits(metrics.size())) {
     throw ValueError("metrics and loss_weights need an entry for each of " +
                      std::to_string(losses.size()) + " losses");
   }
   for (std::size_t i = 0; i < losses.size(); ++i) {
     if (!weights.empty()) losses[i].weight = weights[i];
-    if (several == nullptr) {
-      losses[i].metrics = std::get<MetricSpec>(metrics);
-    } else if (!several->empty()) {
-      losses[i].metrics = (*several)[i];
-    }
+    if (!metrics.empty()) losses[i].metrics = metrics[i];
   }
   return losses;
+}
+
+// The sums of each metric, as copies.
+py::list metric_arrays(const Totals& totals) {
+  py::list arrays;
+  for (const std::vector<double>& sums : totals.metrics) {
+    arrays.append(py::array_t<double>(static_cast<Index>(sums.size()), sums.data()));
+  }
+  return arrays;
 }
 
 template <class T>
@@ -505,7 +509,7 @@ void bind_network(py::module_& module) {
             const py::gil_scoped_release release;
             network.compile(optimizer, losses, options);
           },
-          py::arg("optimizer"), py::arg("loss"), py::arg_v("metrics", MetricSpec{}, "MetricSpec()"),
+          py::arg("optimizer"), py::arg("loss"), py::arg("metrics") = Metrics{},
           py::arg("options") = std::vector<UpdateOptions>{},
           py::arg("loss_weights") = std::vector<double>{})
       .def("set_options", &Network<T>::set_options, py::arg("options"),
@@ -527,7 +531,9 @@ void bind_network(py::module_& module) {
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)
-      .def_property("step", &Network<T>::step, &Network<T>::set_step)
+      .def_property(
+          "step", py::cpp_function(&Network<T>::step, py::call_guard<py::gil_scoped_release>()),
+          py::cpp_function(&Network<T>::set_step, py::call_guard<py::gil_scoped_release>()))
       .def_property(
           "learning_rate",
           py::cpp_function(&Network<T>::learning_rate, py::call_guard<py::gil_scoped_release>()),
@@ -546,21 +552,11 @@ void bind_nn(py::module_& module) {
       .def_readonly("samples", &Totals::samples)
       .def_readonly("loss", &Totals::loss)
       .def_readonly("weight", &Totals::weight)
-      .def_readonly("correct", &Totals::correct)
-      .def_readonly("binary_correct", &Totals::binary_correct)
-      .def_readonly("squared_error", &Totals::squared_error)
-      .def_readonly("absolute_error", &Totals::absolute_error)
       .def_readonly("batches", &Totals::batches)
       .def_readonly("diverged", &Totals::diverged)
       .def_readonly("penalty", &Totals::penalty)
+      .def_property_readonly("metrics", &metric_arrays)
       .def_readonly("outputs", &Totals::outputs);
-
-  py::class_<MetricSpec>(module, "MetricSpec")
-      .def(py::init([](bool accuracy, bool binary_accuracy, bool errors) {
-             return MetricSpec{accuracy, binary_accuracy, errors};
-           }),
-           py::arg("accuracy") = false, py::arg("binary_accuracy") = false,
-           py::arg("errors") = false);
 
   py::enum_<Mixing>(module, "Mixing")
       .value("none", Mixing::none)

@@ -105,13 +105,7 @@ class Totals:
     @property
     def diverged(self) -> bool: ...
     @property
-    def correct(self) -> float: ...
-    @property
-    def binary_correct(self) -> float: ...
-    @property
-    def squared_error(self) -> float: ...
-    @property
-    def absolute_error(self) -> float: ...
+    def metrics(self) -> list[NDArray[np.float64]]: ...
     @property
     def outputs(self) -> list[Totals]: ...
     @property
@@ -135,8 +129,33 @@ class LossSpec:
 
 class MetricSpec:
     def __init__(
-        self, accuracy: bool = False, binary_accuracy: bool = False, errors: bool = False
+        self,
+        kind: str,
+        takes_labels: bool = False,
+        weighted: bool = False,
+        loss: LossSpec | None = None,
+        threshold: float = 0.5,
+        k: int = 0,
+        thresholds: Sequence[float] = ...,
+        class_id: int | None = None,
+        by_column: bool = False,
+        from_logits: bool = False,
+        clips: bool = False,
+        column_weights: Sequence[float] = ...,
+        update: Callable[..., Sequence[float] | None] | None = None,
+        reset: Callable[[], None] | None = None,
+        sums: int = 0,
     ) -> None: ...
+    def sums(self, cols: int) -> int: ...
+    def check(self, cols: int) -> None: ...
+
+def add_metric(
+    spec: MetricSpec,
+    sums: NDArray[np.float64],
+    y_true: _Array,
+    y_pred: _Array,
+    weights: NDArray[np.float64] | None,
+) -> None: ...
 
 class Mixing:
     none: ClassVar[Mixing]
@@ -324,7 +343,7 @@ class _Network:
         self,
         optimizer: OptimizerSpec,
         loss: LossSpec | Sequence[LossSpec | None],
-        metrics: MetricSpec | Sequence[MetricSpec] = ...,
+        metrics: Sequence[Sequence[MetricSpec]] = ...,
         options: Sequence[UpdateOptions] = ...,
         loss_weights: Sequence[float] = ...,
     ) -> None: ...

@@ -57,4 +57,10 @@ class ProgressBar:
 
 def format_logs(logs: Logs) -> str:
     """Return ``loss=0.1234, accuracy=0.9876``."""
-    return ", ".join(f"{name}={value:.4f}" for name, value in logs.items())
+    return ", ".join(f"{name}={_text(value)}" for name, value in logs.items())
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float | int):
+        return f"{value:.4f}"
+    return f"[{' '.join(map(_text, value))}]"  # a metric's for each class or threshold

@@ -13,6 +13,7 @@
 #include "unitgain/activation.hpp"
 #include "unitgain/loss.hpp"
 #include "unitgain/matmul.hpp"
+#include "unitgain/metric.hpp"
 #include "unitgain/optimizer.hpp"
 #include "unitgain/types.hpp"
 
@@ -187,13 +188,6 @@ struct SampleArray {
   Index col_stride;
 };
 
-// What is summed up beside the loss.
-struct MetricSpec {
-  bool accuracy = true;         // samples whose largest output is the label's, or the target's
-  bool binary_accuracy = true;  // of targets: outputs on their target's side of 1/2
-  bool errors = true;           // of targets: squared and absolute errors
-};
-
 // How a training pass makes new samples: of each and another, drawn evenly from all of the pass,
 // inputs and targets alike. What is drawn depends on key, training step and place in the batch.
 enum class Mixing {
@@ -229,7 +223,7 @@ struct Samples {
 // What training makes small at one output.
 struct OutputLoss {
   std::optional<LossSpec> loss;  // none: the output is not trained
-  MetricSpec metrics = {};
+  std::vector<MetricSpec> metrics = {};
   double weight = 1;
 };
 
@@ -237,21 +231,19 @@ struct OutputLoss {
 // cuts from several inputs.
 void check_mix(const Samples& samples);
 
-// Sums over the samples seen; divide by `samples` for the means, and the loss by `weight`. Of a
-// sample of several rows, each sum takes the mean over them.
+// Sums over the samples seen; the mean loss is loss / weight. Of a sample of several rows, the loss
+// is the mean over them.
 struct Totals {
   Index samples = 0;
   double loss = 0;
-  double weight = 0;          // the samples that the loss counts: those of ignored labels do not
-  double correct = 0;         // samples whose largest output is the label's, or the target's
-  double binary_correct = 0;  // share of a sample's outputs on their target's side of 1/2
-  double squared_error = 0;   // mean over a sample's outputs
-  double absolute_error = 0;
+  double weight = 0;  // the samples that the loss counts: those of ignored labels do not
   Index batches = 0;
   bool diverged = false;  // whether the last batch's loss was not finite, of a pass that asks
   // The penalties of weights and activities, those of a batch once for each sample; what training
   // makes small is loss / weight + penalty / samples.
   double penalty = 0;
+  // The sums of each metric, see MetricKind; over rows, not samples. Of a network with one output.
+  std::vector<std::vector<double>> metrics = {};
   // Of a network with several outputs, the sums of each; then the loss above is the weighted sum of
   // the outputs' means.
   std::vector<Totals> outputs = {};
@@ -302,12 +294,13 @@ class Network {
               std::span<T* const> mean, std::span<T* const> deviation);
 
   // What training needs, of each output; resets the optimizer's state. `options` has an entry for
-  // each of trainable(), or none. Throws ValueError for a loss that does not fit its output.
+  // each of trainable(), or none. Throws ValueError for a loss or a metric that does not fit.
   void compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
                const std::vector<UpdateOptions>& options = {});
-  void compile(const OptimizerSpec& optimizer, const LossSpec& loss, const MetricSpec& metrics = {},
+  void compile(const OptimizerSpec& optimizer, const LossSpec& loss,
+               const std::vector<MetricSpec>& metrics = {},
                const std::vector<UpdateOptions>& options = {}) {
-    compile(optimizer, {{loss, metrics}}, options);
+    compile(optimizer, std::vector<OutputLoss>{{loss, metrics}}, options);
   }
   // Other options for a compiled network, whose optimizer stays as it is.
   void set_options(const std::vector<UpdateOptions>& options);

@@ -2,8 +2,9 @@
 #include "ops/loss.hpp"
 
 #include <algorithm>
+#include <iterator>
 
-#include "nn/plan_builder.hpp"
+#include "nn/metrics.hpp"
 #include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
 
@@ -46,76 +47,38 @@ void gather(const Samples& samples, const U* from, Index first, Index batch, Ind
   }
 }
 
-template <class T>
-LossBuffers loss_buffers(PlanBuilder<T>& builder, bool takes_labels, Index rows,
-                         const MetricSpec& metrics) {
-  const auto sums = [&](bool wanted) {
-    return wanted ? builder.template buffer<double>(rows) : no_buffer;
-  };
-  const auto classes = [&](bool wanted) {
-    return wanted ? builder.template buffer<std::int32_t>(rows) : no_buffer;
-  };
-  LossBuffers buffers;
-  buffers.rows = rows;
-  buffers.row_losses = sums(true);
-  buffers.divisor = builder.template buffer<double>(1);
-  buffers.predicted = classes(metrics.accuracy);
-  buffers.expected = classes(takes_labels || metrics.accuracy);
-  buffers.matches = sums(metrics.binary_accuracy && !takes_labels);
-  buffers.squared_errors = sums(metrics.errors && !takes_labels);
-  buffers.absolute_errors = sums(metrics.errors && !takes_labels);
-  buffers.weights = sums(true);
-  return buffers;
-}
-
-// What the metrics need of outputs and targets, row by row.
-template <class T>
-void measure(const runtime::Team& team, const Context<T>& context, const LossBuffers& buffers,
-             simd::LossRows<T> rows) {
-  rows.gradient = nullptr;
-  const auto sum_into = [&](BufferId id, auto&& compute) {
-    if (id == no_buffer) return;
-    rows.row_losses = context.template at<double>(id);
-    compute();
-  };
-  sum_into(buffers.matches, [&] { ops::binary_accuracy(team, rows); });
-  sum_into(buffers.squared_errors,
-           [&] { ops::loss(team, loss_spec(LossKind::mean_squared_error), rows); });
-  sum_into(buffers.absolute_errors,
-           [&] { ops::loss(team, loss_spec(LossKind::mean_absolute_error), rows); });
-  if (buffers.predicted == no_buffer) return;
-  ops::argmax(team, rows.outputs, rows.rows, rows.cols,
-              context.template at<std::int32_t>(buffers.predicted));
-  ops::argmax(team, rows.targets, rows.rows, rows.cols,
-              context.template at<std::int32_t>(buffers.expected));
-}
-
 }  // namespace
 
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         const LossSpec& spec, const OutputLoss& asked) {
+                         const LossSpec& spec, const OutputLoss& asked, bool softmax) {
   const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
   const bool takes_labels = loss_info(spec.kind).takes_labels;
   const Index batch = builder.batch(), rows = builder.rows(output);
   const Index cols = builder.node(output).shape.cols;
-  const LossBuffers buffers = loss_buffers(builder, takes_labels, rows, asked.metrics);
   const BufferId y = builder.value(output);
-  const BufferId targets =
-      takes_labels ? no_buffer : builder.buffer(rows * target_cols(spec, cols));
+  LossBuffers buffers;
+  buffers.has_labels = takes_labels;
+  buffers.rows = rows;
+  buffers.target_cols = target_cols(spec, cols);
+  buffers.row_losses = builder.template buffer<double>(rows);
+  buffers.divisor = builder.template buffer<double>(1);
+  buffers.weights = builder.template buffer<double>(rows);
+  for (const BufferId id : {buffers.row_losses, buffers.divisor, buffers.weights}) builder.keep(id);
+  buffers.outputs = y;
+  if (!takes_labels) buffers.targets = builder.buffer(rows * buffers.target_cols);
+  std::vector<BufferId> uses = plan_metrics(builder, asked.metrics, cols, softmax, buffers);
+  const BufferId targets = buffers.targets;
   const BufferId scales = wanted ? builder.buffer(rows) : no_buffer;  // of the rows' gradients
-  std::vector<BufferId> uses;
-  for (const BufferId id : {y, gradient, targets, scales}) {
+  for (const BufferId id :
+       {y, gradient, targets, scales, buffers.row_losses, buffers.divisor, buffers.weights}) {
     if (id != no_buffer) uses.push_back(id);
   }
-  for (const BufferId id : buffers.all()) {
-    if (id == no_buffer) continue;
-    uses.push_back(id);
-    builder.keep(id);
-  }
-  builder.step("loss", static_cast<double>(rows * cols), std::move(uses),
-               [=, weight = asked.weight](const runtime::Team& team, const Context<T>& context) {
+  const double work = static_cast<double>(rows * cols * (1 + std::ssize(asked.metrics)));
+  builder.step("loss", work, std::move(uses),
+               [=, weight = asked.weight, metrics = asked.metrics](const runtime::Team& team,
+                                                                   const Context<T>& context) {
                  const Samples& samples = *context.samples;
                  const Target& target = samples.y[which];
                  simd::LossRows<T> part{};
@@ -151,7 +114,7 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  if (weights != nullptr && scales != no_buffer)
                    part.row_scales = context.at(scales);
                  ops::loss(team, spec, part);
-                 if (!takes_labels) measure(team, context, buffers, part);
+                 measure(team, context, metrics, buffers);
                });
   if (wanted) builder.finish_gradient(output, gradient);
   return buffers;
@@ -160,8 +123,8 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
 template void read_batch(PlanBuilder<float>&, std::size_t, NodeId);
 template void read_batch(PlanBuilder<double>&, std::size_t, NodeId);
 template LossBuffers compute_loss(PlanBuilder<float>&, std::size_t, NodeId, const LossSpec&,
-                                  const OutputLoss&);
+                                  const OutputLoss&, bool);
 template LossBuffers compute_loss(PlanBuilder<double>&, std::size_t, NodeId, const LossSpec&,
-                                  const OutputLoss&);
+                                  const OutputLoss&, bool);
 
 }  // namespace unitgain::nn

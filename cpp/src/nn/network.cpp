@@ -7,6 +7,7 @@
 #include <optional>
 #include <shared_mutex>
 
+#include "nn/metrics.hpp"
 #include "nn/optimizer.hpp"
 #include "nn/plan_cache.hpp"
 #include "runtime/dispatch.hpp"
@@ -306,11 +307,6 @@ struct Network<T>::State {
     if (buffers.rows == 0) return;
     const double rows_per_sample =
         static_cast<double>(buffers.rows) / static_cast<double>(plan.batch);
-    const auto sum = [&](nn::BufferId id) {
-      if (id == nn::no_buffer) return 0.0;
-      return runtime::kernel_table().weighted_sum(context.template at<double>(id), nullptr,
-                                                  buffers.rows);
-    };
     const double loss_sum = runtime::kernel_table().weighted_sum(
         context.template at<double>(buffers.row_losses), nn::row_weights(context, buffers, output),
         buffers.rows);
@@ -322,19 +318,33 @@ struct Network<T>::State {
       totals.loss += weight * loss_sum / rows_per_sample;
       totals.weight += *context.template at<double>(buffers.divisor) / rows_per_sample;
     }
-    totals.correct += static_cast<double>(equal_classes(buffers, context)) / rows_per_sample;
-    totals.binary_correct += sum(buffers.matches) / rows_per_sample;
-    totals.squared_error += sum(buffers.squared_errors) / rows_per_sample;
-    totals.absolute_error += sum(buffers.absolute_errors) / rows_per_sample;
+    nn::add_metrics(context, losses[output].metrics, buffers, output, totals);
   }
 
-  static Index equal_classes(const nn::LossBuffers& buffers, const nn::Context<T>& context) {
-    if (buffers.predicted == nn::no_buffer) return 0;
-    const auto* predicted = context.template at<std::int32_t>(buffers.predicted);
-    const auto* expected = context.template at<std::int32_t>(buffers.expected);
-    Index equal = 0;
-    for (Index i = 0; i < buffers.rows; ++i) equal += predicted[i] == expected[i] ? 1 : 0;
-    return equal;
+  void begin_metrics(Totals& totals) const {
+    std::vector<Index> cols;
+    for (const NodeId output : outputs) cols.push_back(graph.node(output).shape.cols);
+    nn::begin_metrics(losses, cols, totals);
+  }
+
+  // The metrics that the embedding program, or Python, sums up.
+  void add_custom_metrics(const nn::Plan<T>& plan, const nn::Context<T>& context,
+                          Totals& totals) const {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      nn::add_custom_metrics(context, losses[i].metrics, plan.losses[i], i,
+                             outputs.size() > 1 ? totals.outputs[i] : totals);
+    }
+  }
+
+  void check_metrics(const OutputLoss& output, Index cols) const {
+    for (const MetricSpec& metric : output.metrics) {
+      check_metric(metric, cols);
+      if (metric.kind == MetricKind::custom) continue;
+      const bool takes_labels = loss_info(output.loss->kind).takes_labels;
+      if (metric.takes_labels != takes_labels || target_cols(*output.loss, 2) != 2) {
+        throw ValueError("a metric needs other targets than its output's loss");
+      }
+    }
   }
 };
 
@@ -491,12 +501,16 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
   }
   bool any = false;
   for (std::size_t i = 0; i < losses.size(); ++i) {
-    if (!losses[i].loss) continue;
+    if (!losses[i].loss) {
+      if (losses[i].metrics.empty()) continue;
+      throw ValueError("an output has metrics, but no loss");
+    }
     any = true;
     check_loss(*losses[i].loss, output_shape(i).cols);
     if (losses[i].loss->reduction == Reduction::none) {
       throw ValueError("training needs a loss that is one number: reduction must not be None");
     }
+    state.check_metrics(losses[i], output_shape(i).cols);
   }
   if (!any) throw ValueError("training needs a loss at one output at least");
   if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
@@ -510,10 +524,6 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
   }
   state.optimizer = std::make_shared<nn::Optimizer<T>>(optimizer, std::move(arrays));
   state.losses = losses;
-  for (OutputLoss& output : state.losses) {
-    // Errors are between an output and its own target.
-    if (output.loss && target_cols(*output.loss, 2) != 2) output.metrics = {false, false, false};
-  }
   state.prepare_training();
 }
 
@@ -618,7 +628,9 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     state_->count(lease.plan(), context, optimizer.penalty(), totals);
     totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss + totals.penalty);
     optimizer.finish_step();
+    state_->add_custom_metrics(lease.plan(), context, totals);
   };
+  state_->begin_metrics(before);
   return for_each_batch(samples.count, batch_size, progress, std::move(before), step);
 }
 
@@ -637,7 +649,9 @@ Totals Network<T>::evaluate(const Samples& samples, Index batch_size, const Prog
     const nn::Context<T> context = state_->context(lease, samples, first);
     lease.run(context);
     state_->count(lease.plan(), context, penalty_of_all, totals);
+    state_->add_custom_metrics(lease.plan(), context, totals);
   };
+  state_->begin_metrics(before);
   return for_each_batch(samples.count, batch_size, progress, std::move(before), compare);
 }
 

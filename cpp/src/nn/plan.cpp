@@ -8,14 +8,10 @@ namespace unitgain::nn {
 namespace {
 
 // Cross-entropy of a softmax is computed from what the softmax is of: more accurate, and cheaper.
-// The class with the largest logit is the one with the largest probability; other metrics need the
-// probabilities.
 template <class T>
-NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss,
-                       const MetricSpec& metrics) {
-  const bool dense = loss.kind == LossKind::categorical_crossentropy;
-  if (loss.from_logits || (dense && (metrics.errors || metrics.binary_accuracy)) ||
-      (!dense && loss.kind != LossKind::sparse_categorical_crossentropy)) {
+NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss) {
+  if (loss.from_logits || (loss.kind != LossKind::categorical_crossentropy &&
+                           loss.kind != LossKind::sparse_categorical_crossentropy)) {
     return output;
   }
   NodeId id = output;
@@ -36,6 +32,7 @@ struct Goal {
   std::size_t output;
   NodeId node;
   LossSpec loss;
+  bool softmax;  // whether the output is the softmax of the node
 };
 
 template <class T>
@@ -43,14 +40,14 @@ std::vector<Goal> goals_of(const PlanRequest<T>& request) {
   std::vector<Goal> goals;
   for (std::size_t i = 0; i < request.outputs.size(); ++i) {
     if (!compares(request.mode)) {
-      goals.push_back({i, request.outputs[i], {}});
+      goals.push_back({i, request.outputs[i], {}, false});
       continue;
     }
     const OutputLoss& asked = request.losses[i];
     if (!asked.loss) continue;
     LossSpec loss = *asked.loss;
-    const NodeId node = without_softmax(request.graph, request.outputs[i], loss, asked.metrics);
-    goals.push_back({i, node, loss});
+    const NodeId node = without_softmax(request.graph, request.outputs[i], loss);
+    goals.push_back({i, node, loss, node != request.outputs[i]});
   }
   return goals;
 }
@@ -110,7 +107,7 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
     losses.resize(request.outputs.size());
     for (const Goal& goal : goals) {
       losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node),
-                                         goal.loss, request.losses[goal.output]);
+                                         goal.loss, request.losses[goal.output], goal.softmax);
     }
   } else {
     deliver(builder, goals, inputs, outputs);

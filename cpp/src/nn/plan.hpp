@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -88,21 +87,19 @@ struct Step {
 // What comparing an output with what it should be leaves, one a row of the output; no_buffer
 // where it is not wanted.
 struct LossBuffers {
-  BufferId row_losses = no_buffer;      // double
-  BufferId divisor = no_buffer;         // double, one: see ops::loss_divisor
-  BufferId predicted = no_buffer;       // int32: the largest output
-  BufferId expected = no_buffer;        // int32: the label, or the largest target
-  BufferId matches = no_buffer;         // double: share of outputs on their target's side of 1/2
-  BufferId squared_errors = no_buffer;  // double: mean over the row
-  BufferId absolute_errors = no_buffer;
-  BufferId weights = no_buffer;  // double; written where the samples have weights
+  BufferId row_losses = no_buffer;  // double
+  BufferId divisor = no_buffer;     // double, one: see ops::loss_divisor
+  BufferId weights = no_buffer;     // double; written where the samples have weights
+  BufferId predicted = no_buffer;   // int32: the largest output
+  BufferId expected = no_buffer;    // int32: the label, or the largest target
+  BufferId outputs = no_buffer;     // what metrics are of, and the logits that it is the softmax of
+  BufferId logits = no_buffer;
+  BufferId targets = no_buffer;
+  std::vector<BufferId> values;  // of each metric that has row values; double
 
+  bool has_labels = false;
   Index rows = 0;  // of the output: batch times the sample's rows; 0: it has no loss
-
-  std::array<BufferId, 8> all() const {
-    return {row_losses, divisor,        predicted,       expected,
-            matches,    squared_errors, absolute_errors, weights};
-  }
+  Index cols = 0, target_cols = 0;
 };
 
 // What a penalty of activities leaves: for each block of the values the sums of their magnitudes

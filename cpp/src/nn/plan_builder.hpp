@@ -200,11 +200,12 @@ template <class T>
 void copy_matrix(PlanBuilder<T>& builder, const char* name, const View& from, const View& to);
 
 // The steps that read an input's batch, and those that compare an output with what it should be;
-// the backward pass starts from the latter. `weight` is that of the loss in the whole.
+// the backward pass starts from the latter. `softmax`: the network's output is the softmax of this
+// one.
 template <class T>
 void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id);
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         const LossSpec& loss, const OutputLoss& wanted);
+                         const LossSpec& loss, const OutputLoss& wanted, bool softmax);
 
 }  // namespace unitgain::nn

@@ -31,12 +31,6 @@ void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<
 }
 
 template <class T>
-void binary_accuracy(const runtime::Team& team, const simd::LossRows<T>& rows) {
-  const runtime::Range part = team.share(rows.rows, row_grain);
-  runtime::kernels<T>().loss->binary_accuracy(LossSpec{}, part_of(rows, rows.cols, part));
-}
-
-template <class T>
 void argmax(const runtime::Team& team, const T* x, Index rows, Index cols, std::int32_t* indices) {
   const runtime::Range part = team.share(rows, row_grain);
   runtime::kernels<T>().loss->argmax(x + part.begin * cols, part.size(), cols,
@@ -62,8 +56,6 @@ double divide_no_nan(double x, double y) {
 
 template void loss(const runtime::Team&, const LossSpec&, const simd::LossRows<float>&);
 template void loss(const runtime::Team&, const LossSpec&, const simd::LossRows<double>&);
-template void binary_accuracy(const runtime::Team&, const simd::LossRows<float>&);
-template void binary_accuracy(const runtime::Team&, const simd::LossRows<double>&);
 template void argmax(const runtime::Team&, const float*, Index, Index, std::int32_t*);
 template void argmax(const runtime::Team&, const double*, Index, Index, std::int32_t*);
 

@@ -11,10 +11,6 @@ namespace unitgain::ops {
 template <class T>
 void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows);
 
-// In place of a loss: each row's share of outputs on their target's side of 1/2.
-template <class T>
-void binary_accuracy(const runtime::Team& team, const simd::LossRows<T>& rows);
-
 // indices[i] = numpy.argmax of row i.
 template <class T>
 void argmax(const runtime::Team& team, const T* x, Index rows, Index cols, std::int32_t* indices);

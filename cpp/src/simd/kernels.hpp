@@ -246,7 +246,8 @@ using LossKernel = void (*)(const LossSpec& spec, const LossRows<T>& rows);
 template <class T>
 struct LossKernels {
   LossKernel<T> row[loss_count];
-  // In place of a loss, the share of the row's outputs that are on their target's side of 1/2.
+  // In place of a loss, the share of the row's outputs that are above the spec's delta where their
+  // target is 1, and not where it is 0.
   LossKernel<T> binary_accuracy;
   // indices[i] = numpy.argmax of row i.
   void (*argmax)(const T* x, Index rows, Index cols, std::int32_t* indices);

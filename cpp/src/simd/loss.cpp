@@ -163,9 +163,11 @@ struct BinaryFromProbabilities : Mean<T> {
 
 template <class T>
 struct BinaryMatch : Mean<T> {
-  using Mean<T>::Mean;
+  T threshold;
+  UNITGAIN_INLINE explicit BinaryMatch(const LossSpec& spec)
+      : Mean<T>(spec), threshold(static_cast<T>(spec.delta)) {}
   UNITGAIN_INLINE Slope<T> operator()(Vec<T> y, Vec<T> t) const {
-    const Vec<T> side = select<T>(y > T{0.5}, T{1}, T{0});
+    const Vec<T> side = select<T>(y > threshold, T{1}, T{0});
     return {select<T>(side == t, T{1}, T{0}), T{0}};
   }
 };

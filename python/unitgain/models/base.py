@@ -68,7 +68,8 @@ class Model(LayerLike, Saving, Training, Inference):
         self._loss_weight = 1.0
         self.metrics: list[metrics.Metric] = []
         # "accuracy" can only be told when the number of outputs is known.
-        self._metrics_as_asked: list[str | metrics.Metric] = []
+        self._metrics_as_asked: list[Any] = []
+        self._weighted_as_asked: list[Any] = []
         self.layers: list[Any] = []  # layers, and models that are used as such
         self.nodes: list[Node] = []
         # The native network, with what it was made for; made anew by whoever needs it next.
@@ -201,12 +202,15 @@ class Model(LayerLike, Saving, Training, Inference):
 
     def _resolved_metrics(self) -> list[metrics.Metric]:
         assert self.loss is not None
-        return resolve_metrics(self._metrics_as_asked, self.loss, self._network_shapes[1][-1])
+        asked = [*self._metrics_as_asked, *self._weighted_as_asked]
+        return resolve_metrics(asked, self.loss, self._network_shapes[1][-1])
 
     def _native_losses(self) -> tuple[Any, Any, list[float]]:
         """Return the losses, what their metrics need, and their weights, for the native network."""
         assert self.loss is not None
-        return self.loss.spec, metrics.spec(self.metrics), [self._loss_weight]
+        shape = self._network_shapes[1]
+        measured = [m.native_spec(shape, weighted) for _, m, weighted in self._named_metrics()]
+        return self.loss.spec, [measured], [self._loss_weight]
 
     @staticmethod
     def _rows_and_cols(shape: SampleShape) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unitgain import losses, metrics
+from unitgain.metrics import Metric
 from unitgain.models.structure import Structure
 
 __all__ = ["Criterion", "criteria"]
@@ -18,10 +19,18 @@ class Criterion:
     name: str
     loss: losses.Loss | None
     weight: float = 1.0
-    metrics: list[metrics.Metric] = field(default_factory=list)
+    metrics: list[Metric] = field(default_factory=list)
+    weighted_metrics: list[Metric] = field(default_factory=list)
+
+    @property
+    def named_metrics(self) -> list[tuple[Metric, bool]]:
+        """All metrics, each with whether it is weighted."""
+        return [(m, False) for m in self.metrics] + [(m, True) for m in self.weighted_metrics]
 
 
-def criteria(outputs: Structure, loss: Any, asked: Any, weights: Any) -> list[Criterion]:
+def criteria(
+    outputs: Structure, loss: Any, asked: Any, weights: Any, weighted: Any = None
+) -> list[Criterion]:
     """Return a criterion for each output, from what ``compile`` is given.
 
     Raises:
@@ -40,14 +49,16 @@ def criteria(outputs: Structure, loss: Any, asked: Any, weights: Any) -> list[Cr
         given = weights if isinstance(weights, (list, tuple, dict)) else [weights]
         for criterion, weight in zip(made, _each(outputs, given, "loss_weights", 1.0), strict=True):
             criterion.weight = 1.0 if weight is None else float(weight)
-    for criterion, names, shape in zip(made, _metrics(outputs, asked), outputs.shapes, strict=True):
-        if names and criterion.loss is None:
-            raise ValueError(f"the output {criterion.name} has metrics, but no loss")
-        for name in names:
-            assert criterion.loss is not None
-            metric = metrics.get(name, criterion.loss, shape[-1])
-            metric.check(criterion.loss)
-            criterion.metrics.append(metric)
+    for argument, given in (("metrics", asked), ("weighted_metrics", weighted)):
+        each = _metrics(outputs, given, argument)
+        for criterion, names, shape in zip(made, each, outputs.shapes, strict=True):
+            if names and criterion.loss is None:
+                raise ValueError(f"the output {criterion.name} has {argument}, but no loss")
+            for name in names:
+                assert criterion.loss is not None
+                metric = metrics.get(name, criterion.loss, shape[-1])
+                metric.check(criterion.loss)
+                getattr(criterion, argument).append(metric)
     return made
 
 
@@ -57,17 +68,17 @@ def _each(outputs: Structure, given: Any, argument: str, default: Any) -> list[A
     return outputs.arrange(given, argument, default)
 
 
-def _metrics(outputs: Structure, asked: Any) -> list[list[Any]]:
+def _metrics(outputs: Structure, asked: Any, argument: str) -> list[list[Any]]:
     if asked is None:
         return [[] for _ in outputs.names]
     if isinstance(asked, dict):
-        given = outputs.arrange(asked, "metrics", None)
+        given = outputs.arrange(asked, argument, None)
     elif len(outputs) == 1:
         given = [asked]
         if isinstance(asked, (list, tuple)) and len(asked) == 1:
             given = [asked[0]]
     else:
-        given = outputs.arrange(asked, "metrics")
+        given = outputs.arrange(asked, argument)
     return [_as_list(one) for one in given]
 
 

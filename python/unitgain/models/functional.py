@@ -12,6 +12,7 @@ from unitgain import _data, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
+from unitgain.metrics.base import results
 from unitgain.models.base import Model
 from unitgain.models.criteria import Criterion, criteria
 from unitgain.models.feeding import Samples, class_weights, row_weights
@@ -177,6 +178,7 @@ class Functional(Model):
             "optimizer": serialize(self.optimizer),
             "loss": [serialize(c.loss) for c in self._criteria],
             "metrics": [serialize(c.metrics) for c in self._criteria],
+            "weighted_metrics": [serialize(c.weighted_metrics) for c in self._criteria],
             "loss_weights": [c.weight for c in self._criteria],
         }
 
@@ -188,6 +190,7 @@ class Functional(Model):
         loss: Any = None,
         metrics: Any = None,
         loss_weights: Any = None,
+        weighted_metrics: Any = None,
         *,
         run_eagerly: bool = False,
         **without_effect: Any,
@@ -204,6 +207,7 @@ class Functional(Model):
             metrics: names or instances of :mod:`unitgain.metrics`; of several outputs, a list of
                 such lists or a dict of them.
             loss_weights: the outputs' weights, a list or a dict; 1 by default.
+            weighted_metrics: as ``metrics``, of which the samples' weights count.
             run_eagerly: as for any model.
             **without_effect: as for any model.
 
@@ -216,22 +220,27 @@ class Functional(Model):
             self._criteria = []
             super().compile(optimizer)
             return
-        self._criteria = criteria(self._outputs_structure, loss, metrics, loss_weights)
+        self._criteria = criteria(
+            self._outputs_structure, loss, metrics, loss_weights, weighted_metrics
+        )
         first = next((c for c in self._criteria if c.loss is not None), None)
         if first is None or first.loss is None:
             raise ValueError("loss has no loss for any output")
         super().compile(optimizer, first.loss)
-        self.metrics = [metric for c in self._criteria for metric in c.metrics]
+        self.metrics = self._resolved_metrics()
 
     def _native_losses(self) -> tuple[Any, Any, list[float]]:
         return (
             [None if c.loss is None else c.loss.spec for c in self._criteria],
-            [metrics.spec(c.metrics) for c in self._criteria],
+            [
+                [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
+                for c, shape in zip(self._criteria, self._outputs_structure.shapes, strict=True)
+            ],
             [c.weight for c in self._criteria],
         )
 
     def _resolved_metrics(self) -> list[metrics.Metric]:
-        return [metric for c in self._criteria for metric in c.metrics]
+        return [metric for c in self._criteria for metric, _ in c.named_metrics]
 
     def _samples(
         self,
@@ -295,16 +304,17 @@ class Functional(Model):
         return _arranged(self._inputs_structure, x, name)
 
     def _logs(self, totals: Any) -> dict[str, float]:
-        if len(self._criteria) < 2:
-            return super()._logs(totals)
         logs = {"loss": mean_loss(totals)}
+        if len(self._criteria) < 2:
+            named = [("", *metric) for c in self._criteria for metric in c.named_metrics]
+            return logs | results(named, totals.metrics)
         parts = totals.outputs or [totals] * len(self._criteria)
         for criterion, part in zip(self._criteria, parts, strict=True):
             if criterion.loss is not None:
                 logs[f"{criterion.name}_loss"] = mean_loss(part)
         for criterion, part in zip(self._criteria, parts, strict=True):
-            for metric in criterion.metrics:
-                logs[f"{criterion.name}_{metric.name}"] = metric.result(part)
+            prefix = f"{criterion.name}_"
+            logs |= results([(prefix, *m) for m in criterion.named_metrics], part.metrics)
         return logs
 
     def _shaped(self, outputs: Any) -> Any:

@@ -57,6 +57,7 @@ class Saving:
             "optimizer": serialize(model.optimizer),
             "loss": serialize(model.loss),
             "metrics": serialize(model._metrics_as_asked),
+            "weighted_metrics": serialize(model._weighted_as_asked),
             "loss_weights": model._loss_weight,
         }
 

@@ -19,6 +19,7 @@ from unitgain.data.mixing import Mixer
 from unitgain.layers.base import SampleShape, Variable
 from unitgain.layers.symbolic import SymbolicTensor
 from unitgain.metrics import Metric
+from unitgain.metrics.base import results
 from unitgain.models.feeding import (
     Batches,
     Samples,
@@ -61,7 +62,8 @@ class Training:
     loss: losses.Loss | None
     metrics: list[Metric]
     stop_training: bool
-    _metrics_as_asked: list[str | Metric]
+    _metrics_as_asked: list[Any]
+    _weighted_as_asked: list[Any]
     _loss_weight: float
     _needs_compile: bool
     _network: Any
@@ -98,8 +100,9 @@ class Training:
         self,
         optimizer: str | optimizers.Optimizer = "rmsprop",
         loss: str | losses.Loss | None = None,
-        metrics: Sequence[str | Metric] | None = None,
+        metrics: Sequence[Any] | None = None,
         loss_weights: Any = None,
+        weighted_metrics: Sequence[Any] | None = None,
         *,
         run_eagerly: bool = False,
         **without_effect: Any,
@@ -110,8 +113,11 @@ class Training:
             optimizer: a name or an instance of :mod:`unitgain.optimizers`.
             loss: a name or an instance of :mod:`unitgain.losses`; None for a model that only
                 predicts.
-            metrics: names or instances of :mod:`unitgain.metrics`.
+            metrics: names or instances of :mod:`unitgain.metrics`, or functions of ``y_true`` and
+                ``y_pred``, which are called after each batch, see
+                :class:`unitgain.metrics.MeanMetricWrapper`.
             loss_weights: what the loss is multiplied by, a number or a list of one.
+            weighted_metrics: as ``metrics``, of which the samples' weights count.
             run_eagerly: must be False: steps are native.
             **without_effect: ``jit_compile``, ``steps_per_execution`` and ``auto_scale_loss``,
                 taken for the sake of code written for Keras.
@@ -124,17 +130,18 @@ class Training:
         self._loss_weight = _single_weight(loss_weights)
         if loss is None:
             self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), None, []
-            self._metrics_as_asked = []
+            self._metrics_as_asked, self._weighted_as_asked = [], []
             self._needs_compile = False
             return
         chosen_loss = losses.get(loss)
         chosen_optimizer = optimizers.get(optimizer)
         outputs = self.outputs[0].sample_shape[-1] if self.built else None
-        chosen_metrics = resolve_metrics(metrics or [], chosen_loss, outputs)
+        asked, weighted = list(metrics or []), list(weighted_metrics or [])
+        chosen_metrics = resolve_metrics([*asked, *weighted], chosen_loss, outputs)
         self.optimizer = chosen_optimizer
         self.loss = chosen_loss
         self.metrics = chosen_metrics
-        self._metrics_as_asked = list(metrics or [])
+        self._metrics_as_asked, self._weighted_as_asked = asked, weighted
         self._needs_compile = True
 
     def fit(
@@ -531,8 +538,12 @@ class Training:
         return _data.samples(x, self._network_shapes[0], name)
 
     def _logs(self, totals: Any) -> dict[str, float]:
-        logs = {"loss": mean_loss(totals)}
-        return logs | {metric.name: metric.result(totals) for metric in self.metrics}
+        return {"loss": mean_loss(totals), **results(self._named_metrics(), totals.metrics)}
+
+    def _named_metrics(self) -> list[tuple[str, Metric, bool]]:
+        """Return the metrics, each with what goes before its name, and whether it is weighted."""
+        unweighted = len(self.metrics) - len(self._weighted_as_asked)
+        return [("", metric, i >= unweighted) for i, metric in enumerate(self.metrics)]
 
 
 def check_compile_arguments(run_eagerly: bool, without_effect: Mapping[str, Any]) -> None:
@@ -563,9 +574,7 @@ def mean_loss(totals: Any) -> float:
     return float(loss + totals.penalty / totals.samples if totals.penalty else loss)
 
 
-def resolve_metrics(
-    names: Sequence[str | Metric], loss: losses.Loss, outputs: int | None
-) -> list[Metric]:
+def resolve_metrics(names: Sequence[Any], loss: losses.Loss, outputs: int | None) -> list[Metric]:
     """Return metrics from names and instances.
 
     Raises:
