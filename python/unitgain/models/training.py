@@ -141,7 +141,13 @@ class Training:
         self.optimizer = chosen_optimizer
         self.loss = chosen_loss
         self.metrics = chosen_metrics
-        self._metrics_as_asked, self._weighted_as_asked = asked, weighted
+        # "accuracy" alone may come to mean another metric, when the outputs are known.
+        found = [
+            name if isinstance(name, str) and name.lower() in ("accuracy", "acc") else metric
+            for name, metric in zip([*asked, *weighted], chosen_metrics, strict=True)
+        ]
+        self._metrics_as_asked = found[: len(asked)]
+        self._weighted_as_asked = found[len(asked) :]
         self._needs_compile = True
 
     def fit(
