@@ -52,6 +52,9 @@ OWN = {
     "layers.SymbolicTensor": "`keras.KerasTensor`",
     "layers.Variable": "`keras.Variable`, with the weights as a NumPy array in `array`",
     "losses.GaussianNLL": "as PyTorch's: mean and variance from one output",
+    "optimizers.schedules": "the module, here by its name",
+    "optimizers.schedules.get": "of a configuration",
+    "optimizers.schedules.OneCycle": "as PyTorch's `OneCycleLR`",
     "activations.gelu_tanh": "Keras's `gelu(approximate=True)`, as a name of its own",
     "activations.gradient": "derivatives, for who writes their own backward pass",
     "activations.step": "the perceptron's",
@@ -219,7 +222,7 @@ NOTES = {
     "optimizer's state.",
     "callbacks.ProgbarLogger": "`ProgressBar`: `fit` itself shows a bar an epoch.",
     "callbacks.SwapEMAWeights": "Before the first step there are no averages to swap in.",
-    "callbacks.TerminateOnNaN": "Names the epoch, not the batch.",
+    "callbacks.TerminateOnNaN": "The pass ends natively, at the step.",
     "data.CutMix": "Not a layer: `fit(..., augment=...)`; also for tables.",
     "data.MixUp": "Not a layer: `fit(..., augment=...)`.",
 }

@@ -189,6 +189,13 @@ def test_relu_with_all_parameters():
     np.testing.assert_array_equal(
         activations.gradient("relu", x, np.ones_like(x), **parameters), [0.5] * 4 + [1, 0, 0]
     )
+    # Keras bounds nothing below the threshold.
+    parameters = {"negative_slope": 0.5, "max_value": 1.0, "threshold": 4.0}
+    expected = [-3, -2, -1.75, -1.5, -0.5, 1, 1]
+    np.testing.assert_array_equal(activations.relu(x, **parameters), expected)
+    np.testing.assert_array_equal(
+        activations.gradient("relu", x, np.ones_like(x), **parameters), [0.5] * 6 + [0]
+    )
     assert activations.relu(np.array([-np.inf]), max_value=3.0) == 0
     np.testing.assert_array_equal(activations.relu(x, max_value=None), np.maximum(x, 0))
 

@@ -1,4 +1,5 @@
 // Optimizers, once for each float type: _native.float32 and _native.float64.
+#include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -167,6 +168,45 @@ void bind_typed(py::module_& module) {
           [](Held& held, std::int64_t count) { held.optimizer->set_iterations(count); });
 }
 
+void bind_schedule(py::module_& module) {
+  py::enum_<ScheduleKind>(module, "ScheduleKind")
+      .value("none", ScheduleKind::none)
+      .value("exponential", ScheduleKind::exponential)
+      .value("inverse_time", ScheduleKind::inverse_time)
+      .value("piecewise", ScheduleKind::piecewise)
+      .value("polynomial", ScheduleKind::polynomial)
+      .value("cosine", ScheduleKind::cosine)
+      .value("restarts", ScheduleKind::restarts)
+      .value("phases", ScheduleKind::phases)
+      .value("custom", ScheduleKind::custom);
+  py::class_<ScheduleSpec>(module, "ScheduleSpec")
+      .def(py::init([](ScheduleKind kind, double initial, double steps) {
+             ScheduleSpec spec;
+             spec.kind = kind;
+             spec.initial = initial;
+             spec.steps = steps;
+             return spec;
+           }),
+           py::arg("kind") = ScheduleKind::none, py::arg("initial") = 0.0, py::arg("steps") = 1.0)
+      .def_readwrite("factor", &ScheduleSpec::factor)
+      .def_readwrite("staircase", &ScheduleSpec::staircase)
+      .def_readwrite("end", &ScheduleSpec::end)
+      .def_readwrite("power", &ScheduleSpec::power)
+      .def_readwrite("cycle", &ScheduleSpec::cycle)
+      .def_readwrite("warmup_steps", &ScheduleSpec::warmup_steps)
+      .def_readwrite("warmup_target", &ScheduleSpec::warmup_target)
+      .def_readwrite("times_steps", &ScheduleSpec::times_steps)
+      .def_readwrite("times_rate", &ScheduleSpec::times_rate)
+      .def_readwrite("boundaries", &ScheduleSpec::boundaries)
+      .def_readwrite("values", &ScheduleSpec::values)
+      .def_readwrite("momenta", &ScheduleSpec::momenta)
+      .def_readwrite("linear", &ScheduleSpec::linear)
+      .def_readwrite("function", &ScheduleSpec::function)
+      .def("check", &check_schedule)
+      .def("rate", &scheduled_rate, py::arg("step"))
+      .def("momentum", &scheduled_momentum, py::arg("step"));
+}
+
 }  // namespace
 
 void bind_optimizer_types(py::module_& module) {
@@ -186,6 +226,7 @@ void bind_optimizer_types(py::module_& module) {
       .value("norm", Clipping::norm)
       .value("global_norm", Clipping::global_norm);
   bind_weight_options(module);
+  bind_schedule(module);
   py::class_<OptimizerSpec>(module, "OptimizerSpec")
       .def(py::init([](OptimizerKind kind, double learning_rate) {
              OptimizerSpec spec;
@@ -194,6 +235,7 @@ void bind_optimizer_types(py::module_& module) {
              return spec;
            }),
            py::arg("kind"), py::arg("learning_rate"))
+      .def_readwrite("schedule", &OptimizerSpec::schedule)
       .def_readwrite("momentum", &OptimizerSpec::momentum)
       .def_readwrite("nesterov", &OptimizerSpec::nesterov)
       .def_readwrite("beta_1", &OptimizerSpec::beta_1)

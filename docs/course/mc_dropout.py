@@ -22,8 +22,7 @@ def main() -> float:
     )
     model.compile(ug.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
     model.fit(x_train, y_train, epochs=30, verbose=0)
-    samples = np.stack([model(x_test, training=True) for _ in range(100)])
-    mean, spread = samples.mean(axis=0), samples.std(axis=0)
+    mean, spread = model.predict(x_test, training=True, samples=100)
     classes = mean.argmax(axis=1)
     right = classes == y_test
     doubt = spread[np.arange(len(classes)), classes]

@@ -3,17 +3,7 @@
 import unitgain as ug
 from unitgain import layers
 
-
-class OneCycle(ug.callbacks.Callback):
-    """Raises the learning rate for half of the epochs, then lowers it (Smith, 2018)."""
-
-    def __init__(self, highest: float, epochs: int) -> None:
-        self.highest, self.epochs = highest, epochs
-
-    def on_epoch_begin(self, epoch: int, logs: object = None) -> None:
-        """Set the epoch's learning rate."""
-        position = (epoch + 0.5) / self.epochs
-        self.model.optimizer.learning_rate = self.highest * (1 - abs(2 * position - 1))
+EPOCHS, BATCH = 10, 32
 
 
 def main() -> float:
@@ -27,9 +17,11 @@ def main() -> float:
             layers.Dense(10),
         ]
     )
+    steps = EPOCHS * -(-len(x_train) // BATCH)
+    cycle = ug.optimizers.schedules.OneCycle(max_lr=0.3, total_steps=steps, pct_start=0.5)
     loss = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(ug.optimizers.SGD(momentum=0.9), loss, metrics=["accuracy"])
-    model.fit(x_train, y_train, epochs=10, callbacks=[OneCycle(0.3, 10)], verbose=0)
+    model.compile(ug.optimizers.SGD(cycle, momentum=0.9), loss, metrics=["accuracy"])
+    model.fit(x_train, y_train, BATCH, EPOCHS, verbose=0)
     return float(model.evaluate(x_test, y_test, return_dict=True)["accuracy"])
 
 

@@ -28,6 +28,7 @@ from unitgain.config import (
     show_config,
     threads,
 )
+from unitgain.learning_rate_finder import find_learning_rate
 from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
 from unitgain.models import Model, Sequential
 from unitgain.ops import matmul
@@ -46,6 +47,7 @@ __all__ = [
     "data",
     "datasets",
     "estimators",
+    "find_learning_rate",
     "float32_matmul_precision",
     "get_float32_matmul_precision",
     "initializers",

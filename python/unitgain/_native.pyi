@@ -236,8 +236,42 @@ class UpdateOptions:
         constraint: ConstraintSpec = ...,
     ) -> None: ...
 
+class ScheduleKind:
+    none: ClassVar[ScheduleKind]
+    exponential: ClassVar[ScheduleKind]
+    inverse_time: ClassVar[ScheduleKind]
+    piecewise: ClassVar[ScheduleKind]
+    polynomial: ClassVar[ScheduleKind]
+    cosine: ClassVar[ScheduleKind]
+    restarts: ClassVar[ScheduleKind]
+    phases: ClassVar[ScheduleKind]
+    custom: ClassVar[ScheduleKind]
+
+class ScheduleSpec:
+    def __init__(
+        self, kind: ScheduleKind = ..., initial: float = 0.0, steps: float = 1.0
+    ) -> None: ...
+    factor: float
+    staircase: bool
+    end: float
+    power: float
+    cycle: bool
+    warmup_steps: float
+    warmup_target: float
+    times_steps: float
+    times_rate: float
+    boundaries: list[float]
+    values: list[float]
+    momenta: list[float]
+    linear: bool
+    function: Callable[[int], float] | None
+    def check(self) -> None: ...
+    def rate(self, step: int) -> float: ...
+    def momentum(self, step: int) -> float: ...
+
 class OptimizerSpec:
     def __init__(self, kind: OptimizerKind, learning_rate: float) -> None: ...
+    schedule: ScheduleSpec
     momentum: float
     nesterov: bool
     beta_1: float

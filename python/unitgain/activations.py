@@ -81,9 +81,9 @@ def relu(
 ) -> Array:
     """Return ``max(x, 0)``, or with parameters a bounded, leaky or shifted form of it.
 
-    That is ``max_value`` where ``x >= max_value``, ``x`` where ``threshold <= x < max_value``, and
-    ``negative_slope * (x - threshold)`` below. The derivative is ``negative_slope`` at the
-    threshold and 0 from ``max_value`` on.
+    That is ``min(x, max_value)`` where ``x >= threshold``, and ``negative_slope * (x - threshold)``
+    below. The derivative is ``negative_slope`` up to and at the threshold, and behind it 0 from
+    ``max_value`` on.
 
     Raises:
         ValueError: if ``negative_slope`` or ``max_value`` is negative, or a parameter not finite.

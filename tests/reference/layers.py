@@ -66,6 +66,11 @@ CASES = {
     ),
     "relu": ("ReLU", {}, FLAT),
     "relu arguments": ("ReLU", {"max_value": 1.5, "negative_slope": 0.2, "threshold": 0.3}, FLAT),
+    "relu bounded below its threshold": (
+        "ReLU",
+        {"max_value": 0.4, "negative_slope": 0.5, "threshold": 1.2},
+        ROWS,
+    ),
     "relu bounded": ("ReLU", {"max_value": 0.75}, FLAT),
     "relu leaky": ("ReLU", {"negative_slope": 0.1}, FLAT),
     "relu threshold": ("ReLU", {"threshold": 0.5}, ROWS),

@@ -5,6 +5,7 @@
 
 #include "unitgain/constraint.hpp"
 #include "unitgain/penalty.hpp"
+#include "unitgain/schedule.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -18,7 +19,8 @@ enum class Clipping { none, value, norm, global_norm };
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::sgd;
   double learning_rate = 0.001;
-  double momentum = 0;  // SGD, RMSprop, Muon
+  ScheduleSpec schedule = {};  // of the learning rate: evaluated at each step
+  double momentum = 0;         // SGD, RMSprop, Muon
   bool nesterov = false;
   double beta_1 = 0.9;  // Adam and its kin, Lion, and what Muon leaves to Adam
   double beta_2 = 0.999;

@@ -120,8 +120,21 @@ void Optimizer<T>::apply(std::vector<const T*> gradients, int threads) {
   finish_step();
 }
 
+// The settings of the next step. What a schedule of the user's throws leaves all as it is.
+template <class T>
+const OptimizerSpec& Optimizer<T>::scheduled() {
+  const ScheduleSpec& schedule = spec_.schedule;
+  if (schedule.kind == ScheduleKind::none) return spec_;
+  set_learning_rate(scheduled_rate(schedule, iterations()));
+  if (!schedule.momenta.empty()) {
+    spec_.momentum = spec_.beta_1 = scheduled_momentum(schedule, iterations());
+  }
+  return spec_;
+}
+
 template <class T>
 void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads, T* const* penalized) {
+  const OptimizerSpec& spec = scheduled();
   gradients_ = std::move(gradients);
   penalized_ = penalties_.any() ? penalized : nullptr;
   if (penalized_ != nullptr) penalties_.begin(threads);
@@ -134,9 +147,9 @@ void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads, T* c
   // Of the step that this call belongs to, as Keras counts for the averages, too.
   const std::int64_t step = (calls - 1) / spec_.accumulation_steps + 1;
   if (completes_ && spec_.kind == OptimizerKind::nadam) {
-    momentum_product_ *= nadam_momentum(spec_, step);
+    momentum_product_ *= nadam_momentum(spec, step);
   }
-  factors_ = update_factors<T>(spec_, learning_rate(), step, momentum_product_);
+  factors_ = update_factors<T>(spec, learning_rate(), step, momentum_product_);
   if (spec_.clipping == Clipping::value) factors_.clip = static_cast<T>(spec_.clip);
   factors_.average_rest = static_cast<T>(step == 1 ? 1.0 : 1 - spec_.ema_momentum);
   factors_.overwrite = spec_.use_ema && spec_.ema_overwrite_frequency > 0 &&

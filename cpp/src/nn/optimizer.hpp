@@ -88,6 +88,7 @@ class Optimizer {
     return accumulates() || (penalized_ != nullptr && penalties_.is_elementwise(array));
   }
   const T* gradient(const runtime::Team& team, Index block);
+  const OptimizerSpec& scheduled();
   void measure(const runtime::Team& team);
   double scale(std::size_t array) const;
   void update_shares(const runtime::Team& team, double scale_of_all);

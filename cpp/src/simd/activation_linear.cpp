@@ -93,8 +93,8 @@ struct LeakyRelu {
   }
 };
 
-// Keras's relu with all its parameters: max_value from max_value on, x from the threshold on, and
-// slope (x - threshold) below.
+// Keras's relu with all its parameters: x, but at most max_value, from the threshold on, and
+// slope (x - threshold) below, which max_value does not bound.
 struct GeneralRelu {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters& p) {
@@ -107,8 +107,9 @@ struct GeneralRelu {
   }
   template <class T>
   UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters& p) {
-    Vec<T> slope = select<T>(x > static_cast<T>(p.value[2]), T{1}, static_cast<T>(p.value[0]));
-    stdx::where(x >= static_cast<T>(p.value[1]), slope) = T{0};
+    const T max_value = static_cast<T>(p.value[1]), threshold = static_cast<T>(p.value[2]);
+    Vec<T> slope = select<T>(x > threshold, T{1}, static_cast<T>(p.value[0]));
+    stdx::where(x >= max_value && x > threshold, slope) = T{0};
     return slope;
   }
 };

@@ -7,6 +7,7 @@ from typing import Any
 
 from unitgain import _names
 from unitgain._config import serialize
+from unitgain.optimizers import schedules
 
 from .adam import Adam, Adamax, AdamW, Nadam
 from .adaptive import Adadelta, Adagrad, RMSprop
@@ -16,7 +17,7 @@ from .sgd import SGD, Lion
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon", "Nadam", "Optimizer",
-    "RMSprop", "deserialize", "get", "serialize",
+    "RMSprop", "deserialize", "get", "schedules", "serialize",
 ]  # fmt: skip
 
 _CLASSES: tuple[type[Optimizer], ...] = (

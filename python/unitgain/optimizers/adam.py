@@ -11,6 +11,8 @@ from .base import Optimizer, Options, OptionsWithoutDecay, check
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .schedules import LearningRate
+
 __all__ = ["Adam", "AdamW", "Adamax", "Nadam"]
 
 
@@ -21,7 +23,7 @@ class _Moments(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -65,7 +67,7 @@ class Adam(_Moments):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
@@ -96,7 +98,7 @@ class AdamW(Adam):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         weight_decay: float = 0.004,
         beta_1: float = 0.9,
         beta_2: float = 0.999,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import operator
 import re
 import warnings
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, ClassVar, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
-from unitgain._config import Configurable
+from unitgain._config import Configurable, serialize
+from unitgain.optimizers import schedules
+from unitgain.optimizers.schedules import LearningRate, LearningRateSchedule
 
 __all__ = ["Optimizer", "OptimizerVariable", "Options"]
 
@@ -86,7 +88,8 @@ class Optimizer(Configurable):
     The subclasses are those there are. Each takes these arguments beside its own:
 
     Args:
-        learning_rate: the step size, at least 0.
+        learning_rate: the step size, at least 0, or a schedule of it, see
+            :mod:`unitgain.optimizers.schedules`.
         weight_decay: before each step weights lose ``learning_rate * weight_decay`` of
             themselves (decoupled: Loshchilov and Hutter, ICLR 2019). None: they lose nothing.
         clipnorm: the largest Euclidean norm that the gradient of one variable may have; a larger
@@ -114,7 +117,7 @@ class Optimizer(Configurable):
 
     def __init__(
         self,
-        learning_rate: float,
+        learning_rate: LearningRate,
         *,
         weight_decay: float | None = None,
         clipnorm: float | None = None,
@@ -127,7 +130,12 @@ class Optimizer(Configurable):
         name: str | None = None,
     ) -> None:
         self.name = name or _names.unique_name(type(self).__name__.lower())
-        self._learning_rate = check("learning_rate", learning_rate)
+        self._schedule: LearningRateSchedule | None = None
+        if isinstance(learning_rate, LearningRateSchedule | Mapping):
+            self._schedule = schedules.get(learning_rate)
+            self._learning_rate = self._schedule(0)
+        else:
+            self._learning_rate = check("learning_rate", learning_rate)
         limits = {
             "clipnorm": clipnorm,
             "clipvalue": clipvalue,
@@ -176,13 +184,23 @@ class Optimizer(Configurable):
 
     @property
     def learning_rate(self) -> float:
-        """The step size; may be set between and during calls of ``fit``."""
+        """The step size; may be set between and during calls of ``fit``.
+
+        With a schedule it is the next step's, and setting it raises TypeError.
+        """
+        if self._schedule is not None:
+            calls = 0 if self._native is None else int(self._native.iterations)
+            return float(self._schedule(calls))
         if self._native is not None:
             self._learning_rate = float(self._native.learning_rate)
         return self._learning_rate
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: float) -> None:
+        if self._schedule is not None:
+            raise TypeError(
+                "the learning rate follows a schedule: make the optimizer with a number to set it"
+            )
         self._learning_rate = check("learning_rate", learning_rate)
         if self._native is not None:
             self._native.learning_rate = self._learning_rate
@@ -222,6 +240,15 @@ class Optimizer(Configurable):
         spec = _native.OptimizerSpec(self._kind, self.learning_rate)
         for setting in self._native_settings():
             setattr(spec, setting, getattr(self, setting))
+        if self._schedule is not None:
+            spec.schedule = self._schedule.spec
+            if spec.schedule.momenta and not (
+                getattr(self, "momentum", 0) or "beta_1" in self._own
+            ):
+                raise ValueError(
+                    f"{type(self).__name__} has no momentum for the schedule to move: give it one, "
+                    "or the schedule cycle_momentum=False"
+                )
         spec.weight_decay = self.weight_decay or 0.0
         for limit, kind in (
             (self.clipnorm, _native.Clipping.norm),
@@ -257,6 +284,13 @@ class Optimizer(Configurable):
 
     def _orthogonalizes(self, variable: Any) -> bool:
         return True
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make an optimizer like this."""
+        config = super().get_config()
+        if self._schedule is not None:
+            config["learning_rate"] = serialize(self._schedule)
+        return config
 
     @classmethod
     def _argument_names(cls) -> tuple[str, ...]:
@@ -384,8 +418,9 @@ class Optimizer(Configurable):
     def variables(self) -> list[OptimizerVariable]:
         """What the optimizer keeps: steps done, learning rate, and values for each variable."""
         native = self._native
+        owner = self if self._schedule is None else None
         rate = OptimizerVariable(
-            "learning_rate", np.array(self.learning_rate), self, "learning_rate"
+            "learning_rate", np.array(self.learning_rate), owner, "learning_rate"
         )
         steps = np.array(self._calls)
         found = [OptimizerVariable("iteration", steps, native, "iterations"), rate]

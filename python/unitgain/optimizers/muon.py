@@ -13,6 +13,8 @@ from .base import Optimizer, OptionsWithoutDecay, _name, check
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .schedules import LearningRate
+
 __all__ = ["Muon"]
 
 
@@ -58,7 +60,7 @@ class Muon(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         adam_beta_1: float = 0.9,
         adam_beta_2: float = 0.999,
         adam_weight_decay: float | None = 0.004,

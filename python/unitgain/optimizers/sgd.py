@@ -11,6 +11,8 @@ from .base import Optimizer, Options, check
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from .schedules import LearningRate
+
 __all__ = ["SGD", "Lion"]
 
 
@@ -35,7 +37,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: LearningRate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         **options: Unpack[Options],
@@ -65,7 +67,7 @@ class Lion(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.99,
         **options: Unpack[Options],
