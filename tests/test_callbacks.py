@@ -306,6 +306,64 @@ def test_progress_bar_counts_the_epochs_of_a_silent_run(capsys):
     assert "2/2" not in capsys.readouterr().err
 
 
+def noisy_classifier(seed):
+    ug.random.seed(seed)
+    model = ug.Sequential([Input((5,)), Dense(8, "relu"), ug.layers.Dropout(0.3), Dense(3)])
+    loss = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    return model
+
+
+class Interrupt(callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 3:
+            raise RuntimeError("interrupted")
+
+
+def test_an_interrupted_run_goes_on_with_the_bits_of_one_that_never_stopped(tmp_path):
+    x, y = blobs()
+    whole = noisy_classifier(seed=1)
+    whole.fit(x, y, epochs=5, verbose=0)
+    first = noisy_classifier(seed=1)
+    folder = tmp_path / "backup"
+    backup = callbacks.BackupAndRestore(folder)
+    with pytest.raises(RuntimeError, match="interrupted"):
+        first.fit(x, y, epochs=5, verbose=0, callbacks=[backup, Interrupt()])
+    assert [path.name for path in folder.iterdir()] == ["latest.safetensors"]
+    second = noisy_classifier(seed=2)
+    history = second.fit(x, y, epochs=5, verbose=0, callbacks=[callbacks.BackupAndRestore(folder)])
+    assert history.epoch == [3, 4]
+    for mine, expected in zip(second.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert not folder.exists()
+    assert second.fit(x, y, verbose=0).epoch == [0]
+
+
+def test_a_backup_that_is_damaged_gives_way_to_the_one_before(tmp_path):
+    x, y = blobs()
+    keep = {"backup_dir": tmp_path, "double_checkpoint": True, "delete_checkpoint": False}
+    model = noisy_classifier(seed=1)
+    recorder = Recorder()
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[callbacks.BackupAndRestore(**keep), recorder])
+    latest = tmp_path / "latest.safetensors"
+    latest.write_bytes(latest.read_bytes()[:-1])
+    other = attached(callbacks.BackupAndRestore(**keep), noisy_classifier(seed=2))
+    other.on_train_begin()
+    for mine, expected in zip(other.model.get_weights(), recorder.weights[1], strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    (tmp_path / "before.safetensors").unlink()
+    with pytest.raises(ValueError, match=r"latest\.safetensors cannot be loaded"):
+        other.on_train_begin()
+
+
+def test_a_backup_of_another_model_is_refused(tmp_path):
+    x, y = blobs()
+    backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    noisy_classifier(seed=1).fit(x, y, verbose=0, callbacks=[backup])
+    with pytest.raises(ValueError, match="cannot be loaded: weights has 4 arrays"):
+        attached(backup, ug.Sequential([Input((5,)), Dense(3)])).on_train_begin()
+
+
 # ---- hooks ----
 
 
@@ -336,12 +394,14 @@ def test_only_hooks_for_batches_bring_each_step_back_to_python():
         callbacks.ReduceLROnPlateau(), callbacks.LearningRateScheduler(lambda epoch: 0.1),
         callbacks.CSVLogger("a.csv"), callbacks.TerminateOnNaN(), callbacks.LambdaCallback(print),
         callbacks.ProgressBar(), callbacks.SwapEMAWeights(), callbacks.History(),
+        callbacks.BackupAndRestore("a"),
     ]  # fmt: skip
     assert not any(wants(*every, what=what) for what in ("train", "test", "predict"))
     assert wants(callbacks.LambdaCallback(on_train_batch_end=print))
     assert not wants(callbacks.LambdaCallback(on_train_batch_end=print), what="test")
     assert wants(callbacks.LambdaCallback(on_test_batch_begin=print), what="test")
     assert wants(callbacks.ModelCheckpoint("a.safetensors", save_freq=3))
+    assert wants(callbacks.BackupAndRestore("a", save_freq=3))
     assert wants(Older())
     assert not wants(Older(), what="predict")
 
@@ -415,6 +475,8 @@ def test_averages_need_an_optimizer_that_keeps_them():
         (lambda: callbacks.ModelCheckpoint("a.keras"), "'a.keras', expected a name in .safeten"),
         (lambda: callbacks.ModelCheckpoint("a.safetensors", save_freq="batch"), "'epoch' or a"),
         (lambda: callbacks.ModelCheckpoint("a.safetensors", save_freq=0), "at least 1"),
+        (lambda: callbacks.BackupAndRestore(""), "backup_dir is empty"),
+        (lambda: callbacks.BackupAndRestore("a", save_freq=True - 1), "save_freq is 0"),
         (lambda: callbacks.ReduceLROnPlateau(factor=1.0), "factor must be"),
         (lambda: callbacks.LambdaCallback(on_epoch_edn=print), "did you mean 'on_epoch_end'"),
     ],

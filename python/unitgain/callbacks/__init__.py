@@ -2,13 +2,14 @@
 
 from unitgain.callbacks.averages import SwapEMAWeights
 from unitgain.callbacks.base import Callback, History
-from unitgain.callbacks.checkpoints import ModelCheckpoint
+from unitgain.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint
 from unitgain.callbacks.functions import LambdaCallback
 from unitgain.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from unitgain.callbacks.reports import CSVLogger, ProgbarLogger, ProgressBar
 from unitgain.callbacks.stopping import EarlyStopping, TerminateOnNaN
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "EarlyStopping",

@@ -1,14 +1,17 @@
-"""Models written to files while they train: ModelCheckpoint."""
+"""Models written to files while they train: ModelCheckpoint, BackupAndRestore."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
-from unitgain.callbacks.base import Logs
+from unitgain.callbacks.base import Callback, Logs
 from unitgain.callbacks.monitoring import Monitor
+from unitgain.saving.document import from_file, to_file
+from unitgain.saving.model import explained, model_document, restore
 
-__all__ = ["ModelCheckpoint"]
+__all__ = ["BackupAndRestore", "ModelCheckpoint"]
 
 
 class ModelCheckpoint(Monitor):
@@ -51,14 +54,10 @@ class ModelCheckpoint(Monitor):
         self.filepath = os.fspath(filepath)
         if not self.filepath.endswith(".safetensors"):
             raise ValueError(f"filepath is {self.filepath!r}, expected a name in .safetensors")
-        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
-            raise ValueError(
-                f"save_freq is {save_freq!r}, expected 'epoch' or a number of steps of at least 1"
-            )
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
-        self.save_freq = save_freq
+        self.save_freq = checked_frequency(save_freq)
         self._steps = 0
         self._epoch = 0
         if save_freq != "epoch":  # on this object alone: others leave whole epochs to native code
@@ -114,3 +113,100 @@ class ModelCheckpoint(Monitor):
     def _say(self, text: str) -> None:
         if self.verbose > 0:
             print(text)
+
+
+class BackupAndRestore(Callback):
+    """Lets a run that was interrupted go on when the program is started again.
+
+    The model is saved as training goes on. If ``fit`` is called where a run before was cut off, the
+    model gets its state back and the epochs that were completed are left out: what comes then has
+    the bits of a run that was never interrupted. At the end of a run the files are deleted.
+
+    Args:
+        backup_dir: a folder for this callback's files alone.
+        save_freq: ``"epoch"``, or after how many steps to save. An epoch that was cut off begins
+            anew, with the weights that it was cut off with.
+        double_checkpoint: whether the file before is kept, too, in case the last is damaged.
+        delete_checkpoint: whether the files are deleted at the end of a run.
+
+    Raises:
+        ValueError: if ``backup_dir`` is empty, or ``save_freq`` is neither; from ``fit``, if the
+            file is damaged or another model's.
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | os.PathLike[str],
+        save_freq: str | int = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
+        if not os.fspath(backup_dir):
+            raise ValueError("backup_dir is empty")
+        self.backup_dir = Path(backup_dir)
+        self.save_freq = checked_frequency(save_freq)
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+        self._path = self.backup_dir / "latest.safetensors"
+        self._before = self.backup_dir / "before.safetensors"
+        self._steps = 0
+        self._epoch = 0
+        if save_freq != "epoch":
+            vars(self)["on_train_batch_end"] = self._after_step
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Restore the model, and tell ``fit`` where to begin, if there is a file."""
+        found = [path for path in (self._path, self._before) if path.exists()]
+        for path in found:
+            try:
+                with explained(path):
+                    document, arrays = from_file(path)
+                    restore(self.model, document, arrays)
+                    self.model._initial_epoch = int(document["epoch"])
+                return
+            except ValueError:
+                if path is found[-1]:
+                    raise
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Note the epoch."""
+        self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Save the model after the epoch."""
+        if self.save_freq == "epoch":
+            self._save(epoch + 1)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Delete the files."""
+        if self.delete_checkpoint:
+            for path in (self._path, self._before):
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # of a folder that holds something else
+                self.backup_dir.rmdir()
+
+    def _after_step(self, batch: int, logs: Logs | None = None) -> None:
+        self._steps += 1
+        if self._steps == self.save_freq:
+            self._steps = 0
+            self._save(self._epoch)
+
+    def _save(self, epoch: int) -> None:
+        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        if self.double_checkpoint and self._path.exists():
+            self._path.replace(self._before)
+        document, arrays = model_document(self.model)
+        to_file(self._path, {**document, "epoch": epoch}, arrays)
+
+
+def checked_frequency(save_freq: str | int) -> str | int:
+    """Return when to save: ``"epoch"``, or after a number of steps.
+
+    Raises:
+        ValueError: if it is neither.
+    """
+    if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
+        raise ValueError(
+            f"save_freq is {save_freq!r}, expected 'epoch' or a number of steps of at least 1"
+        )
+    return save_freq

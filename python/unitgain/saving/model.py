@@ -145,16 +145,42 @@ def model_of(
         assert model.optimizer is not None
         spared = set(training["state"]["no_decay"])
         model.optimizer.exclude_from_weight_decay([w for w in model.weights if w.name in spared])
-        network = model._native_network()
-        set_optimizer_state(model.optimizer, training["state"], arrays)
-        network.step = int(training["step"])
     extra = arrays.keys() - set(names) - _slot_names(training)
     if extra:
         raise ValueError(f"nothing takes the array {min(extra)!r}")
+    _resume(model, document, arrays)
+    return model
+
+
+def restore(model: Model, document: Document, arrays: Arrays) -> None:
+    """Put a compiled model where :func:`model_document` found one that was made alike.
+
+    Layers may have other names: they are taken in their order.
+
+    Raises:
+        ValueError: if it is another model.
+    """
+    from unitgain.models.nesting import leaves
+
+    model.set_weights(weights_of(document, arrays))
+    drawing = [layer for layer in leaves(model.layers) if layer.draws]
+    for layer, draws in zip(drawing, document["draws"].values(), strict=True):
+        layer.draws = draws
+    model._network = None  # made with the keys that layers drew from
+    _resume(model, document, arrays)
+
+
+def _resume(model: Model, document: Document, arrays: Arrays) -> None:
+    """Set the optimizer's state, the steps done and the random numbers to come."""
+    training = document.get("training")
+    if training is not None and training["state"] is not None:
+        assert model.optimizer is not None
+        network = model._native_network()
+        set_optimizer_state(model.optimizer, training["state"], arrays)
+        network.step = int(training["step"])
     key, position = document["streams"]
     model._streams = random.Streams(int(key), int(position))
     model._streams_instead_of = random.process_streams()
-    return model
 
 
 def structure(document: Document) -> Model:
