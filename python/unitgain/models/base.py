@@ -63,6 +63,7 @@ class Model(LayerLike, Saving, Training, Inference):
     def __init__(self, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
         self.stop_training = False
+        self._initial_epoch: int | None = None  # where BackupAndRestore lets fit begin
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self._loss_weight = 1.0

@@ -62,6 +62,7 @@ class Training:
     loss: losses.Loss | None
     metrics: list[Metric]
     stop_training: bool
+    _initial_epoch: int | None
     _metrics_as_asked: list[Any]
     _weighted_as_asked: list[Any]
     _loss_weight: float
@@ -264,7 +265,9 @@ class Training:
         self.stop_training = False
         listeners.tell("train_begin")
         logs: dict[str, float] = {}
-        for epoch in range(initial_epoch, epochs):
+        # A callback may have found out where an interrupted run is to go on.
+        first, self._initial_epoch = self._initial_epoch or initial_epoch, None
+        for epoch in range(first, epochs):
             listeners.tell("epoch_begin", epoch)
             run.network = self._native_network() if base is None else base.network()
             title = f"Epoch {epoch + 1}/{epochs}"
