@@ -154,7 +154,6 @@ EXTRA = {
     "predict.samples": "Monte-Carlo passes",
     "predict.training": "with dropout on",
     "image_shape": "images that come as rows",
-    "kind": "what native code computes",
     "build.dtype": "of the whole network",
     "to_categorical.dtype": "of the rows",
     "get.loss": "what a bare `accuracy` goes with",
@@ -163,7 +162,6 @@ EXTRA = {
 DEFAULTS = {
     "add_weight.initializer": "what Keras makes of None",
     "Input.dtype": "there is no global default",
-    "Loss.reduction": "subclasses say",
     "compile.optimizer": "to be named",
     "evaluate.verbose": "silent unless asked",
     "predict.verbose": "silent unless asked",
@@ -206,6 +204,9 @@ NOTES = {
     "it.",
     "regularizers.Regularizer": "One's own has a method `gradient`, beside `__call__`.",
     "regularizers.OrthogonalRegularizer": "The penalty of a single row is 0, not NaN.",
+    "losses.get": "Names, configurations and `Loss` objects, no functions: training needs the "
+    "derivative, too.",
+    "losses.Loss": "One's own has a method `backward`, beside `call`.",
     "constraints.MaxNorm": "Several axes must be neighbours.",
     "constraints.MinMaxNorm": "Several axes must be neighbours.",
     "constraints.UnitNorm": "Several axes must be neighbours.",

@@ -246,7 +246,7 @@ def test_log_softmax_inside_a_network():
     x = graph.input(1, 4)
     output = graph.log_softmax(graph.dense(x, kernel, None, True))
     network = native.Network(graph, output)
-    network.compile(ug.optimizers.SGD().spec(), ug.losses.MeanSquaredError().spec)
+    network.compile(ug.optimizers.SGD().spec(), [ug.losses.MeanSquaredError().native()])
     data, targets = np.random.default_rng(6).standard_normal((2, 5, 4))
     targets = targets[:, :3].copy()
     _, (gradient,) = network.gradients(data, targets)
@@ -307,7 +307,7 @@ def test_nodes_with_several_readers_and_shared_parameters_add_up_their_gradients
     )
     total = graph.add([graph.add([first, second]), first])
     network = native.Network(graph, graph.dense(total, parameters["head"], None, True))
-    network.compile(ug.optimizers.SGD().spec(), LOGITS_LOSS.spec)
+    network.compile(ug.optimizers.SGD().spec(), [LOGITS_LOSS.native()])
     data = rng.standard_normal((5, 4))
     labels = np.array([0, 1, 2, 1, 0], np.int32)
 

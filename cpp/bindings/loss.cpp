@@ -233,6 +233,7 @@ py::tuple loss_of(const LossSpec& spec, const py::array& y_true, const py::array
 py::tuple loss(const LossSpec& spec, const py::object& y_true, const py::object& y_pred,
                const std::optional<Weights>& sample_weight, bool with_gradient,
                const py::object& out) {
+  if (!has_kernel(spec)) throw ValueError("a custom loss is computed by itself");
   const py::array targets = as_array(y_true), outputs = as_array(y_pred);
   if (outputs.ndim() == 0) throw ValueError("y_pred has no dimension, expected at least one");
   require_numbers(targets);

@@ -9,6 +9,7 @@
 #include "common.hpp"
 #include "ops/loss.hpp"
 #include "ops/metric.hpp"
+#include "python_loss.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::bindings {
@@ -32,13 +33,9 @@ class PythonMetric final : public CustomMetric {
     if (!reset_.is_none()) reset_();
   }
 
-  void update(const MetricBatch& batch, double* sums) override {
+  void update(const OutputBatch& batch, double* sums) override {
     const py::gil_scoped_acquire acquire;
-    const py::object outputs = matrix(batch.outputs, batch.rows, batch.cols, batch.is_double);
-    const py::object targets =
-        batch.labels != nullptr
-            ? py::object(py::array_t<std::int32_t>(batch.rows, batch.labels))
-            : matrix(batch.targets, batch.rows, batch.target_cols, batch.is_double);
+    const auto [targets, outputs] = copies_of(batch);
     py::object weights = py::none();
     if (batch.weights != nullptr) weights = py::array_t<double>(batch.rows, batch.weights);
     const py::object added = update_(targets, outputs, weights);
@@ -52,11 +49,6 @@ class PythonMetric final : public CustomMetric {
   }
 
  private:
-  static py::object matrix(const void* data, Index rows, Index cols, bool is_double) {
-    if (is_double) return py::array_t<double>({rows, cols}, static_cast<const double*>(data));
-    return py::array_t<float>({rows, cols}, static_cast<const float*>(data));
-  }
-
   py::object update_, reset_;
   Index sums_;
 };

@@ -10,6 +10,7 @@
 #include "caller.hpp"
 #include "common.hpp"
 #include "ops/mix.hpp"
+#include "python_loss.hpp"
 #include "python_operation.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
@@ -363,28 +364,11 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
   });
 }
 
-// One loss for each output, None where there is none, from Python's arguments.
-using Losses = std::variant<LossSpec, std::vector<std::optional<LossSpec>>>;
-using Metrics = std::vector<std::vector<MetricSpec>>;  // of each output, or none
-
-std::vector<OutputLoss> output_losses(const Losses& given, const Metrics& metrics,
-                                      const std::vector<double>& weights) {
-  std::vector<OutputLoss> losses;
-  if (const auto* one = std::get_if<LossSpec>(&given)) {
-    losses.push_back({*one});
-  } else {
-    for (const auto& loss : std::get<1>(given)) losses.push_back({loss});
-  }
-  const auto fits = [&](std::size_t size) { return size == 0 || size == losses.size(); };
-  if (!fits(weights.size()) || !fits(metrics.size())) {
-    throw ValueError("metrics and loss_weights need an entry for each of " +
-                     std::to_string(losses.size()) + " losses");
-  }
-  for (std::size_t i = 0; i < losses.size(); ++i) {
-    if (!weights.empty()) losses[i].weight = weights[i];
-    if (!metrics.empty()) losses[i].metrics = metrics[i];
-  }
-  return losses;
+OutputLoss make_output_loss(const std::optional<LossSpec>& loss, std::vector<MetricSpec> metrics,
+                            double weight, const py::object& compute) {
+  OutputLoss made{loss, std::move(metrics), weight};
+  if (!compute.is_none()) made.custom = std::make_shared<PythonLoss>(compute);
+  return made;
 }
 
 // The sums of each metric, as copies.
@@ -502,16 +486,13 @@ void bind_network(py::module_& module) {
       .def("caller", &caller<T>)
       .def(
           "compile",
-          [](Network<T>& network, const OptimizerSpec& optimizer, const Losses& loss,
-             const Metrics& metrics, const std::vector<UpdateOptions>& options,
-             const std::vector<double>& loss_weights) {
-            const auto losses = output_losses(loss, metrics, loss_weights);
+          [](Network<T>& network, const OptimizerSpec& optimizer,
+             const std::vector<OutputLoss>& losses, const std::vector<UpdateOptions>& options) {
             const py::gil_scoped_release release;
             network.compile(optimizer, losses, options);
           },
-          py::arg("optimizer"), py::arg("loss"), py::arg("metrics") = Metrics{},
-          py::arg("options") = std::vector<UpdateOptions>{},
-          py::arg("loss_weights") = std::vector<double>{})
+          py::arg("optimizer"), py::arg("losses"),
+          py::arg("options") = std::vector<UpdateOptions>{})
       .def("set_options", &Network<T>::set_options, py::arg("options"),
            py::call_guard<py::gil_scoped_release>())
       .def("memory", &Network<T>::memory, py::arg("batch"), py::arg("training"),
@@ -547,6 +528,10 @@ void bind_network(py::module_& module) {
 }  // namespace
 
 void bind_nn(py::module_& module) {
+  py::class_<OutputLoss>(module, "OutputLoss", "What training makes small at one output.")
+      .def(py::init(&make_output_loss), py::arg("loss"),
+           py::arg("metrics") = std::vector<MetricSpec>{}, py::arg("weight") = 1.0,
+           py::arg("compute") = py::none());
   py::class_<Totals>(module, "Totals", "Sums over the samples seen.")
       .def(py::init<>())
       .def_readonly("samples", &Totals::samples)

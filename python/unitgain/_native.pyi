@@ -92,6 +92,15 @@ def class_labels(
     y: NDArray[Any], classes: int, ignored: int | None = None
 ) -> NDArray[np.int32] | None: ...
 
+class OutputLoss:
+    def __init__(
+        self,
+        loss: LossSpec | None,
+        metrics: Sequence[MetricSpec] = ...,
+        weight: float = 1.0,
+        compute: Callable[[Any, Any, bool], tuple[Any, Any]] | None = None,
+    ) -> None: ...
+
 class Totals:
     def __init__(self) -> None: ...
     @property
@@ -376,10 +385,8 @@ class _Network:
     def compile(
         self,
         optimizer: OptimizerSpec,
-        loss: LossSpec | Sequence[LossSpec | None],
-        metrics: Sequence[Sequence[MetricSpec]] = ...,
+        losses: Sequence[OutputLoss],
         options: Sequence[UpdateOptions] = ...,
-        loss_weights: Sequence[float] = ...,
     ) -> None: ...
     def set_options(self, options: Sequence[UpdateOptions]) -> None: ...
     def memory(self, batch: int, training: bool) -> int: ...

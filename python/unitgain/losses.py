@@ -7,7 +7,7 @@ to ``y_pred``. Names, arguments and defaults are those of Keras 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,26 +47,71 @@ _REDUCTIONS = {
 
 
 class Loss(Configurable):
-    """A loss that native code computes, with its gradient. The subclasses are those there are.
+    """What training makes small. Subclass it for a loss of one's own.
 
-    Attributes:
-        name: what the loss is called.
+    A subclass has ``call(y_true, y_pred)``, which returns each row's loss, and, to train with,
+    ``backward(y_true, y_pred)``, the derivative of the sum of these. Both get NumPy arrays of the
+    batch, and must not use the model. The losses of this module are native code; one written in
+    Python costs a call, and copies of the batch's outputs and targets, at each step.
+
+    Args:
+        name: what the loss is called; by default the class's name in small letters.
         reduction: how the losses of the rows become one number: ``"sum_over_batch_size"`` or
             ``"mean"``, their sum (times the samples' weights) over their number;
             ``"mean_with_sample_weight"``, over the sum of the weights; ``"sum"``; None, not at all.
+        dtype: taken for the sake of code written for Keras: it is the predictions'.
+
+    Attributes:
+        takes_labels: whether targets are class labels, one a row; for the subclass to set.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> class Quantile(ug.losses.Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         error = y_true - y_pred
+    ...         return np.maximum(0.9 * error, -0.1 * error)
+    ...     def backward(self, y_true, y_pred):
+    ...         return np.where(y_true > y_pred, -0.9, 0.1)
+    >>> round(Quantile()([[1.0], [2.0]], [[0.0], [3.0]]), 6)
+    0.5
     """
 
     axis = -1
+    kind = "custom"
+    takes_labels = False
 
-    def __init__(self, kind: str, name: str, reduction: str | None, **parameters: Any) -> None:
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
         if reduction not in _REDUCTIONS:
             known = ", ".join(repr(known) for known in _REDUCTIONS)
             raise ValueError(f"reduction is {reduction!r}, expected one of {known}")
-        self.name = name
+        self.name = name or _names.snake_case(type(self).__name__)
         self.reduction = reduction
-        self.kind = kind
-        self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
-        self.takes_labels = self.spec.takes_labels
+        self.dtype = dtype
+
+    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
+        """Return each row's loss.
+
+        Args:
+            y_true: what is wanted: of ``y_pred``'s shape, or labels of its rows.
+            y_pred: predictions, ``(samples, ..., values)``.
+
+        Returns:
+            A value for each row, ``y_pred.shape[:-1]``; or several, ``y_pred.shape``, which count
+            as their mean.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement call")
+
+    def backward(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
+        """Return the derivative of the sum of :meth:`call`'s values, of ``y_pred``'s shape."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not implement backward, which training needs: the "
+            "derivative of the sum of what call returns with respect to y_pred"
+        )
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -86,8 +131,7 @@ class Loss(Configurable):
             ValueError: if shapes do not fit, or a label is no class.
             TypeError: if a dtype does not.
         """
-        weight = _weights(sample_weight, y_pred)
-        return _native.loss(self.spec, y_true, y_pred, weight, False)[0]
+        return self._computed(y_true, y_pred, _weights(sample_weight, y_pred), False)[0]
 
     def gradient(
         self,
@@ -118,8 +162,104 @@ class Loss(Configurable):
             sample_weight: as for a call.
             out: where the gradient goes, in C order; may be ``y_pred`` itself.
         """
-        weight = None if sample_weight is None else _weights(sample_weight, y_pred)
-        return _native.loss(self.spec, y_true, y_pred, weight, True, out)
+        return self._computed(y_true, y_pred, _weights(sample_weight, y_pred), True, out)
+
+    def _computed(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        weights: NDArray[np.float64] | None,
+        wanted: bool,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[Any, Any]:
+        targets, outputs = np.asarray(y_true), np.asarray(y_pred)
+        dtype = outputs.dtype if outputs.dtype == np.float32 else np.dtype(np.float64)
+        if not self.takes_labels and targets.shape == outputs.shape[:-1] != outputs.shape:
+            targets = targets[..., np.newaxis]
+        rows, gradient = self._rows(targets, outputs, wanted)
+        reduction = _REDUCTIONS[self.reduction]
+        factors = np.ones(rows.shape) if weights is None else weights
+        counts = {"mean": rows.size, "mean_with_sample_weight": factors.sum()}
+        divisor = counts.get(reduction, 1)
+        factors = factors / divisor if divisor else factors * 0
+        if wanted:
+            gradient = (gradient * factors[..., np.newaxis]).astype(dtype)
+            if out is not None:
+                out[...] = gradient
+                gradient = out
+        if reduction == "none":
+            return (rows * factors).astype(dtype), gradient
+        return float((rows * factors).sum()), gradient
+
+    def _rows(
+        self, y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool
+    ) -> tuple[NDArray[np.float64], Any]:
+        """Return the loss of each row, and its derivatives by the row's values if wanted."""
+        shape = y_pred.shape
+        values = np.asarray(self.call(y_true, y_pred), np.float64)
+        if values.shape not in (shape, shape[:-1]):
+            raise ValueError(
+                f"{self.name}.call returns the shape {values.shape}, expected {shape[:-1]}, a "
+                f"value for each row, or {shape}"
+            )
+        per_row = shape[-1] if values.shape == shape else 1
+        rows = values.reshape(*shape[:-1], per_row).mean(axis=-1)
+        if not wanted:
+            return rows, None
+        gradient = np.asarray(self.backward(y_true, y_pred))
+        if gradient.shape != shape:
+            raise ValueError(
+                f"{self.name}.backward returns the shape {gradient.shape}, expected {shape}"
+            )
+        return rows, gradient / per_row
+
+    # ---- for models ----
+
+    def native(
+        self,
+        shape: tuple[int, ...] = (1,),
+        metrics: Sequence[_native.MetricSpec] = (),
+        weight: float = 1.0,
+    ) -> _native.OutputLoss:
+        """Return what a network makes small at an output of this shape, and what it measures."""
+
+        def compute(y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool) -> tuple[Any, Any]:
+            outputs = y_pred.reshape(-1, *shape)
+            rows = outputs.shape[:-1] if self.takes_labels else outputs.shape
+            return self._rows(y_true.reshape(rows), outputs, wanted)
+
+        kind = "custom_of_labels" if self.takes_labels else "custom"
+        spec = _native.LossSpec(kind, reduction=_REDUCTIONS[self.reduction])
+        return _native.OutputLoss(spec, metrics, weight, compute)
+
+
+class NativeLoss(Loss):
+    """A loss that native code computes, with its gradient. The subclasses are those there are."""
+
+    def __init__(self, kind: str, name: str, reduction: str | None, **parameters: Any) -> None:
+        super().__init__(name, reduction)
+        self.kind = kind
+        self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
+        self.takes_labels = self.spec.takes_labels
+
+    def _computed(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        weights: NDArray[np.float64] | None,
+        wanted: bool,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[Any, Any]:
+        return _native.loss(self.spec, y_true, y_pred, weights, wanted, out)
+
+    def native(
+        self,
+        shape: tuple[int, ...] = (1,),
+        metrics: Sequence[_native.MetricSpec] = (),
+        weight: float = 1.0,
+    ) -> _native.OutputLoss:
+        """Return what a network makes small at an output of this shape, and what it measures."""
+        return _native.OutputLoss(self.spec, metrics, weight)
 
 
 def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.float64] | None:
@@ -138,7 +278,7 @@ def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.f
         ) from None
 
 
-class SparseCategoricalCrossentropy(Loss):
+class SparseCategoricalCrossentropy(NativeLoss):
     """Cross-entropy, in nats, between a class label and the predicted distribution: -log p[label].
 
     Labels are integers from 0, one a row. With ``from_logits=True`` the predictions are taken as
@@ -184,7 +324,7 @@ class SparseCategoricalCrossentropy(Loss):
         self.ignore_class = ignore_class
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(NativeLoss):
     """Cross-entropy, in nats, between a distribution t and the predicted one p: -sum(t log p).
 
     As :class:`SparseCategoricalCrossentropy` with one-hot rows, or any distributions, in place of
@@ -218,7 +358,7 @@ class CategoricalCrossentropy(Loss):
         self.label_smoothing = label_smoothing
 
 
-class BinaryCrossentropy(Loss):
+class BinaryCrossentropy(NativeLoss):
     """The mean over a row of -(t log p + (1 - t) log(1 - p)): each output is a yes or a no.
 
     With ``from_logits=True``, p is the sigmoid of the prediction, and loss and gradient keep their
@@ -252,7 +392,7 @@ class BinaryCrossentropy(Loss):
         self.label_smoothing = label_smoothing
 
 
-class MeanSquaredError(Loss):
+class MeanSquaredError(NativeLoss):
     """The mean of (y - t)^2."""
 
     def __init__(
@@ -261,7 +401,7 @@ class MeanSquaredError(Loss):
         super().__init__("mean_squared_error", name, reduction)
 
 
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(NativeLoss):
     """The mean of abs(y - t). The derivative at 0 is 0."""
 
     def __init__(
@@ -270,7 +410,7 @@ class MeanAbsoluteError(Loss):
         super().__init__("mean_absolute_error", name, reduction)
 
 
-class Huber(Loss):
+class Huber(NativeLoss):
     """The mean of e^2 / 2 where abs(e) <= delta, delta (abs(e) - delta / 2) beyond; e = y - t.
 
     Huber, "Robust estimation of a location parameter", Ann. Math. Statist. 35, 1964.
@@ -291,7 +431,7 @@ class Huber(Loss):
         self.delta = delta
 
 
-class LogCosh(Loss):
+class LogCosh(NativeLoss):
     """The mean of log(cosh(y - t)): e^2 / 2 near 0, abs(e) - log 2 far from it."""
 
     def __init__(
@@ -300,7 +440,7 @@ class LogCosh(Loss):
         super().__init__("log_cosh", name, reduction)
 
 
-class GaussianNLL(Loss):
+class GaussianNLL(NativeLoss):
     """The mean of (log v + (m - t)^2 / v) / 2: t as drawn from a normal distribution (m, v).
 
     PyTorch's ``GaussianNLLLoss`` for networks with one output: the first half of the predictions'
@@ -336,7 +476,7 @@ class GaussianNLL(Loss):
         self.log_variance = log_variance
 
 
-class Poisson(Loss):
+class Poisson(NativeLoss):
     """The mean of y - t log(y + 1e-7): t as a count whose expectation is y."""
 
     def __init__(
@@ -345,7 +485,7 @@ class Poisson(Loss):
         super().__init__("poisson", name, reduction)
 
 
-class KLDivergence(Loss):
+class KLDivergence(NativeLoss):
     """The sum over a row of t log(t / y), both clipped to [1e-7, 1]."""
 
     def __init__(
@@ -354,14 +494,14 @@ class KLDivergence(Loss):
         super().__init__("kl_divergence", name, reduction)
 
 
-class Hinge(Loss):
+class Hinge(NativeLoss):
     """The mean of max(1 - t y, 0). Targets are -1 and 1; if all are 0 or 1, 0 stands for -1."""
 
     def __init__(self, reduction: str | None = "sum_over_batch_size", name: str = "hinge") -> None:
         super().__init__("hinge", name, reduction)
 
 
-class SquaredHinge(Loss):
+class SquaredHinge(NativeLoss):
     """The mean of max(1 - t y, 0)^2, with the targets of :class:`Hinge`."""
 
     def __init__(
@@ -370,7 +510,7 @@ class SquaredHinge(Loss):
         super().__init__("squared_hinge", name, reduction)
 
 
-class CategoricalHinge(Loss):
+class CategoricalHinge(NativeLoss):
     """max(0, 1 + max((1 - t) y) - sum(t y)) of each row, t being one-hot."""
 
     def __init__(
@@ -420,8 +560,14 @@ def get(loss: str | Mapping[str, Any] | Loss) -> Loss:
 
     Raises:
         ValueError: if there is none of that name.
-        TypeError: if it is neither a name nor a configuration nor a loss.
+        TypeError: if it is neither a name nor a configuration nor a loss; of a function, training
+            would lack the derivative: subclass :class:`Loss`.
     """
+    if callable(loss) and not isinstance(loss, (type, Loss)):
+        raise TypeError(
+            f"loss is a function, {getattr(loss, '__name__', loss)!s}, whose derivative nobody "
+            "knows: subclass unitgain.losses.Loss, with call and backward"
+        )
     return _names.resolve("loss", loss, _TABLE, Loss)
 
 

@@ -1,6 +1,7 @@
 // The losses by name: what they take, and the checks of their parameters.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "unitgain/types.hpp"
@@ -13,6 +14,9 @@ struct LossInfo {
 };
 
 const LossInfo& loss_info(LossKind kind);
+
+// Whether a kernel computes it; else a CustomLoss does.
+bool has_kernel(const LossSpec& spec);
 
 // A loss with its default parameters: mean over the rows, delta 1, epsilon 1e-6, the rest off.
 LossSpec loss_spec(LossKind kind);
@@ -27,5 +31,25 @@ Index target_cols(const LossSpec& spec, Index output_cols);
 // Throws ValueError unless the parameters are in their ranges and the outputs' rows can be that
 // long.
 void check_loss(const LossSpec& spec, Index output_cols);
+
+// A batch's outputs with what they should be. Of labels and targets one is null; float or double.
+struct OutputBatch {
+  const void* outputs;
+  const void* targets;
+  const std::int32_t* labels;
+  const double* weights;  // of the rows; null: 1
+  Index rows, cols, target_cols;
+  bool is_double;
+};
+
+// What an embedding program, or Python, computes itself. One thread calls it, and what it throws
+// ends the pass; it must not use the network.
+class CustomLoss {
+ public:
+  virtual ~CustomLoss() = default;
+  // Writes the loss of each row, without weights, and, unless `gradient` is null, its derivatives
+  // with respect to the row's outputs, of their type.
+  virtual void compute(const OutputBatch& batch, double* row_losses, void* gradient) = 0;
+};
 
 }  // namespace unitgain

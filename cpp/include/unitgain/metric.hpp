@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "unitgain/loss.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -38,23 +39,13 @@ enum class MetricKind : int {
 };
 inline constexpr int metric_count = 14;
 
-// A batch's outputs with what they should be. Of labels and targets one is null; float or double.
-struct MetricBatch {
-  const void* outputs;
-  const void* targets;
-  const std::int32_t* labels;
-  const double* weights;  // of the rows; null: 1
-  Index rows, cols, target_cols;
-  bool is_double;
-};
-
 // What an embedding program, or Python, sums up itself. One thread calls it, after each batch, and
 // what it throws ends the pass; it must not use the network.
 class CustomMetric {
  public:
   virtual ~CustomMetric() = default;
   virtual void reset() = 0;                                         // before a pass
-  virtual void update(const MetricBatch& batch, double* sums) = 0;  // of MetricSpec::custom_sums
+  virtual void update(const OutputBatch& batch, double* sums) = 0;  // of MetricSpec::custom_sums
 };
 
 // A metric with its parameters.

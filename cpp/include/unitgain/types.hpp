@@ -83,8 +83,12 @@ enum class LossKind : int {
   hinge,
   squared_hinge,
   categorical_hinge,
+  // What a CustomLoss computes, of target values or of class labels.
+  custom,
+  custom_of_labels,
 };
-inline constexpr int loss_count = 13;
+inline constexpr int kernel_loss_count = 13;  // those that have a kernel: the first
+inline constexpr int loss_count = 15;
 
 // How the losses of the rows become one number. mean: their sum, with the samples' weights, over
 // the number of rows; weighted_mean: over the sum of the weights. A row whose label is ignored does

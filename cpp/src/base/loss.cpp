@@ -24,12 +24,18 @@ constexpr LossInfo infos[loss_count] = {
     {"hinge", false},
     {"squared_hinge", false},
     {"categorical_hinge", false},
+    {"custom", false},
+    {"custom_of_labels", true},
 };
 
 }  // namespace
 
 const LossInfo& loss_info(LossKind kind) {
   return infos[static_cast<int>(kind)];
+}
+
+bool has_kernel(const LossSpec& spec) {
+  return static_cast<int>(spec.kind) < kernel_loss_count;
 }
 
 LossSpec loss_spec(LossKind kind) {

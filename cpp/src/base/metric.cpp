@@ -75,7 +75,8 @@ void check_metric(const MetricSpec& spec, Index cols) {
   if (cols < 1) throw ValueError("the outputs have no values");
   if (spec.kind == MetricKind::loss) {
     check_loss(spec.loss, cols);
-    if (target_cols(spec.loss, 2) != 2) throw ValueError("the loss is no metric");
+    if (target_cols(spec.loss, 2) != 2 || !has_kernel(spec.loss))
+      throw ValueError("the loss is no metric");
   }
   if (spec.k < 0 || (spec.kind == MetricKind::top_k && spec.k < 1)) {
     throw ValueError("k must be at least 1, but it is " + std::to_string(spec.k));

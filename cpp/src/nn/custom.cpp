@@ -1,8 +1,9 @@
-// Operations of the embedding program's, or of Python: the caller's thread runs them, while the
-// rest of the team waits.
+// Operations and losses of the embedding program's, or of Python: the caller's thread runs them,
+// while the rest of the team waits.
 #include <algorithm>
 
 #include "nn/plan_builder.hpp"
+#include "ops/loss.hpp"
 
 namespace unitgain::nn {
 
@@ -116,6 +117,35 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
   }
 }
 
+template <class T>
+void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
+                 const simd::LossRows<T>& rows, const LossBuffers& buffers) {
+  call(team, context, [&] {
+    OutputBatch batch{};
+    batch.outputs = rows.outputs;
+    batch.targets = rows.targets;
+    batch.labels = rows.labels;
+    batch.rows = rows.rows;
+    batch.cols = rows.cols;
+    batch.target_cols = buffers.target_cols;
+    batch.is_double = sizeof(T) == sizeof(double);
+    custom.compute(batch, rows.row_losses, rows.gradient);
+    if (rows.gradient == nullptr) return;
+    for (Index i = 0; i < rows.rows; ++i) {
+      const T scale = rows.row_scales == nullptr ? rows.scale : rows.scale * rows.row_scales[i];
+      T* gradient = rows.gradient + i * rows.cols;
+      for (Index j = 0; j < rows.cols; ++j) gradient[j] *= scale;
+    }
+  });
+  if (rows.predicted != nullptr) {
+    ops::argmax(team, rows.outputs, rows.rows, rows.cols, rows.predicted);
+  }
+}
+
+template void custom_loss(const runtime::Team&, const Context<float>&, CustomLoss&,
+                          const simd::LossRows<float>&, const LossBuffers&);
+template void custom_loss(const runtime::Team&, const Context<double>&, CustomLoss&,
+                          const simd::LossRows<double>&, const LossBuffers&);
 template void custom_forward(PlanBuilder<float>&, const Group<float>&, const CustomNode<float>&);
 template void custom_forward(PlanBuilder<double>&, const Group<double>&, const CustomNode<double>&);
 template void custom_backward(PlanBuilder<float>&, const Group<float>&, const CustomNode<float>&);

@@ -76,9 +76,10 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
     if (id != no_buffer) uses.push_back(id);
   }
   const double work = static_cast<double>(rows * cols * (1 + std::ssize(asked.metrics)));
+  if (asked.custom != nullptr) builder.may_fail();
   builder.step("loss", work, std::move(uses),
-               [=, weight = asked.weight, metrics = asked.metrics](const runtime::Team& team,
-                                                                   const Context<T>& context) {
+               [=, weight = asked.weight, metrics = asked.metrics, custom = asked.custom](
+                   const runtime::Team& team, const Context<T>& context) {
                  const Samples& samples = *context.samples;
                  const Target& target = samples.y[which];
                  simd::LossRows<T> part{};
@@ -113,7 +114,11 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  if (gradient != no_buffer) part.gradient = context.at(gradient);
                  if (weights != nullptr && scales != no_buffer)
                    part.row_scales = context.at(scales);
-                 ops::loss(team, spec, part);
+                 if (custom != nullptr) {
+                   custom_loss(team, context, *custom, part, buffers);
+                 } else {
+                   ops::loss(team, spec, part);
+                 }
                  measure(team, context, metrics, buffers);
                });
   if (wanted) builder.finish_gradient(output, gradient);

@@ -137,7 +137,7 @@ void add_custom_metrics(const Context<T>& context, const std::vector<MetricSpec>
                         const LossBuffers& buffers, std::size_t output, Totals& totals) {
   if (buffers.rows == 0 || !any_of(metrics, is_custom) || totals.metrics.empty()) return;
   const ops::MetricRows<T> rows = metric_rows(context, buffers);
-  MetricBatch batch{};
+  OutputBatch batch{};
   batch.outputs = rows.outputs;
   batch.targets = rows.targets;
   batch.labels = rows.labels;

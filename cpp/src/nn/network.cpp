@@ -507,6 +507,9 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
     }
     any = true;
     check_loss(*losses[i].loss, output_shape(i).cols);
+    if (!has_kernel(*losses[i].loss) && losses[i].custom == nullptr) {
+      throw ValueError("a custom loss needs an object that computes it");
+    }
     if (losses[i].loss->reduction == Reduction::none) {
       throw ValueError("training needs a loss that is one number: reduction must not be None");
     }

@@ -8,6 +8,7 @@
 
 #include "nn/fusion.hpp"
 #include "nn/plan.hpp"
+#include "simd/kernels.hpp"
 
 namespace unitgain::nn {
 
@@ -194,6 +195,11 @@ template <class T>
 void custom_forward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom);
 template <class T>
 void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom);
+
+// A team's part of a loss's step that is the embedding program's, or Python's.
+template <class T>
+void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
+                 const simd::LossRows<T>& rows, const LossBuffers& buffers);
 
 // A step that copies a matrix.
 template <class T>

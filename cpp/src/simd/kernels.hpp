@@ -245,7 +245,7 @@ using LossKernel = void (*)(const LossSpec& spec, const LossRows<T>& rows);
 
 template <class T>
 struct LossKernels {
-  LossKernel<T> row[loss_count];
+  LossKernel<T> row[kernel_loss_count];
   // In place of a loss, the share of the row's outputs that are above the spec's delta where their
   // target is 1, and not where it is 0.
   LossKernel<T> binary_accuracy;

@@ -27,7 +27,7 @@ class _LossMean(RowMean):
 
     kind = "loss"
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         raise NotImplementedError
 
@@ -55,7 +55,7 @@ class BinaryCrossentropy(_LossMean):
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.BinaryCrossentropy(self.from_logits, self.label_smoothing)
 
@@ -85,7 +85,7 @@ class CategoricalCrossentropy(_LossMean):
         self.axis = axis
         self.loss()  # checks the arguments
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.CategoricalCrossentropy(self.from_logits, self.label_smoothing, self.axis)
 
@@ -116,7 +116,7 @@ class SparseCategoricalCrossentropy(_LossMean):
         self.axis = axis
         self.loss()  # checks the arguments
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.SparseCategoricalCrossentropy(
             self.from_logits, self.ignore_class, axis=self.axis
@@ -156,7 +156,7 @@ class KLDivergence(_LossMean):
     def __init__(self, name: str | None = "kl_divergence") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.KLDivergence()
 
@@ -171,7 +171,7 @@ class Poisson(_LossMean):
     def __init__(self, name: str | None = "poisson") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.Poisson()
 
@@ -186,7 +186,7 @@ class Hinge(_LossMean):
     def __init__(self, name: str | None = "hinge") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.Hinge()
 
@@ -201,7 +201,7 @@ class SquaredHinge(_LossMean):
     def __init__(self, name: str | None = "squared_hinge") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.SquaredHinge()
 
@@ -218,6 +218,6 @@ class CategoricalHinge(_LossMean):
     def __init__(self, name: str | None = "categorical_hinge") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.Loss:
+    def loss(self) -> losses.NativeLoss:
         """Return the loss."""
         return losses.CategoricalHinge()

@@ -112,8 +112,10 @@ class MeanMetricWrapper(Mean):
         self.fn = fn
         self.kwargs = kwargs
         self._values: Callable[..., Any] = fn
-        if isinstance(fn, losses.Loss):
+        if isinstance(fn, losses.NativeLoss):
             self._values = type(fn).from_config({**fn.get_config(), "reduction": None})
+        elif isinstance(fn, losses.Loss):
+            self._values = fn.call
 
     def update_state(  # type: ignore[override]
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -152,7 +154,7 @@ class MeanMetricWrapper(Mean):
 
     def native_spec(self, shape: tuple[int, ...], weighted: bool) -> _native.MetricSpec:
         """Return what a native pass sums up."""
-        if isinstance(self.fn, losses.Loss):
+        if isinstance(self.fn, losses.NativeLoss):
             return _native.MetricSpec(
                 "loss", takes_labels=self.fn.takes_labels, weighted=weighted, loss=self.fn.spec
             )

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _names, losses, metrics, optimizers
+from unitgain import _names, _native, losses, metrics, optimizers
 from unitgain.layers.base import (
     SampleShape,
     Variable,
@@ -195,8 +195,7 @@ class Model(LayerLike, Saving, Training, Inference):
             assert self.optimizer is not None
             self.metrics = self._resolved_metrics()
             options = self.optimizer.options(variables)
-            loss, measured, weights = self._native_losses()
-            self._network.compile(self.optimizer.spec(), loss, measured, options, weights)
+            self._network.compile(self.optimizer.spec(), self._native_losses(), options)
             self.optimizer.attach(native(self.dtype).optimizer_of(self._network), variables)
             self._needs_compile = False
         self._trainable_changes = changes
@@ -206,12 +205,12 @@ class Model(LayerLike, Saving, Training, Inference):
         asked = [*self._metrics_as_asked, *self._weighted_as_asked]
         return resolve_metrics(asked, self.loss, self._network_shapes[1][-1])
 
-    def _native_losses(self) -> tuple[Any, Any, list[float]]:
-        """Return the losses, what their metrics need, and their weights, for the native network."""
+    def _native_losses(self) -> list[_native.OutputLoss]:
+        """Return each output's loss and metrics for the native network."""
         assert self.loss is not None
         shape = self._network_shapes[1]
         measured = [m.native_spec(shape, weighted) for _, m, weighted in self._named_metrics()]
-        return self.loss.spec, [measured], [self._loss_weight]
+        return [self.loss.native(shape, measured, self._loss_weight)]
 
     @staticmethod
     def _rows_and_cols(shape: SampleShape) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _data, metrics, optimizers
+from unitgain import _data, _native, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
@@ -229,15 +229,13 @@ class Functional(Model):
         super().compile(optimizer, first.loss)
         self.metrics = self._resolved_metrics()
 
-    def _native_losses(self) -> tuple[Any, Any, list[float]]:
-        return (
-            [None if c.loss is None else c.loss.spec for c in self._criteria],
-            [
-                [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
-                for c, shape in zip(self._criteria, self._outputs_structure.shapes, strict=True)
-            ],
-            [c.weight for c in self._criteria],
-        )
+    def _native_losses(self) -> list[_native.OutputLoss]:
+        made = []
+        for c, shape in zip(self._criteria, self._outputs_structure.shapes, strict=True):
+            measured = [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
+            without = _native.OutputLoss(None, measured, c.weight)
+            made.append(c.loss.native(shape, measured, c.weight) if c.loss else without)
+        return made
 
     def _resolved_metrics(self) -> list[metrics.Metric]:
         return [metric for c in self._criteria for metric, _ in c.named_metrics]

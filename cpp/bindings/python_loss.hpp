@@ -1,0 +1,64 @@
+// A loss written in Python.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "common.hpp"
+#include "unitgain/loss.hpp"
+
+namespace unitgain::bindings {
+
+// Copies of a batch's targets, or labels, and of its outputs: the next step may write over the
+// buffers while Python still holds the arrays.
+inline std::pair<py::object, py::object> copies_of(const OutputBatch& batch) {
+  const auto matrix = [&](const void* data, Index cols) -> py::object {
+    if (batch.is_double) {
+      return py::array_t<double>({batch.rows, cols}, static_cast<const double*>(data));
+    }
+    return py::array_t<float>({batch.rows, cols}, static_cast<const float*>(data));
+  };
+  const py::object outputs = matrix(batch.outputs, batch.cols);
+  if (batch.labels == nullptr) return {matrix(batch.targets, batch.target_cols), outputs};
+  return {py::array_t<std::int32_t>(batch.rows, batch.labels), outputs};
+}
+
+class PythonLoss final : public CustomLoss {
+ public:
+  // compute(y_true, y_pred, with_gradient) returns the rows' losses, and their gradient or None.
+  explicit PythonLoss(py::object compute) : compute_(std::move(compute)) {}
+  ~PythonLoss() override {
+    const py::gil_scoped_acquire acquire;
+    compute_ = py::object();
+  }
+
+  void compute(const OutputBatch& batch, double* row_losses, void* gradient) override {
+    const py::gil_scoped_acquire acquire;
+    const auto [targets, outputs] = copies_of(batch);
+    const auto made = py::cast<std::pair<py::object, py::object>>(
+        compute_(targets, outputs, gradient != nullptr));
+    take(made.first, row_losses, batch.rows, "the loss");
+    if (gradient == nullptr) return;
+    const Index size = batch.rows * batch.cols;
+    if (batch.is_double) {
+      take(made.second, static_cast<double*>(gradient), size, "the gradient of the loss");
+    } else {
+      take(made.second, static_cast<float*>(gradient), size, "the gradient of the loss");
+    }
+  }
+
+ private:
+  template <class U>
+  static void take(const py::object& given, U* to, Index size, const char* what) {
+    const auto array = py::cast<py::array_t<U, py::array::c_style | py::array::forcecast>>(given);
+    if (array.size() != size) {
+      throw ValueError(std::string(what) + " has " + std::to_string(array.size()) +
+                       " values, expected " + std::to_string(size));
+    }
+    std::copy_n(array.data(), size, to);
+  }
+
+  py::object compute_;
+};
+
+}  // namespace unitgain::bindings
