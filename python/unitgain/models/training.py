@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ from numpy.typing import NDArray
 
 from unitgain import _data, _native, losses, optimizers, random
 from unitgain import metrics as known_metrics
-from unitgain._progress import ProgressBar, format_logs
+from unitgain._progress import format_logs
 from unitgain.callbacks.base import Callback, CallbackList, History
 from unitgain.data.mixing import Mixer
 from unitgain.layers.base import SampleShape, Variable
@@ -28,6 +26,7 @@ from unitgain.models.feeding import (
     row_weights,
 )
 from unitgain.models.frozen import FrozenBase
+from unitgain.models.passes import Run, evaluated
 
 __all__ = ["PREDICT_BATCH", "Training", "checked_batch_size", "mean_loss"]
 
@@ -37,21 +36,6 @@ PREDICT_BATCH = 252
 
 # Arguments of Keras's compile that change nothing here, whatever they are.
 _WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
-
-
-@dataclass
-class _Run:
-    """What the epochs of a run have in common."""
-
-    network: Any
-    source: Samples | Batches
-    batch_size: int
-    steps: int | None
-    shuffle: bool
-    verbose: str | int
-    mix: _native.MixSpec
-    listeners: CallbackList
-    stops_at_nan: bool
 
 
 class Training:
@@ -249,8 +233,8 @@ class Training:
             steps = min(steps_per_epoch, steps or steps_per_epoch)
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
         listeners = CallbackList([history, *(callbacks or [])], self, params)  # type: ignore[arg-type]
-        run = _Run(
-            network=None,
+        run = Run(
+            model=self,
             source=source,
             batch_size=size,
             steps=steps,
@@ -258,95 +242,14 @@ class Training:
             verbose=verbose,
             mix=mix,
             listeners=listeners,
-            stops_at_nan=any(getattr(c, "stops_at_nan", False) for c in listeners.callbacks),
+            base=base,
+            validation=validation,
+            is_evaluated=_evaluated_epochs(validation_freq),
+            validation_size=validation_batch_size or max(size, PREDICT_BATCH),
+            validation_steps=validation_steps,
         )
-        evaluated = _evaluated_epochs(validation_freq)
-        evaluation_size = validation_batch_size or max(size, PREDICT_BATCH)
-        self.stop_training = False
-        listeners.tell("train_begin")
-        logs: dict[str, float] = {}
-        # A callback may have found out where an interrupted run is to go on.
-        first, self._initial_epoch = self._initial_epoch or initial_epoch, None
-        for epoch in range(first, epochs):
-            listeners.tell("epoch_begin", epoch)
-            run.network = self._native_network() if base is None else base.network()
-            title = f"Epoch {epoch + 1}/{epochs}"
-            with ProgressBar(title, steps, self._logs, verbose in ("auto", 1, True)) as bar:
-                totals = self._train_epoch(run, bar)
-                logs = self._logs(totals)
-                if validation is not None and evaluated(epoch + 1):
-                    found = self._evaluate(
-                        run.network, validation, evaluation_size, validation_steps, listeners
-                    )
-                    logs |= {f"val_{name}": value for name, value in found.items()}
-                bar.finish(totals.batches, logs)
-            if base is not None:
-                base.finish()
-            if verbose == 2:
-                print(f"{title}: {format_logs(logs)}")
-            if totals.diverged:
-                listeners.diverged(epoch, totals.batches - 1)
-            listeners.tell("epoch_end", epoch, logs)
-            if self.stop_training:
-                break
-        self._native_network().finalize()
-        listeners.tell("train_end", logs)
+        run.epochs(initial_epoch, epochs)
         return history
-
-    def _train_epoch(self, run: _Run, bar: ProgressBar) -> Any:
-        listeners, every_batch = run.listeners, run.listeners.wants_batches("train")
-
-        def told(totals: Any) -> bool:
-            if not every_batch:
-                bar(totals)
-                return True
-            listeners.tell("train_batch_end", totals.batches - 1, self._logs(totals))
-            if totals.batches != run.steps and not self.stop_training:
-                listeners.tell("train_batch_begin", totals.batches)
-            return not self.stop_training
-
-        if every_batch:
-            listeners.tell("train_batch_begin", 0)
-        if isinstance(run.source, Samples):
-            samples, order = run.source, None
-            if run.shuffle:
-                with random.drawing_from(self.streams):
-                    order = random.permutation(len(samples))
-            if run.steps is not None and run.steps * run.batch_size < len(samples):
-                order = np.arange(len(samples)) if order is None else order
-                order = order[: run.steps * run.batch_size]
-            return run.network.train(
-                samples.x,
-                samples.y,
-                order,
-                run.batch_size,
-                told,
-                run.mix,
-                samples.weights,
-                every_batch,
-                run.stops_at_nan,
-            )
-        totals = _native.Totals()
-        for x, y, weights in run.source:
-            batch = self._samples(x, y, weights)
-            totals = self._native_network().train(
-                batch.x,
-                batch.y,
-                None,
-                max(1, len(batch)),
-                told,
-                run.mix,
-                batch.weights,
-                every_batch,
-                run.stops_at_nan,
-                totals,
-            )
-            if self.stop_training or totals.diverged:
-                return totals
-            if not every_batch:
-                bar(totals)
-        _check_batches_seen(totals.batches, run.steps)
-        return totals
 
     def evaluate(
         self,
@@ -387,54 +290,10 @@ class Training:
         size = checked_batch_size(batch_size, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
-        logs = self._evaluate(self._native_network(), source, size, steps, listeners)
+        logs = evaluated(self, self._native_network(), source, size, steps, listeners)
         if verbose not in (0, False):
             print(format_logs(logs))
         return _results(logs, return_dict)
-
-    def _evaluate(
-        self,
-        network: Any,
-        source: Samples | Batches,
-        size: int,
-        steps: int | None,
-        listeners: CallbackList,
-    ) -> dict[str, float]:
-        every_batch = listeners.wants_batches("test")
-
-        def told(totals: Any) -> None:
-            if every_batch:
-                listeners.tell("test_batch_end", totals.batches - 1, self._logs(totals))
-                if totals.batches != last:
-                    listeners.tell("test_batch_begin", totals.batches)
-
-        listeners.tell("test_begin")
-        last = steps
-        if isinstance(source, Samples):
-            if steps is not None and steps * size < len(source):
-                source = source.part(slice(steps * size))
-            last = math.ceil(len(source) / size)
-        if every_batch:
-            listeners.tell("test_batch_begin", 0)
-        if isinstance(source, Samples):
-            totals = network.evaluate(source.x, source.y, size, told, source.weights, every_batch)
-        else:
-            totals = _native.Totals()
-            for x, y, weights in source:
-                batch = self._samples(x, y, weights)
-                totals = network.evaluate(
-                    batch.x,
-                    batch.y,
-                    max(1, len(batch)),
-                    told,
-                    batch.weights,
-                    every_batch,
-                    totals,
-                )
-            _check_batches_seen(totals.batches, steps)
-        logs = self._logs(totals)
-        listeners.tell("test_end", logs)
-        return logs
 
     def train_on_batch(
         self,
@@ -618,10 +477,3 @@ def _evaluated_epochs(frequency: int | Sequence[int]) -> Any:
             raise ValueError(f"validation_freq must be at least 1, but it is {frequency}")
         return lambda epoch: epoch % frequency == 0
     return set(frequency).__contains__
-
-
-def _check_batches_seen(batches: int, steps: int | None) -> None:
-    if batches == 0:
-        raise ValueError("x yielded no batches")
-    if steps is not None and batches < steps:
-        warnings.warn(f"x yielded {batches} batches, but a pass was to take {steps}", stacklevel=4)
