@@ -91,7 +91,9 @@ def trial(product: Product) -> Trial:
 def _operands(p: Product) -> _Operands:
     generator = np.random.default_rng(0)
     a = generator.standard_normal((p.m, p.k)).astype(p.dtype)
-    b = generator.standard_normal((p.k, p.n)).astype(p.dtype)
+    # In front of an activation weights are scaled as initializers do.
+    scale = p.k**-0.5 if p.gelu else 1.0
+    b = (scale * generator.standard_normal((p.k, p.n))).astype(p.dtype)
     bias = generator.standard_normal(p.n).astype(p.dtype)
     left = np.ascontiguousarray(a.T) if p.transposed_a else a
     right = np.ascontiguousarray(b.T) if p.transposed_b else b

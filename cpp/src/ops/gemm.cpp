@@ -24,8 +24,10 @@ namespace {
 constexpr Index least_uses = 6;
 
 // Up to that many rows, a panel of B is read where it lies, packed on the way by its first tile and
-// used up at once; above, blocks of A that fit the cache meet a block of B that the team packed.
-constexpr Index most_rows_at_once = 256;
+// used up at once, while A's panels come from the third-level cache if need be, which they do fast
+// enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. Above, blocks of
+// A that fit the second level meet a block of B that the team packed.
+constexpr Index most_rows_at_once = 1024;
 
 template <class T>
 TileShape tile_shape() {
