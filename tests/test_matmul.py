@@ -141,6 +141,22 @@ def test_bits_do_not_depend_on_the_number_of_threads(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_few_rows_by_a_matrix_that_no_cache_of_a_thread_holds(dtype):
+    rng = np.random.default_rng(11)
+    for k, n in [(700, 1100), (1203, 3001), (150, 7000)]:
+        b = random(rng, (k, n), dtype)
+        for m in range(1, 6):
+            for a in (random(rng, (m, k), dtype), random(rng, (k, m), dtype).T):
+                results = []
+                for threads in (1, 2, 3):
+                    with ug.threads(threads):
+                        results.append(ug.matmul(a, b))
+                check(a, b, results[0])
+                for other in results[1:]:
+                    np.testing.assert_array_equal(results[0], other)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_out_may_have_any_strides_and_may_overlap_the_operands(dtype):
     rng = np.random.default_rng(5)
     a, b = random(rng, (20, 20), dtype), random(rng, (20, 20), dtype)

@@ -47,7 +47,7 @@ def test_products_are_those_of_the_weights(dtype, precision, m, n, k, seed):
 def test_blocks_of_depth_and_of_columns(dtype):
     for k, n in [(3000, 90), (70, 3000), (2100, 1100)]:
         packed = ug.ops.PackedMatrix(random((k, n), dtype))
-        for m in (1, 3, 40, 300):
+        for m in (1, 2, 3, 4, 5, 40, 300):
             x = random((m, k), dtype, m)
             results = []
             for threads in (1, 2, 3):

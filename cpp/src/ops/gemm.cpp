@@ -149,18 +149,19 @@ void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const B
   });
 }
 
-// One or two rows against packed panels: bound by the reading of these.
+// Few rows against packed panels: bound by the reading of these.
 template <class T>
 void multiply_packed_thinly(const runtime::Team& team, const Gemm<T>& problem) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const runtime::Range panels = team.share(ceil_div(n, kernels.nr));
+  const bool far = is_large(k * n / team.size(), sizeof(T));  // from this member's caches
   for_each_pass(k, plain_depth<T>(k), [&](const Pass& pass) {
     for (Index jp = panels.begin; jp < panels.end; ++jp) {
       const Index col = jp * kernels.nr, cols = std::min(kernels.nr, n - col);
       runtime::kernels<T>().thin_gemm->panel(
           pass.depth, problem.a.data + pass.first * problem.a.col_stride, problem.a.row_stride,
-          problem.a.col_stride, packed_before(problem, pass, jp).data, problem.alpha,
+          problem.a.col_stride, packed_before(problem, pass, jp).data, far, problem.alpha,
           pass.first == 0 ? problem.beta : T{1}, problem.c.data + col, problem.c.row_stride, m,
           cols);
       if (pass.is_last) finish(problem, {0, m}, {col, col + cols}, kernels.mr);
@@ -237,6 +238,8 @@ void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte
 
 // Up to that many multiplications, cutting into shares and packing cost more than the product.
 constexpr Index most_small_work = 56 * 56 * 56, most_small_side = 512;
+// A tile of more rows has sums enough that none waits for another.
+constexpr Index most_waiting_rows = 2;
 
 template <class T>
 void multiply_small(const Gemm<T>& problem) {
@@ -249,8 +252,8 @@ void multiply_small(const Gemm<T>& problem) {
                                              problem.c.data, problem.c.row_stride, m, n);
     return finish(problem, {0, m}, {0, n}, kernels.mr);
   }
-  if (has_thin_rows(m) && n >= kernels.nr && problem.alpha == T{1} &&
-      problem.beta == T{0}) {  // a tile of few rows waits for its own sums
+  if (m > 0 && m <= most_waiting_rows && n >= kernels.nr && problem.alpha == T{1} &&
+      problem.beta == T{0}) {
     for (Index i = 0; i < m; ++i) std::fill_n(problem.c.data + i * problem.c.row_stride, n, T{0});
     runtime::kernels<T>().thin_gemm->add_rows(
         problem.a.cols, problem.a.data, problem.a.row_stride, problem.a.col_stride, problem.b.data,
@@ -287,7 +290,8 @@ Index plain_depth(Index k) {
 
 double gemm_work(Index m, Index n, Index k) {
   constexpr double flops_per_nanosecond = 30.0;
-  return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) /
+  const Index rows = std::max<Index>(m, 2);  // fewer are bound by the reading of B
+  return 2.0 * static_cast<double>(rows) * static_cast<double>(n) * static_cast<double>(k) /
          flops_per_nanosecond;
 }
 

@@ -125,7 +125,9 @@ class SplitProduct {
   }
 
  private:
-  bool is_thin() const { return has_thin_rows(problem_.c.rows); }
+  bool is_thin() const {
+    return problem_.c.rows > 0 && problem_.c.rows <= simd::most_thin_split_rows;
+  }
 
   Panels packed_before(const Pass& pass, Index col) const {
     const SplitLayout layout(kernels_, problem_.c.cols, problem_.a.cols);

@@ -20,10 +20,6 @@ struct Product {
   Product turned_over() const { return {transposed(b), transposed(a), transposed(c), alpha, beta}; }
 };
 
-bool is_large(Index values, std::size_t size) {
-  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
-}
-
 // ---- rows by rows: operands that both have their depth along memory ----
 
 // Below, adding up the lanes of each sum costs more than packing.
@@ -49,7 +45,7 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
   return cols;
 }
 
-// ---- one or two rows against a matrix in row order ----
+// ---- few rows against a matrix in row order ----
 
 // They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
 // loads and stores time that there is none of. The depth is cut into parts of at most so many rows,
@@ -62,9 +58,11 @@ Index summed_parts(Index k) {
   return parts == 1 ? 1 : round_up(parts, even_parts);
 }
 
+// More than two rows keep a tile busy: they gain only where panels would be read from afar.
 template <class T>
-bool is_summed(Index m, Index n) {
-  return has_thin_rows(m) && n >= runtime::kernels<T>().gemm->nr;
+bool is_summed(Index m, Index n, Index k) {
+  if (!has_thin_rows(m) || n < runtime::kernels<T>().gemm->nr) return false;
+  return m <= 2 || is_large(k * n / 2, sizeof(T));
 }
 
 template <class T>
@@ -251,6 +249,10 @@ Gemm<T> edge_of(const Gemm<T>& problem) {
 
 }  // namespace
 
+bool is_large(Index values, std::size_t size) {
+  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
+}
+
 template <class T>
 Index edge_workspace(Index m, Index n, Index k, int threads) {
   if (!is_edged<T>(n)) return 0;
@@ -306,7 +308,7 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
            threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
   }
   Index bytes = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
-  if (is_summed<T>(m, n)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));
+  if (is_summed<T>(m, n, k)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));
   if (!is_turned<T>(m, n, k)) return bytes;
   if (n == 1) bytes = std::max(bytes, summed_workspace<T>(n, m, k));
   return std::max(bytes, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
@@ -326,7 +328,7 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
     finish(problem, {0, m}, multiply_dots(team, plain, dot_grain), group);
     return true;
   }
-  if (is_summed<T>(m, n) && problem.b.col_stride == 1) {
+  if (is_summed<T>(m, n, k) && problem.b.col_stride == 1) {
     finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>, workspace), group);
     return true;
   }

@@ -5,10 +5,14 @@
 
 namespace unitgain::ops {
 
-// Whether kernels for one or two rows take them.
+// Whether kernels for few rows take them.
 inline bool has_thin_rows(Index rows) {
   return rows > 0 && rows <= simd::most_thin_rows;
 }
+
+// Whether so many values, of `size` bytes each, are more than the second-level cache has room for
+// beside others.
+bool is_large(Index values, std::size_t size);
 
 // Whether the product has so few columns that multiply_thin() does it by dots of rows of A, in row
 // order, with columns of B.

@@ -105,6 +105,11 @@ UNITGAIN_BF16 inline __attribute__((always_inline)) void add_pair(const std::byt
   }
 }
 
+// Tiles of few rows are through with a panel sooner than the hardware's prefetchers bring the next
+// one from the third-level cache.
+constexpr int most_fetching_rows = 8;
+constexpr Index bytes_ahead = 3072;
+
 // Each sum of the product is that of `hands` sums, to which the depth is dealt.
 template <int rows, int vectors, int panel_rows = tile_rows, int hands = 1>
 UNITGAIN_BF16 void multiply_tile(Index pairs, const std::byte* a, const std::byte* b,
@@ -123,6 +128,10 @@ UNITGAIN_BF16 void multiply_tile(Index pairs, const std::byte* a, const std::byt
 #pragma GCC unroll 4
     for (int hand = 0; hand < hands; ++hand) {
       add_pair<rows, vectors>(a + hand * a_step, b + hand * b_step, sum[hand]);
+      if constexpr (rows <= most_fetching_rows) {
+        __builtin_prefetch(b + hand * b_step + bytes_ahead);
+        __builtin_prefetch(b + hand * b_step + bytes_ahead + 64);
+      }
     }
   }
   for (; pairs > 0; --pairs, a += a_step, b += b_step) add_pair<rows, vectors>(a, b, sum[0]);
@@ -163,13 +172,13 @@ void tile(Index k, const std::byte* a, const std::byte* b, Index m, Index n, flo
 // Few rows: their panel has no room for more, which would take L1 from the panels of B.
 void pack_thin_a(const float* a, Index row_stride, Index col_stride, Index m, Index k,
                  std::byte* packed, ExponentRange* range) {
-  pack<most_thin_rows>(a, row_stride, col_stride, m, k, packed, range);
+  pack<most_thin_split_rows>(a, row_stride, col_stride, m, k, packed, range);
 }
 
 // A product of pairs takes some six cycles in which twelve could begin; a tile of one row has two.
 void thin_tile(Index k, const std::byte* a, const std::byte* b, Index m, Index, float* product) {
-  (m == 1 ? multiply_tile<1, 2, most_thin_rows, 4>
-          : multiply_tile<2, 2, most_thin_rows, 2>)((k + 1) / 2, a, b, product);
+  (m == 1 ? multiply_tile<1, 2, most_thin_split_rows, 4>
+          : multiply_tile<2, 2, most_thin_split_rows, 2>)((k + 1) / 2, a, b, product);
 }
 
 void nothing() {}

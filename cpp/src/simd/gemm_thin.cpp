@@ -252,7 +252,7 @@ void add_products(const T* a, Index a_row_stride, Index a_col_stride, const T* b
       right[p] = get(from + p * b_row_stride);
       if (ahead != 0) __builtin_prefetch(from + p * b_row_stride + ahead);
     }
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < rows; ++i) {
       Vec<T> sum = get(to + i * c_row_stride);
 #pragma GCC unroll 8
@@ -315,35 +315,47 @@ void add_rows_to(Index k, const T* a, Index a_row_stride, Index a_col_stride, co
   }
 }
 
+// So many columns of C stay in the first-level cache while B passes.
+constexpr Index most_sum_bytes = 24 << 10;
+
 template <class T>
 void add_rows(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
               Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n) {
-  const auto add =
-      far ? (m == 1 ? add_rows_to<T, 1, summed_from_afar> : add_rows_to<T, 2, summed_from_afar>)
-          : (m == 1 ? add_rows_to<T, 1, summed_at_once> : add_rows_to<T, 2, summed_at_once>);
-  add(k, a, a_row_stride, a_col_stride, b, b_row_stride, far, c, c_row_stride, n);
+  constexpr decltype(&add_rows_to<T, 1, 1>) near_by[most_thin_rows] = {
+      add_rows_to<T, 1, summed_at_once>, add_rows_to<T, 2, summed_at_once>,
+      add_rows_to<T, 3, summed_from_afar>, add_rows_to<T, 4, summed_from_afar>};
+  constexpr decltype(&add_rows_to<T, 1, 1>) from_afar[most_thin_rows] = {
+      add_rows_to<T, 1, summed_from_afar>, add_rows_to<T, 2, summed_from_afar>,
+      add_rows_to<T, 3, summed_from_afar>, add_rows_to<T, 4, summed_from_afar>};
+  const Index widest = most_sum_bytes / m / static_cast<Index>(sizeof(T)) / 64 * 64;
+  const auto add = (far ? from_afar : near_by)[m - 1];
+  for (Index j = 0; j < n; j += widest) {
+    add(k, a, a_row_stride, a_col_stride, b + j, b_row_stride, far, c + j, c_row_stride,
+        std::min(widest, n - j));
+  }
 }
 
-// ---- one or two rows against packed panels ----
+// ---- few rows against packed panels ----
 
 // A panel is two vectors wide, and a multiply-add takes some four cycles in which eight could
 // begin: so the depth is dealt to as many sums as that takes, which are added up at the end.
 constexpr int panel_vectors = 2, panel_sums = 8;
+constexpr Index panel_bytes_ahead = 3072;  // of a panel from afar
 
-template <class T, int rows>
+template <class T, int rows, bool far>
 void multiply_panel(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* panel,
                     T alpha, T beta, T* c, Index c_row_stride, Index n) {
-  constexpr int hands = panel_sums / panel_vectors / rows;
-  constexpr Index width = panel_vectors * lanes<T>;
+  constexpr int per_hand = panel_vectors * rows, hands = (panel_sums + per_hand - 1) / per_hand;
+  constexpr Index width = panel_vectors * lanes<T>, size = sizeof(T);
   Vec<T> sum[hands][rows][panel_vectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int i = 0; i < hands * rows * panel_vectors; ++i) (&sum[0][0][0])[i] = T{0};
   const auto add = [&](const T* left, const T* right,
                        Vec<T>(*to)[panel_vectors]) __attribute__((always_inline)) {
 #pragma GCC unroll 2
     for (int v = 0; v < panel_vectors; ++v) {
       const Vec<T> row = load(right + v * lanes<T>);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
       for (int i = 0; i < rows; ++i) {
         to[i][v] = multiply_add<T>(Vec<T>(left[i * a_row_stride]), row, to[i][v]);
       }
@@ -354,15 +366,22 @@ void multiply_panel(Index k, const T* a, Index a_row_stride, Index a_col_stride,
 #pragma GCC unroll 4
     for (int hand = 0; hand < hands; ++hand) {
       add(a + (p + hand) * a_col_stride, panel + (p + hand) * width, sum[hand]);
+      if constexpr (far) {
+#pragma GCC unroll 4
+        for (Index at = 0; at < width; at += 64 / size) {
+          __builtin_prefetch(panel + (p + hand) * width + at + panel_bytes_ahead / size);
+        }
+      }
     }
   }
   for (; p < k; ++p) add(a + p * a_col_stride, panel + p * width, sum[0]);
-#pragma GCC unroll 2
+#pragma GCC unroll 4
   for (int i = 0; i < rows; ++i) {
     T total[width];
 #pragma GCC unroll 2
     for (int v = 0; v < panel_vectors; ++v) {
-      Vec<T> value = sum[0][i][v] + sum[1][i][v];
+      Vec<T> value = sum[0][i][v];
+      if constexpr (hands > 1) value += sum[1][i][v];
       if constexpr (hands == 4) value += sum[2][i][v] + sum[3][i][v];
       store(value * alpha, total + v * lanes<T>);
     }
@@ -375,11 +394,16 @@ void multiply_panel(Index k, const T* a, Index a_row_stride, Index a_col_stride,
   }
 }
 
+template <class T, bool far>
+constexpr decltype(&multiply_panel<T, 1, far>) panels_of_rows[most_thin_rows] = {
+    multiply_panel<T, 1, far>, multiply_panel<T, 2, far>, multiply_panel<T, 3, far>,
+    multiply_panel<T, 4, far>};
+
 template <class T>
-void panel(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* packed, T alpha,
-           T beta, T* c, Index c_row_stride, Index m, Index n) {
-  (m == 1 ? multiply_panel<T, 1> : multiply_panel<T, 2>)(k, a, a_row_stride, a_col_stride, packed,
-                                                         alpha, beta, c, c_row_stride, n);
+void panel(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* packed, bool far,
+           T alpha, T beta, T* c, Index c_row_stride, Index m, Index n) {
+  (far ? panels_of_rows<T, true> : panels_of_rows<T, false>)[m - 1](
+      k, a, a_row_stride, a_col_stride, packed, alpha, beta, c, c_row_stride, n);
 }
 
 // ---- columns one after another ----

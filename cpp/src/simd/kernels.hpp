@@ -102,17 +102,21 @@ struct ThinGemmKernels {
   // Copies the columns of the k x n matrix B, `stride` apart.
   void (*pack_columns)(const T* b, Index row_stride, Index col_stride, Index k, Index n, T* columns,
                        Index stride);
-  // C += A B, m of 1 or 2: reads the rows of B along memory, each once. B and C have unit column
-  // stride. `far`: B is larger than the second-level cache holds.
+  // C += A B, m of at most most_thin_rows: reads the rows of B along memory, each once. B and C
+  // have unit column stride. `far`: B is larger than the second-level cache holds.
   void (*add_rows)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* b,
                    Index b_row_stride, bool far, T* c, Index c_row_stride, Index m, Index n);
-  // C = alpha A B + beta C for a packed panel of B (GemmKernels::pack_b), m of 1 or 2, n of at most
-  // its columns. C has unit column stride.
+  // C = alpha A B + beta C for a packed panel of B (GemmKernels::pack_b), m of at most
+  // most_thin_rows, n of at most the panel's columns. C has unit column stride. `far`: as above, of
+  // the panels that one thread multiplies.
   void (*panel)(Index k, const T* a, Index a_row_stride, Index a_col_stride, const T* panel,
-                T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
+                bool far, T alpha, T beta, T* c, Index c_row_stride, Index m, Index n);
 };
 // The most rows of `add_rows` and `panel`.
-inline constexpr Index most_thin_rows = 2;
+inline constexpr Index most_thin_rows = 4;
+
+// The most rows of a split kernel's `thin_tile`.
+inline constexpr Index most_thin_split_rows = 2;
 
 // The exponents of a panel's values, as biased exponent fields of float (denormals: 0, infinity and
 // NaN: 255): the least of the values that are not zero and the greatest of all. A panel of zeros
@@ -159,8 +163,8 @@ struct SplitGemmKernels {
   // The product of a panel of A and a panel of B, m x n of it (m <= mr, n <= nr; more may be
   // written), to `product`, whose rows are nr apart.
   void (*tile)(Index k, const std::byte* a, const std::byte* b, Index m, Index n, float* product);
-  // Both for an A of at most most_thin_rows rows: its panel is packed in an order of its own, and
-  // the sums may run in another.
+  // Both for an A of at most most_thin_split_rows rows: its panel is packed in an order of its own,
+  // and the sums may run in another.
   void (*pack_thin_a)(const float* a, Index row_stride, Index col_stride, Index m, Index k,
                       std::byte* packed, ExponentRange* range);
   void (*thin_tile)(Index k, const std::byte* a, const std::byte* b, Index m, Index n,
