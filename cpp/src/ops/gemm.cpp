@@ -27,7 +27,12 @@ constexpr Index least_uses = 6;
 // used up at once, while A's panels come from the third-level cache if need be, which they do fast
 // enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. Above, blocks of
 // A that fit the second level meet a block of B that the team packed.
-constexpr Index most_rows_at_once = 1024;
+// With few panels of B, members would not have equally many.
+constexpr Index few_rows = 256, most_rows_at_once = 1024, least_panels = 6;
+
+bool is_at_once(const TileShape& tile, Index m, Index n) {
+  return m <= few_rows || (m <= most_rows_at_once && ceil_div(n, tile.nr) >= least_panels);
+}
 
 template <class T>
 TileShape tile_shape() {
@@ -227,7 +232,7 @@ void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte
   rest.c.cols = rest.b.cols = n - multiply_edge(team, problem, workspace);
   if (problem.packed == nullptr) workspace += edge_workspace<T>(m, n, k, team.size());
   const Blocks blocks = choose_blocks(tile_shape<T>(), m, rest.c.cols, k);
-  if (m <= most_rows_at_once) {
+  if (is_at_once(tile_shape<T>(), m, n)) {
     multiply_at_once(team, rest, blocks, workspace);
   } else {
     multiply_blocks(team, rest, blocks, workspace);
@@ -300,7 +305,7 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
   const TileShape tile = tile_shape<T>();
   const Blocks blocks = choose_blocks(tile, m, n, k);
   Index bytes =
-      m <= most_rows_at_once
+      is_at_once(tile, m, n)
           ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
           : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
   const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
@@ -325,8 +330,10 @@ Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
   const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
   Index bytes = 0, edge_bytes = 0;
   for (const Index depth : {Index{8}, deepest, k}) {
-    for (const Index rows : {Index{1}, Index{2}, tile.mr, 8 * tile.mr, most_rows_at_once, m}) {
-      for (const Index cols : {Index{1}, Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
+    for (const Index rows :
+         {Index{1}, Index{2}, tile.mr, 8 * tile.mr, few_rows, most_rows_at_once, m}) {
+      for (const Index cols :
+           {Index{1}, Index{8}, Index{24}, tile.nr, (least_panels - 1) * tile.nr, 8 * tile.nr, n}) {
         bytes = std::max(bytes, gemm_workspace<T>(std::min(rows, m), std::min(cols, n),
                                                   std::min(depth, k), threads));
       }
