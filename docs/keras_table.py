@@ -31,7 +31,7 @@ KERAS: dict[str, list[list[str | None]] | None] = {
 NAMESPACES = (
     "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "models", "saving", "random", "data",
-    "datasets", "estimators",
+    "datasets", "estimators", "utils",
 )  # fmt: skip
 METHODS = ("Model", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback")
 

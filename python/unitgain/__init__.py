@@ -17,6 +17,7 @@ from unitgain import (
     random,
     regularizers,
     saving,
+    utils,
 )
 from unitgain._native import __version__
 from unitgain.config import (
@@ -68,4 +69,5 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "threads",
+    "utils",
 ]

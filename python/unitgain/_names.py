@@ -31,6 +31,12 @@ def unique_name(prefix: str) -> str:
     return f"{prefix}_{count}" if count else prefix
 
 
+def forget_names() -> None:
+    """Let :func:`unique_name` begin anew."""
+    with _lock:
+        _counts.clear()
+
+
 def unknown(argument: str, name: object, known: Mapping[str, object]) -> str:
     """Return the message for a name that is not in the table, with the nearest that is."""
     message = f"{argument} is {name!r}, expected one of {', '.join(sorted(known))}"

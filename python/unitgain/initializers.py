@@ -32,10 +32,25 @@ __all__ = [
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "constant",
     "deserialize",
     "for_activation",
     "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "lecun_normal",
+    "lecun_uniform",
+    "ones",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
     "serialize",
+    "truncated_normal",
+    "variance_scaling",
+    "zeros",
 ]
 
 # The standard deviation of a unit normal truncated at two standard deviations.
@@ -280,6 +295,12 @@ class Identity(Initializer):
 
 # What is taken for one: a name, a configuration, or an initializer.
 InitializerLike: TypeAlias = str | Mapping[str, Any] | Initializer
+
+# Keras has the classes by these names, too.
+constant, identity, ones, zeros, orthogonal = Constant, Identity, Ones, Zeros, Orthogonal
+glorot_normal, glorot_uniform, variance_scaling = GlorotNormal, GlorotUniform, VarianceScaling
+he_normal, he_uniform, lecun_normal, lecun_uniform = HeNormal, HeUniform, LecunNormal, LecunUniform
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
 
 _TABLE: dict[str, Callable[[], Initializer]] = {
     _names.snake_case(kind.__name__): kind

@@ -3,7 +3,7 @@
 from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Input
-from unitgain.layers.merging import Add, Concatenate
+from unitgain.layers.merging import Add, Concatenate, add, concatenate
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
 from unitgain.layers.preprocessing import Normalization, Rescaling
 from unitgain.layers.registry import deserialize, serialize
@@ -42,6 +42,8 @@ __all__ = [
     "Softmax",
     "SymbolicTensor",
     "Variable",
+    "add",
+    "concatenate",
     "deserialize",
     "serialize",
 ]

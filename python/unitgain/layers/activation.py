@@ -48,8 +48,9 @@ class ReLU(_Parametric):
         negative_slope: float = 0.0,
         threshold: float = 0.0,
         name: str | None = None,
+        **keywords: Any,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, **keywords)
         self.max_value = max_value
         self.negative_slope = negative_slope
         self.threshold = threshold
@@ -77,8 +78,10 @@ class LeakyReLU(_Parametric):
     ICML 2013.
     """
 
-    def __init__(self, negative_slope: float = 0.3, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, negative_slope: float = 0.3, name: str | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(name, **keywords)
         self.negative_slope = negative_slope
         self._set("leaky_relu", negative_slope=float(negative_slope))
 
@@ -97,8 +100,8 @@ class ELU(_Parametric):
     exponential linear units (ELUs)", ICLR 2016.
     """
 
-    def __init__(self, alpha: float = 1.0, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, alpha: float = 1.0, name: str | None = None, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
         self.alpha = alpha
         self._set("elu", alpha=float(alpha))
 
@@ -129,8 +132,9 @@ class PReLU(Layer):
         shared_axes: Sequence[int] | int | None = None,
         name: str | None = None,
         trainable: bool = True,
+        **keywords: Any,
     ) -> None:
-        super().__init__(name, trainable)
+        super().__init__(name, trainable, **keywords)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
@@ -178,8 +182,10 @@ class Softmax(Layer):
         ValueError: at the first use, if there is no such axis.
     """
 
-    def __init__(self, axis: int | Sequence[int] = -1, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, axis: int | Sequence[int] = -1, name: str | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(name, **keywords)
         self.axis = axis
 
     def build(self, input_shape: SampleShape) -> None:

@@ -132,13 +132,26 @@ class Layer(Configurable):
     Args:
         name: what the layer is called; None makes a fresh name from the class's.
         trainable: whether training may change the layer's weights.
+        **keywords: what all layers take: ``input_shape``, a sample's, for the first layer of a
+            :class:`~unitgain.Sequential`, where it stands for an :class:`Input` in front; or
+            ``input_dim`` for samples of one dimension.
+
+    Raises:
+        TypeError: if there is no such argument.
     """
 
     # Whether the layer is called with a list of tensors.
     _takes_several = False
     _learning_rate_multiplier = 1.0
 
-    def __init__(self, name: str | None = None, trainable: bool = True) -> None:
+    def __init__(self, name: str | None = None, trainable: bool = True, **keywords: Any) -> None:
+        size = keywords.pop("input_dim", None)
+        shape = keywords.pop("input_shape", None)
+        self.given_input_shape: Sequence[int] | None = shape if size is None else (size,)
+        for argument in keywords:
+            known = dict.fromkeys((*self._argument_names(), "input_shape", "input_dim"))
+            what = f"an argument of {type(self).__name__}"
+            raise TypeError(_names.unknown(what, argument, known))
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
         self.trainable = trainable
         self.built = False

@@ -94,8 +94,9 @@ class Dense(Layer):
         bias_constraint: constraints.ConstraintLike = None,
         name: str | None = None,
         trainable: bool = True,
+        **keywords: Any,
     ) -> None:
-        super().__init__(name, trainable)
+        super().__init__(name, trainable, **keywords)
         self.units = operator.index(units)
         if self.units < 1:
             raise ValueError(f"units must be at least 1, but it is {self.units}")
@@ -157,8 +158,10 @@ class Activation(Layer):
 
     _keys = ("_activation_key",)
 
-    def __init__(self, activation: ActivationName, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, activation: ActivationName, name: str | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(name, **keywords)
         self.activation = activation_name(activation)
         self._activation_key = activation_key(self.activation)
 
@@ -178,8 +181,10 @@ class Flatten(Layer):
         ValueError: if ``data_format`` is another.
     """
 
-    def __init__(self, data_format: str | None = None, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, data_format: str | None = None, name: str | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(name, **keywords)
         if data_format not in (None, "channels_last"):
             raise ValueError(f"data_format is {data_format!r}, expected None or 'channels_last'")
         self.data_format = data_format

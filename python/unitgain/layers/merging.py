@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 
-__all__ = ["Add", "Concatenate"]
+__all__ = ["Add", "Concatenate", "add", "concatenate"]
 
 
 class _Merging(Layer):
@@ -75,8 +76,8 @@ class Concatenate(_Merging):
     (None, 7)
     """
 
-    def __init__(self, axis: int = -1, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(self, axis: int = -1, name: str | None = None, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
         self.axis = axis
 
     def _sample_axis(self, shape: SampleShape) -> int:
@@ -114,3 +115,13 @@ class Concatenate(_Merging):
         ]
         whole = rows_and_cols(self.compute_output_shape(shapes))
         return int(graph.reshape(graph.concatenate(flat), *whole))
+
+
+def add(inputs: Sequence[Any], **keywords: Any) -> Any:
+    """Return ``Add(**keywords)(inputs)``."""
+    return Add(**keywords)(inputs)
+
+
+def concatenate(inputs: Sequence[Any], axis: int = -1, **keywords: Any) -> Any:
+    """Return ``Concatenate(axis, **keywords)(inputs)``."""
+    return Concatenate(axis, **keywords)(inputs)

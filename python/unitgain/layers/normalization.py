@@ -33,8 +33,9 @@ class _Normalization(Layer):
         gamma_regularizer: RegularizerName = None,
         beta_constraint: ConstraintName = None,
         gamma_constraint: ConstraintName = None,
+        **keywords: Any,
     ) -> None:
-        super().__init__(name, trainable)
+        super().__init__(name, trainable, **keywords)
         if not epsilon >= 0:
             raise ValueError(f"epsilon must be at least 0, but it is {epsilon}")
         self.epsilon = epsilon
@@ -132,6 +133,7 @@ class BatchNormalization(_Normalization):
         gamma_constraint: ConstraintName = None,
         name: str | None = None,
         trainable: bool = True,
+        **keywords: Any,
     ) -> None:
         super().__init__(
             epsilon,
@@ -145,6 +147,7 @@ class BatchNormalization(_Normalization):
             gamma_regularizer,
             beta_constraint,
             gamma_constraint,
+            **keywords,
         )
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum must be between 0 and 1, but it is {momentum}")
@@ -217,6 +220,7 @@ class LayerNormalization(_Normalization):
         gamma_constraint: ConstraintName = None,
         name: str | None = None,
         trainable: bool = True,
+        **keywords: Any,
     ) -> None:
         super().__init__(
             epsilon,
@@ -230,6 +234,7 @@ class LayerNormalization(_Normalization):
             gamma_regularizer,
             beta_constraint,
             gamma_constraint,
+            **keywords,
         )
         self.axis = axis
 

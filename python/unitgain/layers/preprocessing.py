@@ -53,10 +53,11 @@ class Normalization(_Normalization):
         variance: ArrayLike | None = None,
         invert: bool = False,
         name: str | None = None,
+        **keywords: Any,
     ) -> None:
         if (mean is None) != (variance is None):
             raise ValueError("mean and variance must be given together")
-        super().__init__(0.0, False, False, "zeros", "ones", name, False)
+        super().__init__(0.0, False, False, "zeros", "ones", name, False, **keywords)
         self.axis = axis
         self.invert = invert
         self._given = None if mean is None or variance is None else (mean, variance)
@@ -164,8 +165,10 @@ class Rescaling(Layer):
     array([[0.5, 1. ]], dtype=float32)
     """
 
-    def __init__(self, scale: ArrayLike, offset: ArrayLike = 0.0, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, scale: ArrayLike, offset: ArrayLike = 0.0, name: str | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(name, **keywords)
         self.scale = _number_or_array(scale)
         self.offset = _number_or_array(offset)
 

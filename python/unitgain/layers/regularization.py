@@ -37,8 +37,10 @@ class ActivityRegularization(Layer):
         ValueError: if a factor is negative or not finite.
     """
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, name: str | None = None) -> None:
-        super().__init__(name)
+    def __init__(
+        self, l1: float = 0.0, l2: float = 0.0, name: str | None = None, **keywords: Any
+    ) -> None:
+        super().__init__(name, **keywords)
         factors = regularizers.L1L2(l1, l2)
         self.l1, self.l2 = factors.l1, factors.l2
 
@@ -54,9 +56,13 @@ class Noise(Layer):
     _keys = ("_key",)
 
     def __init__(
-        self, parameters: Sequence[float], seed: SupportsIndex | None, name: str | None
+        self,
+        parameters: Sequence[float],
+        seed: SupportsIndex | None,
+        name: str | None,
+        **keywords: Any,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, **keywords)
         self.seed = seed
         self._parameters = list(parameters)
         self._key = random.mixed_key(seed)
@@ -73,12 +79,13 @@ class _RateNoise(Noise):
         noise_shape: None = None,
         seed: SupportsIndex | None = None,
         name: str | None = None,
+        **keywords: Any,
     ) -> None:
         if noise_shape is not None:
             raise ValueError(f"noise_shape is {noise_shape}, but only None is supported")
         self.rate = random.checked_rate(rate)
         self.noise_shape = noise_shape
-        super().__init__([rate], seed, name)
+        super().__init__([rate], seed, name, **keywords)
 
 
 class Dropout(_RateNoise):
@@ -139,10 +146,14 @@ class GaussianDropout(Noise):
     _noise = "gaussian_dropout"
 
     def __init__(
-        self, rate: float, seed: SupportsIndex | None = None, name: str | None = None
+        self,
+        rate: float,
+        seed: SupportsIndex | None = None,
+        name: str | None = None,
+        **keywords: Any,
     ) -> None:
         self.rate = random.checked_rate(rate)
-        super().__init__([rate], seed, name)
+        super().__init__([rate], seed, name, **keywords)
 
 
 class GaussianNoise(Noise):
@@ -160,12 +171,16 @@ class GaussianNoise(Noise):
     _noise = "gaussian_noise"
 
     def __init__(
-        self, stddev: float, seed: SupportsIndex | None = None, name: str | None = None
+        self,
+        stddev: float,
+        seed: SupportsIndex | None = None,
+        name: str | None = None,
+        **keywords: Any,
     ) -> None:
         if not (stddev >= 0 and math.isfinite(stddev)):
             raise ValueError(f"stddev must be finite and at least 0, but it is {stddev}")
         self.stddev = stddev
-        super().__init__([stddev], seed, name)
+        super().__init__([stddev], seed, name, **keywords)
 
 
 class RReLU(Noise):
@@ -193,9 +208,10 @@ class RReLU(Noise):
         upper: float = 1 / 3,
         seed: SupportsIndex | None = None,
         name: str | None = None,
+        **keywords: Any,
     ) -> None:
         self.slopes = activations.checked_slopes(lower, upper)
-        super().__init__(self.slopes, seed, name)
+        super().__init__(self.slopes, seed, name, **keywords)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make a layer like this."""

@@ -58,6 +58,9 @@ class Sequential(Model):
             raise ValueError(f"the model has a layer named {layer.name!r} already")
         if self._input is None and not self.layers and isinstance(layer, Model) and layer.built:
             self._input = Input(layer.input_shape, layer.dtype)
+        given = getattr(layer, "given_input_shape", None)
+        if self._input is None and not self.layers and given is not None:
+            self._input = Input(given)
         if self._input is not None:
             self._tensors.append(self._behind(self._tensors, layer))
         self.layers.append(layer)

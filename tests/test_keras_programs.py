@@ -1,0 +1,87 @@
+"""Programs written for Keras, of which the import alone was changed."""
+
+import numpy as np
+import pytest
+
+import unitgain as keras
+from unitgain import initializers, layers
+
+(X, Y), (X_TEST, Y_TEST) = keras.datasets.load_digits()
+IMAGES = X.reshape(-1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("first", "samples"),
+    [
+        (lambda: layers.Flatten(input_shape=[8, 8]), IMAGES),
+        (lambda: layers.Dense(30, activation="relu", input_shape=X.shape[1:]), X),
+        (lambda: layers.Dense(30, input_dim=64), X),
+        (lambda: layers.BatchNormalization(input_shape=[64]), X),
+        (lambda: layers.Dropout(rate=0.2, input_shape=(64,)), X),
+        (lambda: layers.Normalization(input_shape=(64,)), X),
+    ],
+)
+def test_the_first_layer_may_say_what_a_sample_is(first, samples):
+    model = keras.models.Sequential()
+    model.add(first())
+    assert model.built
+    model.add(layers.Dense(10, activation="softmax"))
+    assert model.input_shape == samples.shape[1:]
+    model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
+    model.fit(samples, Y, epochs=1, verbose=0)
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    np.testing.assert_array_equal(copy.predict(samples[:5]), model.predict(samples[:5]))
+
+
+def test_a_layer_behind_another_ignores_what_it_was_told_of_samples():
+    model = keras.Sequential([layers.Input((64,)), layers.Dense(3, input_shape=(5,))])
+    assert model.input_shape == (64,)
+    assert (
+        layers.Dense(3, input_shape=(5,)).get_config().keys() == layers.Dense(3).get_config().keys()
+    )
+
+
+def test_two_inputs_two_outputs():
+    wide, deep = layers.Input(shape=[5], name="wide"), layers.Input(shape=[6], name="deep")
+    hidden = layers.Dense(30, activation="relu")(deep)
+    main = layers.Dense(1, name="main")(layers.concatenate([wide, hidden]))
+    aux = layers.Dense(1, name="aux")(layers.add([hidden, hidden]))
+    model = keras.models.Model(inputs=[wide, deep], outputs=[main, aux])
+    model.compile(loss=["mse", "mse"], loss_weights=[0.9, 0.1], optimizer="sgd")
+    x, x_test = [X[:, :5], X[:, 2:8]], [X_TEST[:, :5], X_TEST[:, 2:8]]
+    model.fit(x, [Y, Y], epochs=1, verbose=0, validation_data=(x_test, [Y_TEST, Y_TEST]))
+    assert len(model.evaluate(x_test, [Y_TEST, Y_TEST])) == 3
+    assert [y.shape for y in model.predict(x_test)] == [(450, 1), (450, 1)]
+
+
+def test_a_typing_mistake_in_an_argument_is_named_with_the_nearest():
+    with pytest.raises(TypeError, match=r"argument of Dense is 'actvation'.*mean 'activation'"):
+        layers.Dense(3, actvation="relu")
+    with pytest.raises(TypeError, match=r"argument of Dropout is 'rat'.*mean 'rate'"):
+        layers.Dropout(0.1, rat=3)
+    with pytest.raises(TypeError, match="argument of Add is 'axis'"):
+        layers.Add(axis=1)
+
+
+def test_names_of_functions_are_the_classes():
+    names = [name for name in initializers.__all__ if name.islower() and name not in (
+        "get", "deserialize", "serialize", "for_activation")]  # fmt: skip
+    assert len(names) == 15
+    for name in names:
+        assert type(initializers.get(name)) is getattr(initializers, name)
+
+
+def test_utils():
+    keras.utils.set_random_seed(3)
+    first = layers.Dense(4, input_dim=2)
+    np.testing.assert_array_equal(keras.utils.to_categorical([1, 0]), [[0, 1], [1, 0]])
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(3)
+    again = layers.Dense(4, input_dim=2)
+    assert again.name == "dense"
+    kernels = []
+    for layer in (first, again):
+        keras.utils.set_random_seed(3)
+        kernels.append(keras.Sequential([layer]).get_weights()[0])
+    np.testing.assert_array_equal(*kernels)
