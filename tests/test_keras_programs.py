@@ -85,3 +85,83 @@ def test_utils():
         keras.utils.set_random_seed(3)
         kernels.append(keras.Sequential([layer]).get_weights()[0])
     np.testing.assert_array_equal(*kernels)
+
+
+class Wide(keras.Model):
+    """A wide and deep model, as a class."""
+
+    def __init__(self, units=30, activation="relu", **keywords):
+        super().__init__(**keywords)
+        self.first = layers.Dense(units, activation=activation)
+        self.noise = layers.Dropout(0.2)
+        self.last = layers.Dense(10, activation="softmax")
+
+    def call(self, inputs, training=None):
+        hidden = self.noise(self.first(inputs), training=training)
+        return self.last(layers.concatenate([inputs, hidden]))
+
+
+def same_as_wide(dtype="float32"):
+    x = layers.Input((64,), dtype)
+    hidden = layers.Dropout(0.2)(layers.Dense(30, "relu")(x))
+    return keras.Model(x, layers.Dense(10, "softmax")(layers.concatenate([x, hidden])))
+
+
+def test_a_model_with_a_call_of_its_own_is_the_graph_that_call_makes(tmp_path):
+    models = []
+    for make in (Wide, same_as_wide):
+        keras.utils.set_random_seed(4)
+        model = make()
+        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(X, Y, epochs=2, verbose=0, validation_split=0.1)
+        models.append(model)
+    own, graph = models
+    assert isinstance(own, Wide)
+    assert type(own).__name__ == "Wide"
+    for mine, expected in zip(own.get_weights(), graph.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert own.evaluate(X_TEST, Y_TEST) == graph.evaluate(X_TEST, Y_TEST)
+    np.testing.assert_array_equal(own(X_TEST), graph(X_TEST))
+    own.summary()
+    own.save(tmp_path / "wide.safetensors")
+    loaded = keras.models.load_model(tmp_path / "wide.safetensors")
+    np.testing.assert_array_equal(loaded.predict(X_TEST), own.predict(X_TEST))
+    loaded.fit(X, Y, verbose=0)
+    own.fit(X, Y, verbose=0)
+    for mine, expected in zip(own.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def test_a_model_with_a_call_of_its_own_takes_several_inputs_and_serves_as_a_layer():
+    class Sum(keras.Model):
+        def __init__(self):
+            super().__init__(name="sum")
+            self.both = [layers.Dense(3), layers.Dense(3)]
+
+        def call(self, inputs):
+            first, second = inputs
+            return {"a": layers.add([self.both[0](first), self.both[1](second)]), "b": first}
+
+    model = Sum()
+    x = (X[:, :5], X[:, 5:8])
+    found = model.predict(x)
+    kernels = [layer.get_weights() for layer in model.both]
+    expected = sum(part @ kernel + bias for part, (kernel, bias) in zip(x, kernels, strict=True))
+    np.testing.assert_allclose(found["a"], expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found["b"], x[0])
+    wide = Wide()
+    outer = keras.Sequential([layers.Input((64,)), wide, layers.Dense(2)])
+    np.testing.assert_array_equal(outer(X), outer.layers[1](wide(X)))
+
+
+def test_what_a_model_with_a_call_of_its_own_cannot_do_is_said():
+    model = Wide()
+    with pytest.raises(ValueError, match="not compiled"):
+        model.fit(X, Y)
+    with pytest.raises(ValueError, match="no weights yet"):
+        model.summary()
+    with pytest.raises(ValueError, match="did you mean 'adam'"):
+        model.compile("adm", "mse")
+    model.compile("adam", "msee")
+    with pytest.raises(ValueError, match="did you mean 'mse'"):
+        model.fit(X, Y, verbose=0)

@@ -36,6 +36,9 @@ class Model(LayerLike, Saving, Training, Inference):
     A model is a layer too: called with a symbolic tensor it becomes part of another model, with
     which it shares its weights.
 
+    A subclass that makes layers in its ``__init__`` and uses them in a method ``call(inputs)`` is a
+    graph as well: ``call`` is run once with symbolic tensors, when the shape of a sample is known.
+
     Args:
         inputs: an :class:`~unitgain.layers.Input`, or a list or a dict of them.
         outputs: what layers make of them: a symbolic tensor, or a list or a dict of them.
@@ -53,11 +56,17 @@ class Model(LayerLike, Saving, Training, Inference):
     """
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Model:
-        """Make a model of the class for graphs, if that is what is given."""
+        """Make a model of the class for graphs, if that is what is given, or what call makes."""
         if cls is Model and (arguments or "inputs" in keywords):
             from unitgain.models.functional import Functional
 
             return super().__new__(Functional)
+        if hasattr(cls, "call"):
+            from unitgain.models.subclassed import traced
+
+            kind: Any = cls
+            made: Model = super().__new__(traced(kind))
+            return made
         return super().__new__(cls)
 
     def __init__(self, name: str | None = None) -> None:

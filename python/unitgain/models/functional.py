@@ -44,7 +44,11 @@ class Functional(Model):
     """
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None) -> None:
-        super().__init__(name=name)
+        Model.__init__(self, name)
+        self._criteria: list[Criterion] = []
+        self._set_graph(inputs, outputs)
+
+    def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self._inputs_structure = Structure(inputs)
         self._outputs_structure = Structure(outputs)
         sources, results = self._inputs_structure.tensors, self._outputs_structure.tensors
@@ -55,7 +59,6 @@ class Functional(Model):
         for layer_name in names:
             if names.count(layer_name) > 1:
                 raise ValueError(f"the model has two layers named {layer_name!r}")
-        self._criteria: list[Criterion] = []
 
     # ---- structure ----
 
@@ -248,7 +251,7 @@ class Functional(Model):
         class_weight: Mapping[int, float] | None = None,
         names: tuple[str, str] = ("x", "y"),
     ) -> Samples:
-        self._compiled_loss()
+        self._check_compiled()
         inputs = self._inputs(x, names[0])
         structure = self._outputs_structure
         if y is None:

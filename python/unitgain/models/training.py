@@ -196,7 +196,7 @@ class Training:
         Raises:
             ValueError: if the model is not compiled, or shapes or values do not fit.
         """
-        self._compiled_loss()
+        self._check_compiled()
         size = checked_batch_size(batch_size, 32)
         source: Samples | Batches
         validation: Samples | Batches | None = None
@@ -280,7 +280,7 @@ class Training:
         Raises:
             ValueError: if the model is not compiled, or shapes or values do not fit.
         """
-        self._compiled_loss()
+        self._check_compiled()
         source: Samples | Batches
         if are_batches(x):
             self._check_batches(y, sample_weight)
@@ -307,7 +307,7 @@ class Training:
 
         Arguments are those of :meth:`fit`; returns and raises what :meth:`evaluate` does.
         """
-        self._compiled_loss()
+        self._check_compiled()
         batch = self._samples(x, y, sample_weight, class_weight)
         network = self._native_network()
         size = max(1, len(batch))
@@ -331,7 +331,7 @@ class Training:
         Returns:
             The loss, and an array for each of :attr:`trainable_weights`, of its shape.
         """
-        self._compiled_loss()
+        self._check_compiled()
         batch = self._samples(x, y, sample_weight)
         network = self._native_network()
         totals, arrays = network.gradients(batch.x, batch.y, batch.weights)
@@ -340,10 +340,9 @@ class Training:
 
     # ---- what is given ----
 
-    def _compiled_loss(self) -> losses.Loss:
+    def _check_compiled(self) -> None:
         if self.loss is None:
             raise ValueError(f"{self.name} is not compiled: call compile(optimizer, loss) first")
-        return self.loss
 
     def _check_batches(
         self,
@@ -381,7 +380,9 @@ class Training:
         names: tuple[str, str] = ("x", "y"),
     ) -> Samples:
         """Return a user's arrays as the native network takes them."""
-        loss = self._compiled_loss()
+        self._check_compiled()
+        loss = self.loss
+        assert loss is not None
         inputs = self._inputs(x, names[0])
         shape = self._network_shapes[1]
         if y is None:
