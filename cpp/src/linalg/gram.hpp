@@ -4,6 +4,8 @@
 
 #include "linalg/cholesky.hpp"
 #include "linalg/columns.hpp"
+#include "linalg/row_blocks.hpp"
+#include "linalg/triangle.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::linalg {
@@ -14,17 +16,6 @@ namespace unitgain::linalg {
 constexpr bool is_for_gram(Index rows, Index cols) {
   return rows >= 4 * cols && rows * cols > 64 * 64;
 }
-
-// How the rows are cut, by the shape alone: blocks that stay in the second-level cache, and runs of
-// blocks whose sums are added up in order, so that the result is the same for any team.
-struct RowBlocks {
-  Index rows, cols;
-  Index block;  // rows of one
-  Index runs;
-
-  RowBlocks(Index matrix_rows, Index matrix_cols);
-  Index count() const { return (rows + block - 1) / block; }
-};
 
 struct GramWorkspace {
   RowBlocks blocks;
@@ -62,6 +53,12 @@ void project(const runtime::Team& team, MatrixView<const S> a, MatrixView<const 
 // workspace.triangle() from workspace.gram; false if there is none, or if A has entries that are
 // not finite, or whose squares overflow or are lost. Ends with a barrier.
 bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace);
+
+// Whether some of A's rows say that its condition is larger than `limit` by far, so that A^T A need
+// not be tried. Writes to the workspace and `triangle`. Ends with a barrier.
+template <class S>
+bool is_hopeless(const runtime::Team& team, MatrixView<const S> a, double limit,
+                 const GramWorkspace& workspace, const TriangleInverse<double>& triangle);
 
 // out = A right, of a square matrix. Ends with a barrier.
 template <class S>

@@ -42,6 +42,7 @@ GramPinv carve_gram_pinv(Carver& carver, Index rows, Index cols, int threads) {
 template <class S>
 bool invert_by_gram(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
                     double rcond, const GramPinv& road) {
+  if (is_hopeless(team, a, largest_gram_condition<S>, road.gram, road.triangle)) return false;
   multiply_by_itself(team, a, road.gram);
   if (!find_triangle(team, road.gram)) return false;
   invert(team, road.gram.triangle(), road.triangle);

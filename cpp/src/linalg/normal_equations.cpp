@@ -37,6 +37,7 @@ constexpr double negligible_step = 0x1p-20;
 template <class T>
 struct Workspace {
   GramWorkspace gram;
+  TriangleInverse<double> triangle;
   Columns<double> x;
   double* step;
   double* residuals;
@@ -46,8 +47,11 @@ struct Workspace {
 template <class T>
 Workspace<T> carve(Carver& carver, Index rows, Index cols, Index count, int threads) {
   return {carve_gram<T>(carver, rows, cols, count, threads),
-          carver.take_columns<double>(cols, count), carver.take<double>(cols),
-          carver.take<double>(count), carver.take<double>(cols)};
+          carve_triangle_inverse<double>(carver, cols, threads),
+          carver.take_columns<double>(cols, count),
+          carver.take<double>(cols),
+          carver.take<double>(count),
+          carver.take<double>(cols)};
 }
 
 // x += R^-1 R^-T A^T (b - A x), from what project() found of b - A x, for each column. The residual
@@ -96,8 +100,11 @@ bool solve_by_normal_equations(const LstsqProblem<T>& problem) {
 
   bool found = true;
   runtime::parallel(size, [&](const runtime::Team& team) {
-    project(team, a, b, {}, true, w.gram);
-    const bool has_triangle = find_triangle(team, w.gram);
+    bool has_triangle = false;
+    if (!is_hopeless(team, a, largest_ratio<T>, w.gram, w.triangle)) {
+      project(team, a, b, {}, true, w.gram);
+      has_triangle = find_triangle(team, w.gram);
+    }
     if (team.rank() == 0) found = has_triangle && are_measured(w.gram.squares, count);
   });
   if (!found) return false;
