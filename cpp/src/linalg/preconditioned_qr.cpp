@@ -56,11 +56,9 @@ class Picks {
     for (Index l = 0; l < picks; ++l) words_[l] = words[static_cast<std::size_t>(l)];
   }
 
-  // An odd multiplier makes it a permutation, since the size is a power of two.
-  Index row(Index bucket, Index l) const {
-    const Index multiplier = (words_[l] >> 16) | 1, shift = words_[l] & 0xffff;
-    return (multiplier * bucket + shift) & (size_ - 1);
-  }
+  // Next to each other for rows of the sketch next to each other, so that they come from memory in
+  // order.
+  Index row(Index bucket, Index l) const { return (bucket + words_[l]) & (size_ - 1); }
 
   // The signs of 32 rows of the sketch from `bucket` on, a multiple of 32.
   std::array<std::uint32_t, 4> signs(Index bucket) const {
@@ -73,23 +71,29 @@ class Picks {
   std::uint32_t words_[picks];
 };
 
-// to(i, j) = a(first + i, j) for the columns in `cols`; rows beyond A's are zero.
+// Rows [first, first + rows) of the columns in `cols`, read in order; those beyond A's are zero.
 template <class S>
-void copy_chunk(const MatrixView<const S>& a, Index first, Index rows, runtime::Range cols,
-                double* to, Index stride) {
+MatrixView<const double> load_chunk(const MatrixView<const S>& a, Index first, Index rows,
+                                    runtime::Range cols, double* to) {
   const Index there = std::min(rows, a.rows - first);
   const S* const from = a.data + first * a.row_stride + cols.begin * a.col_stride;
   if (a.row_stride == 1) {
     for (Index j = 0; j < cols.size(); ++j) {
-      for (Index i = 0; i < there; ++i) to[i * stride + j] = from[i + j * a.col_stride];
+      for (Index i = 0; i < there; ++i) to[i * most_panel + j] = from[i + j * a.col_stride];
     }
   } else {
     for (Index i = 0; i < there; ++i) {
       const S* const row = from + i * a.row_stride;
-      for (Index j = 0; j < cols.size(); ++j) to[i * stride + j] = row[j * a.col_stride];
+      double* const line = to + i * most_panel;
+      if (a.col_stride == 1) {
+        for (Index j = 0; j < cols.size(); ++j) line[j] = row[j];
+      } else {
+        for (Index j = 0; j < cols.size(); ++j) line[j] = row[j * a.col_stride];
+      }
     }
   }
-  std::fill(to + there * stride, to + rows * stride, 0.0);
+  std::fill(to + there * most_panel, to + rows * most_panel, 0.0);
+  return {to, rows, cols.size(), most_panel, 1};
 }
 
 // qr.sums, each member making its share of the columns.
@@ -99,18 +103,20 @@ void find_sums(const runtime::Team& team, const MatrixView<const S>& a,
   const simd::VectorKernels<double>& vector = *runtime::kernels<double>().vector;
   const MatrixView<double>& sums = qr.sums;
   Carver carver(qr.members + team.rank() * qr.member_bytes);
-  double* const chunk = carver.take<double>(sums.rows * most_panel);
-  const runtime::Range mine = team.share(a.cols);
+  double* const memory = carver.take<double>(sums.rows * most_panel);
+  // Whole cache lines of the sums to each member.
+  constexpr Index grain = 8;
+  const runtime::Range mine = team.share(a.cols, grain);
   const Index panels = (mine.size() + most_panel - 1) / most_panel;
   for (Index p = 0; p < panels; ++p) {
-    const runtime::Range part = runtime::Team::share(p, panels, mine.size());
+    const runtime::Range part = runtime::Team::share(p, panels, mine.size(), grain);
     const runtime::Range cols = {mine.begin + part.begin, mine.begin + part.end};
     const auto sum = [&](Index bucket) {
       return sums.data + bucket * sums.row_stride + cols.begin;
     };
     for (Index i = 0; i < sums.rows; ++i) std::fill_n(sum(i), cols.size(), 0.0);
     for (Index first = 0; first < a.rows; first += sums.rows) {
-      copy_chunk(a, first, sums.rows, cols, chunk, most_panel);
+      const MatrixView<const double> chunk = load_chunk(a, first, sums.rows, cols, memory);
       const Picks pick(first / sums.rows, sums.rows);
       std::array<std::uint32_t, 4> signs{};
       for (Index bucket = 0; bucket < sums.rows; ++bucket) {
@@ -118,7 +124,7 @@ void find_sums(const runtime::Team& team, const MatrixView<const S>& a,
         const double* rows[picks];
         double weights[picks];
         for (Index l = 0; l < picks; ++l) {
-          rows[l] = chunk + pick.row(bucket, l) * most_panel;
+          rows[l] = chunk.data + pick.row(bucket, l) * chunk.row_stride;
           // The inverse of the root of `picks`, so that the sums have the size of A.
           weights[l] = (signs[static_cast<std::size_t>(l)] >> (bucket % 32) & 1) != 0 ? 0.5 : -0.5;
         }
