@@ -1,6 +1,7 @@
 #include "linalg/gram.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
@@ -10,6 +11,19 @@ namespace unitgain::linalg {
 namespace {
 
 using ops::transposed;
+
+// The largest sum of magnitudes of a symmetric matrix's row, by its upper triangle.
+double norm_of_symmetric(const MatrixView<double>& a, double* sums) {
+  std::fill_n(sums, a.rows, 0.0);
+  for (Index i = 0; i < a.rows; ++i) {
+    for (Index j = i; j < a.cols; ++j) {
+      const double magnitude = std::abs(a.data[i * a.row_stride + j]);
+      sums[i] += magnitude;
+      if (j > i) sums[j] += magnitude;
+    }
+  }
+  return *std::max_element(sums, sums + a.rows);
+}
 
 // One run's sums.
 struct Sums {
@@ -177,21 +191,49 @@ bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace) {
   return true;
 }
 
+GramInverse carve_gram_inverse(Carver& carver, Index cols, int threads) {
+  const Index stride = column_stride<double>(cols);
+  return {carve_triangle_inverse<double>(carver, cols, threads),
+          {carver.take<double>(cols * stride), cols, cols, stride, 1},
+          carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads))};
+}
+
+// The inverse is Z Z^T where Z = R^-1 and R^T R = A^T A + E, E below some m roundings of |A|^2.
+// With |Z|^2 |A|^2 below a certificate's bound that is a small part of the least eigenvalue of
+// A^T A, so that what the computed inverse says of the condition holds for A.
+double invert(const runtime::Team& team, const GramWorkspace& workspace,
+              const GramInverse& result) {
+  invert(team, workspace.triangle(), result.triangle);
+  const MatrixView<double>& z = result.triangle.inverse;
+  ops::Gemm<double> product;
+  product.a = {z.data, z.rows, z.cols, z.row_stride, 1};
+  product.b = {z.data, z.cols, z.rows, 1, z.row_stride};
+  product.c = result.inverse;
+  ops::gemm(team, product, result.gemm);
+  team.barrier();
+  double* const sums = result.triangle.squares;
+  if (team.rank() == 0) {
+    const double norm = norm_of_symmetric(workspace.gram, sums);
+    sums[0] = std::sqrt(norm) * std::sqrt(norm_of_symmetric(result.inverse, sums));
+  }
+  team.barrier();
+  return sums[0];
+}
+
 template <class S>
 bool is_hopeless(const runtime::Team& team, MatrixView<const S> a, double limit,
-                 const GramWorkspace& workspace, const TriangleInverse<double>& triangle) {
-  // Rows to a column, of the sample and of matrices for which it takes little beside A^T A.
+                 const GramWorkspace& workspace, const GramInverse& inverse) {
+  // Rows to a column: of the sample, and of matrices for which it takes little beside A^T A.
   constexpr Index sample_rows = 2, least_rows = 16;
+  // What so few rows of an orthonormal matrix may come to, for up to a thousand columns.
+  constexpr double inflation = 4;
   if (a.rows < least_rows * a.cols) return false;
   const Index rows = sample_rows * a.cols;
   GramWorkspace sample = workspace;
   sample.blocks = RowBlocks(rows, a.cols);
   multiply_by_itself<S>(team, {a.data, rows, a.cols, a.rows / rows * a.row_stride, a.col_stride},
                         sample);
-  if (!find_triangle(team, sample)) return true;
-  // The bound in the Frobenius norm of a sample of an orthonormal A is 1.4 times the columns.
-  const double bound = invert(team, sample.triangle(), triangle);
-  return !(bound < limit * static_cast<double>(a.cols));
+  return !find_triangle(team, sample) || !(invert(team, sample, inverse) < inflation * limit);
 }
 
 template <class S>
@@ -218,7 +260,7 @@ void multiply_rows(const runtime::Team& team, MatrixView<const S> a,
   template void project<S>(const runtime::Team&, MatrixView<const S>, MatrixView<const S>, \
                            const Columns<double>&, bool, const GramWorkspace&);            \
   template bool is_hopeless<S>(const runtime::Team&, MatrixView<const S>, double,          \
-                               const GramWorkspace&, const TriangleInverse<double>&);      \
+                               const GramWorkspace&, const GramInverse&);                  \
   template void multiply_rows<S>(const runtime::Team&, MatrixView<const S>,                \
                                  const MatrixView<double>&, MatrixView<S>, const GramWorkspace&);
 UNITGAIN_INSTANTIATE(float)

@@ -54,11 +54,24 @@ void project(const runtime::Team& team, MatrixView<const S> a, MatrixView<const 
 // not finite, or whose squares overflow or are lost. Ends with a barrier.
 bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace);
 
-// Whether some of A's rows say that its condition is larger than `limit` by far, so that A^T A need
-// not be tried. Writes to the workspace and `triangle`. Ends with a barrier.
+struct GramInverse {
+  TriangleInverse<double> triangle;
+  MatrixView<double> inverse;  // of A^T A
+  std::byte* gemm;
+};
+
+GramInverse carve_gram_inverse(Carver& carver, Index cols, int threads);
+
+// Inverts A^T A, of which find_triangle() has found the triangle. Returns an upper bound of the
+// condition of A: the root of ||A^T A|| ||(A^T A)^-1||, in the largest row sum. Ends with a
+// barrier.
+double invert(const runtime::Team& team, const GramWorkspace& workspace, const GramInverse& result);
+
+// Whether a few of A's rows let expect that this bound is larger than `limit`, so that A^T A need
+// not be tried. Writes to the workspaces. Ends with a barrier.
 template <class S>
 bool is_hopeless(const runtime::Team& team, MatrixView<const S> a, double limit,
-                 const GramWorkspace& workspace, const TriangleInverse<double>& triangle);
+                 const GramWorkspace& workspace, const GramInverse& inverse);
 
 // out = A right, of a square matrix. Ends with a barrier.
 template <class S>

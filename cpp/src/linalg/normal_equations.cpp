@@ -31,13 +31,16 @@ namespace {
 template <class T>
 constexpr double largest_ratio = std::is_same_v<T, float> ? 0x1p11 : 0x1p5;
 
+// By so much the bound of the condition may be larger than the condition.
+constexpr double room = 4;
+
 // Between passes over A, columns whose residual has shrunk by more are left to another.
 constexpr double negligible_step = 0x1p-20;
 
 template <class T>
 struct Workspace {
   GramWorkspace gram;
-  TriangleInverse<double> triangle;
+  GramInverse inverse;
   Columns<double> x;
   double* step;
   double* residuals;
@@ -47,7 +50,7 @@ struct Workspace {
 template <class T>
 Workspace<T> carve(Carver& carver, Index rows, Index cols, Index count, int threads) {
   return {carve_gram<T>(carver, rows, cols, count, threads),
-          carve_triangle_inverse<double>(carver, cols, threads),
+          carve_gram_inverse(carver, cols, threads),
           carver.take_columns<double>(cols, count),
           carver.take<double>(cols),
           carver.take<double>(count),
@@ -101,7 +104,7 @@ bool solve_by_normal_equations(const LstsqProblem<T>& problem) {
   bool found = true;
   runtime::parallel(size, [&](const runtime::Team& team) {
     bool has_triangle = false;
-    if (!is_hopeless(team, a, largest_ratio<T>, w.gram, w.triangle)) {
+    if (!is_hopeless(team, a, room * largest_ratio<T>, w.gram, w.inverse)) {
       project(team, a, b, {}, true, w.gram);
       has_triangle = find_triangle(team, w.gram);
     }
