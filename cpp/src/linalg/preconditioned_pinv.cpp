@@ -55,6 +55,20 @@ bool find_by_svd(const runtime::Team& team, double rcond, const PreconditionedPi
   return true;
 }
 
+// road.factor, by which A P^-1 is multiplied; false if there is none.
+bool find_factor(const runtime::Team& team, double rcond, const PreconditionedPinv& road) {
+  const PreconditionedQr& qr = road.qr;
+  const double condition = invert(team, qr.triangle, road.inverse);
+  MatrixView<double> right = ops::transposed(road.inverse.inverse);
+  if (!is_certain<double>(condition, rcond, qr.triangle.count)) {
+    if (!find_by_svd(team, rcond, road)) return false;
+    right = road.product;
+  }
+  // X^T = Q R^-T, where Q = (A P^-1) S^-1.
+  multiply(team, qr.second_inverse.inverse, right, road, road.factor);
+  return true;
+}
+
 }  // namespace
 
 template <class S>
@@ -66,7 +80,8 @@ PreconditionedPinv carve_preconditioned_pinv(Carver& carver, Index rows, Index c
                           carver.take_columns<double>(cols, cols),
                           carve_square(carver, cols),
                           carve_square(carver, cols),
-                          nullptr};
+                          nullptr,
+                          carver.take<bool>(1)};
   road.gemm = carver.take<std::byte>(ops::gemm_workspace_up_to<double>(cols, cols, cols, threads));
   return road;
 }
@@ -74,17 +89,13 @@ PreconditionedPinv carve_preconditioned_pinv(Carver& carver, Index rows, Index c
 template <class S>
 bool invert_by_preconditioning(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
                                double rcond, const PreconditionedPinv& road) {
-  const PreconditionedQr& qr = road.qr;
-  if (!factor<S>(team, a, {}, qr)) return false;
-  const double condition = invert(team, qr.triangle, road.inverse);
-  MatrixView<double> right = ops::transposed(road.inverse.inverse);
-  if (!is_certain<double>(condition, rcond, a.cols)) {
-    if (!find_by_svd(team, rcond, road)) return false;
-    right = road.product;
-  }
-  // X^T = Q R^-T, where Q = (A P^-1) S^-1.
-  multiply(team, qr.second_inverse.inverse, right, road, road.factor);
-  multiply_kept(team, road.factor, ops::transposed(out), qr);
+  if (!factor<S>(team, a, {}, road.qr)) return false;
+  for_triangle(team, a.cols, [&](const runtime::Team& few) {
+    const bool found = find_factor(few, rcond, road);
+    if (few.rank() == 0) *road.found = found;
+  });
+  if (!*road.found) return false;
+  multiply_kept(team, road.factor, ops::transposed(out), road.qr);
   return true;
 }
 

@@ -13,6 +13,7 @@ struct PreconditionedPinv {
   Columns<double> left, right;      // singular vectors
   MatrixView<double> product, factor;
   std::byte* gemm;
+  bool* found;
 };
 
 template <class S>

@@ -135,6 +135,24 @@ void find_sums(const runtime::Team& team, const MatrixView<const S>& a,
   team.barrier();
 }
 
+void factor_sketch(const runtime::Team& team, const PreconditionedQr& qr) {
+  const MatrixView<double>& sums = qr.sums;
+  const Columns<double>& columns = qr.sketch.q.tails;
+  const runtime::Range mine = team.share(sums.cols);
+  for (Index j = mine.begin; j < mine.end; ++j) {
+    double* const column = columns[j];
+    for (Index i = 0; i < sums.rows; ++i) column[i] = sums.data[i * sums.row_stride + j];
+    std::fill(column + sums.rows, column + columns.rows, 0.0);
+    column[sums.rows + j] = qr.floor();
+  }
+  team.barrier();
+  factor(team, qr.sketch);
+  for (Index j = mine.begin; j < mine.end; ++j) {
+    std::copy_n(columns[j], j + 1, qr.first[j]);
+    std::fill(qr.first[j] + j + 1, qr.first[j] + sums.cols, 0.0);
+  }
+}
+
 // qr.first, the triangle of the sketch above `floor` times the identity; false if A is not for it.
 template <class S>
 bool precondition(const runtime::Team& team, const MatrixView<const S>& a,
@@ -153,21 +171,7 @@ bool precondition(const runtime::Team& team, const MatrixView<const S>& a,
   }
   team.barrier();
   if (*qr.size == 0) return false;
-  const Columns<double>& columns = qr.sketch.q.tails;
-  const runtime::Range mine = team.share(sums.cols);
-  for (Index j = mine.begin; j < mine.end; ++j) {
-    double* const column = columns[j];
-    for (Index i = 0; i < sums.rows; ++i) column[i] = sums.data[i * sums.row_stride + j];
-    std::fill(column + sums.rows, column + columns.rows, 0.0);
-    column[sums.rows + j] = qr.floor();
-  }
-  team.barrier();
-  factor(team, qr.sketch);
-  for (Index j = mine.begin; j < mine.end; ++j) {
-    std::copy_n(columns[j], j + 1, qr.first[j]);
-    std::fill(qr.first[j] + j + 1, qr.first[j] + sums.cols, 0.0);
-  }
-  team.barrier();
+  for_triangle(team, sums.cols, [&](const runtime::Team& few) { factor_sketch(few, qr); });
   return true;
 }
 
@@ -326,12 +330,12 @@ class Pass {
   const RowBlocks& blocks_;
 };
 
-// S and its inverse, and R; false if the condition of S is large.
-bool find_triangles(const runtime::Team& team, const PreconditionedQr& qr) {
+// S and its inverse, and R; *qr.failed if the condition of S is large.
+void find_triangles(const runtime::Team& team, const PreconditionedQr& qr) {
   const MatrixView<double>& lower = qr.cholesky.lower;
   const Index n = lower.rows;
   factor(team, qr.cholesky, qr.failed);
-  if (*qr.failed > 0) return false;
+  if (*qr.failed > 0) return;
   const runtime::Range mine = team.share(n);
   for (Index i = mine.begin; i < mine.end; ++i) {
     double* const row = lower.data + i * lower.row_stride;
@@ -339,7 +343,10 @@ bool find_triangles(const runtime::Team& team, const PreconditionedQr& qr) {
   }
   team.barrier();
   const double condition = invert(team, qr.second(), qr.second_inverse);
-  if (!(condition <= largest_condition_per_column * static_cast<double>(n))) return false;
+  if (!(condition <= largest_condition_per_column * static_cast<double>(n))) {
+    if (team.rank() == 0) *qr.failed = 1;
+    return;
+  }
   ops::Gemm<double> product;
   product.a = {qr.first.data, n, n, qr.first.stride, 1};
   product.b = {lower.data, n, n, lower.row_stride, 1};
@@ -348,8 +355,6 @@ bool find_triangles(const runtime::Team& team, const PreconditionedQr& qr) {
   for (Index c = team.rank(); c < qr.right_sides; c += team.size()) {
     divide_by_triangle(qr.second(), true, qr.projections + c * n);
   }
-  team.barrier();
-  return true;
 }
 
 }  // namespace
@@ -407,7 +412,8 @@ bool factor(const runtime::Team& team, MatrixView<const S> a, MatrixView<const S
             const PreconditionedQr& qr) {
   if (!precondition(team, a, qr)) return false;
   Pass<S>(a, b, qr).run(team);
-  return find_triangles(team, qr);
+  for_triangle(team, a.cols, [&](const runtime::Team& few) { find_triangles(few, qr); });
+  return *qr.failed == 0;
 }
 
 template <class S>

@@ -48,6 +48,20 @@ template <class S>
 bool factor(const runtime::Team& team, MatrixView<const S> a, MatrixView<const S> b,
             const PreconditionedQr& qr);
 
+// Calls body(team) for work on triangles alone, or body(Team()) on the first member where that is
+// soon done: at many barriers in a row, threads that wait for a CPU would lose more. Ends with a
+// barrier.
+template <class Body>
+void for_triangle(const runtime::Team& team, Index cols, Body&& body) {
+  constexpr Index most_alone = 128;
+  if (cols > most_alone) {
+    body(team);
+  } else if (team.rank() == 0) {
+    body(runtime::Team());
+  }
+  team.barrier();
+}
+
 // out = A P^-1 right, of a square matrix. Ends with a barrier.
 template <class S>
 void multiply_kept(const runtime::Team& team, const MatrixView<double>& right, MatrixView<S> out,
