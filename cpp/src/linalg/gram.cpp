@@ -111,20 +111,21 @@ struct Pass {
     const Index n = workspace.blocks.cols, runs = workspace.blocks.runs;
     // The triangle's rows become shorter: dealt out in turn.
     for (Index i = team.rank(); gram && i < n; i += team.size()) {
-      double* const to = workspace.gram.data + i * workspace.gram.row_stride + i;
-      std::copy_n(sums(0).gram.data + i * sums(0).gram.row_stride + i, n - i, to);
-      for (Index r = 1; r < runs; ++r) {
-        vector.add(to, sums(r).gram.data + i * sums(r).gram.row_stride + i, to, n - i);
-      }
+      const Index first = i * workspace.gram.row_stride + i;
+      add_runs(runs, [&](Index to, Index from) {
+        double* const row = sums(to).gram.data + first;
+        vector.add(row, sums(from).gram.data + first, row, n - i);
+      });
+      std::copy_n(sums(0).gram.data + first, n - i, workspace.gram.data + first);
     }
     for (Index c = team.rank(); c < b.cols; c += team.size()) {
-      double* const to = workspace.projections + c * n;
-      std::fill_n(to, n, 0.0);
-      workspace.squares[c] = 0;
-      for (Index r = 0; r < runs; ++r) {
-        vector.add(to, sums(r).projections + c * n, to, n);
-        workspace.squares[c] += sums(r).squares[c];
-      }
+      add_runs(runs, [&](Index to, Index from) {
+        double* const products = sums(to).projections + c * n;
+        vector.add(products, sums(from).projections + c * n, products, n);
+        sums(to).squares[c] += sums(from).squares[c];
+      });
+      std::copy_n(sums(0).projections + c * n, n, workspace.projections + c * n);
+      workspace.squares[c] = sums(0).squares[c];
     }
     team.barrier();
   }

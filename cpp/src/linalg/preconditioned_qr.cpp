@@ -147,9 +147,16 @@ void factor_sketch(const runtime::Team& team, const PreconditionedQr& qr) {
   }
   team.barrier();
   factor(team, qr.sketch);
+  // Each row by what makes its diagonal element a power of two: so that division by it, column by
+  // column of A, has no rounding error that is the same for all rows.
   for (Index j = mine.begin; j < mine.end; ++j) {
-    std::copy_n(columns[j], j + 1, qr.first[j]);
-    std::fill(qr.first[j] + j + 1, qr.first[j] + sums.cols, 0.0);
+    double* const column = qr.first[j];
+    for (Index i = 0; i < j; ++i) {
+      int exponent;
+      column[i] = columns[j][i] / std::frexp(columns[i][i], &exponent);
+    }
+    column[j] = std::ldexp(1.0, std::ilogb(columns[j][j]) + 1);
+    std::fill(column + j + 1, column + sums.cols, 0.0);
   }
 }
 
@@ -300,19 +307,19 @@ class Pass {
   void add_up(const runtime::Team& team) const {
     const simd::VectorKernels<double>& vector = *runtime::kernels<double>().vector;
     const Index n = blocks_.cols;
-    const MatrixView<double>& total = sums(0).gram;
+    const MatrixView<double> total = sums(0).gram;
     for (Index i = team.rank(); i < n; i += team.size()) {
-      double* const row = total.data + i * total.row_stride + i;
-      for (Index r = 1; r < blocks_.runs; ++r) {
-        vector.add(row, sums(r).gram.data + i * total.row_stride + i, row, n - i);
-      }
+      add_runs(blocks_.runs, [&](Index to, Index from) {
+        double* const row = sums(to).gram.data + i * total.row_stride + i;
+        vector.add(row, sums(from).gram.data + i * total.row_stride + i, row, n - i);
+      });
     }
     for (Index c = team.rank(); c < b_.cols; c += team.size()) {
+      add_runs(blocks_.runs, [&](Index to, Index from) {
+        double* const products = sums(to).projections + c * n;
+        vector.add(products, sums(from).projections + c * n, products, n);
+      });
       std::copy_n(sums(0).projections + c * n, n, qr_.projections + c * n);
-      for (Index r = 1; r < blocks_.runs; ++r) {
-        double* const products = qr_.projections + c * n;
-        vector.add(products, sums(r).projections + c * n, products, n);
-      }
     }
     team.barrier();
     const MatrixView<double>& lower = qr_.cholesky.lower;

@@ -1,6 +1,7 @@
 #include "linalg/row_blocks.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <type_traits>
 
 #include "ops/gemm.hpp"
@@ -20,11 +21,14 @@ using ops::transposed;
 }  // namespace
 
 RowBlocks::RowBlocks(Index matrix_rows, Index matrix_cols) : rows(matrix_rows), cols(matrix_cols) {
-  constexpr Index most = 256, least = 64, grain = 16;
+  constexpr Index most = 256, least = 32, grain = 16;
   // Of a block there are two copies at most.
   const Index fitting =
       runtime::cache_sizes().second / (2 * cols * static_cast<Index>(sizeof(double)));
-  block = std::clamp(fitting / grain * grain, least, most);
+  // The rounding errors of products of columns grow with the rows of a block by the root of all
+  // rows: so many leave less than half of one.
+  const auto accurate = static_cast<Index>(2 * std::sqrt(static_cast<double>(rows)));
+  block = std::clamp(std::min(fitting, accurate) / grain * grain, least, most);
   runs = std::min(most_runs, count());
 }
 

@@ -20,6 +20,15 @@ struct RowBlocks {
   runtime::Range range(Index k) const { return {k * block, std::min(rows, (k + 1) * block)}; }
 };
 
+// Calls add(to, from) for pairs of runs, until run 0 has the sum of all: in a tree, whose rounding
+// errors are fewer than those of a chain.
+template <class Add>
+void add_runs(Index runs, Add&& add) {
+  for (Index step = 1; step < runs; step *= 2) {
+    for (Index run = 0; run + step < runs; run += 2 * step) add(run, run + step);
+  }
+}
+
 // What one member needs for a block.
 struct BlockBuffers {
   double* block;         // the block at hand, where it cannot be used as it lies
