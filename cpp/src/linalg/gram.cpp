@@ -1,20 +1,29 @@
 #include "linalg/gram.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/gemm.hpp"
-#include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::linalg {
 
 namespace {
 
-// Runs of blocks at most, each with sums of its own: enough for any team that such a matrix keeps
-// busy, and so few that adding them up takes little.
-constexpr Index most_runs = 16;
-
 using ops::transposed;
+
+// The largest sum of magnitudes of a symmetric matrix's row, by its upper triangle.
+double norm_of_symmetric(const MatrixView<double>& a, double* sums) {
+  std::fill_n(sums, a.rows, 0.0);
+  for (Index i = 0; i < a.rows; ++i) {
+    for (Index j = i; j < a.cols; ++j) {
+      const double magnitude = std::abs(a.data[i * a.row_stride + j]);
+      sums[i] += magnitude;
+      if (j > i) sums[j] += magnitude;
+    }
+  }
+  return *std::max_element(sums, sums + a.rows);
+}
 
 // One run's sums.
 struct Sums {
@@ -32,75 +41,6 @@ Sums carve_sums(Carver& carver, Index cols, Index right_sides) {
   return sums;
 }
 
-// What one member needs.
-struct Own {
-  double* block;         // the block at hand, where it cannot be used as it lies
-  Columns<double> rest;  // B - A X of it; or A right
-  double* left;          // the block, in panels of either operand
-  double* right;
-  std::byte* gemm;
-};
-
-template <class S>
-Own carve_own(Carver& carver, const RowBlocks& blocks, Index right_sides) {
-  const simd::GemmKernels<double>& kernels = *runtime::kernels<double>().gemm;
-  const Index rows = blocks.block, cols = blocks.cols;
-  Own own{};
-  if (sizeof(S) != sizeof(double)) own.block = carver.take<double>(rows * padded<double>(cols));
-  own.rest = carver.take_columns<double>(std::max(rows, cols), std::max(rows, cols));
-  own.left = carver.take<double>(ops::round_up(cols, kernels.mr) * rows);
-  own.right = carver.take<double>(ops::round_up(cols, kernels.nr) * rows);
-  own.gemm = carver.take<std::byte>(
-      std::max(ops::gemm_workspace_up_to<double>(cols, rows, cols, 1),
-               ops::gemm_workspace_up_to<double>(std::max(rows, right_sides), std::max(rows, cols),
-                                                 std::max(rows, cols), 1)));
-  return own;
-}
-
-// The block of rows as doubles: in place, or converted in the order that it has in memory.
-template <class S>
-MatrixView<const double> load(const MatrixView<const S>& a, runtime::Range rows, double* to) {
-  const MatrixView<const S> block = {a.data + rows.begin * a.row_stride, rows.size(), a.cols,
-                                     a.row_stride, a.col_stride};
-  if constexpr (std::is_same_v<S, double>) {
-    return block;
-  } else {
-    const bool by_columns = a.row_stride == 1;
-    const MatrixView<const S> lines = by_columns ? transposed(block) : block;
-    const Index stride = padded<double>(lines.cols);
-    for (Index i = 0; i < lines.rows; ++i) {
-      const S* const from = lines.data + i * lines.row_stride;
-      double* const line = to + i * stride;
-      if (lines.col_stride == 1) {
-        for (Index j = 0; j < lines.cols; ++j) line[j] = from[j];
-      } else {
-        for (Index j = 0; j < lines.cols; ++j) line[j] = from[j * lines.col_stride];
-      }
-    }
-    const MatrixView<const double> copy = {to, lines.rows, lines.cols, stride, 1};
-    return by_columns ? transposed(copy) : copy;
-  }
-}
-
-// sums.gram += the block's, its upper triangle and what of the tiles on the diagonal is below it.
-void add_gram(const MatrixView<const double>& block, const Own& own, bool first,
-              const MatrixView<double>& gram) {
-  const simd::GemmKernels<double>& kernels = *runtime::kernels<double>().gemm;
-  const Index depth = block.rows, n = block.cols;
-  kernels.pack_a(block.data, block.col_stride, block.row_stride, n, depth, own.left);
-  kernels.pack_b(block.data, block.row_stride, block.col_stride, depth, n, own.right);
-  for (Index j = 0; j < n; j += kernels.nr) {
-    const Index cols = std::min(kernels.nr, n - j);
-    const simd::RightPanel<double> panel = {own.right + j * depth, simd::packed_panel, nullptr,
-                                            nullptr, 0};
-    for (Index i = 0; i < j + cols; i += kernels.mr) {
-      kernels.tile(depth, own.left + i * depth, 1, simd::packed_panel, panel, 1.0,
-                   first ? 0.0 : 1.0, gram.data + i * gram.row_stride + j, gram.row_stride,
-                   std::min(kernels.mr, n - i), cols);
-    }
-  }
-}
-
 // One pass over a matrix.
 template <class S>
 struct Pass {
@@ -109,9 +49,9 @@ struct Pass {
   bool gram;
   const GramWorkspace& workspace;
 
-  Own own(const runtime::Team& team) const {
+  BlockBuffers own(const runtime::Team& team) const {
     Carver carver(workspace.members + team.rank() * workspace.member_bytes);
-    return carve_own<S>(carver, workspace.blocks, workspace.right_sides);
+    return carve_buffers<S>(carver, workspace.blocks, workspace.right_sides);
   }
   Sums sums(Index run) const {
     Carver carver(workspace.runs + run * workspace.run_bytes);
@@ -120,7 +60,7 @@ struct Pass {
 
   void run(const runtime::Team& team) const {
     const RowBlocks& blocks = workspace.blocks;
-    const Own mine = own(team);
+    const BlockBuffers mine = own(team);
     const runtime::Range range = team.share(blocks.runs);
     for (Index r = range.begin; r < range.end; ++r) {
       const Sums to = sums(r);
@@ -128,8 +68,8 @@ struct Pass {
       std::fill_n(to.squares, b.cols, 0.0);
       const runtime::Range own_blocks = runtime::Team::share(r, blocks.runs, blocks.count());
       for (Index k = own_blocks.begin; k < own_blocks.end; ++k) {
-        const runtime::Range rows = {k * blocks.block, std::min(a.rows, (k + 1) * blocks.block)};
-        const MatrixView<const double> block = load(a, rows, mine.block);
+        const runtime::Range rows = blocks.range(k);
+        const MatrixView<const double> block = load_rows(a, rows, mine.block);
         if (gram) add_gram(block, mine, k == own_blocks.begin, to.gram);
         if (b.cols > 0) add_projections(block, rows, mine, to);
       }
@@ -138,8 +78,8 @@ struct Pass {
     add_up(team);
   }
 
-  void add_projections(const MatrixView<const double>& block, runtime::Range rows, const Own& mine,
-                       const Sums& to) const {
+  void add_projections(const MatrixView<const double>& block, runtime::Range rows,
+                       const BlockBuffers& mine, const Sums& to) const {
     const Columns<double>& rest = mine.rest;
     for (Index c = 0; c < b.cols; ++c) {
       const S* const from = b.data + rows.begin * b.row_stride + c * b.col_stride;
@@ -171,35 +111,27 @@ struct Pass {
     const Index n = workspace.blocks.cols, runs = workspace.blocks.runs;
     // The triangle's rows become shorter: dealt out in turn.
     for (Index i = team.rank(); gram && i < n; i += team.size()) {
-      double* const to = workspace.gram.data + i * workspace.gram.row_stride + i;
-      std::copy_n(sums(0).gram.data + i * sums(0).gram.row_stride + i, n - i, to);
-      for (Index r = 1; r < runs; ++r) {
-        vector.add(to, sums(r).gram.data + i * sums(r).gram.row_stride + i, to, n - i);
-      }
+      const Index first = i * workspace.gram.row_stride + i;
+      add_runs(runs, [&](Index to, Index from) {
+        double* const row = sums(to).gram.data + first;
+        vector.add(row, sums(from).gram.data + first, row, n - i);
+      });
+      std::copy_n(sums(0).gram.data + first, n - i, workspace.gram.data + first);
     }
     for (Index c = team.rank(); c < b.cols; c += team.size()) {
-      double* const to = workspace.projections + c * n;
-      std::fill_n(to, n, 0.0);
-      workspace.squares[c] = 0;
-      for (Index r = 0; r < runs; ++r) {
-        vector.add(to, sums(r).projections + c * n, to, n);
-        workspace.squares[c] += sums(r).squares[c];
-      }
+      add_runs(runs, [&](Index to, Index from) {
+        double* const products = sums(to).projections + c * n;
+        vector.add(products, sums(from).projections + c * n, products, n);
+        sums(to).squares[c] += sums(from).squares[c];
+      });
+      std::copy_n(sums(0).projections + c * n, n, workspace.projections + c * n);
+      workspace.squares[c] = sums(0).squares[c];
     }
     team.barrier();
   }
 };
 
 }  // namespace
-
-RowBlocks::RowBlocks(Index matrix_rows, Index matrix_cols) : rows(matrix_rows), cols(matrix_cols) {
-  constexpr Index most = 256, least = 64, grain = 16;
-  // Of a block there are three copies at most.
-  const Index fitting =
-      runtime::cache_sizes().second / (3 * cols * static_cast<Index>(sizeof(double)));
-  block = std::clamp(fitting / grain * grain, least, most);
-  runs = std::min(most_runs, count());
-}
 
 template <class S>
 GramWorkspace carve_gram(Carver& carver, Index rows, Index cols, Index right_sides, int threads) {
@@ -210,7 +142,7 @@ GramWorkspace carve_gram(Carver& carver, Index rows, Index cols, Index right_sid
   workspace.squares = total.squares;
   Carver run(nullptr), member(nullptr);
   carve_sums(run, cols, right_sides);
-  carve_own<S>(member, workspace.blocks, right_sides);
+  carve_buffers<S>(member, workspace.blocks, right_sides);
   workspace.run_bytes = run.used();
   workspace.member_bytes = member.used();
   workspace.runs = carver.take<std::byte>(workspace.blocks.runs * run.used());
@@ -260,41 +192,64 @@ bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace) {
   return true;
 }
 
+GramInverse carve_gram_inverse(Carver& carver, Index cols, int threads) {
+  const Index stride = column_stride<double>(cols);
+  return {carve_triangle_inverse<double>(carver, cols, threads),
+          {carver.take<double>(cols * stride), cols, cols, stride, 1},
+          carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads))};
+}
+
+// The inverse is Z Z^T where Z = R^-1 and R^T R = A^T A + E, E below some m roundings of |A|^2.
+// With |Z|^2 |A|^2 below a certificate's bound that is a small part of the least eigenvalue of
+// A^T A, so that what the computed inverse says of the condition holds for A.
+double invert(const runtime::Team& team, const GramWorkspace& workspace,
+              const GramInverse& result) {
+  invert(team, workspace.triangle(), result.triangle);
+  const MatrixView<double>& z = result.triangle.inverse;
+  ops::Gemm<double> product;
+  product.a = {z.data, z.rows, z.cols, z.row_stride, 1};
+  product.b = {z.data, z.cols, z.rows, 1, z.row_stride};
+  product.c = result.inverse;
+  ops::gemm(team, product, result.gemm);
+  team.barrier();
+  double* const sums = result.triangle.squares;
+  if (team.rank() == 0) {
+    const double norm = norm_of_symmetric(workspace.gram, sums);
+    sums[0] = std::sqrt(norm) * std::sqrt(norm_of_symmetric(result.inverse, sums));
+  }
+  team.barrier();
+  return sums[0];
+}
+
+template <class S>
+bool is_hopeless(const runtime::Team& team, MatrixView<const S> a, double limit,
+                 const GramWorkspace& workspace, const GramInverse& inverse) {
+  // Rows to a column: of the sample, and of matrices for which it takes little beside A^T A.
+  constexpr Index sample_rows = 2, least_rows = 16;
+  // What so few rows of an orthonormal matrix may come to, for up to a thousand columns.
+  constexpr double inflation = 4;
+  if (a.rows < least_rows * a.cols) return false;
+  const Index rows = sample_rows * a.cols;
+  GramWorkspace sample = workspace;
+  sample.blocks = RowBlocks(rows, a.cols);
+  multiply_by_itself<S>(team, {a.data, rows, a.cols, a.rows / rows * a.row_stride, a.col_stride},
+                        sample);
+  return !find_triangle(team, sample) || !(invert(team, sample, inverse) < inflation * limit);
+}
+
 template <class S>
 void multiply_rows(const runtime::Team& team, MatrixView<const S> a,
                    const MatrixView<double>& right, MatrixView<S> out,
                    const GramWorkspace& workspace) {
   const RowBlocks& blocks = workspace.blocks;
-  const Own mine = Pass<S>{a, {}, {}, false, workspace}.own(team);
-  // The product is made in the order that the result has in memory.
-  const bool by_columns = out.row_stride == 1;
+  const BlockBuffers mine = Pass<S>{a, {}, {}, false, workspace}.own(team);
   const runtime::Range range = team.share(blocks.count());
   for (Index k = range.begin; k < range.end; ++k) {
-    const runtime::Range rows = {k * blocks.block, std::min(a.rows, (k + 1) * blocks.block)};
-    const MatrixView<const double> block = load(a, rows, mine.block);
-    const MatrixView<S> part = {out.data + rows.begin * out.row_stride, rows.size(), out.cols,
-                                out.row_stride, out.col_stride};
-    const MatrixView<S> lines = by_columns ? transposed(part) : part;
-    const MatrixView<const double> factor = {right.data, right.rows, right.cols, right.row_stride,
-                                             right.col_stride};
-    ops::Gemm<double> product;
-    product.a = by_columns ? transposed(factor) : block;
-    product.b = by_columns ? transposed(block) : factor;
-    product.c = {mine.rest.data, lines.rows, lines.cols, mine.rest.stride, 1};
-    if constexpr (std::is_same_v<S, double>) {
-      if (lines.col_stride == 1) product.c = lines;
-    }
-    ops::gemm(runtime::Team(), product, mine.gemm);
-    if (std::is_same_v<S, double> && lines.col_stride == 1) continue;
-    for (Index i = 0; i < lines.rows; ++i) {
-      const double* const from = mine.rest[i];
-      S* const to = lines.data + i * lines.row_stride;
-      if (lines.col_stride == 1) {
-        for (Index j = 0; j < lines.cols; ++j) to[j] = static_cast<S>(from[j]);
-      } else {
-        for (Index j = 0; j < lines.cols; ++j) to[j * lines.col_stride] = static_cast<S>(from[j]);
-      }
-    }
+    const runtime::Range rows = blocks.range(k);
+    multiply_block<S>(load_rows(a, rows, mine.block), right,
+                      {out.data + rows.begin * out.row_stride, rows.size(), out.cols,
+                       out.row_stride, out.col_stride},
+                      mine);
   }
   team.barrier();
 }
@@ -305,6 +260,8 @@ void multiply_rows(const runtime::Team& team, MatrixView<const S> a,
                                       const GramWorkspace&);                               \
   template void project<S>(const runtime::Team&, MatrixView<const S>, MatrixView<const S>, \
                            const Columns<double>&, bool, const GramWorkspace&);            \
+  template bool is_hopeless<S>(const runtime::Team&, MatrixView<const S>, double,          \
+                               const GramWorkspace&, const GramInverse&);                  \
   template void multiply_rows<S>(const runtime::Team&, MatrixView<const S>,                \
                                  const MatrixView<double>&, MatrixView<S>, const GramWorkspace&);
 UNITGAIN_INSTANTIATE(float)

@@ -4,6 +4,8 @@
 
 #include "linalg/cholesky.hpp"
 #include "linalg/columns.hpp"
+#include "linalg/row_blocks.hpp"
+#include "linalg/triangle.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::linalg {
@@ -14,17 +16,6 @@ namespace unitgain::linalg {
 constexpr bool is_for_gram(Index rows, Index cols) {
   return rows >= 4 * cols && rows * cols > 64 * 64;
 }
-
-// How the rows are cut, by the shape alone: blocks that stay in the second-level cache, and runs of
-// blocks whose sums are added up in order, so that the result is the same for any team.
-struct RowBlocks {
-  Index rows, cols;
-  Index block;  // rows of one
-  Index runs;
-
-  RowBlocks(Index matrix_rows, Index matrix_cols);
-  Index count() const { return (rows + block - 1) / block; }
-};
 
 struct GramWorkspace {
   RowBlocks blocks;
@@ -62,6 +53,25 @@ void project(const runtime::Team& team, MatrixView<const S> a, MatrixView<const 
 // workspace.triangle() from workspace.gram; false if there is none, or if A has entries that are
 // not finite, or whose squares overflow or are lost. Ends with a barrier.
 bool find_triangle(const runtime::Team& team, const GramWorkspace& workspace);
+
+struct GramInverse {
+  TriangleInverse<double> triangle;
+  MatrixView<double> inverse;  // of A^T A
+  std::byte* gemm;
+};
+
+GramInverse carve_gram_inverse(Carver& carver, Index cols, int threads);
+
+// Inverts A^T A, of which find_triangle() has found the triangle. Returns an upper bound of the
+// condition of A: the root of ||A^T A|| ||(A^T A)^-1||, in the largest row sum. Ends with a
+// barrier.
+double invert(const runtime::Team& team, const GramWorkspace& workspace, const GramInverse& result);
+
+// Whether a few of A's rows let expect that this bound is larger than `limit`, so that A^T A need
+// not be tried. Writes to the workspaces. Ends with a barrier.
+template <class S>
+bool is_hopeless(const runtime::Team& team, MatrixView<const S> a, double limit,
+                 const GramWorkspace& workspace, const GramInverse& inverse);
 
 // out = A right, of a square matrix. Ends with a barrier.
 template <class S>

@@ -2,15 +2,12 @@
 #pragma once
 
 #include "linalg/gram.hpp"
-#include "linalg/triangle.hpp"
 
 namespace unitgain::linalg {
 
 struct GramPinv {
   GramWorkspace gram;
-  TriangleInverse<double> triangle;
-  MatrixView<double> inverse;  // of A^T A
-  std::byte* gemm;
+  GramInverse inverse;
 };
 
 template <class S>

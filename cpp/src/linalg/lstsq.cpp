@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "base/shape_text.hpp"
+#include "linalg/gram.hpp"
 #include "linalg/householder.hpp"
 #include "linalg/normal_equations.hpp"
 #include "linalg/pooled_buffer.hpp"
+#include "linalg/preconditioned_qr.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
 #include "linalg/triangle.hpp"
@@ -28,14 +30,29 @@ namespace linalg {
 
 namespace {
 
+// The triangle that decides, and what solves with it.
+struct Triangle {
+  Columns<double> r;     // with zeros below
+  Columns<double> left;  // R = left diag(values) right^T
+  Columns<double> right;
+  double* values;
+  double* scratch;
+};
+
+Triangle carve_triangle(Carver& carver, Index n, Index count) {
+  Triangle triangle;
+  triangle.r = carver.take_columns<double>(n, n);
+  triangle.left = carver.take_columns<double>(n, n);
+  triangle.right = carver.take_columns<double>(n, n);
+  triangle.values = carver.take<double>(n);
+  triangle.scratch = carver.take<double>(n * count);
+  return triangle;
+}
+
 struct LstsqWorkspace {
   HouseholderQr<double> qr;
   Columns<double> right;  // B, and X after it, at least as long as both
-  Columns<double> r;      // R, with zeros below
-  Columns<double> left;   // R = left diag(s) right_vectors
-  Columns<double> right_vectors;
-  double* values;
-  double* scratch;
+  Triangle triangle;
   int* exponents;  // of the powers of two that A and B were multiplied by
 };
 
@@ -43,11 +60,7 @@ LstsqWorkspace carve(Carver& carver, Index rows, Index cols, Index count, int th
   LstsqWorkspace w;
   w.qr = carve_householder<double>(carver, rows, cols, count, threads);
   w.right = carver.take_columns<double>(rows, count);
-  w.r = carver.take_columns<double>(cols, cols);
-  w.left = carver.take_columns<double>(cols, cols);
-  w.right_vectors = carver.take_columns<double>(cols, cols);
-  w.values = carver.take<double>(cols);
-  w.scratch = carver.take<double>(cols * count);
+  w.triangle = carve_triangle(carver, cols, count);
   w.exponents = carver.take<int>(2);
   return w;
 }
@@ -72,8 +85,9 @@ void reduce(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide
   factor(team, w.qr);
   const runtime::Range mine = team.share(a.count);
   for (Index j = mine.begin; j < mine.end; ++j) {
-    std::copy_n(a[j], j + 1, w.r[j]);
-    std::fill(w.r[j] + j + 1, w.r[j] + a.count, 0.0);
+    double* const column = w.triangle.r[j];
+    std::copy_n(a[j], j + 1, column);
+    std::fill(column + j + 1, column + a.count, 0.0);
   }
   if (!wide) {
     apply_q<double>(team, w.qr.q, true,
@@ -90,11 +104,42 @@ void multiply_by_inverse(const Columns<double>& u, const Columns<double>& v, con
   for (Index k = 0; k < rank; ++k) vector.axpy(scratch[k], v[k], x, v.rows);
 }
 
+// How R is solved with.
+struct Rank {
+  Index rank;
+  bool by_triangle;  // or by the singular vectors
+};
+
+// The singular values of R and, if it has not full rank, the vectors.
+Rank find_rank(double rcond, const Triangle& t) {
+  const Index n = t.r.count;
+  const MatrixView<double> r = view(t.r, n);
+  svd<double>({r.data, r.rows, r.cols, r.row_stride, r.col_stride}, {}, t.values, {});
+  const Index rank = rank_of(t.values, n, rcond);
+  // A triangle as singular as rounding can make it may have a zero on its diagonal.
+  const double nearly_singular =
+      8 * std::numeric_limits<double>::epsilon() * static_cast<double>(n) * t.values[0];
+  if (rank == n && t.values[n - 1] > nearly_singular) return {rank, true};
+  svd<double>({r.data, r.rows, r.cols, r.row_stride, r.col_stride}, view(t.left, n), t.values,
+              transposed(view(t.right, n)));
+  return {rank_of(t.values, n, rcond), false};
+}
+
+// x = R^+ x or, transposed, (R^T)^+ x, for right-hand side c.
+void solve_with(const Triangle& t, const Rank& rank, bool transposed, Index c, double* x) {
+  if (rank.by_triangle) {
+    divide_by_triangle(t.r, transposed, x);
+  } else {
+    multiply_by_inverse(transposed ? t.right : t.left, transposed ? t.left : t.right, t.values,
+                        rank.rank, x, t.scratch + c * t.r.count);
+  }
+}
+
 // X from what reduce() left and the rank.
 template <class T>
-void finish(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide, Index rank,
-            bool by_triangle, const LstsqWorkspace& w) {
-  const Index n = w.r.count;
+void finish(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide, const Rank& rank,
+            const LstsqWorkspace& w) {
+  const Index n = w.triangle.r.count;
   const runtime::Range mine = team.share(w.right.count);
   for (Index c = mine.begin; c < mine.end; ++c) {
     double* const x = w.right[c];
@@ -104,13 +149,7 @@ void finish(const runtime::Team& team, const LstsqProblem<T>& problem, bool wide
       const double unscaled = PowerOfTwo<double>(-w.exponents[1])(tail);
       problem.residuals[c] = static_cast<T>(unscaled * unscaled);
     }
-    if (by_triangle) {
-      divide_by_triangle(w.r, wide, x);
-    } else {
-      const Columns<double>&u = wide ? w.right_vectors : w.left,
-            &v = wide ? w.left : w.right_vectors;
-      multiply_by_inverse(u, v, w.values, rank, x, w.scratch + c * n);
-    }
+    solve_with(w.triangle, rank, wide, c, x);
     if (wide) std::fill(x + n, x + w.right.rows, 0.0);
   }
   team.barrier();
@@ -136,25 +175,74 @@ void solve(const LstsqProblem<T>& problem) {
   const LstsqWorkspace w = carve(carver, rows, cols, count, size.threads);
   runtime::parallel(size, [&](const runtime::Team& team) { reduce(team, problem, wide, w); });
 
-  const MatrixView<double> r = view(w.r, cols);
-  svd<double>({r.data, r.rows, r.cols, r.row_stride, r.col_stride}, {}, w.values, {});
-  Index rank = 0;
-  while (rank < cols && w.values[rank] > problem.rcond * w.values[0]) ++rank;
-  // A triangle as singular as rounding can make it may have a zero on its diagonal.
-  const double nearly_singular =
-      8 * std::numeric_limits<double>::epsilon() * static_cast<double>(cols) * w.values[0];
-  const bool by_triangle = rank == cols && w.values[cols - 1] > nearly_singular;
-  if (!by_triangle) {
-    svd<double>({r.data, r.rows, r.cols, r.row_stride, r.col_stride}, view(w.left, cols), w.values,
-                transposed(view(w.right_vectors, cols)));
-    rank = 0;
-    while (rank < cols && w.values[rank] > problem.rcond * w.values[0]) ++rank;
-  }
-  *problem.rank = rank;
+  const Rank rank = find_rank(problem.rcond, w.triangle);
+  *problem.rank = rank.rank;
   const PowerOfTwo<double> unscale(-w.exponents[0]);
-  for (Index k = 0; k < cols; ++k) problem.s[k] = static_cast<T>(unscale(w.values[k]));
-  runtime::parallel(
-      size, [&](const runtime::Team& team) { finish(team, problem, wide, rank, by_triangle, w); });
+  for (Index k = 0; k < cols; ++k) problem.s[k] = static_cast<T>(unscale(w.triangle.values[k]));
+  runtime::parallel(size, [&](const runtime::Team& team) { finish(team, problem, wide, rank, w); });
+}
+
+// ---- tall matrices, by a preconditioned A^T A ----
+
+struct TallWorkspace {
+  PreconditionedQr qr;
+  GramWorkspace gram;  // for the residual
+  Triangle triangle;
+};
+
+template <class T>
+TallWorkspace carve_tall(Carver& carver, Index rows, Index cols, Index count, int threads) {
+  return {carve_preconditioned_qr<T>(carver, rows, cols, count, false, threads),
+          carve_gram<T>(carver, rows, cols, count, threads), carve_triangle(carver, cols, count)};
+}
+
+// Whether nothing of use was lost in double's range, or was not finite: all are zero, or the
+// largest is not too large or small to be squared.
+bool are_in_range(const double* values, Index count) {
+  const double largest = runtime::kernels<double>().vector->max_abs(values, count);
+  return largest == 0 || (largest >= 0x1p-250 && largest <= 0x1p+250);
+}
+
+// False if another road must be taken.
+template <class T>
+bool solve_tall(const LstsqProblem<T>& problem) {
+  // Singular values from this many times the floor on are those of A.
+  constexpr double least_above_floor = 16;
+  const MatrixView<const T>&a = problem.a, &b = problem.b;
+  const Index n = a.cols, count = b.cols;
+  if (!is_for_gram(a.rows, n) || count > n) return false;
+  const double work = 2e3 + 0.06 * static_cast<double>(a.rows * n) * static_cast<double>(n + count);
+  const runtime::TeamSize size = runtime::threads_for(work, static_cast<int>(4 + n));
+  Carver measure(nullptr);
+  carve_tall<T>(measure, a.rows, n, count, size.threads);
+  const PooledBuffer memory(measure.used());
+  Carver carver(memory.data());
+  TallWorkspace w = carve_tall<T>(carver, a.rows, n, count, size.threads);
+  bool found = true;
+  runtime::parallel(size, [&](const runtime::Team& team) {
+    const bool factored = factor(team, a, b, w.qr);
+    if (team.rank() == 0) found = factored;
+  });
+  if (!found || !are_in_range(w.qr.projections, n * count)) return false;
+  w.triangle.r = w.qr.triangle;
+  const Rank rank = find_rank(problem.rcond, w.triangle);
+  const double* const values = w.triangle.values;
+  if (rank.rank == 0 || !(values[rank.rank - 1] >= least_above_floor * w.qr.floor())) return false;
+
+  const Columns<double> x = {w.qr.projections, n, count, n};
+  for (Index c = 0; c < count; ++c) solve_with(w.triangle, rank, false, c, x[c]);
+  runtime::parallel(size,
+                    [&](const runtime::Team& team) { project(team, a, b, x, false, w.gram); });
+  if (!std::all_of(w.gram.squares, w.gram.squares + count, [](double square) {
+        return square == 0 || (square >= 0x1p-500 && square <= 0x1p+500);
+      })) {
+    return false;
+  }
+  *problem.rank = rank.rank;
+  for (Index k = 0; k < n; ++k) problem.s[k] = static_cast<T>(values[k]);
+  if (problem.residuals != nullptr) std::copy_n(w.gram.squares, count, problem.residuals);
+  store_columns(x, nullptr, PowerOfTwo<double>(0), {0, count}, transposed(problem.x));
+  return true;
 }
 
 // Without rows or columns x is 0, and without columns all of b is left.
@@ -195,7 +283,7 @@ void lstsq(std::span<const LstsqProblem<T>> problems) {
   for (const LstsqProblem<T>& problem : problems) {
     if (problem.a.rows == 0 || problem.a.cols == 0) {
       linalg::solve_empty(problem);
-    } else if (!linalg::solve_by_normal_equations(problem)) {
+    } else if (!linalg::solve_by_normal_equations(problem) && !linalg::solve_tall(problem)) {
       linalg::require_finite(problem.a);
       linalg::require_finite(problem.b, "b");
       linalg::solve(problem);

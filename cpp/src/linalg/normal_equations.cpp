@@ -31,12 +31,16 @@ namespace {
 template <class T>
 constexpr double largest_ratio = std::is_same_v<T, float> ? 0x1p11 : 0x1p5;
 
+// By so much the bound of the condition may be larger than the condition.
+constexpr double room = 4;
+
 // Between passes over A, columns whose residual has shrunk by more are left to another.
 constexpr double negligible_step = 0x1p-20;
 
 template <class T>
 struct Workspace {
   GramWorkspace gram;
+  GramInverse inverse;
   Columns<double> x;
   double* step;
   double* residuals;
@@ -46,8 +50,11 @@ struct Workspace {
 template <class T>
 Workspace<T> carve(Carver& carver, Index rows, Index cols, Index count, int threads) {
   return {carve_gram<T>(carver, rows, cols, count, threads),
-          carver.take_columns<double>(cols, count), carver.take<double>(cols),
-          carver.take<double>(count), carver.take<double>(cols)};
+          carve_gram_inverse(carver, cols, threads),
+          carver.take_columns<double>(cols, count),
+          carver.take<double>(cols),
+          carver.take<double>(count),
+          carver.take<double>(cols)};
 }
 
 // x += R^-1 R^-T A^T (b - A x), from what project() found of b - A x, for each column. The residual
@@ -96,8 +103,11 @@ bool solve_by_normal_equations(const LstsqProblem<T>& problem) {
 
   bool found = true;
   runtime::parallel(size, [&](const runtime::Team& team) {
-    project(team, a, b, {}, true, w.gram);
-    const bool has_triangle = find_triangle(team, w.gram);
+    bool has_triangle = false;
+    if (!is_hopeless(team, a, room * largest_ratio<T>, w.gram, w.inverse)) {
+      project(team, a, b, {}, true, w.gram);
+      has_triangle = find_triangle(team, w.gram);
+    }
     if (team.rank() == 0) found = has_triangle && are_measured(w.gram.squares, count);
   });
   if (!found) return false;

@@ -9,6 +9,7 @@
 #include "linalg/dense_svd.hpp"
 #include "linalg/gram_pinv.hpp"
 #include "linalg/householder.hpp"
+#include "linalg/preconditioned_pinv.hpp"
 #include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "linalg/svd.hpp"
@@ -30,15 +31,6 @@ bool tells_cutoff(double rcond, Index cols) {
   constexpr double roundings = 8;
   return !std::is_same_v<T, float> || rcond >= roundings * std::numeric_limits<float>::epsilon() *
                                                    std::sqrt(static_cast<double>(cols));
-}
-
-// How many of n descending values are above the cutoff.
-template <class T>
-Index rank_of(const T* values, Index n, double rcond) {
-  const double cutoff = rcond * static_cast<double>(values[0]);
-  Index rank = 0;
-  while (rank < n && values[rank] > 0 && values[rank] > cutoff) ++rank;
-  return rank;
 }
 
 // ---- by one-sided Jacobi ----
@@ -262,6 +254,17 @@ class Stack {
         [](const auto&... arguments) { return invert_by_gram<S>(arguments...); });
   }
 
+  // The same.
+  void try_preconditioning() {
+    if (!is_for_gram(rows_, cols_)) return;
+    attempt<double>(
+        {10 * n() * n() + 0.1 * m() * n() * n(), 2 * cols_},
+        [&](Carver& carver, int threads) {
+          return carve_preconditioned_pinv<S>(carver, rows_, cols_, threads);
+        },
+        [](const auto&... arguments) { return invert_by_preconditioning<S>(arguments...); });
+  }
+
   std::vector<PinvProblem<S>> waiting() const {
     std::vector<PinvProblem<S>> rest;
     for (std::size_t i = 0; i < problems_.size(); ++i) {
@@ -346,7 +349,10 @@ void pinv(std::span<const PinvProblem<T>> problems) {
   if (problems.empty() || problems.front().a.rows == 0 || problems.front().a.cols == 0) return;
   const bool by_svd = problems.front().method == PinvMethod::svd;
   linalg::Stack<T> tall(problems);
-  if (!by_svd) tall.try_gram();
+  if (!by_svd) {
+    tall.try_gram();
+    tall.try_preconditioning();
+  }
   const std::vector<PinvProblem<T>> unsolved = tall.waiting();
   if (unsolved.empty()) return;
   std::vector<PinvProblem<T>> rest;

@@ -7,6 +7,7 @@
 #include "base/shape_text.hpp"
 #include "linalg/dense_svd.hpp"
 #include "linalg/gram.hpp"
+#include "linalg/preconditioned_qr.hpp"
 #include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "runtime/dispatch.hpp"
@@ -248,22 +249,93 @@ bool solve_by_gram(const runtime::Team& team, const TallProblem<float>& problem,
   return true;
 }
 
-// Those of the problems that the products of A with itself do not solve; none but tall ones of
-// floats are tried, of which no more than cols left vectors are wanted.
-std::vector<SvdProblem<float>> try_gram(std::span<const SvdProblem<float>> problems) {
-  const TallProblem<float> shape(problems.front());
+// By the preconditioned A^T A.
+struct PreconditionedRoad {
+  PreconditionedQr qr;
+  DenseSvd<double> svd;  // of R
+  Columns<double> left, right;
+  MatrixView<double> factor;
+  std::byte* gemm;
+};
+
+template <class T>
+PreconditionedRoad carve_preconditioned_road(Carver& carver, const TallProblem<T>& problem,
+                                             int threads) {
+  const Index rows = problem.a.rows, cols = problem.a.cols, vectors = problem.left.rows;
+  PreconditionedRoad road{carve_preconditioned_qr<T>(carver, rows, cols, 0, vectors > 0, threads),
+                          carve_dense_svd<double>(carver, cols, cols, vectors, threads),
+                          {},
+                          {},
+                          {},
+                          {}};
+  if (vectors == 0) return road;
+  const Index stride = column_stride<double>(cols);
+  road.left = carver.take_columns<double>(cols, cols);
+  road.right = carver.take_columns<double>(cols, cols);
+  road.factor = {carver.take<double>(cols * stride), cols, cols, stride, 1};
+  road.gemm = carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads));
+  return road;
+}
+
+// A = Q R and R = W S V^T, if Q is orthonormal: where R is singular, or nearly so, its floor says
+// more of the last columns than A does. False, and nothing of use written, if not.
+template <class T>
+bool solve_by_preconditioning(const runtime::Team& team, const TallProblem<T>& problem,
+                              const PreconditionedRoad& road) {
+  // Q is orthogonal to the square of the floor over the least singular value.
+  constexpr double least_above_floor = 0x1p26;
+  const Index n = problem.a.cols;
+  if (!factor<T>(team, problem.a, {}, road.qr)) return false;
+  const Columns<double>& r = road.qr.triangle;
+  if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, road.svd)) return false;
+  const double* const values = road.svd.values;
+  const PowerOfTwo<double> unscale(-*road.svd.exponent);
+  if (!(unscale(values[n - 1]) >= least_above_floor * road.qr.floor())) return false;
+  store_values(team, values, n, *road.svd.exponent, problem.values);
+  if (problem.left.data == nullptr) return true;
+  const Columns<double>&left = road.left, &right = road.right;
+  right_vectors<double>(team, road.svd, {right.data, n, n, right.stride, 1});
+  store_columns(right, nullptr, PowerOfTwo<double>(0), team.share(n), problem.right);
+  left_vectors<double>(team, road.svd, {left.data, n, n, left.stride, 1});
+  const MatrixView<double>& inverse = road.qr.second_inverse.inverse;
+  ops::Gemm<double> product;
+  product.a = {inverse.data, n, n, inverse.row_stride, 1};
+  product.b = {left.data, n, n, 1, left.stride};
+  product.c = road.factor;
+  ops::gemm(team, product, road.gemm);
+  team.barrier();
+  multiply_kept<T>(team, road.factor, transposed(problem.left), road.qr);
+  return true;
+}
+
+// Those of the problems that the products of A with itself do not solve; none but tall ones are
+// tried, of which no more than cols left vectors are wanted.
+template <class T>
+std::vector<SvdProblem<T>> try_tall(std::span<const SvdProblem<T>> problems) {
+  const TallProblem<T> shape(problems.front());
   const Index rows = shape.a.rows, cols = shape.a.cols;
   Waiting waiting(problems.size());
   if (is_for_gram(rows, cols) && cols >= least_dense_cols && shape.left.rows <= cols) {
     const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
+    const Cost cost = {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * n, cols};
+    if constexpr (std::is_same_v<T, float>) {
+      waiting.attempt(
+          cost,
+          [&](Carver& carver, int threads) { return carve_gram_road(carver, shape, threads); },
+          [&](const runtime::Team& team, std::size_t i, const GramRoad& road) {
+            return solve_by_gram(team, TallProblem<T>(problems[i]), road);
+          });
+    }
     waiting.attempt(
-        {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * n, cols},
-        [&](Carver& carver, int threads) { return carve_gram_road(carver, shape, threads); },
-        [&](const runtime::Team& team, std::size_t i, const GramRoad& road) {
-          return solve_by_gram(team, TallProblem<float>(problems[i]), road);
+        cost,
+        [&](Carver& carver, int threads) {
+          return carve_preconditioned_road(carver, shape, threads);
+        },
+        [&](const runtime::Team& team, std::size_t i, const PreconditionedRoad& road) {
+          return solve_by_preconditioning(team, TallProblem<T>(problems[i]), road);
         });
   }
-  std::vector<SvdProblem<float>> rest;
+  std::vector<SvdProblem<T>> rest;
   for (std::size_t i = 0; i < problems.size(); ++i) {
     if (waiting.waits(i)) rest.push_back(problems[i]);
   }
@@ -311,12 +383,9 @@ void svd(std::span<const SvdProblem<T>> problems) {
     }
     return;
   }
-  std::vector<SvdProblem<T>> unsolved;
-  if constexpr (std::is_same_v<T, float>) {
-    unsolved = try_gram(problems);
-    if (unsolved.empty()) return;
-    problems = unsolved;
-  }
+  const std::vector<SvdProblem<T>> unsolved = try_tall(problems);
+  if (unsolved.empty()) return;
+  problems = unsolved;
   std::vector<SvdProblem<T>> rest;
   svd_in_lanes(problems, rest);
   problems = rest;

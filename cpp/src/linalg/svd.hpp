@@ -72,6 +72,15 @@ template <class T, class S>
 void store_columns(Columns<T> columns, const Index* order, PowerOfTwo<T> factor,
                    runtime::Range range, MatrixView<S> out);
 
+// How many of n descending values are above rcond times the largest.
+template <class T>
+Index rank_of(const T* values, Index n, double rcond) {
+  const double cutoff = rcond * static_cast<double>(values[0]);
+  Index rank = 0;
+  while (rank < n && values[rank] > 0 && values[rank] > cutoff) ++rank;
+  return rank;
+}
+
 // Throws ValueError unless a has the shape of the first matrix of its stack.
 template <class T>
 void require_shape(MatrixView<const T> a, MatrixView<const T> first);
