@@ -30,9 +30,9 @@ from unitgain.models.passes import Run, evaluated
 
 __all__ = ["PREDICT_BATCH", "Training", "checked_batch_size", "mean_loss"]
 
-# Enough rows for the products to run at full speed, few enough for their results to stay in cache,
-# and a whole number of the products' tiles on every instruction set.
-PREDICT_BATCH = 252
+# Enough rows that reading the weights, from memory if they are many, takes a hundredth of the time
+# of multiplying with them, and a whole number of the products' tiles on every instruction set.
+PREDICT_BATCH = 2016
 
 # Arguments of Keras's compile that change nothing here, whatever they are.
 _WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
