@@ -124,14 +124,12 @@ Sums carve_sums(Carver& carver, Index cols, Index right_sides) {
 struct Own {
   BlockBuffers buffers;
   Columns<double> lines;  // of A P^-1, where it is not kept
-  double* right;          // of one right-hand side
 };
 
 template <class S>
 Own carve_own(Carver& carver, const RowBlocks& blocks, Index right_sides) {
   return {carve_buffers<S>(carver, blocks, right_sides),
-          carver.take_columns<double>(blocks.block, blocks.cols),
-          carver.take<double>(blocks.block)};
+          carver.take_columns<double>(blocks.block, blocks.cols)};
 }
 
 // The pass over A that forms A P^-1 and its products with itself and with B.
@@ -178,15 +176,23 @@ class Pass {
                                                        block.col_stride, block.rows, block.cols,
                                                        lines.data, lines.stride);
     divide_block(qr_.first, lines, rows.size());
+    if (b_.cols > 0) add_projections(rows, lines, own, to);
+    return {lines.data, rows.size(), lines.count, 1, lines.stride};
+  }
+
+  void add_projections(runtime::Range rows, const Columns<double>& lines, const Own& own,
+                       const Sums& to) const {
+    const Columns<double>& right = own.buffers.rest;
     for (Index c = 0; c < b_.cols; ++c) {
       const S* const from = b_.data + rows.begin * b_.row_stride + c * b_.col_stride;
-      for (Index i = 0; i < rows.size(); ++i) own.right[i] = from[i * b_.row_stride];
-      double* const products = to.projections + c * lines.count;
-      for (Index j = 0; j < lines.count; ++j) {
-        products[j] += runtime::kernels<double>().vector->dot(lines[j], own.right, rows.size());
-      }
+      for (Index i = 0; i < rows.size(); ++i) right[c][i] = from[i * b_.row_stride];
     }
-    return {lines.data, rows.size(), lines.count, 1, lines.stride};
+    ops::Gemm<double> product;
+    product.a = {right.data, b_.cols, rows.size(), right.stride, 1};
+    product.b = {lines.data, rows.size(), lines.count, 1, lines.stride};
+    product.c = {to.projections, b_.cols, lines.count, lines.count, 1};
+    product.beta = 1;
+    ops::gemm(runtime::Team(), product, own.buffers.gemm);
   }
 
   // Rows of P^-1, times the floor.
