@@ -5,35 +5,24 @@
 // rest, of a matrix of small condition, loses no more: Yamamoto, Nakatsukasa, Yanagisawa and
 // Fukaya, "Roundoff error analysis of the CholeskyQR2 algorithm", 2015.
 //
-// P is from a sketch: few random sums of the rows of A, with signs, have nearly the singular values
-// and the row space of A (Woodruff, "Sketching as a tool for numerical linear algebra", 2014; as a
-// preconditioner, Rokhlin and Tygert, "A fast randomized algorithm for overdetermined linear
-// least-squares regression", 2008). Nothing is taken on trust: the condition of A P^-1 is measured,
-// and if it is large, as it could be of a matrix made for these sums, another road is taken.
+// P is from a sketch. Nothing is taken on trust: the condition of A P^-1 is measured, and if it is
+// large, as it could be of a matrix made for these sums, another road is taken.
 //
 // A may be singular. So it stands on `floor` times the identity, some e |A|, which moves singular
 // values by no more than the rounding of A does, and makes R regular.
 #include "linalg/preconditioned_qr.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdint>
 #include <limits>
 
+#include "linalg/sketch.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
-#include "runtime/philox.hpp"
 
 namespace unitgain::linalg {
 
 namespace {
-
-// How many rows of A go into a row of the sketch from each `size` of them, and each into as many.
-constexpr Index picks = 4;
-
-// Columns of the sketch that are made at a time, so that they stay in the second-level cache.
-constexpr Index most_panel = 64;
 
 // Columns of A P^-1 that are eliminated at a time.
 constexpr Index leaf = 24;
@@ -41,99 +30,6 @@ constexpr Index leaf = 24;
 // The most that the norms of S and of its inverse may multiply to, in the Frobenius norm, for each
 // column: 1 of the orthonormal, some 2 of a sketch as expected.
 constexpr double largest_condition_per_column = 32;
-
-Index sketch_rows(Index cols) {
-  Index rows = 16;
-  while (rows < 2 * cols) rows *= 2;
-  return rows;
-}
-
-// Which rows of chunk `chunk` of A are added up to a row of the sketch, and with which signs.
-class Picks {
- public:
-  Picks(Index chunk, Index size) : size_(size), random_(0, static_cast<std::uint64_t>(chunk)) {
-    const std::array<std::uint32_t, 4> words = random_.block(0);
-    for (Index l = 0; l < picks; ++l) words_[l] = words[static_cast<std::size_t>(l)];
-  }
-
-  // Next to each other for rows of the sketch next to each other, so that they come from memory in
-  // order.
-  Index row(Index bucket, Index l) const { return (bucket + words_[l]) & (size_ - 1); }
-
-  // The signs of 32 rows of the sketch from `bucket` on, a multiple of 32.
-  std::array<std::uint32_t, 4> signs(Index bucket) const {
-    return random_.block(static_cast<std::uint64_t>(1 + bucket / 32));
-  }
-
- private:
-  Index size_;
-  runtime::RandomStream random_;
-  std::uint32_t words_[picks];
-};
-
-// Rows [first, first + rows) of the columns in `cols`, read in order; those beyond A's are zero.
-template <class S>
-MatrixView<const double> load_chunk(const MatrixView<const S>& a, Index first, Index rows,
-                                    runtime::Range cols, double* to) {
-  const Index there = std::min(rows, a.rows - first);
-  const S* const from = a.data + first * a.row_stride + cols.begin * a.col_stride;
-  if (a.row_stride == 1) {
-    for (Index j = 0; j < cols.size(); ++j) {
-      for (Index i = 0; i < there; ++i) to[i * most_panel + j] = from[i + j * a.col_stride];
-    }
-  } else {
-    for (Index i = 0; i < there; ++i) {
-      const S* const row = from + i * a.row_stride;
-      double* const line = to + i * most_panel;
-      if (a.col_stride == 1) {
-        for (Index j = 0; j < cols.size(); ++j) line[j] = row[j];
-      } else {
-        for (Index j = 0; j < cols.size(); ++j) line[j] = row[j * a.col_stride];
-      }
-    }
-  }
-  std::fill(to + there * most_panel, to + rows * most_panel, 0.0);
-  return {to, rows, cols.size(), most_panel, 1};
-}
-
-// qr.sums, each member making its share of the columns.
-template <class S>
-void find_sums(const runtime::Team& team, const MatrixView<const S>& a,
-               const PreconditionedQr& qr) {
-  const simd::VectorKernels<double>& vector = *runtime::kernels<double>().vector;
-  const MatrixView<double>& sums = qr.sums;
-  Carver carver(qr.members + team.rank() * qr.member_bytes);
-  double* const memory = carver.take<double>(sums.rows * most_panel);
-  // Whole cache lines of the sums to each member.
-  constexpr Index grain = 8;
-  const runtime::Range mine = team.share(a.cols, grain);
-  const Index panels = (mine.size() + most_panel - 1) / most_panel;
-  for (Index p = 0; p < panels; ++p) {
-    const runtime::Range part = runtime::Team::share(p, panels, mine.size(), grain);
-    const runtime::Range cols = {mine.begin + part.begin, mine.begin + part.end};
-    const auto sum = [&](Index bucket) {
-      return sums.data + bucket * sums.row_stride + cols.begin;
-    };
-    for (Index i = 0; i < sums.rows; ++i) std::fill_n(sum(i), cols.size(), 0.0);
-    for (Index first = 0; first < a.rows; first += sums.rows) {
-      const MatrixView<const double> chunk = load_chunk(a, first, sums.rows, cols, memory);
-      const Picks pick(first / sums.rows, sums.rows);
-      std::array<std::uint32_t, 4> signs{};
-      for (Index bucket = 0; bucket < sums.rows; ++bucket) {
-        if (bucket % 32 == 0) signs = pick.signs(bucket);
-        const double* rows[picks];
-        double weights[picks];
-        for (Index l = 0; l < picks; ++l) {
-          rows[l] = chunk.data + pick.row(bucket, l) * chunk.row_stride;
-          // The inverse of the root of `picks`, so that the sums have the size of A.
-          weights[l] = (signs[static_cast<std::size_t>(l)] >> (bucket % 32) & 1) != 0 ? 0.5 : -0.5;
-        }
-        vector.axpy4(weights, rows, sum(bucket), cols.size());
-      }
-    }
-  }
-  team.barrier();
-}
 
 void factor_sketch(const runtime::Team& team, const PreconditionedQr& qr) {
   const MatrixView<double>& sums = qr.sums;
@@ -165,7 +61,8 @@ template <class S>
 bool precondition(const runtime::Team& team, const MatrixView<const S>& a,
                   const PreconditionedQr& qr) {
   const MatrixView<double>& sums = qr.sums;
-  find_sums(team, a, qr);
+  Carver carver(qr.members + team.rank() * qr.member_bytes);
+  find_sums(team, a, sums, carver.take<double>(sketch_scratch(sums.cols)));
   if (team.rank() == 0) {
     double square = 0;
     for (Index i = 0; i < sums.rows; ++i) {
@@ -227,14 +124,12 @@ Sums carve_sums(Carver& carver, Index cols, Index right_sides) {
 struct Own {
   BlockBuffers buffers;
   Columns<double> lines;  // of A P^-1, where it is not kept
-  double* right;          // of one right-hand side
 };
 
 template <class S>
 Own carve_own(Carver& carver, const RowBlocks& blocks, Index right_sides) {
   return {carve_buffers<S>(carver, blocks, right_sides),
-          carver.take_columns<double>(blocks.block, blocks.cols),
-          carver.take<double>(blocks.block)};
+          carver.take_columns<double>(blocks.block, blocks.cols)};
 }
 
 // The pass over A that forms A P^-1 and its products with itself and with B.
@@ -281,15 +176,23 @@ class Pass {
                                                        block.col_stride, block.rows, block.cols,
                                                        lines.data, lines.stride);
     divide_block(qr_.first, lines, rows.size());
+    if (b_.cols > 0) add_projections(rows, lines, own, to);
+    return {lines.data, rows.size(), lines.count, 1, lines.stride};
+  }
+
+  void add_projections(runtime::Range rows, const Columns<double>& lines, const Own& own,
+                       const Sums& to) const {
+    const Columns<double>& right = own.buffers.rest;
     for (Index c = 0; c < b_.cols; ++c) {
       const S* const from = b_.data + rows.begin * b_.row_stride + c * b_.col_stride;
-      for (Index i = 0; i < rows.size(); ++i) own.right[i] = from[i * b_.row_stride];
-      double* const products = to.projections + c * lines.count;
-      for (Index j = 0; j < lines.count; ++j) {
-        products[j] += runtime::kernels<double>().vector->dot(lines[j], own.right, rows.size());
-      }
+      for (Index i = 0; i < rows.size(); ++i) right[c][i] = from[i * b_.row_stride];
     }
-    return {lines.data, rows.size(), lines.count, 1, lines.stride};
+    ops::Gemm<double> product;
+    product.a = {right.data, b_.cols, rows.size(), right.stride, 1};
+    product.b = {lines.data, rows.size(), lines.count, 1, lines.stride};
+    product.c = {to.projections, b_.cols, lines.count, lines.count, 1};
+    product.beta = 1;
+    ops::gemm(runtime::Team(), product, own.buffers.gemm);
   }
 
   // Rows of P^-1, times the floor.
@@ -403,7 +306,7 @@ PreconditionedQr carve_preconditioned_qr(Carver& carver, Index rows, Index cols,
   Carver run(nullptr), member(nullptr), chunk(nullptr);
   carve_sums(run, cols, right_sides);
   carve_own<S>(member, qr.blocks, right_sides);
-  chunk.take<double>(size * most_panel);
+  chunk.take<double>(sketch_scratch(cols));
   qr.run_bytes = run.used();
   qr.member_bytes = std::max(member.used(), chunk.used());
   qr.runs = carver.take<std::byte>(qr.blocks.runs * qr.run_bytes);
