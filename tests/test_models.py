@@ -75,6 +75,7 @@ def test_layers_can_be_popped_and_added():
 
 
 def test_a_trained_base_serves_another_model():
+    ug.random.seed(1)
     base = Dense(6, activation="relu")
     first = ug.Sequential([Input((4,)), base, Dense(2)])
     second = ug.Sequential([Input((4,)), base, Dense(5)])

@@ -168,6 +168,28 @@ else:
     assert run_python(program) == ["0", "3"]
 
 
+def test_the_first_calls_of_many_threads_do_not_wait_for_each_other():
+    code = """
+import sys, threading
+import numpy as np
+from unitgain import _native
+sys.setswitchinterval(1e-6)
+x = np.ones((4, 4))
+ready = threading.Barrier(8)
+def first():
+    ready.wait()
+    _native.matmul(x, x)
+threads = [threading.Thread(target=first, daemon=True) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(30)
+print(any(thread.is_alive() for thread in threads))
+"""
+    for _ in range(3):
+        assert run_python(code) == ["False"]
+
+
 def test_a_fork_amid_other_threads_work_does_not_hang():
     program = (
         COUNT_THREADS

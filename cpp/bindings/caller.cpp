@@ -14,7 +14,7 @@ bool plain_samples(PyObject* object, Index features, SampleArray& samples) {
   const auto& api = py::detail::npy_api::get();
   if (!api.PyArray_Check_(object)) return false;
   const auto* array = py::detail::array_proxy(object);
-  if (array->nd != 2 || array->descr != descriptor_of<T>() || array->dimensions[0] == 0 ||
+  if (array->nd != 2 || array->descr != descriptor_of<T> || array->dimensions[0] == 0 ||
       array->dimensions[1] != features ||
       !(array->flags & py::detail::npy_api::NPY_ARRAY_ALIGNED_)) {
     return false;
@@ -32,7 +32,7 @@ PyObject* call(PyObject* capsule, PyObject* x) {
     const auto& network = *static_cast<const Network<T>*>(PyCapsule_GetPointer(capsule, nullptr));
     SampleArray samples;
     if (!plain_samples<T>(x, network.input_shape().size(), samples)) Py_RETURN_NONE;
-    py::object result = new_matrix(descriptor_of<T>(), samples.rows, network.output_shape().size(),
+    py::object result = new_matrix(descriptor_of<T>, samples.rows, network.output_shape().size(),
                                    static_cast<Index>(sizeof(T)));
     T* y = reinterpret_cast<T*>(py::detail::array_proxy(result.ptr())->data);
     if (!network.predict_at_once(samples, y)) {

@@ -73,12 +73,10 @@ py::array_t<T> new_array(const std::vector<py::ssize_t>& shape) {
   return new_array(py::dtype::of<T>(), shape);
 }
 
-// NumPy's dtype of T, one object for all of its arrays of native byte order.
+// NumPy's dtype of T, one object for all of its arrays of native byte order. Set when the module is
+// made: a static that its first user made would lock that one out who has the GIL meanwhile.
 template <class T>
-PyObject* descriptor_of() {
-  static PyObject* const descriptor = py::dtype::of<T>().release().ptr();
-  return descriptor;
-}
+inline PyObject* descriptor_of = nullptr;
 
 // A fresh C-contiguous matrix whose dtype is the descriptor, faster for small ones.
 py::object new_matrix(PyObject* descriptor, Index rows, Index cols, Index item_bytes);

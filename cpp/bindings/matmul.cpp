@@ -269,7 +269,7 @@ bool plain_view(PyObject* object, PyObject* descriptor, MatrixView<T>& view) {
 // Null without an error set: not such a call.
 template <class T>
 PyObject* multiply_plainly(PyObject* a, PyObject* b, PyObject* out) {
-  PyObject* descriptor = descriptor_of<T>();
+  PyObject* descriptor = descriptor_of<T>;
   MatrixView<T> x, y, z;
   if (!plain_view(a, descriptor, x) || !plain_view(b, descriptor, y) || x.cols != y.rows) {
     return nullptr;

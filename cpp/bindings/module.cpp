@@ -17,6 +17,8 @@ PYBIND11_MODULE(_native, module) {
     }
   });
 
+  unitgain::bindings::descriptor_of<float> = py::dtype::of<float>().release().ptr();
+  unitgain::bindings::descriptor_of<double> = py::dtype::of<double>().release().ptr();
   unitgain::bindings::bind_runtime(module);
   unitgain::bindings::bind_matmul(module);
   unitgain::bindings::bind_packed_matrix(module);
