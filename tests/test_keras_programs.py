@@ -1,5 +1,7 @@
 """Programs written for Keras, of which the import alone was changed."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -165,3 +167,50 @@ def test_what_a_model_with_a_call_of_its_own_cannot_do_is_said():
     model.compile("adam", "msee")
     with pytest.raises(ValueError, match="did you mean 'mse'"):
         model.fit(X, Y, verbose=0)
+
+
+def test_the_learning_rate_is_assigned_to():
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(10)])
+    model.compile("sgd", "mse")
+    rate = model.optimizer.learning_rate
+    rate.assign(0.5)
+    assert model.optimizer.learning_rate == 0.5
+    assert (rate, type(rate.numpy())) == (0.01, float)
+    model.fit(X, np.eye(10)[Y], verbose=0)
+    assert model.optimizer.learning_rate == 0.5
+    assert type(copy.deepcopy(rate)) is float
+    scheduled = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
+    with pytest.raises(TypeError, match="schedule"):
+        scheduled.learning_rate.assign(0.5)
+
+
+def test_layers_are_found_by_name_or_place_and_summaries_go_anywhere():
+    model = same_as_wide()
+    assert model.get_layer(index=-1) is model.layers[-1]
+    assert model.get_layer(model.layers[1].name) is model.layers[1]
+    with pytest.raises(ValueError, match="index is 99, but there are"):
+        model.get_layer(index=99)
+    with pytest.raises(ValueError, match="one of the two"):
+        model.get_layer()
+    lines = []
+    model.summary(print_fn=lines.append)
+    assert lines[0] == f"Model: {model.name}"
+
+
+def test_a_loaded_model_may_be_left_without_optimizer(tmp_path):
+    model = keras.Sequential([keras.Input((64,)), layers.Dense(10, "softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(X, Y, verbose=0)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    assert keras.Model.load(path).optimizer is not None
+    loaded = keras.models.load_model(path, compile=False)
+    assert loaded.optimizer is None
+    np.testing.assert_array_equal(loaded(X_TEST), model(X_TEST))
+
+
+def test_configurations_make_models_of_their_kind():
+    for model in (same_as_wide(), keras.Sequential([keras.Input((64,)), layers.Dense(10)])):
+        made = keras.Model.from_config(model.get_config())
+        assert type(made) is type(model)
+        assert made.count_params() == model.count_params()

@@ -391,6 +391,18 @@ void bind_graph(py::module_& module) {
 
   py::class_<Graph<T>>(module, "Graph")
       .def(py::init<>())
+      .def_property(
+          "training",
+          [](const Graph<T>& g) -> std::optional<bool> {
+            if (g.training() == Training::as_run) return std::nullopt;
+            return g.training() == Training::always;
+          },
+          [](Graph<T>& g, std::optional<bool> training) {
+            g.set_training(!training   ? Training::as_run
+                           : *training ? Training::always
+                                       : Training::never);
+          },
+          "Whether the nodes added from now on do what training does; None: as the network runs.")
       .def(
           "input", [](Graph<T>& g, Index rows, Index cols) { return g.input({rows, cols}); },
           py::arg("rows"), py::arg("cols"))

@@ -29,15 +29,29 @@ from unitgain.config import (
     show_config,
     threads,
 )
+from unitgain.initializers import Initializer
+from unitgain.layers import Input, Layer, Variable
 from unitgain.learning_rate_finder import find_learning_rate
+from unitgain.losses import Loss
 from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
+from unitgain.metrics import Metric
 from unitgain.models import Model, Sequential
 from unitgain.ops import matmul
+from unitgain.optimizers import Optimizer
+from unitgain.regularizers import Regularizer
 from unitgain.saving import load_model
 
 __all__ = [
+    "Initializer",
+    "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
+    "Variable",
     "__version__",
     "activations",
     "cache_limit",

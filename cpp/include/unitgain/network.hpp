@@ -127,6 +127,9 @@ struct CustomNode {
   std::vector<ParameterPtr<T>> parameters;  // that training changes
 };
 
+// Whether a node does what training does: dropout and noise, a batch's own statistics.
+enum class Training { as_run, always, never };
+
 template <class T>
 struct Node {
   std::variant<InputNode, DenseNode<T>, BatchNormNode<T>, LayerNormNode<T>, ActivationNode,
@@ -136,6 +139,7 @@ struct Node {
   std::vector<NodeId> inputs;
   SampleShape shape;
   bool trainable;
+  Training training = Training::as_run;
 };
 
 // What a network is: a directed acyclic graph, in an order in which every node follows its inputs.
@@ -161,6 +165,10 @@ class Graph {
   NodeId custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
                 bool trainable = true);
 
+  // Of the nodes that are added from now on.
+  void set_training(Training training) { training_ = training; }
+  Training training() const { return training_; }
+
   // The graph with copies of all parameters, as they are now, and dense kernels packed: for
   // inference alone, and faster. Precision as for PackedMatrix.
   Graph frozen(std::optional<Precision> precision = {}) const;
@@ -174,6 +182,7 @@ class Graph {
  private:
   NodeId append(Node<T> node);
   std::vector<Node<T>> nodes_;
+  Training training_ = Training::as_run;
 };
 
 enum class ElementType { float32, float64, int32, int64, uint8 };

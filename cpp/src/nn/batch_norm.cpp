@@ -1,7 +1,10 @@
 // Batch normalisation, with the activation behind it in the same step.
-#include "ops/batch_norm.hpp"
+#include <algorithm>
+#include <cmath>
+
 #include "nn/plan_builder.hpp"
 #include "ops/activation.hpp"
+#include "ops/batch_norm.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
@@ -18,7 +21,8 @@ T* data(const ParameterPtr<T>& parameter) {
 // A frozen layer uses its moving statistics in training too, as in Keras.
 template <class T>
 bool uses_batch_statistics(const PlanBuilder<T>& builder, const Group<T>& group) {
-  return in_training(builder.mode()) && builder.node(group.head).trainable;
+  const Node<T>& node = builder.node(group.head);
+  return in_training(builder.mode(), node.training) && node.trainable;
 }
 
 template <class T>
@@ -50,9 +54,10 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
   const T epsilon = static_cast<T>(norm.epsilon);
   const double work = 0.5 * static_cast<double>(rows * cols);
   if (uses_batch_statistics(builder, group)) {
+    const bool moves = in_training(builder.mode());  // what only reads may run side by side
     builder.step("batch norm", work, {x, z, mean, residual, inverse_deviation, scale},
                  [=](const runtime::Team& team, const Context<T>& context) {
-                   const bool update = context.update_statistics;
+                   const bool update = moves && context.update_statistics;
                    ops::batch_norm_train<T>(
                        team, context.at(x), context.at(z), rows, cols, data(norm.gamma),
                        data(norm.beta), epsilon, norm.momentum,
@@ -74,10 +79,48 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
 
 namespace {
 
+// Adds to the gradients of gamma and beta, or sets them, where the statistics are constants.
+template <class T>
+void add_affine_gradients(PlanBuilder<T>& builder, const Group<T>& group,
+                          const BatchNormNode<T>& norm) {
+  const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
+  const BufferId x = builder.value(group.inputs[0]), dz = builder.gradient(group.result);
+  const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
+  const BufferId sums = builder.template buffer<double>(2 * cols);
+  builder.step("batch norm gradient", static_cast<double>(rows * cols), {x, dz, sums},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 double* products = context.template at<double>(sums);
+                 double* plain = products + cols;
+                 const T* mean = norm.moving_mean->data();
+                 const T* variance = norm.moving_variance->data();
+                 const runtime::Range range = team.share(cols, ops::column_grain<T>);
+                 std::fill(products + range.begin, products + range.end, 0.0);
+                 std::fill(plain + range.begin, plain + range.end, 0.0);
+                 for (Index i = 0; i < rows; ++i) {
+                   for (Index j = range.begin; j < range.end; ++j) {
+                     const double upstream = context.at(dz)[i * cols + j];
+                     products[j] += upstream * (context.at(x)[i * cols + j] - mean[j]);
+                     plain[j] += upstream;
+                   }
+                 }
+                 const auto write = [](const auto& target, Index j, double value) {
+                   if (target.gradient == nullptr) return;
+                   const T before = target.accumulate ? target.gradient[j] : T{0};
+                   target.gradient[j] = before + static_cast<T>(value);
+                 };
+                 for (Index j = range.begin; j < range.end; ++j) {
+                   write(gamma, j, products[j] / std::sqrt(variance[j] + norm.epsilon));
+                   write(beta, j, plain[j]);
+                 }
+               });
+}
+
 // dx = dz scale, the statistics being constants.
 template <class T>
-void frozen_backward(PlanBuilder<T>& builder, const Group<T>& group, const BatchNormNode<T>& norm) {
+void constant_backward(PlanBuilder<T>& builder, const Group<T>& group,
+                       const BatchNormNode<T>& norm) {
   const NodeId source = group.inputs[0];
+  if (builder.node(group.head).trainable) add_affine_gradients(builder, group, norm);
   if (!builder.wants_gradient(source)) return;
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId dz = builder.gradient(group.result), dx = builder.begin_gradient(source);
@@ -103,7 +146,7 @@ void frozen_backward(PlanBuilder<T>& builder, const Group<T>& group, const Batch
 template <class T>
 void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
                          const BatchNormNode<T>& norm) {
-  if (!uses_batch_statistics(builder, group)) return frozen_backward(builder, group, norm);
+  if (!uses_batch_statistics(builder, group)) return constant_backward(builder, group, norm);
   const NodeId source = group.inputs[0];
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(source), dz = builder.gradient(group.result);

@@ -47,7 +47,7 @@ void custom_forward(PlanBuilder<T>& builder, const Group<T>& group, const Custom
   const View y = builder.matrix(group.result, builder.node(group.result).shape.size());
   std::vector<BufferId> uses{y.buffer};
   for (const View& view : inputs) uses.push_back(view.buffer);
-  const bool training = draws(builder.mode());
+  const bool training = draws(builder.mode(), builder.node(group.head).training);
   builder.step(
       "custom", 1e4, std::move(uses),
       [=, operation = custom.operation](const runtime::Team& team, const Context<T>& context) {

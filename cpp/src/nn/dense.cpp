@@ -43,6 +43,7 @@ BufferId dropout_mask(PlanBuilder<T>& builder, const Group<T>& group) {
   if (group.dropout < 0) return no_buffer;
   const NoiseNode& node = dropout_of(builder, group);
   const Index n = builder.values(group.result);
+  builder.draws();
   const BufferId bits = builder.dropout_mask(group);
   builder.step("dropout mask", 0.3 * static_cast<double>(n), {bits},
                [=](const runtime::Team& team, const Context<T>& context) {

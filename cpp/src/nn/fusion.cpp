@@ -17,19 +17,20 @@ bool is_identity(const Node<T>& node, Mode mode) {
   }
   if (const auto* noise = std::get_if<NoiseNode>(&node.operation)) {
     if (noise->noise.kind == Noise::rrelu) return false;
-    return !draws(mode) || noise->noise.parameters[0] == 0.0;
+    return !draws(mode, node.training) || noise->noise.parameters[0] == 0.0;
   }
   return false;
 }
 
-// What the node is if it is an activation: outside training, rrelu is one with its mean slope.
+// What the node is if it is an activation: where it does not draw, rrelu is one with its mean
+// slope.
 template <class T>
 std::optional<ActivationSpec> activation_of(const Node<T>& node, Mode mode) {
   if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
     return activation->activation;
   }
   if (const auto* noise = std::get_if<NoiseNode>(&node.operation);
-      noise != nullptr && noise->noise.kind == Noise::rrelu && !draws(mode)) {
+      noise != nullptr && noise->noise.kind == Noise::rrelu && !draws(mode, node.training)) {
     return mean_activation(noise->noise);
   }
   return std::nullopt;
@@ -66,8 +67,8 @@ bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   const bool dense = std::holds_alternative<DenseNode<T>>(head);
   const bool norm = std::holds_alternative<BatchNormNode<T>>(head);
   const bool sum = std::holds_alternative<AddNode>(head);
-  if (std::holds_alternative<BatchNormNode<T>>(node.operation) && !in_training(mode) && dense &&
-      open && group.folded_norm < 0) {
+  if (std::holds_alternative<BatchNormNode<T>>(node.operation) && !in_training(mode) &&
+      node.training != Training::always && dense && open && group.folded_norm < 0) {
     group.folded_norm = id;
     return true;
   }

@@ -52,6 +52,7 @@ Parameter<T>::~Parameter() {
 
 template <class T>
 NodeId Graph<T>::append(Node<T> node) {
+  node.training = training_;
   nodes_.push_back(std::move(node));
   return static_cast<NodeId>(nodes_.size()) - 1;
 }

@@ -72,9 +72,10 @@ void softmax_backward(PlanBuilder<T>& builder, const Group<T>& group, SoftmaxGra
 
 template <class T>
 void noise_forward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNode& node) {
-  if (!draws(builder.mode())) {
+  if (!draws(builder.mode(), builder.node(group.head).training)) {
     return activation_forward(builder, group, mean_activation(node.noise));
   }
+  builder.draws();
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
   const Index n = builder.values(group.result);
   builder.step("noise", 0.5 * static_cast<double>(n), {x, y},
@@ -96,6 +97,9 @@ void noise_gradient_step(PlanBuilder<T>& builder, const NoiseNode& node, BufferI
 
 template <class T>
 void noise_backward(PlanBuilder<T>& builder, const Group<T>& group, const NoiseNode& node) {
+  if (!draws(builder.mode(), builder.node(group.head).training)) {
+    return activation_backward(builder, group, mean_activation(node.noise));
+  }
   const NodeId source = group.inputs[0];
   if (!builder.wants_gradient(source)) return;
   const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);

@@ -1,6 +1,7 @@
 #include "unitgain/network.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <mutex>
@@ -139,7 +140,8 @@ struct Network<T>::State {
   nn::ParameterGradients<T> gradients;
   // Gradients that no loss writes: 0, but for the penalties that a step leaves in them.
   std::vector<std::span<T>> unwritten;
-  std::uint64_t step = 0;  // the stream of the next training step's random numbers
+  // The stream of the random numbers of the next training step, or of another run that draws some.
+  std::atomic<std::uint64_t> step = 0;
 
   // After a change of the optimizer or the losses.
   void prepare_training() {
@@ -162,11 +164,12 @@ struct Network<T>::State {
     });
   }
 
-  nn::Context<T> context(nn::PlanLease<T>& lease, const Samples& samples, Index first) const {
+  nn::Context<T> context(nn::PlanLease<T>& lease, const Samples& samples, Index first) {
     nn::Context<T> context = lease.context();
     context.samples = &samples;
     context.first = first;
-    context.step = step;
+    const bool goes_on = lease.plan().draws && !nn::draws(lease.plan().mode);
+    context.step = goes_on ? step.fetch_add(1) : step.load();
     context.update_statistics = true;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       lease.set_input(i, direct_input(samples, samples.x[i], first, lease.plan().batch));
@@ -540,7 +543,7 @@ void Network<T>::continue_training(const Network& whole) {
   if (!whole.state_->optimizer) throw ValueError("the network has no loss: compile it first");
   state_->optimizer = whole.state_->optimizer;
   state_->losses = whole.state_->losses;
-  state_->step = whole.state_->step;
+  state_->step = whole.state_->step.load();
   state_->prepare_training();
 }
 

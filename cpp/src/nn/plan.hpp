@@ -31,6 +31,13 @@ constexpr bool in_training(Mode mode) {
 constexpr bool draws(Mode mode) {
   return in_training(mode) || mode == Mode::sample;
 }
+// The same for one node, which may always or never do so.
+constexpr bool in_training(Mode mode, Training training) {
+  return training == Training::as_run ? in_training(mode) : training == Training::always;
+}
+constexpr bool draws(Mode mode, Training training) {
+  return training == Training::as_run ? draws(mode) : training == Training::always;
+}
 
 // Whether outputs are compared with what they should be.
 constexpr bool compares(Mode mode) {
@@ -118,6 +125,7 @@ struct Plan {
   double work;          // in nanoseconds on one thread, roughly
   std::vector<Step<T>> steps;
   bool may_fail;                    // whether a step calls what may throw
+  bool draws;                       // whether it takes random numbers
   std::vector<Lifetime> lifetimes;  // of the buffers
   std::vector<Index> offsets;
   Index arena_bytes;

@@ -178,6 +178,7 @@ Plan<T> PlanBuilder<T>::finish() {
   plan.precision = precision();
   plan.work = work_;
   plan.may_fail = may_fail_;
+  plan.draws = draws_;
   plan.activities = std::move(activities_);
   plan.lifetimes = lifetimes();
   Arena arena = place(plan.lifetimes);

@@ -115,6 +115,7 @@ class PlanBuilder {
 
   // Steps of the plan call what may throw.
   void may_fail() { may_fail_ = true; }
+  void draws() { draws_ = true; }
 
   Plan<T> finish();
 
@@ -137,7 +138,7 @@ class PlanBuilder {
   const PlanRequest<T>& request_;
   Fusion<T> fusion_;
   double work_ = 0;
-  bool may_fail_ = false;
+  bool may_fail_ = false, draws_ = false;
 
   std::vector<Step<T>> steps_;
   std::vector<Buffer> buffers_;

@@ -22,7 +22,7 @@ def _optimizer(callback: Callback) -> Optimizer:
 
 def _log_rate(callback: Callback, logs: Logs | None) -> None:
     if isinstance(logs, MutableMapping):
-        logs["learning_rate"] = _optimizer(callback).learning_rate
+        logs["learning_rate"] = float(_optimizer(callback).learning_rate)
 
 
 class LearningRateScheduler(Callback):

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _names, _native, constraints, initializers, regularizers
 from unitgain._config import Configurable, checked_config, serialize
+from unitgain.layers.composite import adopt_parts, is_traced, trace
 from unitgain.layers.custom import infer_output_shape, lower_custom
 from unitgain.layers.symbolic import (
     Node,
@@ -114,10 +115,23 @@ class _Changes:
 class Layer(Configurable):
     """A step of a network. Layers get their weights when the input's shape is known.
 
-    A layer of one's own overrides :meth:`call`, and to be trained through also :meth:`backward`:
+    A layer of one's own that is made of others keeps them as attributes, in lists or dicts, and
+    calls them in a method ``call``; it is run once with symbolic tensors:
 
-    >>> import numpy as np
     >>> import unitgain as ug
+    >>> class Residual(ug.layers.Layer):
+    ...     def __init__(self, units, **keywords):
+    ...         super().__init__(**keywords)
+    ...         self.units = units
+    ...         self.hidden = ug.layers.Dense(units, activation="relu")
+    ...     def call(self, inputs):
+    ...         return inputs + self.hidden(inputs)
+    >>> ug.Sequential([ug.layers.Input((4,)), Residual(4), ug.layers.Dense(1)]).count_params()
+    25
+
+    One with arithmetic of its own overrides :meth:`call`, and to be trained through also
+    :meth:`backward`:
+
     >>> class Scale(ug.layers.Layer):
     ...     def build(self, input_shape):
     ...         self.factor = self.add_weight("factor", (input_shape[-1],), "ones")
@@ -159,14 +173,20 @@ class Layer(Configurable):
         self.input_shape: SampleShape | None = None
         self.weights: list[Variable] = []
         self.nodes: list[Node] = []
+        self.parts: list[Any] = []  # layers and models that a traced one is made of
+        self.traces: dict[Any, Any] = {}  # what it makes of samples of some shapes, as models
+        self.is_tracing = False
 
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
 
         Args:
             inputs: a symbolic tensor, or a list of them for a layer of several inputs; or arrays,
                 ``(samples, *shape)``.
-            training: with arrays, whether to do what training does.
+            training: whether to do what training does, drop or add noise and take the batch's own
+                statistics; None does where the model trains, and never with arrays. ``True`` is
+                Monte-Carlo dropout, ``False`` a base whose batch norm stays as it is. What is said
+                here stands, however the model is run.
 
         Returns:
             A symbolic tensor, or an array.
@@ -180,8 +200,8 @@ class Layer(Configurable):
                 raise ValueError(f"{self.name} takes one input, but is given {len(inputs)}")
             inputs, several = inputs[0], False
         if not is_symbolic(inputs):
-            return _run_alone(self, inputs, training)
-        return connect(self, list(inputs) if several else [inputs], several)
+            return _run_alone(self, inputs, bool(training))
+        return connect(self, list(inputs) if several else [inputs], several, training=training)
 
     @property
     def trainable(self) -> bool:
@@ -191,6 +211,8 @@ class Layer(Configurable):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
+        for part in getattr(self, "parts", ()):
+            part.trainable = value
         _Changes.note()
 
     @property
@@ -237,16 +259,33 @@ class Layer(Configurable):
             raise ValueError(f"{self.name} was not yet called with a symbolic tensor")
         return self.nodes[0]
 
-    def call(self, inputs: Any) -> Any:
-        """Return the layer's output, an array, for a batch; for layers written in Python.
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the layer's output for a batch: what a layer written in Python overrides.
 
-        A parameter named ``training`` is told whether the model trains. One thread at a time
-        trains; inference may call from several.
+        One that is made of layers is given symbolic tensors, once. One of arithmetic of its own is
+        given arrays, and a parameter named ``training`` is told whether the model trains. One
+        thread at a time trains; inference may call from several.
 
         Args:
-            inputs: an array ``(samples, *shape)``, or a list of them.
+            inputs: an array ``(samples, *shape)``, or a list of them; or symbolic tensors.
+            training: as in a call of the layer.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not implement call")
+        if type(self).lower is Layer.lower:
+            raise NotImplementedError(f"{type(self).__name__} does not implement call")
+        if not self.is_tracing:
+            return self(inputs, training=training)
+        several = isinstance(inputs, (list, tuple))
+        tensors = list(inputs) if several else [inputs]
+        shapes = [tensor.sample_shape for tensor in tensors]
+        shape = self._native_output_shape(shapes if several else shapes[0])
+        output = SymbolicTensor(shape, self.dtype, self.name)
+        Node(self, tensors, several, [output], training, native=True)
+        return output
+
+    def _native_output_shape(self, input_shape: Any) -> SampleShape:
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            return tuple(input_shape)
+        return self.compute_output_shape(input_shape)
 
     def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
         """Return the gradients of the loss at the inputs, and at the weights; for layers in Python.
@@ -301,6 +340,9 @@ class Layer(Configurable):
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the shape of the layer's output for one sample."""
+        if is_traced(self):
+            made: SampleShape = trace(self, input_shape).output_shape
+            return made
         if type(self).call is not Layer.call:
             return infer_output_shape(self, input_shape)
         return input_shape
@@ -320,6 +362,8 @@ class Layer(Configurable):
         if not self.built:
             self.dtype = dtype
             self.build(input_shape)
+            if is_traced(self):
+                adopt_parts(self, input_shape)
             self.built = True
         elif self.weights and self.input_shape is not None:
             built, given = self._features(self.input_shape), self._features(input_shape)
@@ -378,12 +422,14 @@ class Layer(Configurable):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training changes."""
-        return [w for w in self.weights if w.trainable and self.trainable]
+        frozen = {w for part in self.parts for w in part.non_trainable_weights}
+        return [w for w in self.weights if w.trainable and self.trainable and w not in frozen]
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
         """The weights that training leaves: frozen ones, and moving statistics."""
-        return [w for w in self.weights if not (w.trainable and self.trainable)]
+        trainable = self.trainable_weights
+        return [w for w in self.weights if w not in trainable]
 
     def count_params(self) -> int:
         """Return the number of values in the weights."""

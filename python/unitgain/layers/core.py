@@ -50,7 +50,7 @@ class Input(SymbolicTensor, Layer):
         """Return the arguments that make an input like this."""
         return super().get_config() | {"shape": list(self.sample_shape)}
 
-    def __call__(self, inputs: Any, training: bool = False) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
 

@@ -38,6 +38,11 @@ class SymbolicTensor:
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
+    def __add__(self, other: Any) -> Any:
+        from unitgain.layers.merging import Add
+
+        return Add()([self, other]) if isinstance(other, SymbolicTensor) else NotImplemented
+
     def __array__(self, *arguments: Any, **keywords: Any) -> Any:
         raise TypeError(f"{self!r} has no values: it is a place in a graph of layers")
 
@@ -50,6 +55,8 @@ class Node:
         inputs: what it is given.
         several: whether it is given a list.
         outputs: what it makes.
+        training: whether it always, or never, does what training does; None: as the model runs.
+        native: whether it is the native layer that a traced one overrides.
     """
 
     def __init__(
@@ -58,11 +65,15 @@ class Node:
         inputs: Sequence[SymbolicTensor],
         several: bool,
         outputs: Sequence[SymbolicTensor],
+        training: bool | None = None,
+        native: bool = False,
     ) -> None:
         self.layer = layer
         self.inputs = list(inputs)
         self.several = several
         self.outputs = list(outputs)
+        self.training = training
+        self.native = native
         for tensor in outputs:
             tensor.node = self
 
@@ -84,6 +95,7 @@ def connect(
     inputs: list[SymbolicTensor],
     several: bool,
     pack: Callable[[list[SymbolicTensor]], Any] | None = None,
+    training: bool | None = None,
 ) -> Any:
     """Give a layer a place behind ``inputs``; return the tensor that it makes there.
 
@@ -92,6 +104,7 @@ def connect(
         inputs: what it is to be given.
         several: whether as a list.
         pack: makes what is returned of the outputs of a model that has several.
+        training: whether it is always, or never, to do what training does; None: as the model runs.
 
     Raises:
         TypeError: if an input is no symbolic tensor.
@@ -111,5 +124,5 @@ def connect(
     made = layer.compute_output_shape(shape)
     made_shapes = made if isinstance(made, list) else [made]
     outputs = [SymbolicTensor(tuple(s), dtypes[0], layer.name) for s in made_shapes]
-    layer.nodes.append(Node(layer, inputs, several, outputs))
+    layer.nodes.append(Node(layer, inputs, several, outputs, training))
     return outputs[0] if pack is None else pack(outputs)

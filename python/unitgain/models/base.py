@@ -124,12 +124,19 @@ class Model(LayerLike, Saving, Training, Inference):
         trainable = self.trainable_weights
         return [w for w in self.weights if w not in trainable]
 
-    def get_layer(self, name: str) -> Any:
-        """Return the layer of that name.
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """Return the layer of that name, or at that place among :attr:`layers`.
 
         Raises:
-            ValueError: if there is none.
+            ValueError: if there is none, or not just one of the two is given.
         """
+        if (name is None) == (index is None):
+            raise ValueError(f"name is {name!r} and index {index}, expected one of the two")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"index is {index}, but there are {len(self.layers)} layers")
+            return self.layers[index]
+        assert name is not None
         for layer in self.layers:
             if layer.name == name:
                 return layer
@@ -155,14 +162,21 @@ class Model(LayerLike, Saving, Training, Inference):
         arrays = checked_weights(self.name, variables, weights)
         self._native_network().assign([v.parameter for v in variables], arrays)
 
-    def summary(self, line_length: int = 72) -> None:
+    def summary(
+        self, line_length: int = 72, print_fn: Callable[[str], object] | None = None
+    ) -> None:
         """Print the layers with shapes, connections and numbers of weights, and the memory needed.
 
         The memory is what the model itself takes at most: weights, and buffers for the batches
         named; in training also gradients and what the optimizer keeps.
+
+        Args:
+            line_length: the width, at least.
+            print_fn: given the text, one line at a time, in place of the screen.
         """
         self._check_built()
-        print(summary(self, line_length, PREDICT_BATCH))
+        for line in summary(self, line_length, PREDICT_BATCH).splitlines():
+            (print_fn or print)(line)
 
     def _check_built(self) -> None:
         if not self.built:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _data, _native, metrics, optimizers
+from unitgain import _data, _names, _native, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
@@ -146,6 +146,8 @@ class Functional(Model):
                 graph,
                 nodes if use.several else nodes[0],
                 shapes if use.several else shapes[0],
+                use.training,
+                use.native,
             )
             for tensor, place in zip(
                 use.outputs, made if isinstance(made, list) else [made], strict=True
@@ -165,15 +167,14 @@ class Functional(Model):
         return {"name": self.name, **graph_config(self)}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
-
-        Raises:
-            ValueError: if the configuration describes no model.
-        """
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make a model of what :meth:`get_config` returned, as for any model."""
         names = ("name", "layers", "inputs", "uses", "outputs")
         arguments = checked_config(cls, config, names)
-        return cls(*graph_of(arguments), arguments.get("name"))
+        with _names.custom_objects(custom_objects):
+            return cls(*graph_of(arguments), arguments.get("name"))
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return the arguments of ``compile``, as values that JSON can hold."""

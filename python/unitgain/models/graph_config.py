@@ -30,7 +30,8 @@ def graph_config(model: Functional) -> dict[str, Any]:
     uses = []
     for number, use in enumerate(model._graph_nodes):
         sources = [places[id(tensor)] for tensor in use.inputs]
-        uses.append([numbers[id(use.layer)], sources, use.several])
+        told = [] if use.training is None else [use.training]
+        uses.append([numbers[id(use.layer)], sources, use.several, *told])
         places |= {id(tensor): [number, i] for i, tensor in enumerate(use.outputs)}
     given = [
         {"shape": list(t.sample_shape), "dtype": t.dtype, "name": t.name} for t in inputs.tensors
@@ -71,10 +72,12 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
             raise ValueError(f"the graph has no tensor {place}")
         return row[output]
 
-    for number, sources, several in config["uses"]:
+    for number, sources, several, *told in config["uses"]:
         if not 0 <= int(number) < len(layers):
             raise ValueError(f"the graph has no layer {number}")
         tensors = [find(place) for place in sources]
-        made.append(flatten(layers[int(number)](tensors if several else tensors[0])))
+        training = bool(told[0]) if told else None
+        given = tensors if several else tensors[0]
+        made.append(flatten(layers[int(number)](given, training=training)))
     outputs = [find(place) for place in config["outputs"]["values"]]
     return _unpacked(config["inputs"], inputs), _unpacked(config["outputs"], outputs)

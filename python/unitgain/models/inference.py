@@ -47,7 +47,7 @@ class Inference:
     def _inputs(self, x: Any, name: str = "x") -> Any:
         raise NotImplementedError
 
-    def _connect(self, inputs: Any) -> Any:
+    def _connect(self, inputs: Any, training: bool | None = None) -> Any:
         raise NotImplementedError
 
     def predict(
@@ -168,7 +168,9 @@ class Inference:
         """Return the outputs for one batch, as a call does."""
         return self(x)
 
-    def __call__(self, x: Any, training: bool = False, *, out: NDArray[Any] | None = None) -> Any:
+    def __call__(
+        self, x: Any, training: bool | None = None, *, out: NDArray[Any] | None = None
+    ) -> Any:
         """Return the outputs for one batch: the call of the lowest latency.
 
         With a symbolic tensor, the model becomes part of another as a layer, and the output is a
@@ -177,7 +179,8 @@ class Inference:
         Args:
             x: samples, ``(samples, *input_shape)``; or a symbolic tensor.
             training: whether batch norm takes the batch's statistics (and moves its moving ones)
-                and dropout drops, differently at each call.
+                and dropout drops, differently at each call. With a symbolic tensor, whether the
+                model's layers are always, or never, to do so; None: as the whole is run.
             out: where the outputs go: of their shape and dtype, C-contiguous.
         """
         if not training and out is None and self._quick_call is not None:
@@ -185,7 +188,7 @@ class Inference:
             if quickly is not None:
                 return quickly
         if not isinstance(x, np.ndarray) and is_symbolic(x):
-            return self._connect(x)
+            return self._connect(x, training)
         inputs = self._inputs(x)
         if not training:
             return self._run(inputs, max(1, len(inputs)), None, False, out)

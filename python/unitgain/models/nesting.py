@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from unitgain.layers.base import Layer, Variable, penalties
+from unitgain.layers.composite import is_traced, trace
 from unitgain.layers.symbolic import Node, SymbolicTensor, connect, flatten
 
 __all__ = ["LayerLike", "leaves", "lower_layer"]
@@ -49,10 +50,10 @@ class LayerLike:
         """The penalties of the trainable weights that have a regularizer, without activities'."""
         return penalties(self.trainable_weights)
 
-    def _connect(self, inputs: Any) -> Any:
+    def _connect(self, inputs: Any, training: bool | None = None) -> Any:
         """Use the model as a layer behind symbolic tensors."""
         tensors = self._flat_inputs(inputs)
-        return connect(self, tensors, len(tensors) > 1, self._pack_outputs)
+        return connect(self, tensors, len(tensors) > 1, self._pack_outputs, training)
 
     def _flat_inputs(self, inputs: Any) -> list[SymbolicTensor]:
         tensors = flatten(inputs)
@@ -65,16 +66,40 @@ class LayerLike:
 
 
 def leaves(layers: Iterable[Any]) -> Iterator[Layer]:
-    """Yield the layers, and in place of models theirs."""
+    """Yield the layers and what they are made of, and in place of models their layers."""
     for layer in layers:
         if isinstance(layer, LayerLike):
             yield from leaves(layer.layers)
         else:
             yield layer
+            yield from leaves(layer.parts)
 
 
-def lower_layer(layer: Any, graph: Any, node: Any, input_shape: Any) -> Any:
-    """Add a layer, or a model, to a native graph behind ``node``."""
+def lower_layer(
+    layer: Any,
+    graph: Any,
+    node: Any,
+    input_shape: Any,
+    training: bool | None = None,
+    native: bool = False,
+) -> Any:
+    """Add a layer, or a model, to a native graph behind ``node``.
+
+    Args:
+        layer: the layer or model.
+        graph: the native graph.
+        node: the number of the node that it reads, or a list of them.
+        input_shape: of a sample, or a list of shapes.
+        training: as in the layer's :class:`~unitgain.layers.symbolic.Node`.
+        native: as there.
+    """
+    outside = graph.training
+    if training is not None:
+        graph.training = training
     if isinstance(layer, Layer):
         layer.input_shape = input_shape
-    return layer.lower(graph, node)
+        if not native and is_traced(layer):
+            layer = trace(layer, input_shape)
+    made = layer.lower(graph, node)
+    graph.training = outside
+    return made

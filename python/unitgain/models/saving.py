@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from unitgain import random
+from unitgain import _names, random
 from unitgain._config import serialize
 
 if TYPE_CHECKING:
@@ -38,9 +38,31 @@ class Saving:
         raise NotImplementedError(f"{type(self).__name__} does not implement get_config")
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make a model of what :meth:`get_config` returned; its weights are initialized anew."""
-        raise NotImplementedError(f"{cls.__name__} does not implement from_config")
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
+
+        Args:
+            config: the configuration.
+            custom_objects: classes of one's own by name.
+
+        Raises:
+            ValueError: if the configuration describes no model.
+        """
+        from unitgain.models.registry import model_from
+
+        kind = "Functional" if "uses" in config else "Sequential"
+        with _names.custom_objects(custom_objects):
+            made: Any = model_from({"class_name": kind, "config": config})
+        return cast("Self", made)
+
+    @staticmethod
+    def load(filepath: Any, custom_objects: Mapping[str, Any] | None = None) -> Model:
+        """Return the model in a file, see :func:`unitgain.saving.load_model`."""
+        from unitgain.saving import load_model
+
+        return load_model(filepath, custom_objects)
 
     def to_json(self, **arguments: Any) -> str:
         """Return the model's class and configuration as JSON.

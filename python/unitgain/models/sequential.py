@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from unitgain import _names
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 from unitgain.layers.core import Input
@@ -93,14 +94,14 @@ class Sequential(Model):
         return {"name": self.name, "layers": [serialize(layer) for layer in layers]}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
-
-        Raises:
-            ValueError: if the configuration describes no model.
-        """
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make a model of what :meth:`get_config` returned, as for any model."""
         arguments = checked_config(cls, config, ("name", "layers"))
-        return cls([layer_from(layer) for layer in arguments["layers"]], arguments.get("name"))
+        with _names.custom_objects(custom_objects):
+            layers = [layer_from(layer) for layer in arguments["layers"]]
+        return cls(layers, arguments.get("name"))
 
     @property
     def built(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unitgain import optimizers
+from unitgain.layers.composite import untold
 from unitgain.layers.core import Input
 from unitgain.layers.symbolic import SymbolicTensor, flatten
 from unitgain.models.base import Model
@@ -51,7 +52,7 @@ class Subclassed(Functional):
             inputs = [Input(shape, dtype) for shape in input_shape]
         else:
             inputs = Input(input_shape, dtype)
-        self._set_graph(inputs, self.call(inputs))
+        self._set_graph(inputs, self.call(inputs, **untold(self.call)))
         if self._compiled_with is not None:
             super().compile(**self._compiled_with)
 

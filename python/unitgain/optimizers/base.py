@@ -6,7 +6,7 @@ import operator
 import re
 import warnings
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from typing import Any, ClassVar, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain import _names, _native
 from unitgain._config import Configurable, serialize
 from unitgain.optimizers import schedules
+from unitgain.optimizers.rate import Rate
 from unitgain.optimizers.schedules import LearningRate, LearningRateSchedule
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Optimizer", "OptimizerVariable", "Options"]
 
@@ -183,17 +187,17 @@ class Optimizer(Configurable):
     # ---- configuration ----
 
     @property
-    def learning_rate(self) -> float:
-        """The step size; may be set between and during calls of ``fit``.
+    def learning_rate(self) -> Rate:
+        """The step size; may be set, or assigned to, between and during calls of ``fit``.
 
         With a schedule it is the next step's, and setting it raises TypeError.
         """
         if self._schedule is not None:
             calls = 0 if self._native is None else int(self._native.iterations)
-            return float(self._schedule(calls))
+            return Rate(self._schedule(calls), self)
         if self._native is not None:
             self._learning_rate = float(self._native.learning_rate)
-        return self._learning_rate
+        return Rate(self._learning_rate, self)
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: float) -> None:
@@ -291,6 +295,22 @@ class Optimizer(Configurable):
         if self._schedule is not None:
             config["learning_rate"] = serialize(self._schedule)
         return config
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Make an optimizer of what :meth:`get_config` returned; without its state.
+
+        Args:
+            config: the configuration.
+            custom_objects: classes of one's own by name, for the schedule.
+
+        Raises:
+            ValueError: if the configuration describes none.
+        """
+        with _names.custom_objects(custom_objects):
+            return super().from_config(config)
 
     @classmethod
     def _argument_names(cls) -> tuple[str, ...]:

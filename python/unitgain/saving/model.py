@@ -45,7 +45,9 @@ def save_model(model: Model, filepath: Path_, overwrite: bool = True) -> None:
     to_file(checked_path(filepath, overwrite), *model_document(model))
 
 
-def load_model(filepath: Path_, custom_objects: Mapping[str, Any] | None = None) -> Model:
+def load_model(
+    filepath: Path_, custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+) -> Model:
     """Return the model that was written to a file; training goes on where it was.
 
     ``fit`` then gives the bits that it would have given without the file between: weights,
@@ -56,13 +58,18 @@ def load_model(filepath: Path_, custom_objects: Mapping[str, Any] | None = None)
     Args:
         filepath: what :func:`save_model` wrote.
         custom_objects: classes and functions of one's own by the names that the file has.
+        compile: whether to take loss, metrics and optimizer from the file, too, if it has them.
 
     Raises:
         ValueError: if the file is damaged or was altered, or names something unknown.
         OSError: if it cannot be read.
     """
     with explained(filepath):
-        return model_of(*from_file(filepath), custom_objects)
+        document, arrays = from_file(filepath)
+        if not compile:
+            for name in _slot_names(document.pop("training", None)):
+                arrays.pop(name, None)
+        return model_of(document, arrays, custom_objects)
 
 
 def checked_path(filepath: Path_, overwrite: bool) -> Path:

@@ -1,4 +1,4 @@
-"""Data sets that come with unitgain, as the arrays that ``fit`` and ``evaluate`` take."""
+"""The digits that come with unitgain."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load_digits(*, raw: bool = False) -> tuple[Split, Split]:
     >>> y_test[:8]
     array([0, 4, 8, 2, 6, 0, 4, 8])
     """
-    file = Path(__file__).parent / "data" / "digits.npz"
+    file = Path(__file__).parents[1] / "data" / "digits.npz"
     with np.load(file, allow_pickle=False) as arrays:
         images: NDArray[Any] = arrays["images"]
         labels = arrays["labels"].astype(np.int64)
