@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from .case import Array, Contender
+from .extras import Extras
 from .numpy_reference import WELL_FITTED, Network
 
 
@@ -43,14 +44,18 @@ def training(network: Network, x: Array, y: Array, steps: int) -> Contender:
     return Contender(step, lambda: [step() for _ in range(steps)])
 
 
-def fitting(network: Network, x: Array, y: Array, batch: int, epochs: int) -> Contender:
-    """Return epochs over all samples in a new order each."""
+def fitting(
+    network: Network, x: Array, y: Array, batch: int, epochs: int, extras: Extras | None
+) -> Contender:
+    """Return epochs over all samples in a new order each; it has no clipping, and no schedule."""
 
     def run() -> float:
         model = MLPClassifier(
             hidden_layer_sizes=network.sizes[1:-1],
             learning_rate_init=network.learning_rate,
-            alpha=0.0,
+            alpha=extras.l2 if extras else 0.0,
+            early_stopping=extras is not None,
+            validation_fraction=extras.validation if extras else 0.1,
             batch_size=batch,
             max_iter=epochs,
             tol=0.0,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from .case import Array, Contender
+from .extras import Extras
 from .numpy_reference import EPSILON, MOMENTUM, WELL_FITTED, Network
 from .timing import fastest
 
@@ -97,20 +98,40 @@ def inference(pairs: Sequence[tuple[Array, Array]], x: Array) -> Contender:
     return Contender.of(fastest(eager, frozen))
 
 
-def fitting(network: Network, x: Array, y: Array, batch: int, epochs: int) -> Contender:
+def fitting(
+    network: Network, x: Array, y: Array, batch: int, epochs: int, extras: Extras | None
+) -> Contender:
     """Return epochs over all samples in a new order each."""
     model = torch.nn.Sequential(*_modules(network))
-    optimizer = torch.optim.Adam(model.parameters(), network.learning_rate, fused=True)
+    penalty = extras.l2 if extras else 0.0
+    optimizer = torch.optim.Adam(
+        model.parameters(), network.learning_rate, weight_decay=penalty, fused=True
+    )
     inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
     loss_of = torch.nn.CrossEntropyLoss()
+    held_out = int(len(x) * extras.validation) if extras else 0
+    trained = len(x) - held_out
 
     def run() -> float:
+        if extras:
+            schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, extras.decay)
         for _ in range(epochs):
-            for rows in torch.randperm(len(inputs)).split(batch):
+            right = torch.zeros((), dtype=torch.int64)
+            for rows in torch.randperm(trained).split(batch):
                 optimizer.zero_grad(set_to_none=True)
-                loss = loss_of(model(inputs[rows]), labels[rows])
+                outputs, wanted = model(inputs[rows]), labels[rows]
+                loss = loss_of(outputs, wanted)
                 loss.backward()
+                if extras:
+                    torch.nn.utils.clip_grad_norm_(model.parameters(), extras.clipnorm)
+                    right += (outputs.argmax(1) == wanted).sum()
                 optimizer.step()
+                if extras:
+                    schedule.step()
+            if extras:
+                with torch.inference_mode():
+                    outputs, wanted = model(inputs[trained:]), labels[trained:]
+                    loss_of(outputs, wanted), (outputs.argmax(1) == wanted).sum()
         return float(loss_of(model(inputs), labels).detach() < WELL_FITTED)
 
     return Contender.of(run)

@@ -11,6 +11,7 @@ import numpy as np
 import unitgain as ug
 
 from .case import OURS, REFERENCE, Case, Contender, Trial
+from .extras import Extras
 from .numpy_reference import WELL_FITTED, Network
 
 LEARNING_RATE = 1e-3
@@ -107,6 +108,7 @@ def cases() -> list[Case]:
         _step(_Training(wide, 512, precision="medium"), large=True),
         _epoch((64, 128, 64, 10), batch=16),
         _fit(_Training((64, 256, 128, 10), 64), epochs=50),
+        _fit(_Training((64, 256, 128, 10), 64), epochs=50, extras=Extras()),
     ]
 
 
@@ -231,7 +233,7 @@ def _epoch(sizes: tuple[int, ...], *, batch: int) -> Case:
     return Case(f"training/epoch/{training.name}", title, prepare)
 
 
-def _fit(training: _Training, *, epochs: int) -> Case:
+def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> Case:
     """Return a whole run on the digits, from a new network to its last epoch.
 
     What must agree is whether the network has learnt them.
@@ -243,8 +245,10 @@ def _fit(training: _Training, *, epochs: int) -> Case:
 
         def unitgain() -> float:
             model = training.model(network.get_weights(), 0.0)
-            history = model.fit(x, y, batch_size=training.batch, epochs=epochs, verbose=0)
-            return float(history.history["loss"][-1] < WELL_FITTED)
+            held_out = extras.put_on(model, LEARNING_RATE) if extras else 0.0
+            history = model.fit(x, y, training.batch, epochs, validation_split=held_out, verbose=0)
+            penalty = sum(model.losses)
+            return float(history.history["loss"][-1] - penalty < WELL_FITTED)
 
         def numpy() -> float:
             generator, own, loss = np.random.default_rng(0), training.reference(), np.inf
@@ -256,12 +260,12 @@ def _fit(training: _Training, *, epochs: int) -> Case:
         def torch() -> Contender:
             from . import torch_network
 
-            return torch_network.fitting(network, x, y, training.batch, epochs)
+            return torch_network.fitting(network, x, y, training.batch, epochs, extras)
 
         def sklearn() -> Contender:
             from . import sklearn_network
 
-            return sklearn_network.fitting(network, x, y, training.batch, epochs)
+            return sklearn_network.fitting(network, x, y, training.batch, epochs, extras)
 
         contenders = {
             OURS: lambda: Contender.of(unitgain),
@@ -271,8 +275,11 @@ def _fit(training: _Training, *, epochs: int) -> Case:
         }
         return Trial(contenders, 0.0)
 
-    title = f"{epochs} epochs over 1347 digits, {training.title}"
-    return Case(f"training/fit/{training.name}", title, prepare, rounds=5)
+    title, name = f"{epochs} epochs over 1347 digits, {training.title}", training.name
+    if extras:
+        title += ", with schedule, penalty, clipping, metric and validation"
+        name += "-with-extras"
+    return Case(f"training/fit/{name}", title, prepare, rounds=5)
 
 
 def _numpy_epoch(network: Network, x: Any, y: Any, order: Any, batch: int) -> float:
