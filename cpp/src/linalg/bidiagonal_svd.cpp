@@ -11,6 +11,7 @@
 
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::linalg {
 
@@ -428,7 +429,8 @@ BidiagonalSvd carve_bidiagonal_svd(Carver& carver, Index n, bool vectors, int th
     *matrix = carve(std::max<Index>(n, 3));
   }
   const Index single = std::min(n, most_single);
-  svd.own_gemm = (ops::gemm_workspace_up_to<double>(single, single, single, 1) + 63) / 64 * 64;
+  svd.own_gemm =
+      runtime::member_bytes(ops::gemm_workspace_up_to<double>(single, single, single, 1));
   svd.gemm = carver.take<std::byte>(
       std::max(threads * svd.own_gemm, ops::gemm_workspace_up_to<double>(n, n, n, threads)));
   return svd;

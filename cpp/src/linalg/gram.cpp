@@ -5,6 +5,7 @@
 
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::linalg {
 
@@ -144,9 +145,9 @@ GramWorkspace carve_gram(Carver& carver, Index rows, Index cols, Index right_sid
   carve_sums(run, cols, right_sides);
   carve_buffers<S>(member, workspace.blocks, right_sides);
   workspace.run_bytes = run.used();
-  workspace.member_bytes = member.used();
+  workspace.member_bytes = runtime::member_bytes(member.used());
   workspace.runs = carver.take<std::byte>(workspace.blocks.runs * run.used());
-  workspace.members = carver.take<std::byte>(threads * member.used());
+  workspace.members = carver.take<std::byte>(threads * workspace.member_bytes);
   workspace.cholesky = carve_cholesky<double>(carver, cols, threads);
   workspace.failed = carver.take<Index>(1);
   return workspace;

@@ -2,6 +2,7 @@
 
 #include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::linalg {
 
@@ -189,7 +190,7 @@ BlockWorkspace<T> carve_block_workspace(Carver& carver, Index rows, Index count,
   BlockWorkspace<T> workspace = carve_block<T>(carver, rows, count, threads);
   Carver measure(nullptr);
   carve_block<T>(measure, rows, most_strip, 1);
-  workspace.member_bytes = measure.used();
+  workspace.member_bytes = runtime::member_bytes(measure.used());
   workspace.members = carver.take<std::byte>(threads * workspace.member_bytes);
   return workspace;
 }

@@ -19,6 +19,7 @@
 #include "linalg/sketch.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::linalg {
 
@@ -308,7 +309,7 @@ PreconditionedQr carve_preconditioned_qr(Carver& carver, Index rows, Index cols,
   carve_own<S>(member, qr.blocks, right_sides);
   chunk.take<double>(sketch_scratch(cols));
   qr.run_bytes = run.used();
-  qr.member_bytes = std::max(member.used(), chunk.used());
+  qr.member_bytes = runtime::member_bytes(std::max(member.used(), chunk.used()));
   qr.runs = carver.take<std::byte>(qr.blocks.runs * qr.run_bytes);
   qr.members = carver.take<std::byte>(threads * qr.member_bytes);
   qr.gemm = carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads));

@@ -87,7 +87,7 @@ bool solve_groups(Index count, double nanoseconds, Index bytes, Solve&& solve) {
   const Index lanes = kernels<T>().lanes;
   const Index groups = (count + lanes - 1) / lanes;
   const runtime::TeamSize size = runtime::threads_for(nanoseconds * static_cast<double>(count));
-  bytes = (bytes + 63) / 64 * 64;
+  bytes = runtime::member_bytes(bytes);
   std::byte* const workspace = runtime::thread_workspace(bytes * size.threads);
   std::atomic<bool> all = true;
   runtime::parallel(size, [&](const runtime::Team& team) {

@@ -28,7 +28,7 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
   runtime::TeamSize size = runtime::threads_for(cost.nanoseconds * static_cast<double>(count));
   const bool deal = count > 1 && (count >= 4 * size.threads || !worth_a_team);
   if (!deal && !worth_a_team) size.threads = 1;
-  const Index bytes = (workspace_bytes(deal ? 1 : size.threads) + 63) / 64 * 64;
+  const Index bytes = runtime::member_bytes(workspace_bytes(deal ? 1 : size.threads));
   std::byte* const workspace = runtime::thread_workspace(deal ? bytes * size.threads : bytes);
   runtime::parallel(size, [&](const runtime::Team& team) {
     if (deal) {

@@ -5,6 +5,7 @@
 
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::linalg {
 
@@ -19,7 +20,7 @@ constexpr Index most_single = 128;
 template <class T>
 Index own_bytes(Index n) {
   const Index side = std::min(n, most_single);
-  return (ops::gemm_workspace_up_to<T>(side, side, side, 1) + 63) / 64 * 64;
+  return runtime::member_bytes(ops::gemm_workspace_up_to<T>(side, side, side, 1));
 }
 
 template <class T>

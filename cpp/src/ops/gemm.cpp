@@ -14,6 +14,7 @@
 #include "ops/gemm_split.hpp"
 #include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::ops {
 
@@ -25,13 +26,29 @@ constexpr Index least_uses = 6;
 
 // Up to that many rows, a panel of B is read where it lies, packed on the way by its first tile and
 // used up at once, while A's panels come from the third-level cache if need be, which they do fast
-// enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. Above, blocks of
-// A that fit the second level meet a block of B that the team packed.
-// With few panels of B, members would not have equally many.
-constexpr Index few_rows = 256, most_rows_at_once = 1024, least_panels = 6;
+// enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. What a member
+// packs is its own, for lines that one core writes and another reads cost both dearly. Above,
+// blocks of A that fit the second level meet a block of B that the team packed.
+constexpr Index most_rows_at_once = 1024;
+// Members have rows of their own if these are so many at least, and columns otherwise.
+constexpr Index least_own_rows = 256;
 
-bool is_at_once(const TileShape& tile, Index m, Index n) {
-  return m <= few_rows || (m <= most_rows_at_once && ceil_div(n, tile.nr) >= least_panels);
+bool is_at_once(Index m) {
+  return m <= most_rows_at_once;
+}
+
+// Into how many parts a product that is done at once cuts its rows: a member reads all of A or all
+// of B, whichever is the smaller.
+int row_parts(const TileShape& tile, Index m, Index n, int members) {
+  const Index row_panels = ceil_div(m, tile.mr), col_panels = ceil_div(n, tile.nr);
+  const auto largest = [&](int parts) {
+    return ceil_div(row_panels, parts) * ceil_div(col_panels, members / parts);
+  };
+  int best = 1;
+  for (int parts = 2; parts <= members && m >= parts * least_own_rows && n <= m; ++parts) {
+    if (members % parts == 0 && largest(parts) <= largest(best)) best = parts;
+  }
+  return best;
 }
 
 template <class T>
@@ -104,37 +121,44 @@ simd::RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Inde
           simd::packed_panel, nullptr, nullptr, 0};
 }
 
+// What a member packs: a panel of B, and panels of A.
 Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
-  return line_bytes(blocks.kc * tile.nr * tile.value_bytes);
+  return runtime::member_bytes(blocks.kc * tile.nr * tile.value_bytes);
 }
 Index left_bytes(const Blocks& blocks, const TileShape& tile, Index rows) {
-  return line_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
+  return runtime::member_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
+}
+Index most_rows(const TileShape& tile, Index m, int row_parts) {
+  return ceil_div(ceil_div(m, tile.mr), row_parts) * tile.mr;
+}
+Index at_once_bytes(const Blocks& blocks, const TileShape& tile, Index rows, int members) {
+  return members * (left_bytes(blocks, tile, rows) + panel_bytes(blocks, tile));
 }
 Index right_bytes(const Blocks& blocks, const TileShape& tile, bool packed) {
   return packed ? 0 : line_bytes(blocks.kc * blocks.nc * tile.value_bytes);
 }
 
-// Few rows: every member takes column panels of its own.
+// Few rows: no member reads what another packs.
 template <class T>
 void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const Blocks& blocks,
                       std::byte* workspace) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const TileShape tile = tile_shape<T>();
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  const Index row_panels = ceil_div(m, tile.mr);
-  const Share share = share_tiles(team, row_panels, ceil_div(n, tile.nr), false);
-  const bool packs_a = ceil_div(ceil_div(n, tile.nr), team.size()) >= least_uses;
-  T* left = reinterpret_cast<T*>(workspace);
-  T* own = reinterpret_cast<T*>(workspace + left_bytes(blocks, tile, m) +
-                                team.rank() * panel_bytes(blocks, tile));
+  const int parts = row_parts(tile, m, n, team.size());
+  const Share share = share_grid(team, parts, ceil_div(m, tile.mr), ceil_div(n, tile.nr));
+  const bool packs_a = share.cols.size() >= least_uses;
+  const Index row = share.rows.begin * tile.mr;
+  const Index rows = std::max<Index>(std::min(m, share.rows.end * tile.mr) - row, 0);
+  const runtime::Range panels{0, ceil_div(rows, tile.mr)};
+  const Index left_size = left_bytes(blocks, tile, most_rows(tile, m, parts));
+  std::byte* own = workspace + team.rank() * (left_size + panel_bytes(blocks, tile));
+  T* left = reinterpret_cast<T*>(own);
+  T* right = reinterpret_cast<T*>(own + left_size);
+  if (rows == 0) return;
   for_each_pass(k, blocks.kc, [&](const Pass& pass) {
-    const MatrixView<const T> a = block(problem.a, 0, pass.first, m, pass.depth);
-    LeftPanels<T> panels = in_place(a);
-    if (packs_a) {
-      if (pass.first > 0) team.barrier();
-      panels = packed(a, team.share(row_panels), left);
-      team.barrier();
-    }
+    const MatrixView<const T> a = block(problem.a, row, pass.first, rows, pass.depth);
+    const LeftPanels<T> ready = packs_a ? packed(a, panels, left) : in_place(a);
     for (Index jp = share.cols.begin; jp < share.cols.end; ++jp) {
       const Index col = jp * tile.nr, cols = std::min(tile.nr, n - col);
       simd::RightPanel<T> panel{};
@@ -142,14 +166,14 @@ void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const B
         panel = packed_before(problem, pass, jp);
       } else {
         const MatrixView<const T> b = block(problem.b, pass.first, col, pass.depth, cols);
-        panel = {b.data, b.row_stride, share.rows.size() > 1 ? own : nullptr,
+        panel = {b.data, b.row_stride, panels.size() > 1 ? right : nullptr,
                  jp + 1 < share.cols.end ? b.data + tile.nr : nullptr, b.row_stride};
         if (b.col_stride != 1) {
-          kernels.pack_b(b.data, b.row_stride, b.col_stride, b.rows, cols, own);
-          panel = {own, simd::packed_panel, nullptr, nullptr, 0};
+          kernels.pack_b(b.data, b.row_stride, b.col_stride, b.rows, cols, right);
+          panel = {right, simd::packed_panel, nullptr, nullptr, 0};
         }
       }
-      multiply_column(problem, pass, panels, share.rows, panel, 0, m, col, cols);
+      multiply_column(problem, pass, ready, panels, panel, row, rows, col, cols);
     }
   });
 }
@@ -232,7 +256,7 @@ void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte
   rest.c.cols = rest.b.cols = n - multiply_edge(team, problem, workspace);
   if (problem.packed == nullptr) workspace += edge_workspace<T>(m, n, k, team.size());
   const Blocks blocks = choose_blocks(tile_shape<T>(), m, rest.c.cols, k);
-  if (is_at_once(tile_shape<T>(), m, n)) {
+  if (is_at_once(m)) {
     multiply_at_once(team, rest, blocks, workspace);
   } else {
     multiply_blocks(team, rest, blocks, workspace);
@@ -304,10 +328,14 @@ template <class T>
 Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision, bool packed) {
   const TileShape tile = tile_shape<T>();
   const Blocks blocks = choose_blocks(tile, m, n, k);
-  Index bytes =
-      is_at_once(tile, m, n)
-          ? left_bytes(blocks, tile, m) + threads * panel_bytes(blocks, tile)
-          : right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
+  Index bytes = 0;
+  if (!is_at_once(m)) {
+    bytes = right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
+  }
+  for (int members = 1; is_at_once(m) && members <= threads; ++members) {
+    const Index rows = most_rows(tile, m, row_parts(tile, m, n, members));
+    bytes = std::max(bytes, at_once_bytes(blocks, tile, rows, members));
+  }
   const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
   if (!packed || (split != nullptr && prefers_values(m, split->terms))) {
     if (is_shallow<T>(k)) {
@@ -330,10 +358,8 @@ Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
   const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
   Index bytes = 0, edge_bytes = 0;
   for (const Index depth : {Index{8}, deepest, k}) {
-    for (const Index rows :
-         {Index{1}, Index{2}, tile.mr, 8 * tile.mr, few_rows, most_rows_at_once, m}) {
-      for (const Index cols :
-           {Index{1}, Index{8}, Index{24}, tile.nr, (least_panels - 1) * tile.nr, 8 * tile.nr, n}) {
+    for (const Index rows : {Index{1}, Index{2}, tile.mr, 8 * tile.mr, m}) {
+      for (const Index cols : {Index{1}, Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
         bytes = std::max(bytes, gemm_workspace<T>(std::min(rows, m), std::min(cols, n),
                                                   std::min(depth, k), threads));
       }
@@ -343,6 +369,9 @@ Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
                             edge_workspace<T>(m, tile.nr / 2 + edge, std::min(depth, k), threads));
     }
   }
+  const Index rows = round_up(std::min(m, most_rows_at_once), tile.mr);
+  bytes = std::max(
+      bytes, at_once_bytes(choose_blocks(tile, m, n, std::min(k, deepest)), tile, rows, threads));
   bytes += edge_bytes;
   return bytes + (threads + 1) * line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
 }

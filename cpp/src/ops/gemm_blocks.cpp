@@ -27,6 +27,12 @@ Blocks choose_blocks(const TileShape& tile, Index m, Index n, Index k) {
   return blocks;
 }
 
+Share share_grid(const runtime::Team& team, int row_parts, Index row_panels, Index col_panels) {
+  const int rank = team.rank();
+  return {runtime::Team::share(rank % row_parts, row_parts, row_panels),
+          runtime::Team::share(rank / row_parts, team.size() / row_parts, col_panels)};
+}
+
 Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels, bool tall) {
   const auto largest = [&](int rows) {
     return ceil_div(row_panels, rows) * ceil_div(col_panels, team.size() / rows);
@@ -44,8 +50,7 @@ Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels,
     best_rows = rows;
     if (!tall) break;
   }
-  return {runtime::Team::share(team.rank() % best_rows, best_rows, row_panels),
-          runtime::Team::share(team.rank() / best_rows, team.size() / best_rows, col_panels)};
+  return share_grid(team, best_rows, row_panels, col_panels);
 }
 
 Index line_bytes(Index bytes) {

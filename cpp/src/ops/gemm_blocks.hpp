@@ -61,6 +61,8 @@ struct Share {
   runtime::Range rows, cols;
 };
 Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels, bool tall);
+// The same in a grid of so many parts of the rows, a divisor of the team's size.
+Share share_grid(const runtime::Team& team, int row_parts, Index row_panels, Index col_panels);
 
 // Bytes of memory for that many, in whole cache lines.
 Index line_bytes(Index bytes);

@@ -5,6 +5,7 @@
 #include "ops/gemm_epilogue.hpp"
 #include "ops/grain.hpp"
 #include "runtime/cache_sizes.hpp"
+#include "runtime/workspace.hpp"
 
 namespace unitgain::ops {
 
@@ -181,7 +182,7 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
   const Index parts = std::min(most_parts, k / deep_part), longest = ceil_div(k, parts);
   T* sums = reinterpret_cast<T*>(workspace);
   const Index sums_bytes = line_bytes(parts * m * n * static_cast<Index>(sizeof(T)));
-  const Index own = gemm_workspace<T>(m, n, least_depth - 1, 1);
+  const Index own = runtime::member_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
   for (Index part = team.rank(); part < parts; part += team.size()) {
     const Index first = std::min(k, part * longest);
     Gemm<T> piece;
@@ -305,7 +306,7 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
   constexpr auto size = static_cast<Index>(sizeof(T));
   if (is_deep<T>(m, n, k)) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
-           threads * gemm_workspace<T>(m, n, least_depth - 1, 1);
+           threads * runtime::member_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
   }
   Index bytes = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
   if (is_summed<T>(m, n, k)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));

@@ -138,7 +138,8 @@ void run_stack(const ops::Gemm<T>& problem, std::span<const MatmulOperands<T>> s
   const auto count = static_cast<Index>(stack.size());
   const runtime::TeamSize size =
       runtime::threads_for(work_of(problem) * static_cast<double>(count));
-  const Index alone = workspace_of(problem, 1), together = workspace_of(problem, size.threads);
+  const Index alone = runtime::member_bytes(workspace_of(problem, 1)),
+              together = workspace_of(problem, size.threads);
   std::byte* workspace = runtime::thread_workspace(std::max(alone * size.threads, together));
   runtime::parallel(size, [&](const runtime::Team& team) {
     ops::Gemm<T> product = problem;
