@@ -37,6 +37,33 @@ constexpr Index tile_cols = tile_vectors * lanes<T>;
 // follows.
 constexpr Index lines_ahead = 4;
 
+// Transposes lanes x lanes values, of which `lines` lines are there, to rows of `panel` values: in
+// registers if all are there, for then their number is known to the compiler.
+template <class T, Index panel>
+UNITGAIN_INLINE void pack_block(const T* from, Index line_stride, Index lines, T* to) {
+  NativeVector<T> block[lanes<T>] = {};
+  const auto read = [&](Index line) __attribute__((always_inline)) {
+    const T* values = from + line * line_stride;
+    __builtin_prefetch(values + lines_ahead * lanes<T>);
+    std::memcpy(&block[line], values, sizeof(block[0]));
+  };
+  if (lines == lanes<T>) {
+#pragma GCC unroll 16
+    for (Index line = 0; line < lanes<T>; ++line) read(line);
+    transpose<T>(block);
+#pragma GCC unroll 16
+    for (Index column = 0; column < lanes<T>; ++column) {
+      std::memcpy(to + column * panel, &block[column], sizeof(block[0]));
+    }
+    return;
+  }
+  for (Index line = 0; line < lines; ++line) read(line);
+  transpose<T>(block);
+  for (Index column = 0; column < lanes<T>; ++column) {
+    store_partial(std::bit_cast<Vec<T>>(block[column]), to + column * panel, lines);
+  }
+}
+
 // Packs `width` lines of `depth` values each (value (i, p) at source[i * line_stride + p *
 // depth_stride]) into one panel of `panel` lines, transposed: packed[p * panel + i].
 template <class T, Index panel>
@@ -55,26 +82,10 @@ void pack_panel(const T* source, Index line_stride, Index depth_stride, Index wi
   }
   Index p = 0;
   if (depth_stride == 1) {
-    // Blocks of lanes x lanes through registers; the last lines of a panel that is no whole number
-    // of vectors are stored as part of a vector.
     for (; p + lanes<T> <= depth; p += lanes<T>) {
       for (Index i = 0; i < width; i += lanes<T>) {
-        const Index lines = std::min(lanes<T>, width - i);
-        NativeVector<T> block[lanes<T>] = {};
-        for (Index line = 0; line < lines; ++line) {
-          const T* from = source + (i + line) * line_stride + p;
-          __builtin_prefetch(from + lines_ahead * lanes<T>);
-          std::memcpy(&block[line], from, sizeof(block[0]));
-        }
-        transpose<T>(block);
-        for (Index column = 0; column < lanes<T>; ++column) {
-          T* to = packed + (p + column) * panel + i;
-          if (lines == lanes<T>) {
-            std::memcpy(to, &block[column], sizeof(block[0]));
-          } else {
-            store_partial(std::bit_cast<Vec<T>>(block[column]), to, lines);
-          }
-        }
+        pack_block<T, panel>(source + i * line_stride + p, line_stride,
+                             std::min(lanes<T>, width - i), packed + p * panel + i);
       }
     }
   }
