@@ -121,15 +121,7 @@ template <class T>
 void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
                  const simd::LossRows<T>& rows, const LossBuffers& buffers) {
   call(team, context, [&] {
-    OutputBatch batch{};
-    batch.outputs = rows.outputs;
-    batch.targets = rows.targets;
-    batch.labels = rows.labels;
-    batch.rows = rows.rows;
-    batch.cols = rows.cols;
-    batch.target_cols = buffers.target_cols;
-    batch.is_double = sizeof(T) == sizeof(double);
-    custom.compute(batch, rows.row_losses, rows.gradient);
+    custom.compute(output_batch<T>(rows, buffers), rows.row_losses, rows.gradient);
     if (rows.gradient == nullptr) return;
     for (Index i = 0; i < rows.rows; ++i) {
       const T scale = rows.row_scales == nullptr ? rows.scale : rows.scale * rows.row_scales[i];

@@ -136,15 +136,7 @@ template <class T>
 void add_custom_metrics(const Context<T>& context, const std::vector<MetricSpec>& metrics,
                         const LossBuffers& buffers, std::size_t output, Totals& totals) {
   if (buffers.rows == 0 || !any_of(metrics, is_custom) || totals.metrics.empty()) return;
-  const ops::MetricRows<T> rows = metric_rows(context, buffers);
-  OutputBatch batch{};
-  batch.outputs = rows.outputs;
-  batch.targets = rows.targets;
-  batch.labels = rows.labels;
-  batch.rows = rows.rows;
-  batch.cols = rows.cols;
-  batch.target_cols = buffers.target_cols;
-  batch.is_double = sizeof(T) == sizeof(double);
+  OutputBatch batch = output_batch<T>(metric_rows(context, buffers), buffers);
   for (std::size_t i = 0; i < metrics.size(); ++i) {
     if (!is_custom(metrics[i])) continue;
     batch.weights = metrics[i].weighted ? row_weights(context, buffers, output) : nullptr;

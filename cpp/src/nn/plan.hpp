@@ -136,6 +136,20 @@ struct Plan {
   std::vector<ActivityBuffer> activities;
 };
 
+// What a loss or metric of the embedding program's is given of a batch, without weights.
+template <class T, class Rows>
+OutputBatch output_batch(const Rows& rows, const LossBuffers& buffers) {
+  OutputBatch batch{};
+  batch.outputs = rows.outputs;
+  batch.targets = rows.targets;
+  batch.labels = rows.labels;
+  batch.rows = rows.rows;
+  batch.cols = rows.cols;
+  batch.target_cols = buffers.target_cols;
+  batch.is_double = sizeof(T) == sizeof(double);
+  return batch;
+}
+
 // The weights of a batch's rows at an output, after its loss; null: all 1.
 template <class T>
 const double* row_weights(const Context<T>& context, const LossBuffers& buffers,

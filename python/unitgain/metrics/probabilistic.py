@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import losses
+from unitgain.losses.base import NativeLoss
 from unitgain.metrics.base import RowMean
 
 __all__ = [
@@ -27,7 +28,7 @@ class _LossMean(RowMean):
 
     kind = "loss"
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         raise NotImplementedError
 
@@ -55,7 +56,7 @@ class BinaryCrossentropy(_LossMean):
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.BinaryCrossentropy(self.from_logits, self.label_smoothing)
 
@@ -85,7 +86,7 @@ class CategoricalCrossentropy(_LossMean):
         self.axis = axis
         self.loss()  # checks the arguments
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.CategoricalCrossentropy(self.from_logits, self.label_smoothing, self.axis)
 
@@ -116,7 +117,7 @@ class SparseCategoricalCrossentropy(_LossMean):
         self.axis = axis
         self.loss()  # checks the arguments
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.SparseCategoricalCrossentropy(
             self.from_logits, self.ignore_class, axis=self.axis
@@ -156,7 +157,7 @@ class KLDivergence(_LossMean):
     def __init__(self, name: str | None = "kl_divergence") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.KLDivergence()
 
@@ -171,7 +172,7 @@ class Poisson(_LossMean):
     def __init__(self, name: str | None = "poisson") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.Poisson()
 
@@ -186,7 +187,7 @@ class Hinge(_LossMean):
     def __init__(self, name: str | None = "hinge") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.Hinge()
 
@@ -201,7 +202,7 @@ class SquaredHinge(_LossMean):
     def __init__(self, name: str | None = "squared_hinge") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.SquaredHinge()
 
@@ -218,6 +219,6 @@ class CategoricalHinge(_LossMean):
     def __init__(self, name: str | None = "categorical_hinge") -> None:
         super().__init__(name)
 
-    def loss(self) -> losses.NativeLoss:
+    def loss(self) -> NativeLoss:
         """Return the loss."""
         return losses.CategoricalHinge()

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native, losses
 from unitgain._config import serialize
+from unitgain.losses.base import NativeLoss
 from unitgain.metrics.base import Metric, Value, batch_arrays
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class MeanMetricWrapper(Mean):
         self.fn = fn
         self.kwargs = kwargs
         self._values: Callable[..., Any] = fn
-        if isinstance(fn, losses.NativeLoss):
+        if isinstance(fn, NativeLoss):
             self._values = type(fn).from_config({**fn.get_config(), "reduction": None})
         elif isinstance(fn, losses.Loss):
             self._values = fn.call
@@ -154,7 +155,7 @@ class MeanMetricWrapper(Mean):
 
     def native_spec(self, shape: tuple[int, ...], weighted: bool) -> _native.MetricSpec:
         """Return what a native pass sums up."""
-        if isinstance(self.fn, losses.NativeLoss):
+        if isinstance(self.fn, NativeLoss):
             return _native.MetricSpec(
                 "loss", takes_labels=self.fn.takes_labels, weighted=weighted, loss=self.fn.spec
             )

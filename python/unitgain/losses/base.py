@@ -1,0 +1,255 @@
+"""What every loss is: of Python, or of native code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from unitgain import _names, _native
+from unitgain._config import Configurable
+
+__all__ = ["Loss", "NativeLoss"]
+
+_REDUCTIONS = {
+    "sum_over_batch_size": "mean",
+    "mean": "mean",
+    "mean_with_sample_weight": "mean_with_sample_weight",
+    "sum": "sum",
+    "none": "none",
+    None: "none",
+}
+
+
+class Loss(Configurable):
+    """What training makes small. Subclass it for a loss of one's own.
+
+    A subclass has ``call(y_true, y_pred)``, which returns each row's loss, and, to train with,
+    ``backward(y_true, y_pred)``, the derivative of the sum of these. Both get NumPy arrays of the
+    batch, and must not use the model. The losses of this module are native code; one written in
+    Python costs a call, and copies of the batch's outputs and targets, at each step.
+
+    Args:
+        name: what the loss is called; by default the class's name in small letters.
+        reduction: how the losses of the rows become one number: ``"sum_over_batch_size"`` or
+            ``"mean"``, their sum (times the samples' weights) over their number;
+            ``"mean_with_sample_weight"``, over the sum of the weights; ``"sum"``; None, not at all.
+        dtype: taken for the sake of code written for Keras: it is the predictions'.
+
+    Attributes:
+        takes_labels: whether targets are class labels, one a row; for the subclass to set.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> class Quantile(ug.losses.Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         error = y_true - y_pred
+    ...         return np.maximum(0.9 * error, -0.1 * error)
+    ...     def backward(self, y_true, y_pred):
+    ...         return np.where(y_true > y_pred, -0.9, 0.1)
+    >>> round(Quantile()([[1.0], [2.0]], [[0.0], [3.0]]), 6)
+    0.5
+    """
+
+    axis = -1
+    kind = "custom"
+    takes_labels = False
+
+    def __init__(
+        self,
+        name: str | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        dtype: Any = None,
+    ) -> None:
+        if reduction not in _REDUCTIONS:
+            known = ", ".join(repr(known) for known in _REDUCTIONS)
+            raise ValueError(f"reduction is {reduction!r}, expected one of {known}")
+        self.name = name or _names.snake_case(type(self).__name__)
+        self.reduction = reduction
+        self.dtype = dtype
+
+    def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
+        """Return each row's loss.
+
+        Args:
+            y_true: what is wanted: of ``y_pred``'s shape, or labels of its rows.
+            y_pred: predictions, ``(samples, ..., values)``.
+
+        Returns:
+            A value for each row, ``y_pred.shape[:-1]``; or several, ``y_pred.shape``, which count
+            as their mean.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement call")
+
+    def backward(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
+        """Return the derivative of the sum of :meth:`call`'s values, of ``y_pred``'s shape."""
+        raise NotImplementedError(
+            f"{type(self).__name__} does not implement backward, which training needs: the "
+            "derivative of the sum of what call returns with respect to y_pred"
+        )
+
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Return the loss.
+
+        Args:
+            y_true: what is wanted: of ``y_pred``'s shape, or class labels for each of its rows.
+            y_pred: predictions, float32 or float64 of any shape; the last axis is one row.
+            sample_weight: a weight for each row, or what broadcasts to that.
+
+        Returns:
+            A float, or with ``reduction=None`` an array of ``y_pred``'s shape without the last
+            axis. The mean over no rows is 0.
+
+        Raises:
+            ValueError: if shapes do not fit, or a label is no class.
+            TypeError: if a dtype does not.
+        """
+        return self._computed(y_true, y_pred, _weights(sample_weight, y_pred), False)[0]
+
+    def gradient(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> NDArray[Any]:
+        """Return the derivative of the loss with respect to ``y_pred``, an array of its shape.
+
+        With ``reduction=None`` it is that of the sum: each row's loss by the row's own values.
+        Arguments and errors are those of a call, and those of :meth:`value_and_gradient`.
+        """
+        return self.value_and_gradient(y_true, y_pred, sample_weight, out)[1]
+
+    def value_and_gradient(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[Any, NDArray[Any]]:
+        """Return the loss and its gradient from one pass over memory.
+
+        Args:
+            y_true: as for a call.
+            y_pred: as for a call.
+            sample_weight: as for a call.
+            out: where the gradient goes, in C order; may be ``y_pred`` itself.
+        """
+        return self._computed(y_true, y_pred, _weights(sample_weight, y_pred), True, out)
+
+    def _computed(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        weights: NDArray[np.float64] | None,
+        wanted: bool,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[Any, Any]:
+        targets, outputs = np.asarray(y_true), np.asarray(y_pred)
+        dtype = outputs.dtype if outputs.dtype == np.float32 else np.dtype(np.float64)
+        if not self.takes_labels and targets.shape == outputs.shape[:-1] != outputs.shape:
+            targets = targets[..., np.newaxis]
+        rows, gradient = self._rows(targets, outputs, wanted)
+        reduction = _REDUCTIONS[self.reduction]
+        factors = np.ones(rows.shape) if weights is None else weights
+        counts = {"mean": rows.size, "mean_with_sample_weight": factors.sum()}
+        divisor = counts.get(reduction, 1)
+        factors = factors / divisor if divisor else factors * 0
+        if wanted:
+            gradient = (gradient * factors[..., np.newaxis]).astype(dtype)
+            if out is not None:
+                out[...] = gradient
+                gradient = out
+        if reduction == "none":
+            return (rows * factors).astype(dtype), gradient
+        return float((rows * factors).sum()), gradient
+
+    def _rows(
+        self, y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool
+    ) -> tuple[NDArray[np.float64], Any]:
+        """Return the loss of each row, and its derivatives by the row's values if wanted."""
+        shape = y_pred.shape
+        values = np.asarray(self.call(y_true, y_pred), np.float64)
+        if values.shape not in (shape, shape[:-1]):
+            raise ValueError(
+                f"{self.name}.call returns the shape {values.shape}, expected {shape[:-1]}, a "
+                f"value for each row, or {shape}"
+            )
+        per_row = shape[-1] if values.shape == shape else 1
+        rows = values.reshape(*shape[:-1], per_row).mean(axis=-1)
+        if not wanted:
+            return rows, None
+        gradient = np.asarray(self.backward(y_true, y_pred))
+        if gradient.shape != shape:
+            raise ValueError(
+                f"{self.name}.backward returns the shape {gradient.shape}, expected {shape}"
+            )
+        return rows, gradient / per_row
+
+    # ---- for models ----
+
+    def native(
+        self,
+        shape: tuple[int, ...] = (1,),
+        metrics: Sequence[_native.MetricSpec] = (),
+        weight: float = 1.0,
+    ) -> _native.OutputLoss:
+        """Return what a network makes small at an output of this shape, and what it measures."""
+
+        def compute(y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool) -> tuple[Any, Any]:
+            outputs = y_pred.reshape(-1, *shape)
+            rows = outputs.shape[:-1] if self.takes_labels else outputs.shape
+            return self._rows(y_true.reshape(rows), outputs, wanted)
+
+        kind = "custom_of_labels" if self.takes_labels else "custom"
+        spec = _native.LossSpec(kind, reduction=_REDUCTIONS[self.reduction])
+        return _native.OutputLoss(spec, metrics, weight, compute)
+
+
+class NativeLoss(Loss):
+    """A loss that native code computes, with its gradient. The subclasses are those there are."""
+
+    def __init__(self, kind: str, name: str, reduction: str | None, **parameters: Any) -> None:
+        super().__init__(name, reduction)
+        self.kind = kind
+        self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
+        self.takes_labels = self.spec.takes_labels
+
+    def _computed(
+        self,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        weights: NDArray[np.float64] | None,
+        wanted: bool,
+        out: NDArray[Any] | None = None,
+    ) -> tuple[Any, Any]:
+        return _native.loss(self.spec, y_true, y_pred, weights, wanted, out)
+
+    def native(
+        self,
+        shape: tuple[int, ...] = (1,),
+        metrics: Sequence[_native.MetricSpec] = (),
+        weight: float = 1.0,
+    ) -> _native.OutputLoss:
+        """Return what a network makes small at an output of this shape, and what it measures."""
+        return _native.OutputLoss(self.spec, metrics, weight)
+
+
+def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.float64] | None:
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, np.float64)
+    rows = np.shape(y_pred)[:-1]
+    if weights.ndim == len(rows) + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    try:
+        return np.ascontiguousarray(np.broadcast_to(weights, rows))
+    except ValueError:
+        raise ValueError(
+            f"sample_weight has shape {np.shape(sample_weight)}, expected {rows}: "
+            f"a weight for each row of y_pred"
+        ) from None
