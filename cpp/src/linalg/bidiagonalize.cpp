@@ -4,7 +4,6 @@
 // right stays as it was, and what they do to a column is made up when it is looked at.
 #include "linalg/bidiagonalize.hpp"
 
-#include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
 
 namespace unitgain::linalg {
@@ -40,9 +39,6 @@ class Block {
     const runtime::Range col_chunks = team.share(chunks(cols) - first / chunk);
     cols_ = {(col_chunks.begin + first / chunk) * chunk, (col_chunks.end + first / chunk) * chunk};
     cols_ = {std::clamp(cols_.begin, first, cols), std::clamp(cols_.end, first, cols)};
-    piece_ = chunk;
-    const auto bytes = static_cast<Index>(sizeof(T)) * (rows - first);
-    while (piece_ > 8 && 2 * piece_ * bytes > runtime::cache_sizes().second) piece_ /= 2;
   }
 
   void reduce() {
@@ -129,7 +125,7 @@ class Block {
   }
 
   // From the reflector of column k, the own part of Y's column and of row k, and of the product of
-  // the matrix with that row: the columns of one piece stay in the cache for it.
+  // the matrix with that row.
   void eliminate_column(Index k) {
     if (k > first_) scale_row(k - 1);
     const Index done = k - first_;
@@ -152,52 +148,40 @@ class Block {
         weights[q] = -reflector.tau * (reflector.scale * sums[q] - row_weights[q]);
       }
     }
-    columns[2 * done] = y(k);
-    row_weights[2 * done] = -1;
-    columns[2 * done + 1] = u(k);
-    const runtime::Range cols = from(cols_, k + 1);
+    const runtime::Range cols = from(cols_, k + 1), rows = {k + 1, a_.rows};
     for (Index begin = cols.begin; begin < cols.end;) {
-      const Index end = std::min(cols.end, (begin / piece_ + 1) * piece_);
-      multiply_transposed(k, {begin, end});
+      const Index end = std::min(cols.end, (begin / chunk + 1) * chunk);
+      std::fill(y(k) + begin, y(k) + end, T(0));
+      for (Index j = begin; j < end; ++j) u(k)[j] = a_[j][k];
       add(columns, weights, 2 * done, {begin, end}, y(k));
-      add(columns, row_weights, 2 * done + 1, {begin, end}, u(k));
-      multiply_row(k, {begin, end});
+      add(columns, row_weights, 2 * done, {begin, end}, u(k));
+      T* const product = parts_.products[begin / chunk];
+      std::fill_n(product + rows.begin, rows.size(), T(0));
+      for (Index j = begin; j < end; j += 4) multiply(k, {j, std::min(j + 4, end)}, rows, product);
       begin = end;
     }
+    columns[2 * done] = y(k);
+    columns[2 * done + 1] = u(k);
     sum(columns, 2 * done + 2, u(k), from(cols_, k + 2), parts_.column_sums);
   }
 
-  // y = tau A^T v and u = the row k of A, for some columns.
-  void multiply_transposed(Index k, runtime::Range cols) {
-    const Index below = k + 1, depth = a_.rows - below;
-    T* const to = y(k);
-    T* const row = u(k);
-    for (Index j = cols.begin; j < cols.end; j += 4) {
-      const T* four[4];
-      T dots[4];
-      for (Index l = 0; l < 4; ++l) four[l] = a_[std::min(j + l, cols.end - 1)] + below;
-      vector_.dot4(four, a_[k] + below, depth, dots);
-      for (Index l = 0; l < std::min<Index>(4, cols.end - j); ++l) {
-        row[j + l] = a_[j + l][k];
-        to[j + l] = column_.tau * (row[j + l] + column_.scale * dots[l]);
-      }
+  // For four columns, which stay in the first-level cache: adds tau A^T v to y, takes y from u, the
+  // row k of A, and adds A u to the product, but for column k + 1, whose element of u will be
+  // another.
+  void multiply(Index k, runtime::Range cols, runtime::Range rows, T* product) {
+    const T* four[4];
+    T dots[4];
+    for (Index l = 0; l < 4; ++l) {
+      four[l] = a_[std::min(cols.begin + l, cols.end - 1)] + rows.begin;
     }
-  }
-
-  // Adds A u to the product of these columns' chunk, but for column k + 1, whose element of u will
-  // be another. The chunk's first piece begins the sum.
-  void multiply_row(Index k, runtime::Range cols) {
-    const runtime::Range rows = {k + 1, a_.rows};
-    T* const product = parts_.products[cols.begin / chunk];
-    if (cols.begin % chunk == 0 || cols.begin == k + 1) {
-      std::fill_n(product + rows.begin, rows.size(), T(0));
+    vector_.dot4(four, a_[k] + rows.begin, rows.size(), dots);
+    for (Index j = cols.begin; j < cols.end; ++j) {
+      y(k)[j] += column_.tau * (a_[j][k] + column_.scale * dots[j - cols.begin]);
+      u(k)[j] -= y(k)[j];
     }
-    for (Index j = std::max(cols.begin, k + 2); j < cols.end; j += 4) {
-      const Index count = std::min<Index>(4, cols.end - j);
-      const T* four[4];
-      for (Index l = 0; l < count; ++l) four[l] = a_[j + l];
-      add(four, u(k) + j, count, rows, product);
-    }
+    const Index first = std::max(cols.begin, k + 2);
+    for (Index j = first; j < cols.end; ++j) four[j - first] = a_[j];
+    add(four, u(k) + first, std::max<Index>(cols.end - first, 0), rows, product);
   }
 
   // From the reflector of row k, the own part of X's column, and of V's, which nobody reads as A's
@@ -264,7 +248,6 @@ class Block {
   const simd::VectorKernels<T>& vector_;
   Index first_, end_;
   runtime::Range rows_, cols_;
-  Index piece_;  // columns that are in the second-level cache at once
   Reflector<T> column_{0, 0}, row_{0, 0};
 };
 

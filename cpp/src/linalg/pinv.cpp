@@ -195,14 +195,27 @@ TriangleWorkspace<T, S> carve_triangle(Carver& carver, Index rows, Index cols, b
   return workspace;
 }
 
+// At most ||R|| ||R^-1|| in the Frobenius norm: R's diagonal alone, and its inverse's.
+template <class T>
+double least_condition(const Columns<T>& r) {
+  double square = 0, inverse_square = 0;
+  for (Index j = 0; j < r.count; ++j) {
+    const double diagonal = r[j][j];
+    square += diagonal * diagonal;
+    inverse_square += 1 / (diagonal * diagonal);
+  }
+  return std::sqrt(square) * std::sqrt(inverse_square);
+}
+
 // The pseudoinverse of a tall matrix of S in the arithmetic of T, if it can be had without singular
-// values; false, and nothing of use written, if not.
+// values; false, and nothing of use written, if not. It is `hopeless` if other arithmetic would not
+// help.
 //
 // Where is_certain() holds, no singular value is cut off, and the pseudoinverse is R^-1 Q^T without
 // knowing them.
 template <class T, class S>
 bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                        double rcond, const TriangleWorkspace<T, S>& workspace) {
+                        double rcond, const TriangleWorkspace<T, S>& workspace, char& hopeless) {
   const Columns<T>& columns = workspace.qr.q.tails;
   if (team.rank() == 0) *workspace.exponent = scaling_exponent<T>(largest_entry(a));
   team.barrier();
@@ -210,6 +223,11 @@ bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, Matrix
   load_columns(a, *workspace.exponent, mine, columns);
   team.barrier();
   factor(team, workspace.qr);
+  const double least = least_condition(columns);
+  if (!is_certain<T>(least, rcond, a.cols)) {
+    if (team.rank() == 0) hopeless = !is_certain<double>(least, rcond, a.cols);
+    return false;
+  }
   const double condition = invert(team, columns, workspace.triangle);
   if (!is_certain<T>(condition, rcond, a.cols)) return false;
 
@@ -233,7 +251,7 @@ template <class S>
 class Stack {
  public:
   explicit Stack(std::span<const PinvProblem<S>> problems)
-      : problems_(problems), waiting_(problems.size()) {
+      : problems_(problems), waiting_(problems.size()), hopeless_(problems.size()) {
     const MatrixView<const S>& a = problems.front().a;
     wide_ = a.rows < a.cols;
     rows_ = std::max(a.rows, a.cols);
@@ -275,12 +293,16 @@ class Stack {
 
   template <class T>
   void try_triangle() {
-    attempt<T>(
+    waiting_.attempt(
         {3 * n() * n() + 0.1 * m() * n() * n(), 2 * cols_},
         [&](Carver& carver, int threads) {
           return carve_triangle<T, S>(carver, rows_, cols_, in_place_, threads);
         },
-        [](const auto&... arguments) { return invert_by_triangle<T, S>(arguments...); });
+        [&](const runtime::Team& team, std::size_t i, const TriangleWorkspace<T, S>& workspace) {
+          const double rcond = problems_[i].rcond;
+          return !(std::is_same_v<T, double> && hopeless_[i]) &&
+                 invert_by_triangle<T, S>(team, a(i), out(i), rcond, workspace, hopeless_[i]);
+        });
   }
 
   template <class T>
@@ -311,21 +333,24 @@ class Stack {
  private:
   double m() const { return static_cast<double>(rows_); }
   double n() const { return static_cast<double>(cols_); }
+  MatrixView<const S> a(std::size_t i) const {
+    return wide_ ? transposed(problems_[i].a) : problems_[i].a;
+  }
   MatrixView<S> out(std::size_t i) const {
     return wide_ ? transposed(problems_[i].out) : problems_[i].out;
   }
 
   template <class T, class Carve, class Attempt>
   void attempt(Cost cost, Carve&& carve, Attempt&& attempt) {
-    waiting_.attempt(
-        cost, carve, [&](const runtime::Team& team, std::size_t i, const auto& workspace) {
-          const PinvProblem<S>& p = problems_[i];
-          return attempt(team, wide_ ? transposed(p.a) : p.a, out(i), p.rcond, workspace);
-        });
+    waiting_.attempt(cost, carve,
+                     [&](const runtime::Team& team, std::size_t i, const auto& workspace) {
+                       return attempt(team, a(i), out(i), problems_[i].rcond, workspace);
+                     });
   }
 
   std::span<const PinvProblem<S>> problems_;
   Waiting waiting_;
+  std::vector<char> hopeless_;  // of the road by a triangle
   bool wide_, in_place_ = true;
   Index rows_, cols_;
 };
