@@ -22,7 +22,7 @@ namespace {
 
 // A is packed only where each of its panels is used this often by a member: below, copying costs
 // more than the wider strides do.
-constexpr Index least_uses = 6;
+constexpr Index least_uses = 8;
 
 // Up to that many rows, a panel of B is read where it lies, packed on the way by its first tile and
 // used up at once, while A's panels come from the third-level cache if need be, which they do fast
@@ -30,7 +30,8 @@ constexpr Index least_uses = 6;
 // packs is its own, for lines that one core writes and another reads cost both dearly. Above,
 // blocks of A that fit the second level meet a block of B that the team packed.
 constexpr Index most_rows_at_once = 1024;
-// Members have rows of their own if these are so many at least, and columns otherwise.
+// Members have rows of their own if these are so many at least, or if there are too few columns for
+// all, and columns otherwise.
 constexpr Index least_own_rows = 256;
 
 bool is_at_once(Index m) {
@@ -45,8 +46,10 @@ int row_parts(const TileShape& tile, Index m, Index n, int members) {
     return ceil_div(row_panels, parts) * ceil_div(col_panels, members / parts);
   };
   int best = 1;
-  for (int parts = 2; parts <= members && m >= parts * least_own_rows && n <= m; ++parts) {
-    if (members % parts == 0 && largest(parts) <= largest(best)) best = parts;
+  for (int parts = 2; parts <= members; ++parts) {
+    if (members % parts != 0) continue;
+    const bool enough = m >= parts * least_own_rows && n <= m;
+    if (8 * largest(parts) <= (enough ? 8 : 7) * largest(best)) best = parts;
   }
   return best;
 }
