@@ -214,3 +214,49 @@ def test_configurations_make_models_of_their_kind():
         made = keras.Model.from_config(model.get_config())
         assert type(made) is type(model)
         assert made.count_params() == model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("made", "function"),
+    [
+        (lambda: layers.LeakyReLU(0.2), lambda z: np.where(z > 0, z, 0.2 * z)),
+        (lambda: layers.ELU(0.5), lambda z: np.where(z > 0, z, 0.5 * np.expm1(z))),
+        (lambda: layers.ReLU(max_value=1.0), lambda z: np.clip(z, 0, 1)),
+    ],
+)
+def test_layers_are_activations_of_others(made, function, tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            layers.Dense(9, activation=made(), kernel_initializer="he_normal"),
+            layers.Dense(9, "linear"),
+            layers.Activation(made()),
+        ]
+    )
+    kernel, bias, second, shift = model.get_weights()
+    expected = function(function(X_TEST @ kernel + bias) @ second + shift)
+    np.testing.assert_allclose(model(X_TEST), expected, rtol=1e-4, atol=1e-5)
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    for other in (keras.models.load_model(path), copy.deepcopy(model)):
+        np.testing.assert_array_equal(other(X_TEST), model(X_TEST))
+    assert isinstance(model.layers[0].activation, type(made()))
+    auto = layers.Dense(3, made(), kernel_initializer="auto").kernel_initializer
+    assert isinstance(auto, initializers.HeNormal)
+    with pytest.raises(TypeError, match="or a ReLU, LeakyReLU or ELU layer"):
+        layers.Dense(3, activation=layers.PReLU())
+
+
+def test_variables_are_weights():
+    model = keras.Sequential([keras.Input((64,)), layers.BatchNormalization(), layers.Dense(2)])
+    norm = model.layers[0]
+    assert [v.name.split("/")[1] for v in norm.variables] == [
+        "gamma",
+        "beta",
+        "moving_mean",
+        "moving_variance",
+    ]
+    assert len(norm.trainable_variables) == len(norm.non_trainable_variables) == 2
+    assert len(model.variables) == 6
+    assert len(model.trainable_variables) == 4
+    assert len(model.non_trainable_variables) == 2

@@ -12,7 +12,7 @@ from unitgain.layers.base import Layer, SampleShape, rows_and_cols
 __all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
 
-class _Parametric(Layer):
+class Parametric(Layer):
     """An activation function with fixed parameters; subclasses set both attributes."""
 
     function: str
@@ -27,7 +27,7 @@ class _Parametric(Layer):
         return int(graph.activation(node, self.function, list(self.parameters.values())))
 
 
-class ReLU(_Parametric):
+class ReLU(Parametric):
     """Rectified linear unit: ``max(x, 0)`` with the default arguments.
 
     See :func:`unitgain.activations.relu` for the formula with others.
@@ -63,7 +63,7 @@ class ReLU(_Parametric):
         )
 
 
-class LeakyReLU(_Parametric):
+class LeakyReLU(Parametric):
     """``x`` where it is positive and ``negative_slope * x`` elsewhere.
 
     Args:
@@ -86,7 +86,7 @@ class LeakyReLU(_Parametric):
         self._set("leaky_relu", negative_slope=float(negative_slope))
 
 
-class ELU(_Parametric):
+class ELU(Parametric):
     """``x`` where it is positive and ``alpha * (exp(x) - 1)`` elsewhere.
 
     Args:

@@ -431,6 +431,21 @@ class Layer(Configurable):
         trainable = self.trainable_weights
         return [w for w in self.weights if w not in trainable]
 
+    @property
+    def variables(self) -> list[Variable]:
+        """The weights, by Keras's other name."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The weights that training leaves."""
+        return self.non_trainable_weights
+
     def count_params(self) -> int:
         """Return the number of values in the weights."""
         return sum(math.prod(w.shape) for w in self.weights)

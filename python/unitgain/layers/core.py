@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, constraints, initializers, random, regularizers
+from unitgain.layers.activation import Parametric
 from unitgain.layers.base import Layer, SampleShape, Variable, checked_sizes, rows_and_cols
 from unitgain.layers.symbolic import Node, SymbolicTensor
 
@@ -60,7 +61,8 @@ class Dense(Layer):
 
     Args:
         units: the number of outputs.
-        activation: a name or function of :mod:`unitgain.activations`; None for none.
+        activation: a name or function of :mod:`unitgain.activations`, or a :class:`ReLU`,
+            :class:`LeakyReLU` or :class:`ELU` layer; None for none.
         use_bias: whether there is a bias.
         kernel_initializer: makes the kernel, shape ``(inputs, units)``; ``"auto"`` is what
             :func:`unitgain.initializers.for_activation` gives for the activation.
@@ -100,11 +102,11 @@ class Dense(Layer):
         self.units = operator.index(units)
         if self.units < 1:
             raise ValueError(f"units must be at least 1, but it is {self.units}")
-        self.activation = activation_name(activation)
+        self.activation = activation_of(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
         if kernel_initializer == "auto":
-            kernel_initializer = initializers.for_activation(self.activation)
+            kernel_initializer = initializers.for_activation(_name_of(self.activation))
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
@@ -149,7 +151,8 @@ class Activation(Layer):
     """An activation function as a layer.
 
     Args:
-        activation: a name or function of :mod:`unitgain.activations`.
+        activation: a name or function of :mod:`unitgain.activations`, or a :class:`ReLU`,
+            :class:`LeakyReLU` or :class:`ELU` layer.
         name: what the layer is called.
 
     Raises:
@@ -162,7 +165,7 @@ class Activation(Layer):
         self, activation: ActivationName, name: str | None = None, **keywords: Any
     ) -> None:
         super().__init__(name, **keywords)
-        self.activation = activation_name(activation)
+        self.activation = activation_of(activation)
         self._activation_key = activation_key(self.activation)
 
     def lower(self, graph: Any, node: int) -> int:
@@ -199,6 +202,24 @@ class Flatten(Layer):
         return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(self.input_shape))))
 
 
+def activation_of(activation: ActivationName | Mapping[str, Any]) -> str | Parametric:
+    """Return what a layer keeps of the activation that it is given.
+
+    Raises:
+        ValueError: if there is none of that name.
+        TypeError: if it is another function or layer.
+    """
+    if isinstance(activation, Mapping):
+        from unitgain.layers.registry import deserialize
+
+        activation = deserialize(activation)
+    return activation if isinstance(activation, Parametric) else activation_name(activation)
+
+
+def _name_of(activation: str | Parametric) -> str:
+    return activation.function if isinstance(activation, Parametric) else activation
+
+
 def activation_name(activation: ActivationName) -> str:
     """Return the name of an activation given as a name, a function or None.
 
@@ -212,18 +233,21 @@ def activation_name(activation: ActivationName) -> str:
     name = getattr(function, "__name__", "")
     if getattr(activations, name, None) is not function:
         raise TypeError(
-            f"activation is {activation!r}, expected a name or a function of unitgain.activations"
+            f"activation is {activation!r}, expected a name or a function of "
+            f"unitgain.activations, or a ReLU, LeakyReLU or ELU layer"
         )
     return name
 
 
-def activation_key(name: str) -> int:
+def activation_key(activation: str | Parametric) -> int:
     """Return what an activation draws from: a key of its own for rrelu, 0 for all others."""
-    return random.mixed_key(None) if name == "rrelu" else 0
+    return random.mixed_key(None) if activation == "rrelu" else 0
 
 
-def lower_activation(graph: Any, node: int, name: str, key: int) -> int:
+def lower_activation(graph: Any, node: int, name: str | Parametric, key: int) -> int:
     """Add an activation's node; the linear one needs none."""
+    if isinstance(name, Parametric):
+        return name.lower(graph, node)
     if name == "rrelu":
         return int(graph.noise(node, name, [1 / 8, 1 / 3], key))
     if name == "linear":

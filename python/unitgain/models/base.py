@@ -124,6 +124,21 @@ class Model(LayerLike, Saving, Training, Inference):
         trainable = self.trainable_weights
         return [w for w in self.weights if w not in trainable]
 
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights, by Keras's other name."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The weights that training leaves."""
+        return self.non_trainable_weights
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Return the layer of that name, or at that place among :attr:`layers`.
 
