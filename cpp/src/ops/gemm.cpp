@@ -336,8 +336,10 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
     bytes = right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
   }
   for (int members = 1; is_at_once(m) && members <= threads; ++members) {
-    const Index rows = most_rows(tile, m, row_parts(tile, m, n, members));
-    bytes = std::max(bytes, at_once_bytes(blocks, tile, rows, members));
+    for (const Index cols : {n, n - edge_cols<T>(n)}) {  // with and without what others take
+      const Index rows = most_rows(tile, m, row_parts(tile, m, cols, members));
+      bytes = std::max(bytes, at_once_bytes(blocks, tile, rows, members));
+    }
   }
   const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
   if (!packed || (split != nullptr && prefers_values(m, split->terms))) {

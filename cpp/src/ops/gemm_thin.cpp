@@ -255,10 +255,15 @@ bool is_large(Index values, std::size_t size) {
 }
 
 template <class T>
+Index edge_cols(Index n) {
+  return is_edged<T>(n) ? n % (runtime::kernels<T>().gemm->nr / 2) : 0;
+}
+
+template <class T>
 Index edge_workspace(Index m, Index n, Index k, int threads) {
   if (!is_edged<T>(n)) return 0;
   constexpr auto size = static_cast<Index>(sizeof(T));
-  const Index edge = n % (runtime::kernels<T>().gemm->nr / 2);
+  const Index edge = edge_cols<T>(n);
   return std::max(line_bytes(edge * dotted_stride(k) * size),
                   line_bytes(m * edge * size) + gemm_workspace<T>(edge, m, k, threads));
 }
@@ -348,6 +353,8 @@ bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte*
 
 template bool is_dotted(const Gemm<float>&);
 template bool is_dotted(const Gemm<double>&);
+template Index edge_cols<float>(Index);
+template Index edge_cols<double>(Index);
 template Index edge_workspace<float>(Index, Index, Index, int);
 template Index edge_workspace<double>(Index, Index, Index, int);
 template Index multiply_edge(const runtime::Team&, const Gemm<float>&, std::byte*);

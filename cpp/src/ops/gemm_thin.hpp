@@ -33,6 +33,10 @@ Index thin_workspace(Index m, Index n, Index k, int threads);
 template <class T>
 Index multiply_edge(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
 
+// How many these may be, of n columns.
+template <class T>
+Index edge_cols(Index n);
+
 // Bytes of workspace that multiply_edge() may need.
 template <class T>
 Index edge_workspace(Index m, Index n, Index k, int threads);
