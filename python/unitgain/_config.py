@@ -86,9 +86,11 @@ def serialize(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): serialize(item) for key, item in value.items()}
     if hasattr(value, "get_config"):
-        kind = getattr(value, "saved_as", type(value))
-        _note(kind)
-        return {"class_name": kind.__name__, "config": value.get_config()}
+        name = getattr(value, "saved_as", None)
+        if name is None:
+            name = type(value).__name__
+            _note(type(value))
+        return {"class_name": name, "config": value.get_config()}
     if callable(value) and hasattr(value, "__name__"):
         _note(value)
         return value.__name__

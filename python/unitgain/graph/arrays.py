@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _native
-from unitgain.layers.base import SampleShape
+from unitgain.graph.tensors import SampleShape
 from unitgain.losses import Loss
 
 
@@ -75,21 +75,3 @@ def _labels(array: NDArray[Any], shape: SampleShape, loss: Loss, name: str) -> N
         f"{name} has labels from {low} to {high}, but the output has {shape[-1]} classes: "
         f"labels run from 0 to {shape[-1] - 1}"
     )
-
-
-def split(
-    x: NDArray[Any], y: NDArray[Any], share: float
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Return the first samples and, of the given share, the last: x, y, x, y.
-
-    Raises:
-        ValueError: if ``share`` is not between 0 and 1, or leaves one part empty.
-    """
-    if not 0 < share < 1:
-        raise ValueError(f"validation_split must be between 0 and 1, but it is {share}")
-    count = int(len(x) * (1 - share))
-    if count == 0 or count == len(x):
-        raise ValueError(
-            f"validation_split is {share}, which leaves no samples on one side of {len(x)}"
-        )
-    return x[:count], y[:count], x[count:], y[count:]

@@ -11,16 +11,28 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import random
-from unitgain.layers.base import SampleShape
+from unitgain.graph.tensors import SampleShape
 
-__all__ = ["Batches", "Samples", "are_batches", "class_weights", "row_weights", "unpacked"]
+__all__ = [
+    "PREDICT_BATCH",
+    "Batches",
+    "Samples",
+    "are_batches",
+    "class_weights",
+    "row_weights",
+    "unpacked",
+]
+
+# Enough rows that reading the weights, from memory if they are many, takes a hundredth of the time
+# of multiplying with them, and a whole number of the products' tiles on every instruction set.
+PREDICT_BATCH = 2016
 
 
 @dataclass
 class Samples:
     """Inputs, targets, and the weights of the targets' rows, if there are any.
 
-    Each is an array with a sample a row, or :class:`~unitgain.models.structure.Arrays`.
+    Each is an array with a sample a row, or :class:`~unitgain.graph.structure.Arrays`.
     """
 
     x: Any

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from unitgain import _native, random
 from unitgain._progress import ProgressBar, format_logs
-from unitgain.callbacks.base import CallbackList
-from unitgain.models.feeding import Batches, Samples
-from unitgain.models.frozen import FrozenBase
+from unitgain.training.callback import CallbackList
+from unitgain.training.feeding import Batches, Samples
+from unitgain.training.frozen import FrozenBase
 
 __all__ = ["Run", "evaluated"]
 
