@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -101,6 +101,16 @@ class Layer(Configurable, Operation):
         self.parts: list[Any] = []  # the operations that a traced one is made of
         self.traces: dict[Any, Function] = {}  # what it makes of samples of some shapes
         self.is_tracing = False
+
+    @overload
+    def __call__(
+        self, inputs: SymbolicTensor | Sequence[SymbolicTensor], training: bool | None = None
+    ) -> SymbolicTensor: ...
+
+    @overload
+    def __call__(
+        self, inputs: ArrayLike | Sequence[ArrayLike], training: bool | None = None
+    ) -> NDArray[Any]: ...
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
@@ -461,9 +471,6 @@ class Layer(Configurable, Operation):
         values.check_used()
         layer.draws = document["draws"]
         return layer
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
 
 
 def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:

@@ -137,6 +137,9 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
             )
 
+    def _is_default(self, name: str, value: Any) -> bool:
+        return (name == "activation" and value == "linear") or super()._is_default(name, value)
+
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the input's shape with ``units`` as its last size."""
         return (*input_shape[:-1], self.units)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
 from unitgain._config import checked_config, serialize
@@ -12,7 +14,9 @@ from unitgain.graph.operation import Operation
 from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
+from unitgain.models.inference import Spread
 from unitgain.models.model import Model, sample_shape
+from unitgain.training.callback import Callback
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -133,6 +137,52 @@ class Sequential(Model):
         for layer in self._layers:
             tensors.append(self._behind(tensors, layer))
         self._tensors = tensors
+
+    if TYPE_CHECKING:  # a chain has one input and one output, which type checkers may know
+
+        @overload
+        def __call__(self, x: SymbolicTensor, training: bool | None = None) -> SymbolicTensor: ...
+
+        @overload
+        def __call__(
+            self,
+            x: ArrayLike,
+            training: bool | None = None,
+            *,
+            out: NDArray[Any] | None = None,
+        ) -> NDArray[Any]: ...
+
+        def __call__(self, x: Any, training: bool | None = None, *, out: Any = None) -> Any:
+            """Return the outputs for one batch."""
+
+        @overload  # type: ignore[override]
+        def predict(
+            self,
+            x: Any,
+            batch_size: int | None = None,
+            verbose: str | int = 0,
+            steps: int | None = None,
+            callbacks: Iterable[Callback] | None = None,
+            *,
+            out: NDArray[Any] | None = None,
+        ) -> NDArray[Any]: ...
+
+        @overload
+        def predict(
+            self,
+            x: Any,
+            batch_size: int | None = None,
+            verbose: str | int = 0,
+            *,
+            training: Literal[True],
+            samples: int | None = None,
+        ) -> Spread: ...
+
+        def predict(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+            """Return the outputs for many samples."""
+
+        def predict_on_batch(self, x: ArrayLike) -> NDArray[Any]:
+            """Return the outputs for one batch."""
 
     def get_config(self) -> dict[str, Any]:
         """Return the model's name and its layers' configurations, the Input's first."""

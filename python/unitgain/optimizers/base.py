@@ -311,6 +311,14 @@ class Optimizer(Configurable, Stateful):
         with _names.custom_objects(custom_objects):
             return super().from_config(config)
 
+    def _argument(self, name: str) -> Any:
+        has_schedule = name == "learning_rate" and self._schedule is not None
+        return self._schedule if has_schedule else super()._argument(name)
+
+    def _is_default(self, name: str, value: Any) -> bool:
+        is_fresh = name == "name" and value == type(self).__name__.lower()
+        return is_fresh or super()._is_default(name, value)
+
     @classmethod
     def _argument_names(cls) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("name", "learning_rate", *cls._own, *Options.__annotations__)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,10 @@ from unitgain.training.frozen import FrozenBase
 from unitgain.training.parts import Trained
 from unitgain.training.passes import Run, evaluated
 
-__all__ = ["Trainer", "checked_batch_size", "mean_loss"]
+__all__ = ["Results", "Trainer", "checked_batch_size", "mean_loss"]
+
+# What an evaluation returns: the loss, or a list with the metrics behind it, or both by name.
+Results: TypeAlias = float | list[Any] | dict[str, Any]
 
 # Arguments of Keras's compile that change nothing here, whatever they are.
 _WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
@@ -245,6 +248,34 @@ class Trainer(Trained):
         run.epochs(initial_epoch, epochs)
         return history
 
+    @overload
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        return_dict: Literal[False] = False,
+    ) -> float | list[Any]: ...
+
+    @overload
     def evaluate(
         self,
         x: Any,
@@ -255,7 +286,19 @@ class Trainer(Trained):
         steps: int | None = None,
         callbacks: Iterable[Callback] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Results: ...
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Results:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode.
 
         Args:
@@ -289,6 +332,28 @@ class Trainer(Trained):
             print(format_logs(logs))
         return _results(logs, return_dict)
 
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: Literal[False] = False,
+    ) -> float | list[Any]: ...
+
+    @overload
     def train_on_batch(
         self,
         x: Any,
@@ -296,7 +361,16 @@ class Trainer(Trained):
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Results: ...
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Results:
         """Do one training step on all of ``x`` and ``y``; return its loss and metrics.
 
         Arguments are those of :meth:`fit`; returns and raises what :meth:`evaluate` does.
@@ -311,9 +385,37 @@ class Trainer(Trained):
             totals = network.train(batch.x, batch.y, None, size, weights=batch.weights)
         return _results(self._logs(totals), return_dict)
 
+    @overload
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: Literal[False] = False,
+    ) -> float | list[Any]: ...
+
+    @overload
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Results: ...
+
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
+    ) -> Results:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode, changing nothing."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
@@ -478,11 +580,11 @@ def mean_loss(totals: Any) -> float:
     return float(loss + totals.penalty / totals.samples if totals.penalty else loss)
 
 
-def _results(logs: dict[str, float], return_dict: bool) -> Any:
+def _results(logs: dict[str, Any], return_dict: bool) -> Results:
     if return_dict:
         return logs
     values = list(logs.values())
-    return values if len(values) > 1 else values[0]
+    return values if len(values) > 1 else float(values[0])
 
 
 def _evaluated_epochs(frequency: int | Sequence[int]) -> Any:
