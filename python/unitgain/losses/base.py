@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
 from unitgain._config import Configurable
+from unitgain._warnings import warn
 
 __all__ = ["Loss", "NativeLoss"]
 
@@ -21,6 +22,9 @@ _REDUCTIONS = {
     "none": "none",
     None: "none",
 }
+
+# Losses of a distribution over classes, one a unit.
+_OF_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
 
 class Loss(Configurable):
@@ -227,6 +231,7 @@ class NativeLoss(Loss):
         wanted: bool,
         out: NDArray[Any] | None = None,
     ) -> tuple[Any, Any]:
+        self._check_units(np.shape(y_pred)[-1:])
         return _native.loss(self.spec, y_true, y_pred, weights, wanted, out)
 
     def native(
@@ -236,7 +241,15 @@ class NativeLoss(Loss):
         weight: float = 1.0,
     ) -> _native.OutputLoss:
         """Return what a network makes small at an output of this shape, and what it measures."""
+        self._check_units(shape[-1:])
         return _native.OutputLoss(self.spec, metrics, weight)
+
+    def _check_units(self, shape: tuple[int, ...]) -> None:
+        if shape == (1,) and self.kind in _OF_CLASSES:
+            warn(
+                f"{self.name} is 0 on one output unit, whose share of the whole is always 1: for "
+                "two classes use binary_crossentropy, or an output of two units"
+            )
 
 
 def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.float64] | None:

@@ -73,6 +73,8 @@ class Model(LayerLike, Saving, Training, Inference):
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
         self.stop_training = False
         self._initial_epoch: int | None = None  # where BackupAndRestore lets fit begin
+        self._order_position: list[int] | None = None  # and with which rows
+        self._is_unseen = True  # what the outputs are, since the last compile
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self._loss_weight = 1.0

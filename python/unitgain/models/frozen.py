@@ -9,7 +9,7 @@ import numpy as np
 from unitgain.layers.base import Layer, native, rows_and_cols
 from unitgain.layers.custom import takes_training
 from unitgain.layers.regularization import Noise
-from unitgain.models.feeding import Samples
+from unitgain.models.feeding import Samples, dense, holds_sparse
 from unitgain.models.nesting import leaves, lower_layer
 
 __all__ = ["FrozenBase"]
@@ -68,7 +68,13 @@ class FrozenBase:
         """Return the samples with the frozen layers' outputs in place of the inputs."""
         from unitgain.models.training import PREDICT_BATCH
 
-        found = self._base.predict(np.asarray(samples.x), PREDICT_BATCH)
+        if holds_sparse(samples.x):
+            parts = [
+                self._base.predict(dense(samples.x[first : first + PREDICT_BATCH]), PREDICT_BATCH)
+                for first in range(0, len(samples), PREDICT_BATCH)
+            ]
+            return Samples(np.concatenate(parts), samples.y, samples.weights)
+        found = self._base.predict(samples.x, PREDICT_BATCH)
         return Samples(found, samples.y, samples.weights)
 
     def network(self) -> Any:

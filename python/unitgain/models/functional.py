@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _data, _names, _native, metrics, optimizers
+from unitgain import _arrays, _data, _names, _native, losses, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
 from unitgain.metrics.base import results
 from unitgain.models.base import Model
 from unitgain.models.criteria import Criterion, criteria
-from unitgain.models.feeding import Samples, class_weights, row_weights
+from unitgain.models.feeding import Samples, dense, row_weights
 from unitgain.models.graph import layers_in_order, nodes_between
 from unitgain.models.graph_config import graph_config, graph_of
 from unitgain.models.nesting import lower_layer
@@ -241,6 +240,9 @@ class Functional(Model):
             made.append(c.loss.native(shape, measured, c.weight) if c.loss else without)
         return made
 
+    def _output_losses(self) -> list[losses.Loss | None]:
+        return [criterion.loss for criterion in self._criteria]
+
     def _resolved_metrics(self) -> list[metrics.Metric]:
         return [metric for c in self._criteria for metric, _ in c.named_metrics]
 
@@ -249,7 +251,6 @@ class Functional(Model):
         x: Any,
         y: Any,
         sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
         names: tuple[str, str] = ("x", "y"),
     ) -> Samples:
         self._check_compiled()
@@ -269,25 +270,16 @@ class Functional(Model):
             targets.append(
                 _data.targets(given[i], len(inputs), structure.shapes[i], criterion.loss, label)
             )
-        weights = self._weights(targets, len(inputs), sample_weight, class_weight)
+        weights = self._weights(len(inputs), sample_weight)
         if len(targets) == 1:
             return Samples(inputs, targets[0], None if weights is None else weights[0])
         return Samples(inputs, Arrays(targets), None if weights is None else Arrays(weights))
 
-    def _weights(
-        self, targets: list[Any], count: int, sample_weight: Any, class_weight: Any
-    ) -> list[Any] | None:
-        structure = self._outputs_structure
-        if class_weight is not None:
-            loss = self._criteria[0].loss
-            if len(structure) != 1 or loss is None:
-                raise ValueError("class_weight is for a model with one output: give sample_weight")
-            by_class = class_weights(
-                class_weight, targets[0], structure.shapes[0], loss.takes_labels
-            )
+    def _weights(self, count: int, sample_weight: Any) -> list[Any] | None:
         if sample_weight is None:
-            return None if class_weight is None else [by_class]
-        if isinstance(sample_weight, np.ndarray) and len(structure) > 1:
+            return None
+        structure = self._outputs_structure
+        if len(structure) > 1 and _arrays.is_array(sample_weight):
             given = [sample_weight] * len(structure)  # the same for each output, as in Keras
         else:
             given = structure.arrange(sample_weight, "sample_weight", None)
@@ -297,8 +289,6 @@ class Functional(Model):
             else row_weights(one, count, shape, structure.label("sample_weight", i))
             for i, (one, shape) in enumerate(zip(given, structure.shapes, strict=True))
         ]
-        if class_weight is not None:
-            weights[0] = by_class if weights[0] is None else weights[0] * by_class
         return weights if any(one is not None for one in weights) else None
 
     def _inputs(self, x: Any, name: str = "x") -> Any:
@@ -344,7 +334,7 @@ class _FunctionalPredictor(Predictor):
         self._inputs_structure, self._outputs_structure = inputs, outputs
 
     def _inputs(self, x: Any) -> Any:
-        return _arranged(self._inputs_structure, x, "x")
+        return dense(_arranged(self._inputs_structure, x, "x"))
 
     def _shaped(self, outputs: Any) -> Any:
         return self._outputs_structure.pack_arrays(outputs)
@@ -352,14 +342,14 @@ class _FunctionalPredictor(Predictor):
 
 def _arranged(structure: Structure, x: Any, name: str) -> Any:
     """Return a user's inputs as the native network takes them."""
-    if isinstance(x, np.ndarray) and len(structure) == 1:
+    if len(structure) == 1 and _arrays.is_array(x):
         return _data.samples(x, structure.shapes[0], name)
     given = structure.arrange(x, name)
-    check_lengths(structure, given, name)
     arrays = [
         _data.samples(array, shape, structure.label(name, i))
         for i, (array, shape) in enumerate(zip(given, structure.shapes, strict=True))
     ]
+    check_lengths(structure, arrays, name)
     return arrays[0] if len(arrays) == 1 else Arrays(arrays)
 
 

@@ -14,9 +14,10 @@ from unitgain.callbacks.base import Callback, CallbackList
 from unitgain.config import get_float32_matmul_precision
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import is_symbolic
-from unitgain.models.feeding import Batches, are_batches
+from unitgain.models.feeding import Batches, Samples, are_batches, dense, holds_sparse
+from unitgain.models.passes import check_batches_seen
 from unitgain.models.predictor import Predictor, checked_out
-from unitgain.models.training import PREDICT_BATCH, checked_batch_size
+from unitgain.models.training import PREDICT_BATCH, batch_rows, checked_batch_size
 
 __all__ = ["Inference", "Spread"]
 
@@ -73,7 +74,7 @@ class Inference:
             x: samples, ``(samples, *input_shape)``, or batches, as for :meth:`fit`.
             batch_size: samples at a time, by default as many as run fastest.
             verbose: 1 for a progress bar.
-            steps: how many batches; by default all.
+            steps: how many batches; by default all. Without a ``batch_size`` they take all samples.
             callbacks: told of the prediction.
             out: where the outputs go: of their shape and dtype, C-contiguous.
             training: whether dropout drops and noise is added.
@@ -92,10 +93,15 @@ class Inference:
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
         if are_batches(x):
-            return self._predict_batches(Batches(x, steps, False), size, listeners, out)
+            return self._predict_batches(Batches(x, steps), size, listeners, out)
         inputs = self._inputs(x)
         if steps is not None:
+            size = batch_rows(Samples(inputs, None), batch_size, steps, PREDICT_BATCH)
+            check_batches_seen(math.ceil(len(inputs) / size), steps)
             inputs = inputs[: steps * size]
+        if holds_sparse(inputs):
+            parts = (inputs[first : first + size] for first in range(0, len(inputs), size))
+            return self._predict_batches(Batches(parts, None), size, listeners, out)
         batches = math.ceil(len(inputs) / size)
         every_batch = listeners.wants_batches("predict")
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
@@ -134,7 +140,7 @@ class Inference:
         parts = []
         for i, (x, _, _) in enumerate(batches):
             listeners.tell("predict_batch_begin", i)
-            parts.append(self._native_network().predict(self._inputs(x), size))
+            parts.append(self._native_network().predict(dense(self._inputs(x)), size))
             listeners.tell("predict_batch_end", i)
         listeners.tell("predict_end")
         if not parts:
@@ -158,7 +164,7 @@ class Inference:
             raise ValueError("out is for one array, not for a mean and a deviation")
         if samples < 1:
             raise ValueError(f"samples must be at least 1, but it is {samples}")
-        inputs = self._inputs(x)
+        inputs = dense(self._inputs(x))
         moments = self._native_network().spread(inputs, samples, size)
         if isinstance(moments[0], list):
             return Spread(*(self._shaped(part) for part in moments))
@@ -189,7 +195,7 @@ class Inference:
                 return quickly
         if not isinstance(x, np.ndarray) and is_symbolic(x):
             return self._connect(x, training)
-        inputs = self._inputs(x)
+        inputs = dense(self._inputs(x))
         if not training:
             return self._run(inputs, max(1, len(inputs)), None, False, out)
         if out is not None:

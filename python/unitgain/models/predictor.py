@@ -9,6 +9,7 @@ import numpy as np
 
 from unitgain import _data
 from unitgain._progress import ProgressBar
+from unitgain.models.feeding import dense
 
 __all__ = ["Predictor", "checked_out", "quick_call"]
 
@@ -120,7 +121,7 @@ class Predictor:
         return self._shaped(found) if out is None else out
 
     def _inputs(self, x: Any) -> Any:
-        return _data.samples(x, self.input_shape, "x")
+        return dense(_data.samples(x, self.input_shape, "x"))
 
     def _shaped(self, outputs: Any) -> Any:
         shape = self.output_shape

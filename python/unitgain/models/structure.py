@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from unitgain import _names
+from unitgain._arrays import Rows, is_array
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import SymbolicTensor, flatten
 
@@ -18,7 +16,7 @@ __all__ = ["Arrays", "Structure"]
 class Arrays:
     """Arrays of as many samples each; its length is their number, and indexing takes samples."""
 
-    def __init__(self, arrays: Sequence[NDArray[Any] | None]) -> None:
+    def __init__(self, arrays: Sequence[Rows | None]) -> None:
         self.arrays = list(arrays)
 
     def __len__(self) -> int:
@@ -27,7 +25,7 @@ class Arrays:
     def __getitem__(self, rows: Any) -> Arrays:
         return Arrays([None if array is None else array[rows] for array in self.arrays])
 
-    def __iter__(self) -> Iterator[NDArray[Any] | None]:
+    def __iter__(self) -> Iterator[Rows | None]:
         return iter(self.arrays)
 
 
@@ -107,12 +105,12 @@ class Structure:
 
 def _holds_arrays(given: Sequence[Any]) -> bool:
     """Return whether a list is one of arrays, and not itself an array written as a list."""
-    return len(given) == 1 and isinstance(given[0], np.ndarray)
+    return len(given) == 1 and is_array(given[0])
 
 
-def check_lengths(structure: Structure, arrays: Sequence[ArrayLike], argument: str) -> None:
+def check_lengths(structure: Structure, arrays: Sequence[Rows], argument: str) -> None:
     """Raise ValueError unless all arrays have as many samples."""
-    counts = [len(np.asarray(array)) for array in arrays]
+    counts = [len(array) for array in arrays]
     for i, count in enumerate(counts):
         if count != counts[0]:
             raise ValueError(

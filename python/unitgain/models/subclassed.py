@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from unitgain import optimizers
+from unitgain._arrays import as_rows
 from unitgain.layers.composite import untold
 from unitgain.layers.core import Input
 from unitgain.layers.symbolic import SymbolicTensor, flatten
@@ -86,13 +87,15 @@ class Subclassed(Functional):
         if not self.built:
             shape: Any
             if isinstance(x, Mapping):
-                shape = {key: np.shape(one)[1:] for key, one in x.items()}
-                first = np.asarray(next(iter(x.values())))
+                parts = {key: as_rows(one, f"{name}[{key!r}]") for key, one in x.items()}
+                shape = {key: part.shape[1:] for key, part in parts.items()}
+                first = next(iter(parts.values()))
             elif isinstance(x, tuple) or (isinstance(x, list) and np.ndim(x[0]) > 1):
-                shape = [np.shape(one)[1:] for one in x]
-                first = np.asarray(x[0])
+                listed = [as_rows(one, f"{name}[{i}]") for i, one in enumerate(x)]
+                shape = [part.shape[1:] for part in listed]
+                first = listed[0]
             else:
-                first = np.asarray(x)
+                first = as_rows(x, name)
                 shape = first.shape[1:]
             if first.ndim < 2:
                 raise ValueError(f"{name} has shape {first.shape}, expected samples of features")
