@@ -12,7 +12,7 @@ from unitgain import _names, _native
 from unitgain._config import Configurable
 from unitgain._warnings import warn
 
-__all__ = ["Loss", "NativeLoss"]
+__all__ = ["Loss", "NativeLoss", "check_units"]
 
 _REDUCTIONS = {
     "sum_over_batch_size": "mean",
@@ -231,7 +231,7 @@ class NativeLoss(Loss):
         wanted: bool,
         out: NDArray[Any] | None = None,
     ) -> tuple[Any, Any]:
-        self._check_units(np.shape(y_pred)[-1:])
+        check_units(self, np.shape(y_pred))
         return _native.loss(self.spec, y_true, y_pred, weights, wanted, out)
 
     def native(
@@ -241,15 +241,16 @@ class NativeLoss(Loss):
         weight: float = 1.0,
     ) -> _native.OutputLoss:
         """Return what a network makes small at an output of this shape, and what it measures."""
-        self._check_units(shape[-1:])
         return _native.OutputLoss(self.spec, metrics, weight)
 
-    def _check_units(self, shape: tuple[int, ...]) -> None:
-        if shape == (1,) and self.kind in _OF_CLASSES:
-            warn(
-                f"{self.name} is 0 on one output unit, whose share of the whole is always 1: for "
-                "two classes use binary_crossentropy, or an output of two units"
-            )
+
+def check_units(loss: Loss, shape: tuple[int, ...]) -> None:
+    """Warn if a loss of a distribution over classes is given outputs of one unit."""
+    if shape[-1:] == (1,) and loss.kind in _OF_CLASSES:
+        warn(
+            f"{loss.name} is 0 on one output unit, whose share of the whole is always 1: for two "
+            "classes use binary_crossentropy, or an output of two units"
+        )
 
 
 def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.float64] | None:

@@ -19,6 +19,7 @@ from unitgain.layers.base import (
     trainable_changes,
 )
 from unitgain.layers.symbolic import Node
+from unitgain.losses.base import check_units
 from unitgain.models.inference import Inference
 from unitgain.models.nesting import LayerLike, leaves
 from unitgain.models.predictor import quick_call
@@ -249,6 +250,7 @@ class Model(LayerLike, Saving, Training, Inference):
         """Return each output's loss and metrics for the native network."""
         assert self.loss is not None
         shape = self._network_shapes[1]
+        check_units(self.loss, shape)
         measured = [m.native_spec(shape, weighted) for _, m, weighted in self._named_metrics()]
         return [self.loss.native(shape, measured, self._loss_weight)]
 

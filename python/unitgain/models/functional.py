@@ -11,6 +11,7 @@ from unitgain import _arrays, _data, _names, _native, losses, metrics, optimizer
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
+from unitgain.losses.base import check_units
 from unitgain.metrics.base import results
 from unitgain.models.base import Model
 from unitgain.models.criteria import Criterion, criteria
@@ -235,6 +236,8 @@ class Functional(Model):
     def _native_losses(self) -> list[_native.OutputLoss]:
         made = []
         for c, shape in zip(self._criteria, self._outputs_structure.shapes, strict=True):
+            if c.loss is not None:
+                check_units(c.loss, shape)
             measured = [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
             without = _native.OutputLoss(None, measured, c.weight)
             made.append(c.loss.native(shape, measured, c.weight) if c.loss else without)
