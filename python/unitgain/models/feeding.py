@@ -272,8 +272,9 @@ class Batches:
                 found = True
                 yield batch
         if not found:
-            self._current = iter(self._given)
-            for batch in self._current:  # not "yield from", which would close a user's generator
+            # A generator of ours: a second loop over an iterator itself may take it back.
+            self._current = (batch for batch in self._given)
+            for batch in self._current:  # not "yield from", which would close it with this one
                 yield batch
 
 

@@ -93,15 +93,17 @@ class Inference:
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
         if are_batches(x):
-            return self._predict_batches(Batches(x, steps), size, listeners, out)
+            given = (dense(self._inputs(batch)) for batch, _, _ in Batches(x, steps))
+            return self._predict_batches(given, size, listeners, out)
         inputs = self._inputs(x)
         if steps is not None:
             size = batch_rows(Samples(inputs, None), batch_size, steps, PREDICT_BATCH)
             check_batches_seen(math.ceil(len(inputs) / size), steps)
             inputs = inputs[: steps * size]
         if holds_sparse(inputs):
-            parts = (inputs[first : first + size] for first in range(0, len(inputs), size))
-            return self._predict_batches(Batches(parts, None), size, listeners, out)
+            firsts = range(0, max(1, len(inputs)), size)
+            given = (dense(inputs[first : first + size]) for first in firsts)
+            return self._predict_batches(given, size, listeners, out)
         batches = math.ceil(len(inputs) / size)
         every_batch = listeners.wants_batches("predict")
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
@@ -134,13 +136,13 @@ class Inference:
         return out
 
     def _predict_batches(
-        self, batches: Batches, size: int, listeners: CallbackList, out: NDArray[Any] | None
+        self, batches: Iterable[Any], size: int, listeners: CallbackList, out: NDArray[Any] | None
     ) -> Any:
         listeners.tell("predict_begin")
         parts = []
-        for i, (x, _, _) in enumerate(batches):
+        for i, inputs in enumerate(batches):
             listeners.tell("predict_batch_begin", i)
-            parts.append(self._native_network().predict(dense(self._inputs(x)), size))
+            parts.append(self._native_network().predict(inputs, size))
             listeners.tell("predict_batch_end", i)
         listeners.tell("predict_end")
         if not parts:

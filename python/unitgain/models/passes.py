@@ -15,7 +15,7 @@ from unitgain._warnings import warn
 from unitgain.callbacks.base import CallbackList
 from unitgain.models.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.models.frozen import FrozenBase
-from unitgain.models.traps import warn_of_logits, warn_of_nan
+from unitgain.models.traps import warn_of_infinite, warn_of_logits
 
 __all__ = ["Run", "check_batches_seen", "evaluated"]
 
@@ -61,7 +61,7 @@ class Run:
             getattr(callback, "stops_at_nan", False) for callback in self.listeners.callbacks
         )
         self._is_first = True
-        self._is_nan = False
+        self._has_looked = False
 
     def epochs(self, first: int, end: int) -> None:
         """Train for the epochs from ``first``, counted from 0, until ``end``."""
@@ -127,9 +127,9 @@ class Run:
         last = 0
 
         def look(totals: _native.Totals) -> None:
-            if math.isnan(totals.loss) and not self._is_nan:
-                self._is_nan = True
-                warn_of_nan(samples)
+            if not (math.isfinite(totals.loss) or self._has_looked):
+                self._has_looked = True
+                warn_of_infinite(samples)
 
         def told(totals: _native.Totals) -> bool:
             look(totals)

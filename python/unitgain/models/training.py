@@ -31,7 +31,7 @@ from unitgain.models.feeding import (
 from unitgain.models.frozen import FrozenBase
 from unitgain.models.passes import Run, evaluated
 from unitgain.models.structure import Arrays
-from unitgain.models.traps import warn_of_logits, warn_of_nan
+from unitgain.models.traps import warn_of_infinite, warn_of_logits
 
 __all__ = ["PREDICT_BATCH", "Training", "checked_batch_size", "mean_loss"]
 
@@ -342,8 +342,8 @@ class Training:
             totals = network.train(inputs, batch.y, None, size)
         else:
             totals = network.train(inputs, batch.y, None, size, weights=batch.weights)
-        if math.isnan(totals.loss):
-            warn_of_nan(Samples(inputs, batch.y, batch.weights))
+        if not math.isfinite(totals.loss):
+            warn_of_infinite(Samples(inputs, batch.y, batch.weights))
         return _results(self._logs(totals), return_dict)
 
     def test_on_batch(

@@ -11,7 +11,7 @@ from unitgain._warnings import warn
 from unitgain.models.feeding import Samples, dense
 from unitgain.models.structure import Arrays
 
-__all__ = ["warn_of_logits", "warn_of_nan"]
+__all__ = ["warn_of_infinite", "warn_of_logits"]
 
 # How many samples are looked at, at a time.
 _ROWS = 32
@@ -58,7 +58,7 @@ def _takes_probabilities(loss: Any) -> bool:
     return loss is not None and loss.kind in _ENDS and not getattr(loss, "from_logits", False)
 
 
-def warn_of_nan(samples: Samples) -> None:
+def warn_of_infinite(samples: Samples) -> None:
     """Warn of the first value that is not finite, if there is one."""
     named = {"x": samples.x, "y": samples.y, "sample_weight": samples.weights}
     for name, given in named.items():
@@ -67,8 +67,8 @@ def warn_of_nan(samples: Samples) -> None:
             if found is not None:
                 label = f"{name}[{i}]" if isinstance(given, Arrays) else name
                 warn(
-                    f"{label} has {found[0]} in column {found[1]}, which makes the loss NaN: fill "
-                    "in such values, or leave out their rows"
+                    f"{label} has {found[0]} in column {found[1]}, and so the loss is not finite: "
+                    "fill in such values, or leave out their rows"
                 )
                 return
 
