@@ -163,6 +163,7 @@ class BackupAndRestore(Callback):
                     document, arrays = from_file(path)
                     restore(self.model, document, arrays)
                     self.model._initial_epoch = int(document["epoch"])
+                    self.model._order_position = document.get("order_position")
                 return
             except ValueError:
                 if path is found[-1]:
@@ -196,7 +197,8 @@ class BackupAndRestore(Callback):
         if self.double_checkpoint and self._path.exists():
             self._path.replace(self._before)
         document, arrays = model_document(self.model)
-        to_file(self._path, {**document, "epoch": epoch}, arrays)
+        place = {"epoch": epoch, "order_position": self.model._order_position}
+        to_file(self._path, {**document, **place}, arrays)
 
 
 def checked_frequency(save_freq: str | int) -> str | int:

@@ -14,9 +14,17 @@ from unitgain.config import get_float32_matmul_precision
 from unitgain.graph.tensors import is_symbolic
 from unitgain.models.predictor import Predictor, checked_out
 from unitgain.training.callback import Callback, CallbackList
-from unitgain.training.feeding import PREDICT_BATCH, Batches, are_batches
+from unitgain.training.feeding import (
+    PREDICT_BATCH,
+    Batches,
+    Samples,
+    are_batches,
+    dense,
+    holds_sparse,
+)
 from unitgain.training.parts import Trained
-from unitgain.training.trainer import checked_batch_size
+from unitgain.training.passes import check_batches_seen
+from unitgain.training.trainer import batch_rows, checked_batch_size
 
 __all__ = ["Inference", "Spread"]
 
@@ -62,7 +70,7 @@ class Inference(Trained):
             x: samples, ``(samples, *input_shape)``, or batches, as for :meth:`fit`.
             batch_size: samples at a time, by default as many as run fastest.
             verbose: 1 for a progress bar.
-            steps: how many batches; by default all.
+            steps: how many batches; by default all. Without a ``batch_size`` they take all samples.
             callbacks: told of the prediction.
             out: where the outputs go: of their shape and dtype, C-contiguous.
             training: whether dropout drops and noise is added.
@@ -81,10 +89,17 @@ class Inference(Trained):
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(callbacks or [], self, params)
         if are_batches(x):
-            return self._predict_batches(Batches(x, steps, False), size, listeners, out)
+            given = (dense(self._inputs(batch)) for batch, _, _ in Batches(x, steps))
+            return self._predict_batches(given, size, listeners, out)
         inputs = self._inputs(x)
         if steps is not None:
+            size = batch_rows(Samples(inputs, None), batch_size, steps, PREDICT_BATCH)
+            check_batches_seen(math.ceil(len(inputs) / size), steps)
             inputs = inputs[: steps * size]
+        if holds_sparse(inputs):
+            firsts = range(0, max(1, len(inputs)), size)
+            given = (dense(inputs[first : first + size]) for first in firsts)
+            return self._predict_batches(given, size, listeners, out)
         batches = math.ceil(len(inputs) / size)
         every_batch = listeners.wants_batches("predict")
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
@@ -117,13 +132,13 @@ class Inference(Trained):
         return out
 
     def _predict_batches(
-        self, batches: Batches, size: int, listeners: CallbackList, out: NDArray[Any] | None
+        self, batches: Iterable[Any], size: int, listeners: CallbackList, out: NDArray[Any] | None
     ) -> Any:
         listeners.tell("predict_begin")
         parts = []
-        for i, (x, _, _) in enumerate(batches):
+        for i, inputs in enumerate(batches):
             listeners.tell("predict_batch_begin", i)
-            parts.append(self._native_network().predict(self._inputs(x), size))
+            parts.append(self._native_network().predict(inputs, size))
             listeners.tell("predict_batch_end", i)
         listeners.tell("predict_end")
         if not parts:
@@ -147,7 +162,7 @@ class Inference(Trained):
             raise ValueError("out is for one array, not for a mean and a deviation")
         if samples < 1:
             raise ValueError(f"samples must be at least 1, but it is {samples}")
-        inputs = self._inputs(x)
+        inputs = dense(self._inputs(x))
         moments = self._native_network().spread(inputs, samples, size)
         if isinstance(moments[0], list):
             return Spread(*(self._shaped(part) for part in moments))
@@ -178,7 +193,7 @@ class Inference(Trained):
                 return quickly
         if not isinstance(x, np.ndarray) and is_symbolic(x):
             return self._connect(x, training)
-        inputs = self._inputs(x)
+        inputs = dense(self._inputs(x))
         if not training:
             return self._run(inputs, max(1, len(inputs)), None, False, out)
         if out is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, optimizers
+from unitgain._arrays import as_rows
 from unitgain._config import checked_config
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
@@ -73,6 +74,8 @@ class Model(Saving, Inference, Operation):
         self.name = name or _names.unique_name(self._default_name())
         self.stop_training = False
         self._initial_epoch: int | None = None  # where BackupAndRestore lets fit begin
+        self._order_position: list[int] | None = None  # and with which rows
+        self._is_unseen = True  # what the outputs are, since the last compile
         self.optimizer: optimizers.Optimizer | None = None
         self._objective: Objective | None = None
         self._criteria: list[Criterion] = []
@@ -140,13 +143,15 @@ class Model(Saving, Inference, Operation):
         """Build the model for samples like those of ``x``."""
         shape: Any
         if isinstance(x, Mapping):
-            shape = {key: np.shape(one)[1:] for key, one in x.items()}
-            first = np.asarray(next(iter(x.values())))
+            parts = {key: as_rows(one, f"{name}[{key!r}]") for key, one in x.items()}
+            shape = {key: part.shape[1:] for key, part in parts.items()}
+            first = next(iter(parts.values()))
         elif isinstance(x, tuple) or (isinstance(x, list) and np.ndim(x[0]) > 1):
-            shape = [np.shape(one)[1:] for one in x]
-            first = np.asarray(x[0])
+            listed = [as_rows(one, f"{name}[{i}]") for i, one in enumerate(x)]
+            shape = [part.shape[1:] for part in listed]
+            first = listed[0]
         else:
-            first = np.asarray(x)
+            first = as_rows(x, name)
             shape = first.shape[1:]
         if first.ndim < 2:
             raise ValueError(f"{name} has shape {first.shape}, expected samples of features")
