@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,35 +31,56 @@ class CSVLogger(Callback):
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
         self.filename = os.fspath(filename)
-        self.sep = separator
+        self.sep = self.separator = separator
         self.append = append
         self.keys: list[str] | None = None
         self._file: Any = None
         self._writer: Any = None
+        self._kept = 0  # the bytes of the file that are kept when it is opened
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the columns, and how many bytes of the file belong to epochs that ended."""
+        return {"keys": self.keys, "bytes": self._file.tell() if self._file else self._kept}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on in the file behind those epochs; lines of one that was cut off are removed."""
+        self.keys, self._kept = state["keys"], state["bytes"]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Open the file."""
-        self.on_train_end()
-        self._file = Path(self.filename).open(  # noqa: SIM115 - open as long as the run
-            "a" if self.append else "w", newline="", encoding="utf-8"
-        )
-        self._writer = csv.writer(self._file, delimiter=self.sep)
+        """Begin anew. The file is opened when the first line is due, or the run ends."""
+        self._close()
         self.keys = None
+        path = Path(self.filename)
+        self._kept = path.stat().st_size if self.append and path.exists() else 0
+
+    def _open(self) -> None:
+        path = Path(self.filename)
+        self._file = path.open("r+" if path.exists() else "w", newline="", encoding="utf-8")
+        self._file.seek(min(self._kept, path.stat().st_size))
+        self._file.truncate()
+        self._writer = csv.writer(self._file, delimiter=self.sep)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the epoch's line."""
         values = logs or {}
+        if self._file is None:
+            self._open()
         if self.keys is None:
             self.keys = sorted(values)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-            if self._file.tell() == 0:
-                self._writer.writerow(["epoch", *self.keys])
+        if self._file.tell() == 0:
+            self._writer.writerow(["epoch", *self.keys])
         self._writer.writerow([epoch, *(values.get(key, "NA") for key in self.keys)])
         self._file.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Close the file."""
+        if self._file is None:  # as after a run without epochs
+            self._open()
+        self._close()
+
+    def _close(self) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -50,6 +50,10 @@ class Metric(Configurable):
         dtype: taken for the sake of code written for Keras: sums are float64.
         name: what it is reported as; by default the class's name in small letters.
 
+    Attributes:
+        direction: ``"up"`` if a larger value is better, ``"down"`` if a smaller one is, None if
+            neither; for the subclass to set. Callbacks with ``mode="auto"`` go by it.
+
     >>> import numpy as np
     >>> import unitgain as ug
     >>> class Largest(ug.metrics.Metric):
@@ -63,6 +67,8 @@ class Metric(Configurable):
     >>> float(Largest()(None, np.array([1.0, 3.0])))
     3.0
     """
+
+    direction: str | None = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
@@ -93,7 +99,8 @@ class Metric(Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> Value:
         """Take in a batch, and return the result so far."""
         self.update_state(*args, **kwargs)
-        return self.result()
+        result = self.result()
+        return np.array(result) if isinstance(result, np.ndarray) else result
 
     def add_variable(
         self,
@@ -166,8 +173,8 @@ class Metric(Configurable):
 
 
 def as_value(result: Any) -> Value:
-    """Return a number as a float, and several as an array."""
-    array = np.asarray(result)
+    """Return a number as a float, and several as an array of their own: a result may be state."""
+    array = np.array(result)
     return float(array) if array.ndim == 0 else array
 
 
@@ -322,14 +329,21 @@ def results(
         metrics: each with what is put before its name, and whether it is weighted.
         sums: of each; none before a pass, of which there is nothing to report.
     """
-    found: dict[str, Value] = {}
-    for i, (prefix, metric, weighted) in enumerate(metrics):
+    if not sums:
+        return {}
+    named = reported(metrics)
+    return {name: metric.value(one) for (name, metric), one in zip(named, sums, strict=True)}
+
+
+def reported(metrics: Iterable[tuple[str, Metric, bool]]) -> list[tuple[str, Metric]]:
+    """Return metrics with the names that they are reported by; arguments as for results."""
+    found: dict[str, Metric] = {}
+    for prefix, metric, weighted in metrics:
         name = prefix + metric.name
         if weighted and name in found:
             name = f"{prefix}weighted_{metric.name}"
         same, count = name, 1
         while name in found:
             name, count = f"{same}_{count}", count + 1
-        if sums:
-            found[name] = metric.value(sums[i])
-    return found
+        found[name] = metric
+    return list(found.items())

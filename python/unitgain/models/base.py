@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native, losses, metrics, optimizers
+from unitgain.callbacks.base import History, Logs
 from unitgain.layers.base import (
     SampleShape,
     Variable,
@@ -72,7 +74,10 @@ class Model(LayerLike, Saving, Training, Inference):
     def __init__(self, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
         self.stop_training = False
-        self._initial_epoch: int | None = None  # where BackupAndRestore lets fit begin
+        self._history: weakref.ref[History] | None = None
+        self._epochs: tuple[list[int], dict[str, list[Any]]] = ([], {})
+        # Where BackupAndRestore lets fit begin, and the logs of the epoch before.
+        self._resumed: tuple[int, Logs] | None = None
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
         self._loss_weight = 1.0
@@ -225,8 +230,7 @@ class Model(LayerLike, Saving, Training, Inference):
             self._quick_call = quick_call(self._network, *self._network_shapes)
             self._network_trainable = trainable
             self._needs_compile = self.optimizer is not None and self.loss is not None
-        known = {id(weight.parameter): weight for weight in self.weights}
-        variables = [known[id(parameter)] for parameter in self._network.trainable]
+        variables = self._network_variables()
         if self.optimizer is not None and not self._needs_compile:
             self._network.set_options(self.optimizer.options(variables))
         if self._needs_compile:
@@ -234,9 +238,40 @@ class Model(LayerLike, Saving, Training, Inference):
             self.metrics = self._resolved_metrics()
             options = self.optimizer.options(variables)
             self._network.compile(self.optimizer.spec(), self._native_losses(), options)
-            self.optimizer.attach(native(self.dtype).optimizer_of(self._network), variables)
+            if self.optimizer.may_train(self):
+                self._attach_optimizer()
             self._needs_compile = False
         self._trainable_changes = changes
+
+    def _network_variables(self) -> list[Variable]:
+        known = {id(weight.parameter): weight for weight in self.weights}
+        return [known[id(parameter)] for parameter in self._network.trainable]
+
+    def _attach_optimizer(self) -> None:
+        assert self.optimizer is not None
+        native_optimizer = native(self.dtype).optimizer_of(self._network)
+        self.optimizer.attach(native_optimizer, self._network_variables(), self)
+
+    def _own_optimizer(self) -> None:
+        """Make sure that the optimizer's state is that of the model's network.
+
+        Raises:
+            ValueError: if it has trained another model.
+        """
+        self._native_network()
+        optimizer = self.optimizer
+        assert optimizer is not None
+        if optimizer.is_of(self):
+            return
+        if not optimizer.may_train(self):
+            raise ValueError(
+                f"{self.name} cannot be trained with {optimizer.name}, which has trained other "
+                f"variables: an optimizer keeps the state of one model's. Compile each model with "
+                f"an optimizer of its own, such as "
+                f"{type(optimizer).__name__}.from_config(optimizer.get_config())"
+            )
+        with self._lock:
+            self._attach_optimizer()
 
     def _resolved_metrics(self) -> list[metrics.Metric]:
         assert self.loss is not None

@@ -12,7 +12,7 @@ from unitgain import _data, _names, _native, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
-from unitgain.metrics.base import results
+from unitgain.metrics.base import reported, results
 from unitgain.models.base import Model
 from unitgain.models.criteria import Criterion, criteria
 from unitgain.models.feeding import Samples, class_weights, row_weights
@@ -308,16 +308,24 @@ class Functional(Model):
     def _logs(self, totals: Any) -> dict[str, float]:
         logs = {"loss": mean_loss(totals)}
         if len(self._criteria) < 2:
-            named = [("", *metric) for c in self._criteria for metric in c.named_metrics]
-            return logs | results(named, totals.metrics)
+            return logs | results(self._named_metrics(), totals.metrics)
         parts = totals.outputs or [totals] * len(self._criteria)
         for criterion, part in zip(self._criteria, parts, strict=True):
             if criterion.loss is not None:
                 logs[f"{criterion.name}_loss"] = mean_loss(part)
         for criterion, part in zip(self._criteria, parts, strict=True):
-            prefix = f"{criterion.name}_"
-            logs |= results([(prefix, *m) for m in criterion.named_metrics], part.metrics)
+            logs |= results(self._named_by(criterion), part.metrics)
         return logs
+
+    def _named_by(self, criterion: Criterion) -> list[tuple[str, metrics.Metric, bool]]:
+        prefix = f"{criterion.name}_" if len(self._criteria) > 1 else ""
+        return [(prefix, *metric) for metric in criterion.named_metrics]
+
+    def _named_metrics(self) -> list[tuple[str, metrics.Metric, bool]]:
+        return [named for criterion in self._criteria for named in self._named_by(criterion)]
+
+    def _reported_metrics(self) -> list[tuple[str, metrics.Metric]]:
+        return [pair for c in self._criteria for pair in reported(self._named_by(c))]
 
     def _shaped(self, outputs: Any) -> Any:
         return self._outputs_structure.pack_arrays(outputs)

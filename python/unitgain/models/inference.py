@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain._progress import ProgressBar
-from unitgain.callbacks.base import Callback, CallbackList
+from unitgain.callbacks.base import Callback, CallbackList, as_list
 from unitgain.config import get_float32_matmul_precision
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import is_symbolic
@@ -56,7 +56,7 @@ class Inference:
         batch_size: int | None = None,
         verbose: str | int = 0,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         *,
         out: NDArray[Any] | None = None,
         training: bool = False,
@@ -74,7 +74,7 @@ class Inference:
             batch_size: samples at a time, by default as many as run fastest.
             verbose: 1 for a progress bar.
             steps: how many batches; by default all.
-            callbacks: told of the prediction.
+            callbacks: told of the prediction; batches' outputs come as ``logs["outputs"]``.
             out: where the outputs go: of their shape and dtype, C-contiguous.
             training: whether dropout drops and noise is added.
             samples: how many passes with ``training``, a hundred by default.
@@ -90,64 +90,66 @@ class Inference:
         if training or samples is not None:
             return self._spread(x, size, training, 100 if samples is None else samples, out)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
+        listeners = CallbackList(as_list(callbacks), self, params)  # type: ignore[arg-type]
         if are_batches(x):
-            return self._predict_batches(Batches(x, steps, False), size, listeners, out)
+            parts = (self._inputs(batch) for batch, _, _ in Batches(x, steps, False))
+            return self._predict_parts(parts, size, listeners, out)
         inputs = self._inputs(x)
         if steps is not None:
             inputs = inputs[: steps * size]
         batches = math.ceil(len(inputs) / size)
-        every_batch = listeners.wants_batches("predict")
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
-
-            def told(totals: Any) -> None:
-                bar(totals)
-                if not every_batch:
-                    return
-                listeners.tell("predict_batch_end", totals.batches - 1)
-                if totals.batches < batches:
-                    listeners.tell("predict_batch_begin", totals.batches)
-
+            if batches and listeners.wants_batches("predict"):
+                if out is not None:
+                    self._target(out, len(inputs), _arrays(inputs))
+                parts = (inputs[i : i + size] for i in range(0, len(inputs), size))
+                return self._predict_parts(parts, size, listeners, out, bar)
             listeners.tell("predict_begin")
-            if every_batch:
-                listeners.tell("predict_batch_begin", 0)
-            outputs = self._run(inputs, size, told, every_batch, out)
+            outputs = self._run(inputs, size, bar, out)
             bar.finish(batches, {})
         listeners.tell("predict_end")
         return outputs
 
-    def _run(
-        self, inputs: Any, size: int, told: Any, every_batch: bool, out: NDArray[Any] | None
-    ) -> Any:
+    def _run(self, inputs: Any, size: int, told: Any, out: NDArray[Any] | None) -> Any:
         network = self._native_network()
         if out is None:
-            return self._shaped(network.predict(inputs, size, told, every_batch))
-        shape = self._network_shapes[1]
-        target = checked_out(out, len(inputs), shape, np.dtype(self.dtype), _arrays(inputs))
-        network.predict(inputs, size, told, every_batch, target)
+            return self._shaped(network.predict(inputs, size, told, False))
+        target = self._target(out, len(inputs), _arrays(inputs))
+        network.predict(inputs, size, told, False, target)
         return out
 
-    def _predict_batches(
-        self, batches: Batches, size: int, listeners: CallbackList, out: NDArray[Any] | None
+    def _target(self, out: NDArray[Any], count: int, inputs: list[Any]) -> Any:
+        return checked_out(out, count, self._network_shapes[1], np.dtype(self.dtype), inputs)
+
+    def _predict_parts(
+        self,
+        parts: Iterable[Any],
+        size: int,
+        listeners: CallbackList,
+        out: NDArray[Any] | None,
+        bar: ProgressBar | None = None,
     ) -> Any:
+        """Return the outputs of inputs that come part by part, each of which is told of."""
+        told = listeners.wants_batches("predict")
+        found: list[Any] = []
         listeners.tell("predict_begin")
-        parts = []
-        for i, (x, _, _) in enumerate(batches):
+        for i, inputs in enumerate(parts):
             listeners.tell("predict_batch_begin", i)
-            parts.append(self._native_network().predict(self._inputs(x), size))
-            listeners.tell("predict_batch_end", i)
+            outputs = self._native_network().predict(inputs, size)
+            found.append(outputs)
+            logs = {"outputs": self._shaped(_copied(outputs))} if told else {}
+            listeners.tell("predict_batch_end", i, logs)
+            if bar is not None:
+                bar.finish(i + 1, {})
         listeners.tell("predict_end")
-        if not parts:
+        if not found:
             raise ValueError("x yielded no batches")
         if out is not None:
-            count = sum(map(len, parts))
-            shape = self._network_shapes[1]
-            target = checked_out(out, count, shape, np.dtype(self.dtype), [])
-            np.concatenate(parts, out=target)
+            np.concatenate(found, out=self._target(out, sum(map(len, found)), []))
             return out
-        if isinstance(parts[0], list):
-            return self._shaped([np.concatenate(part) for part in zip(*parts, strict=True)])
-        return self._shaped(np.concatenate(parts))
+        if isinstance(found[0], list):
+            return self._shaped([np.concatenate(part) for part in zip(*found, strict=True)])
+        return self._shaped(np.concatenate(found))
 
     def _spread(
         self, x: Any, size: int, training: bool, samples: int, out: NDArray[Any] | None
@@ -191,7 +193,7 @@ class Inference:
             return self._connect(x, training)
         inputs = self._inputs(x)
         if not training:
-            return self._run(inputs, max(1, len(inputs)), None, False, out)
+            return self._run(inputs, max(1, len(inputs)), None, out)
         if out is not None:
             raise ValueError("out needs training=False")
         return self._shaped(self._native_network().forward(inputs))
@@ -222,6 +224,10 @@ class Inference:
     def _shaped(self, outputs: Any) -> Any:
         shape = self._network_shapes[1]
         return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+
+
+def _copied(outputs: Any) -> Any:
+    return [array.copy() for array in outputs] if isinstance(outputs, list) else outputs.copy()
 
 
 def _arrays(inputs: Any) -> list[Any]:

@@ -63,10 +63,10 @@ class Run:
         """Train for the epochs from ``first``, counted from 0, until ``end``."""
         model, listeners = self.model, self.listeners
         model.stop_training = False
+        model._resumed = None
         listeners.tell("train_begin")
         # A callback may have found out where an interrupted run is to go on.
-        first, model._initial_epoch = model._initial_epoch or first, None
-        logs: dict[str, Any] = {}
+        first, logs = model._resumed or (first, {})
         for epoch in range(first, end):
             listeners.tell("epoch_begin", epoch)
             totals, logs = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")

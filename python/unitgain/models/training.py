@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 from unitgain import _data, _native, losses, optimizers, random
 from unitgain import metrics as known_metrics
 from unitgain._progress import format_logs
-from unitgain.callbacks.base import Callback, CallbackList, History
+from unitgain.callbacks.base import Callback, CallbackList, History, Logs, as_list
 from unitgain.data.mixing import Mixer
 from unitgain.layers.base import SampleShape, Variable
 from unitgain.layers.symbolic import SymbolicTensor
 from unitgain.metrics import Metric
-from unitgain.metrics.base import results
+from unitgain.metrics.base import reported, results
 from unitgain.models.feeding import (
     Batches,
     Samples,
@@ -46,7 +47,9 @@ class Training:
     loss: losses.Loss | None
     metrics: list[Metric]
     stop_training: bool
-    _initial_epoch: int | None
+    _history: weakref.ref[History] | None
+    _epochs: tuple[list[int], dict[str, list[Any]]]
+    _resumed: tuple[int, Logs] | None
     _metrics_as_asked: list[Any]
     _weighted_as_asked: list[Any]
     _loss_weight: float
@@ -79,6 +82,9 @@ class Training:
         raise NotImplementedError(f"{type(self).__name__} does not implement build")
 
     def _native_network(self) -> Any:
+        raise NotImplementedError
+
+    def _own_optimizer(self) -> None:
         raise NotImplementedError
 
     def compile(
@@ -142,7 +148,7 @@ class Training:
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -194,7 +200,8 @@ class Training:
             The loss and metrics of each epoch.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, or the optimizer
+                has trained another model.
         """
         self._check_compiled()
         size = checked_batch_size(batch_size, 32)
@@ -227,12 +234,14 @@ class Training:
                 raise ValueError("cache_frozen needs validation_data in arrays")
             validation = None if validation is None else base.outputs(validation)
 
+        self._own_optimizer()
         history = History()
+        self._history, self._epochs = weakref.ref(history), (history.epoch, history.history)
         steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
         if steps_per_epoch is not None:
             steps = min(steps_per_epoch, steps or steps_per_epoch)
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
-        listeners = CallbackList([history, *(callbacks or [])], self, params)  # type: ignore[arg-type]
+        listeners = CallbackList([history, *as_list(callbacks)], self, params)  # type: ignore[arg-type]
         run = Run(
             model=self,
             source=source,
@@ -251,6 +260,20 @@ class Training:
         run.epochs(initial_epoch, epochs)
         return history
 
+    @property
+    def history(self) -> History | None:
+        """What the last call of :meth:`fit` returned, or was to return; None before the first."""
+        if self._history is None:
+            return None
+        # Held weakly, because it holds the model: both would stay until the garbage is collected.
+        history = self._history()
+        if history is None:
+            history = History()
+            history.epoch, history.history = self._epochs
+            history.set_model(self)  # type: ignore[arg-type]
+            self._history = weakref.ref(history)
+        return history
+
     def evaluate(
         self,
         x: Any,
@@ -259,7 +282,7 @@ class Training:
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Any:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode.
@@ -289,7 +312,7 @@ class Training:
             source = self._samples(x, y, sample_weight)
         size = checked_batch_size(batch_size, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
+        listeners = CallbackList(as_list(callbacks), self, params)  # type: ignore[arg-type]
         logs = evaluated(self, self._native_network(), source, size, steps, listeners)
         if verbose not in (0, False):
             print(format_logs(logs))
@@ -309,6 +332,7 @@ class Training:
         """
         self._check_compiled()
         batch = self._samples(x, y, sample_weight, class_weight)
+        self._own_optimizer()
         network = self._native_network()
         size = max(1, len(batch))
         if batch.weights is None:
@@ -408,6 +432,10 @@ class Training:
 
     def _logs(self, totals: Any) -> dict[str, float]:
         return {"loss": mean_loss(totals), **results(self._named_metrics(), totals.metrics)}
+
+    def _reported_metrics(self) -> list[tuple[str, Metric]]:
+        """Return the metrics, each with the name that it has in the logs."""
+        return reported(self._named_metrics())
 
     def _named_metrics(self) -> list[tuple[str, Metric, bool]]:
         """Return the metrics, each with what goes before its name, and whether it is weighted."""
