@@ -86,6 +86,9 @@ def test_csv_files_are_those_of_keras(case, tmp_path):
         ("auc", True), ("val_precision_1", True), ("recall", True), ("r2_score", True),
         ("f1_score", True), ("top_k_categorical_accuracy", True), ("cosine_similarity", True),
         ("true_positives", True), ("false_negatives", False), ("learning_rate", None),
+        ("brier_score", False), ("score", None), ("inaccuracy", None), ("accident_rate", None),
+        ("classes_accuracy", True), ("roc_auc", True), ("mean_iou", True), ("logloss", False),
+        ("accuracy_error", None), ("precision_loss", False), ("rmse_2", False), ("epoch", None),
     ],
 )  # fmt: skip
 def test_a_metrics_name_tells_what_is_better(name, larger):
@@ -97,6 +100,87 @@ def test_a_metrics_class_tells_what_is_better_where_its_name_does_not():
     assert larger_is_better("val_hits", [metric]) is True
     assert larger_is_better("hits", [ug.metrics.MeanSquaredError(name="hits")]) is False
     assert larger_is_better("hits", []) is None
+
+
+def test_every_metric_states_the_direction_that_keras_states():
+    # keras.metrics 3.15 by its attribute _direction, for those that both have
+    smaller = (
+        "BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy KLDivergence "
+        "Poisson MeanSquaredError RootMeanSquaredError MeanAbsoluteError "
+        "MeanAbsolutePercentageError MeanSquaredLogarithmicError LogCoshError Hinge SquaredHinge "
+        "CategoricalHinge"
+    )
+    larger = (
+        "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy AUC Precision Recall "
+        "TopKCategoricalAccuracy SparseTopKCategoricalAccuracy F1Score FBetaScore R2Score "
+        "CosineSimilarity PearsonCorrelation ConcordanceCorrelation SensitivityAtSpecificity "
+        "SpecificityAtSensitivity PrecisionAtRecall RecallAtPrecision"
+    )
+    for names, direction in ((smaller, "down"), (larger, "up")):
+        for name in names.split():
+            assert getattr(ug.metrics, name).direction == direction, name
+    for name in ("Mean", "Sum", "MeanMetricWrapper", "Metric"):
+        assert getattr(ug.metrics, name).direction is None
+
+
+class Stated(ug.metrics.Metric):
+    """A metric whose name and class tell nothing."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return next(self.values)
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("direction", "up"), ("_direction", "up")])
+def test_a_metric_of_ones_own_states_what_is_better(attribute, value):
+    x, y = blobs()
+    metric = Stated(name="size")
+    metric.values = iter([1.0, 2.0, 3.0, 2.5, 2.0])
+    setattr(metric, attribute, value)
+    stop = callbacks.EarlyStopping("size", patience=1)
+    classifier(metrics=[metric]).fit(x, y, epochs=5, verbose=0, callbacks=stop)
+    assert (stop.best, stop.best_epoch, stop.stopped_epoch) == (3.0, 2, 3)
+    metric.values = iter([1.0])
+    metric.direction = metric._direction = "larger"
+    with pytest.raises(ValueError, match="size has the direction 'larger', expected 'up' or"):
+        classifier(metrics=[metric]).fit(x, y, verbose=0, callbacks=stop)
+
+
+def test_a_function_and_a_loss_state_it_for_the_metric_that_they_become():
+    def size(y_true, y_pred):
+        return y_pred[:, 0]
+
+    assert ug.metrics.MeanMetricWrapper(size).direction is None
+    size.direction = "up"
+    assert larger_is_better("size", [ug.metrics.MeanMetricWrapper(size)]) is True
+    loss = ug.losses.MeanSquaredError(name="distance")
+    assert larger_is_better("distance", [ug.metrics.get(loss)]) is False
+
+
+def test_the_metric_of_an_output_is_found_by_the_name_of_the_logs():
+    x, _ = blobs()
+    inputs = Input((5,))
+    outputs = {"a": Dense(1)(inputs), "b": Dense(1)(inputs)}
+    model = ug.Model(inputs, outputs)
+    metric = Stated(name="size")
+    metric.values = iter([1.0, 2.0, 1.0])
+    metric.direction = "up"
+    model.compile("sgd", "mse", metrics={"a": ["mae"], "b": [metric]})
+    stop = callbacks.EarlyStopping("b_size", patience=1)
+    targets = {"a": x[:, 0], "b": x[:, 1]}
+    model.fit(x, targets, epochs=3, verbose=0, callbacks=stop)
+    assert (stop.best, stop.stopped_epoch) == (2.0, 2)
+
+
+def test_several_values_are_no_one_value_to_watch():
+    x, y = blobs()
+    model = classifier(metrics=[Stated(name="each_accuracy")])
+    model.metrics[0].values = iter([np.array([0.5, 0.25])])
+    stop = callbacks.EarlyStopping("each_accuracy")
+    with pytest.raises(ValueError, match="'each_accuracy', which is 2 values, expected one"):
+        model.fit(x, y, verbose=0, callbacks=stop)
 
 
 def test_a_value_that_is_missing_is_warned_of_with_those_there_are():
@@ -162,6 +246,28 @@ def test_early_stopping_restores_the_best_epoch_of_a_run_that_ends_by_epochs(cap
     for mine, best in zip(model.get_weights(), recorder.weights[worst], strict=True):
         np.testing.assert_array_equal(mine, best)
     assert capsys.readouterr().out == f"Restoring the weights of the best epoch: {worst + 1}\n"
+
+
+def test_a_first_epoch_of_nan_is_not_the_best(tmp_path):
+    x, y = blobs()
+    model = classifier(ug.optimizers.SGD(0.01))
+    recorder = Recorder()
+
+    def spoil(epoch, logs):
+        logs["loss"] = [np.nan, 2.0, 3.0, 4.0][epoch]
+
+    stop = callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
+    plateau = callbacks.ReduceLROnPlateau("loss", patience=2)
+    best = callbacks.ModelCheckpoint(tmp_path / "b.safetensors", "loss", save_best_only=True)
+    watch = [callbacks.LambdaCallback(on_epoch_end=spoil), recorder, stop, plateau, best]
+    model.fit(x, y, epochs=9, verbose=0, callbacks=watch)
+    assert len(recorder.logs) == 4
+    assert stop.best == plateau.best == best.best == 2.0
+    assert (stop.best_epoch, stop.stopped_epoch) == (1, 3)
+    saved = ug.load_model(tmp_path / "b.safetensors")
+    for found in (model.get_weights(), saved.get_weights()):
+        for mine, expected in zip(found, recorder.weights[1], strict=True):
+            np.testing.assert_array_equal(mine, expected)
 
 
 def test_rates_are_reduced_and_reported():

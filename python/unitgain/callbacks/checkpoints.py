@@ -184,6 +184,7 @@ class BackupAndRestore(Keeper):
                     document, arrays = from_file(path)
                     run = unpacked(document["run"], arrays)
                     restore(self.model, document, arrays)
+                    self.model.stop_training = run["stopped"]
                     ended = self.params["epochs"] if run["stopped"] else 0
                     self.model._resumed = max(run["epoch"], ended), run["logs"]
                     self._steps, self._states = run["steps"], run["states"]

@@ -74,12 +74,13 @@ class Monitor(Callback):
                 f"of the epoch: {', '.join(logs or {}) or 'there are none'}",
                 stacklevel=2,
             )
-        elif np.ndim(value) > 0:
+            return None
+        if np.size(value) != 1:
             raise ValueError(
                 f"{type(self).__name__} monitors {self.monitor!r}, which is {np.size(value)} "
                 f"values, expected one number"
             )
-        return value
+        return float(np.reshape(value, ()))
 
     def _improves(self, value: float, reference: float | None) -> bool:
         larger = self._larger_is_better()

@@ -320,6 +320,22 @@ def row_weights(weights: NDArray[np.float64], rows: tuple[int, ...]) -> NDArray[
         ) from None
 
 
+def check_single_use(metrics: Iterable[Metric]) -> None:
+    """Raise ValueError if a metric that keeps its own state is to sum up several outputs' batches.
+
+    Those of native code may be given again and again: each use has sums of its own.
+    """
+    seen: set[int] = set()
+    for metric in metrics:
+        if type(metric).native_spec is Metric.native_spec:
+            if id(metric) in seen:
+                raise ValueError(
+                    f"the metric {metric.name} is given twice, but it keeps one state: "
+                    f"make another for the second use"
+                )
+            seen.add(id(metric))
+
+
 def results(
     metrics: Iterable[tuple[str, Metric, bool]], sums: Sequence[NDArray[np.float64]]
 ) -> dict[str, Value]:

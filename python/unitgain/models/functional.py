@@ -12,7 +12,7 @@ from unitgain import _data, _names, _native, metrics, optimizers
 from unitgain._config import checked_config, serialize
 from unitgain.layers.base import SampleShape
 from unitgain.layers.symbolic import Node, SymbolicTensor
-from unitgain.metrics.base import reported, results
+from unitgain.metrics.base import check_single_use, reported, results
 from unitgain.models.base import Model
 from unitgain.models.criteria import Criterion, criteria
 from unitgain.models.feeding import Samples, class_weights, row_weights
@@ -216,8 +216,8 @@ class Functional(Model):
             **without_effect: as for any model.
 
         Raises:
-            ValueError: if a name is unknown, a metric does not go with its loss, or there are more
-                or fewer entries than outputs.
+            ValueError: if a name is unknown, a metric does not go with its loss or keeps its own
+                state and comes twice, or there are more or fewer entries than outputs.
         """
         check_compile_arguments(run_eagerly, without_effect)
         if loss is None:
@@ -230,6 +230,7 @@ class Functional(Model):
         first = next((c for c in self._criteria if c.loss is not None), None)
         if first is None or first.loss is None:
             raise ValueError("loss has no loss for any output")
+        check_single_use(self._resolved_metrics())
         super().compile(optimizer, first.loss)
         self.metrics = self._resolved_metrics()
 

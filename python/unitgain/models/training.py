@@ -18,7 +18,7 @@ from unitgain.data.mixing import Mixer
 from unitgain.layers.base import SampleShape, Variable
 from unitgain.layers.symbolic import SymbolicTensor
 from unitgain.metrics import Metric
-from unitgain.metrics.base import reported, results
+from unitgain.metrics.base import check_single_use, reported, results
 from unitgain.models.feeding import (
     Batches,
     Samples,
@@ -114,7 +114,8 @@ class Training:
                 taken for the sake of code written for Keras.
 
         Raises:
-            ValueError: if a name is unknown, or a metric does not go with the loss.
+            ValueError: if a name is unknown, a metric does not go with the loss, or one that keeps
+                its own state comes twice.
             TypeError: if there is no such argument.
         """
         check_compile_arguments(run_eagerly, without_effect)
@@ -129,6 +130,7 @@ class Training:
         outputs = self.outputs[0].sample_shape[-1] if self.built else None
         asked, weighted = list(metrics or []), list(weighted_metrics or [])
         chosen_metrics = resolve_metrics([*asked, *weighted], chosen_loss, outputs)
+        check_single_use(chosen_metrics)
         self.optimizer = chosen_optimizer
         self.loss = chosen_loss
         self.metrics = chosen_metrics
@@ -228,11 +230,8 @@ class Training:
         if base is not None:
             if augment is not None:
                 raise ValueError("augment changes samples: the frozen layers cannot be cached")
-            assert isinstance(source, Samples)
-            source = base.outputs(source)
             if isinstance(validation, Batches):
                 raise ValueError("cache_frozen needs validation_data in arrays")
-            validation = None if validation is None else base.outputs(validation)
 
         self._own_optimizer()
         history = History()
