@@ -59,7 +59,7 @@ class Notes(callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.mean = np.float32(0.75) * self.mean + np.float32(logs["loss"])
-        self.extremes = self.extremes + [[logs["loss"]], [-logs["loss"]]]
+        self.extremes = np.maximum(self.extremes, [[logs["loss"]], [-logs["loss"]]])
         rate = float(self.model.optimizer.learning_rate)
         decided = [self.stop.wait, self.stop.best, self.plateau.wait, self.plateau.cooldown_counter]
         self.lines.append([epoch, rate, *decided, dict(logs)])
@@ -83,7 +83,9 @@ def main(folder, seed, averages, event=None, epoch=None):
     model = ug.Sequential([Input((5,)), Dense(16, "tanh"), Dropout(0.2), Dense(3)])
     ema = {"use_ema": True, "ema_momentum": 0.8} if averages == "averages" else {}
     optimizer = ug.optimizers.SGD(1.5, momentum=0.7, **ema)
-    model.compile(optimizer, ug.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"])
+    model.compile(
+        optimizer, ug.losses.SparseCategoricalCrossentropy(from_logits=True), ["accuracy"]
+    )
     folder = Path(folder)
     stop = callbacks.EarlyStopping(patience=6, restore_best_weights=True)
     plateau = callbacks.ReduceLROnPlateau("loss", factor=0.7, patience=1, cooldown=1)

@@ -39,7 +39,7 @@ def test_a_run_killed_again_and_again_is_the_run_that_was_not(averages, tmp_path
     run(whole, 1, averages)
     stopped, _, _, lines = json.loads((whole / "decided.json").read_text())
     assert 6 < stopped < 13  # early, so that what decides it is tested
-    assert len({line[1] / 0.98**line[0] for line in lines[:-1]}) > 2  # the rate was reduced
+    assert len({line[1] / 0.98 ** line[0] for line in lines[:-1]}) > 2  # the rate was reduced
     assert any(line[5] for line in lines[:-1])  # and there was a cooldown
     for i, (event, epoch) in enumerate(zip(EVENTS, (2, 4, 5, 6, stopped), strict=True)):
         code = run(killed, 1 if i == 0 else 100 + i, averages, event, epoch)
@@ -85,8 +85,8 @@ def test_cached_outputs_of_frozen_layers_are_those_of_the_weights_restored(tmp_p
     options = {"epochs": 4, "verbose": 0, "cache_frozen": True, "validation_split": 0.25}
     whole = transfer(seed=1)
     expected = whole.fit(x, y, **options)
+    given = [callbacks.BackupAndRestore(tmp_path / "backup"), Interrupt(2)]
     with pytest.raises(RuntimeError, match="interrupted"):
-        given = [callbacks.BackupAndRestore(tmp_path / "backup"), Interrupt(2)]
         transfer(seed=1).fit(x, y, callbacks=given, **options)
     resumed = transfer(seed=2)
     found = resumed.fit(x, y, callbacks=callbacks.BackupAndRestore(tmp_path / "backup"), **options)
@@ -127,8 +127,8 @@ def test_an_epoch_in_which_a_callback_fails_is_not_complete(tmp_path):
                 raise RuntimeError("failed")
 
     x, y = regression()
+    given = [callbacks.BackupAndRestore(tmp_path), Fail()]
     with pytest.raises(RuntimeError, match="failed"):
-        given = [callbacks.BackupAndRestore(tmp_path), Fail()]
         transfer(1).fit(x, y, epochs=4, verbose=0, callbacks=given)
     resumed = transfer(2)
     run = resumed.fit(x, y, epochs=4, verbose=0, callbacks=callbacks.BackupAndRestore(tmp_path))
@@ -141,12 +141,12 @@ def test_where_a_run_was_taken_up_is_forgotten_if_it_does_not_begin(tmp_path):
             raise RuntimeError("refused")
 
     x, y = regression()
+    given = [callbacks.BackupAndRestore(tmp_path), Interrupt(2)]
     with pytest.raises(RuntimeError, match="interrupted"):
-        given = [callbacks.BackupAndRestore(tmp_path), Interrupt(2)]
         transfer(1).fit(x, y, epochs=4, verbose=0, callbacks=given)
     model = transfer(2)
+    given = [callbacks.BackupAndRestore(tmp_path), Refuse()]
     with pytest.raises(RuntimeError, match="refused"):
-        given = [callbacks.BackupAndRestore(tmp_path), Refuse()]
         model.fit(x, y, epochs=4, verbose=0, callbacks=given)
     assert model.fit(x, y, epochs=2, verbose=0).epoch == [0, 1]
 

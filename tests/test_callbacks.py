@@ -1,8 +1,10 @@
 """Callbacks decide as Keras's do on stored lists of values, and act on real runs and files."""
 
 import csv
+import gc
 import json
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -111,8 +113,8 @@ def test_every_metric_states_the_direction_that_keras_states():
         "CategoricalHinge"
     )
     larger = (
-        "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy AUC Precision Recall "
-        "TopKCategoricalAccuracy SparseTopKCategoricalAccuracy F1Score FBetaScore R2Score "
+        "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy AUC Recall "
+        "Precision TopKCategoricalAccuracy SparseTopKCategoricalAccuracy F1Score FBetaScore R2Score "
         "CosineSimilarity PearsonCorrelation ConcordanceCorrelation SensitivityAtSpecificity "
         "SpecificityAtSensitivity PrecisionAtRecall RecallAtPrecision"
     )
@@ -604,3 +606,147 @@ def test_rates_need_a_compiled_model():
     scheduler = attached(callbacks.LearningRateScheduler(lambda epoch: 0.1), model)
     with pytest.raises(ValueError, match="LearningRateScheduler needs a model that is compiled"):
         scheduler.on_epoch_begin(0)
+
+
+# ---- what goes in and what comes out ----
+
+
+def test_a_single_callback_needs_no_list():
+    x, y = blobs()
+    model = classifier()
+    told = []
+    callback = callbacks.LambdaCallback(
+        on_train_begin=lambda logs: told.append("fit"),
+        on_test_begin=lambda logs: told.append("evaluate"),
+        on_predict_begin=lambda logs: told.append("predict"),
+    )
+    model.fit(x, y, verbose=0, callbacks=callback)
+    model.evaluate(x, y, callbacks=callback)
+    model.predict(x, callbacks=callback)
+    assert told == ["fit", "evaluate", "predict"]
+    with pytest.raises(TypeError, match=r"a callback is of type str, expected a ug\.callbacks"):
+        model.fit(x, y, callbacks="stop")
+
+
+class Outputs(callbacks.Callback):
+    """Keeps the outputs of batches, and spoils them afterwards."""
+
+    def __init__(self):
+        self.batches, self.parts = [], []
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+        outputs = logs["outputs"]
+        for part in outputs if isinstance(outputs, list) else [outputs]:
+            self.parts.append(part.copy())
+            part[:] = np.nan
+
+
+@pytest.mark.parametrize("given", ["array", "batches", "out"])
+def test_predict_tells_of_the_outputs_of_each_batch(given):
+    x = np.random.default_rng(0).standard_normal((50, 3, 5)).astype(np.float32)
+    model = ug.Sequential([Input((3, 5)), Dense(2)])
+    expected = model.predict(x)
+    told = Outputs()
+    if given == "batches":
+        found = model.predict((x[i : i + 16] for i in range(0, 50, 16)), callbacks=told)
+    else:
+        out = np.empty_like(expected) if given == "out" else None
+        found = model.predict(x, batch_size=16, callbacks=[told], out=out)
+        assert out is None or found is out
+    assert told.batches == [0, 1, 2, 3]
+    assert [part.shape for part in told.parts] == [(16, 3, 2)] * 3 + [(2, 3, 2)]
+    np.testing.assert_array_equal(np.concatenate(told.parts), expected)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_predict_tells_of_several_outputs():
+    x, _ = blobs(20)
+    inputs = Input((5,))
+    model = ug.Model(inputs, [Dense(2)(inputs), Dense(3)(inputs)])
+    told = Outputs()
+    found = model.predict(x, batch_size=12, callbacks=told)
+    for i, expected in enumerate(model.predict(x)):
+        np.testing.assert_array_equal(found[i], expected)
+        np.testing.assert_array_equal(np.concatenate(told.parts[i::2]), expected)
+
+
+def test_a_told_prediction_of_nothing_and_into_the_wrong_place(capsys):
+    x, _ = blobs(20)
+    model = classifier()
+    told = Outputs()
+    assert model.predict(x[:0], callbacks=told).shape == (0, 3)
+    with pytest.raises(ValueError, match="out has shape"):
+        model.predict(x, callbacks=told, out=np.empty((3, 3), np.float32))
+    assert told.batches == []
+    model.predict(x, batch_size=4, verbose=1, callbacks=told)
+    assert "5/5" in capsys.readouterr().err
+
+
+def test_a_model_has_the_history_of_its_last_run():
+    x, y = blobs()
+    model = classifier()
+    assert model.history is None
+    first = model.fit(x, y, epochs=2, verbose=0)
+    assert model.history is first
+    model.fit(x, y, epochs=3, verbose=0)
+    assert first.epoch == [0, 1]
+    assert model.history.epoch == [0, 1, 2]
+    assert model.history.model is model
+    assert list(model.history.history) == ["loss", "accuracy"]
+    with pytest.raises(RuntimeError, match="interrupted"):
+        model.fit(x, y, epochs=9, verbose=0, callbacks=Interrupt())
+    assert model.history.epoch == [0, 1, 2]
+    assert len(model.history.history["loss"]) == 3
+
+
+def test_a_model_is_freed_with_its_last_reference():
+    x, y = blobs()
+    gc.collect()
+    gc.disable()
+    try:
+        model = classifier()
+        model.fit(x, y, verbose=0, callbacks=callbacks.EarlyStopping("loss"))
+        freed = weakref.ref(model)
+        del model
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_reprs_show_the_arguments_that_were_given():
+    def halve(epoch, rate):
+        return rate / 2
+
+    class Own(callbacks.Callback):
+        def __init__(self, size, array=None, unkept=1):
+            self.size, self.array = size, array
+
+    for made, text in (
+        (callbacks.EarlyStopping(), "EarlyStopping()"),
+        (
+            callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True),
+            "EarlyStopping(monitor='loss', patience=3, restore_best_weights=True)",
+        ),
+        (callbacks.ReduceLROnPlateau(factor=0.5), "ReduceLROnPlateau(factor=0.5)"),
+        (
+            callbacks.ModelCheckpoint("a.safetensors", initial_value_threshold=0.5),
+            "ModelCheckpoint(filepath='a.safetensors', initial_value_threshold=0.5)",
+        ),
+        (
+            callbacks.LearningRateScheduler(halve, verbose=1),
+            "LearningRateScheduler(schedule=halve, verbose=1)",
+        ),
+        (callbacks.CSVLogger("a.csv", ";"), "CSVLogger(filename='a.csv', separator=';')"),
+        (callbacks.TerminateOnNaN(), "TerminateOnNaN()"),
+        (callbacks.LambdaCallback(on_epoch_end=halve), "LambdaCallback(on_epoch_end=halve)"),
+        (Own(3), "Own(size=3)"),
+        (Own(0, np.arange(2)), "Own(size=0, array=array([0, 1]))"),
+        (callbacks.History(), "History(no epochs)"),
+    ):
+        assert repr(made) == text
+    x, y = blobs()
+    history = classifier().fit(x, y, epochs=2, verbose=0)
+    loss, accuracy = (history.history[name][-1] for name in ("loss", "accuracy"))
+    last = f"loss={loss:.4f}, accuracy={accuracy:.4f}"
+    assert repr(history) == f"History(2 epochs, the last: {last})"

@@ -50,8 +50,8 @@ class Interrupt(callbacks.Callback):
 def interrupted(tmp_path, at, values, make):
     """Run to an epoch, and again in full, each time with callbacks made anew; return the last."""
     x, y = regression()
+    given = [callbacks.BackupAndRestore(tmp_path / "backup"), Values(**values), make()]
     with pytest.raises(KeyboardInterrupt):
-        given = [callbacks.BackupAndRestore(tmp_path / "backup"), Values(**values), make()]
         network().fit(x, y, epochs=20, verbose=0, callbacks=[*given, Interrupt(at)])
     made = make()
     given = [callbacks.BackupAndRestore(tmp_path / "backup"), Values(**values), made]
@@ -61,7 +61,9 @@ def interrupted(tmp_path, at, values, make):
 
 def test_early_stopping_keeps_its_patience_over_an_interruption(tmp_path):
     """keras-team/keras#14862: patience began again at 0 after a crash."""
-    values = {"score_loss": [5, 4, 3, *[9] * 17]}  # best in epoch 2, and patience 10: 12 is the last
+    values = {
+        "score_loss": [5, 4, 3, *[9] * 17]
+    }  # best in epoch 2, and patience 10: 12 is the last
     stop, history = interrupted(
         tmp_path, 11, values, lambda: callbacks.EarlyStopping("score_loss", patience=10)
     )
