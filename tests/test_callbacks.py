@@ -114,9 +114,9 @@ def test_every_metric_states_the_direction_that_keras_states():
     )
     larger = (
         "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy AUC Recall "
-        "Precision TopKCategoricalAccuracy SparseTopKCategoricalAccuracy F1Score FBetaScore R2Score "
-        "CosineSimilarity PearsonCorrelation ConcordanceCorrelation SensitivityAtSpecificity "
-        "SpecificityAtSensitivity PrecisionAtRecall RecallAtPrecision"
+        "Precision TopKCategoricalAccuracy SparseTopKCategoricalAccuracy F1Score FBetaScore "
+        "R2Score CosineSimilarity PearsonCorrelation ConcordanceCorrelation "
+        "SensitivityAtSpecificity SpecificityAtSensitivity PrecisionAtRecall RecallAtPrecision"
     )
     for names, direction in ((smaller, "down"), (larger, "up")):
         for name in names.split():

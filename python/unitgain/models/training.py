@@ -101,7 +101,8 @@ class Training:
         """Set what training needs. The optimizer starts afresh.
 
         Args:
-            optimizer: a name or an instance of :mod:`unitgain.optimizers`.
+            optimizer: a name or an instance of :mod:`unitgain.optimizers`, which trains no other
+                model.
             loss: a name or an instance of :mod:`unitgain.losses`; None for a model that only
                 predicts.
             metrics: names or instances of :mod:`unitgain.metrics`, or functions of ``y_true`` and
