@@ -44,6 +44,7 @@ class Loss(Configurable):
 
     Attributes:
         takes_labels: whether targets are class labels, one a row; for the subclass to set.
+        direction: what is better where the loss is a metric, see :class:`unitgain.metrics.Metric`.
 
     >>> import numpy as np
     >>> import unitgain as ug
@@ -60,6 +61,7 @@ class Loss(Configurable):
     axis = -1
     kind = "custom"
     takes_labels = False
+    direction: str | None = "down"
 
     def __init__(
         self,

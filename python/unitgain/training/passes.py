@@ -34,7 +34,7 @@ class Run:
         verbose: as for ``fit``.
         mix: what makes new samples of those given.
         listeners: the callbacks.
-        base: the frozen layers, if ``source`` has their outputs.
+        base: the frozen layers, if their outputs are to be computed once.
         validation: what epochs are evaluated on.
         is_evaluated: whether an epoch, from 1, is followed by an evaluation.
         validation_size: samples at a time in an evaluation.
@@ -67,12 +67,13 @@ class Run:
         """Train for the epochs from ``first``, counted from 0, until ``end``."""
         model, listeners = self.model, self.listeners
         model.stop_training = False
-        model._order_position = None
+        model._resumed, model._order_position = None, None
         listeners.tell("train_begin")
         # A callback may have found out where an interrupted run is to go on.
-        first, model._initial_epoch = model._initial_epoch or first, None
+        first, logs = model._resumed or (first, {})
         self.order.streams, self.order.position = model.streams, model._order_position
-        logs: dict[str, Any] = {}
+        if self.base is not None:
+            self._run_base(self.base if model._resumed is None else FrozenBase(model))
         for epoch in range(first, end):
             listeners.tell("epoch_begin", epoch)
             totals, values = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
@@ -87,6 +88,14 @@ class Run:
                 break
         model._native_network().finalize()
         listeners.tell("train_end", logs)
+
+    def _run_base(self, base: FrozenBase) -> None:
+        """Put the frozen layers' outputs in place of the samples."""
+        assert isinstance(self.source, Samples)
+        self.base, self.source = base, base.outputs(self.source)
+        if self.validation is not None:
+            assert isinstance(self.validation, Samples)
+            self.validation = base.outputs(self.validation)
 
     def _epoch(self, epoch: int, title: str) -> tuple[_native.Totals, dict[str, Any]]:
         """Return an epoch's sums and logs, those of its evaluation among them."""

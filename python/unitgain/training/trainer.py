@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
@@ -17,7 +18,7 @@ from unitgain.graph.structure import Arrays
 from unitgain.losses.base import check_units
 from unitgain.metrics import Metric
 from unitgain.metrics.base import log_names, results
-from unitgain.training.callback import Callback, CallbackList, History
+from unitgain.training.callback import Callback, CallbackList, History, Logs, as_list
 from unitgain.training.criteria import Criterion, Objective
 from unitgain.training.feeding import (
     PREDICT_BATCH,
@@ -47,7 +48,9 @@ _WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
 class Trainer(Trained):
     """Compiling, training and evaluating: what every model does to learn."""
 
-    _initial_epoch: int | None
+    _history: weakref.ref[History] | None
+    _epochs: tuple[list[int], dict[str, list[Any]]]
+    _resumed: tuple[int, Logs] | None
     _order_position: list[int] | None
     _is_unseen: bool
     _objective: Objective | None
@@ -77,7 +80,7 @@ class Trainer(Trained):
         names = ["loss"]
         if len(self._criteria) > 1:
             names += [f"{c.name}_loss" for c in self._criteria if c.loss is not None]
-        return names + self._metric_names()
+        return names + [name for name, _ in self._reported_metrics()]
 
     def compile(
         self,
@@ -96,7 +99,8 @@ class Trainer(Trained):
         loss is None is not trained.
 
         Args:
-            optimizer: a name or an instance of :mod:`unitgain.optimizers`.
+            optimizer: a name or an instance of :mod:`unitgain.optimizers`, which trains no other
+                model.
             loss: a name or an instance of :mod:`unitgain.losses` for every output, or a list of
                 them in the outputs' order, or a dict by :attr:`output_names`; None for a model
                 that only predicts.
@@ -111,8 +115,8 @@ class Trainer(Trained):
                 taken for the sake of code written for Keras.
 
         Raises:
-            ValueError: if a name is unknown, a metric does not go with its loss, or there are more
-                or fewer entries than outputs.
+            ValueError: if a name is unknown, a metric does not go with its loss or keeps its own
+                state and comes twice, or there are more or fewer entries than outputs.
             TypeError: if there is no such argument.
         """
         _check_compile_arguments(run_eagerly, without_effect)
@@ -149,7 +153,7 @@ class Trainer(Trained):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -207,7 +211,8 @@ class Trainer(Trained):
             The loss and metrics of each epoch.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, or the optimizer
+                has trained another model.
         """
         self._check_compiled()
         order = Order(shuffle)
@@ -240,18 +245,17 @@ class Trainer(Trained):
         if base is not None:
             if augment is not None:
                 raise ValueError("augment changes samples: the frozen layers cannot be cached")
-            assert isinstance(source, Samples)
-            source = base.outputs(source)
             if isinstance(validation, Batches):
                 raise ValueError("cache_frozen needs validation_data in arrays")
-            validation = None if validation is None else base.outputs(validation)
 
+        self._own_optimizer()
         history = History()
+        self._history, self._epochs = weakref.ref(history), (history.epoch, history.history)
         steps = steps_per_epoch
         if steps is None:
             steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
-        listeners = CallbackList([history, *(callbacks or [])], self, params)
+        listeners = CallbackList([history, *as_list(callbacks)], self, params)
         run = Run(
             model=self,
             source=source,
@@ -273,6 +277,20 @@ class Trainer(Trained):
         run.epochs(initial_epoch, epochs)
         return history
 
+    @property
+    def history(self) -> History | None:
+        """What the last call of :meth:`fit` returned, or was to return; None before the first."""
+        if self._history is None:
+            return None
+        # Held weakly, because it holds the model: both would stay until the garbage is collected.
+        history = self._history()
+        if history is None:
+            history = History()
+            history.epoch, history.history = self._epochs
+            history.set_model(self)
+            self._history = weakref.ref(history)
+        return history
+
     @overload
     def evaluate(
         self,
@@ -282,7 +300,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         *,
         return_dict: Literal[True],
     ) -> dict[str, Any]: ...
@@ -296,7 +314,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: Literal[False] = False,
     ) -> float | list[Any]: ...
 
@@ -309,7 +327,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Results: ...
 
@@ -321,7 +339,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Results:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode.
@@ -351,7 +369,7 @@ class Trainer(Trained):
             source = self._samples(x, y, sample_weight)
         size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)
+        listeners = CallbackList(as_list(callbacks), self, params)
         logs = evaluated(self, self._native_network(), source, size, steps, listeners)
         if verbose not in (0, False):
             print(format_logs(logs))
@@ -404,6 +422,7 @@ class Trainer(Trained):
         batch = self._samples(x, y, sample_weight)
         if class_weight is not None:
             batch = self._weighted(batch, class_weight)
+        self._own_optimizer()
         network = self._native_network()
         size = max(1, len(batch))
         inputs = dense(batch.x)
@@ -577,14 +596,13 @@ class Trainer(Trained):
             logs |= results(f"{criterion.name}_", criterion.named_metrics, part.metrics)
         return logs
 
-    def _metric_names(self) -> list[str]:
-        """Return the metrics' names in the logs."""
-        several = len(self._criteria) > 1
-        return [
-            name
-            for c in self._criteria
-            for name in log_names(f"{c.name}_" if several else "", c.named_metrics)
-        ]
+    def _reported_metrics(self) -> list[tuple[str, Metric]]:
+        """Return the metrics, each with the name that it has in the logs."""
+        found = []
+        for c in self._criteria:
+            names = log_names(f"{c.name}_" if len(self._criteria) > 1 else "", c.named_metrics)
+            found += [(n, m) for n, (m, _) in zip(names, c.named_metrics, strict=True)]
+        return found
 
 
 def _check_compile_arguments(run_eagerly: bool, without_effect: Mapping[str, Any]) -> None:
