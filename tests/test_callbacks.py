@@ -10,9 +10,9 @@ import pytest
 import unitgain as ug
 from reference.callbacks import CASES, FILE, LISTS, LOGS, csv_text, decisions
 from unitgain import callbacks
-from unitgain.callbacks.base import CallbackList
 from unitgain.callbacks.monitoring import larger_is_better
 from unitgain.layers import Dense, Input
+from unitgain.training.callback import CallbackList
 
 REFERENCE = json.loads(FILE.read_text(encoding="utf-8"))
 

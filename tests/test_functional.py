@@ -335,8 +335,8 @@ class Scale(Layer):
     """x times a learnt factor for each feature, and minus a fixed one."""
 
     def build(self, input_shape):
-        self.factor = self.add_weight("factor", (input_shape[-1],), "ones")
-        self.shift = self.add_weight("shift", (1,), "ones", trainable=False)
+        self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
+        self.shift = self.add_weight((1,), "ones", trainable=False, name="shift")
 
     def call(self, inputs):
         return inputs * self.factor.array - self.shift.array

@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from unitgain.callbacks.base import Callback, Logs
-from unitgain.layers.base import Variable
+from unitgain.graph.variables import Variable
+from unitgain.training.callback import Callback, Logs
 
 __all__ = ["SwapEMAWeights"]
 

@@ -6,10 +6,10 @@ import contextlib
 import os
 from pathlib import Path
 
-from unitgain.callbacks.base import Callback, Logs
 from unitgain.callbacks.monitoring import Monitor
-from unitgain.saving.document import from_file, to_file
-from unitgain.saving.model import explained, model_document, restore
+from unitgain.formats.document import from_file, to_file
+from unitgain.models.saving import explained, model_document, restore
+from unitgain.training.callback import Callback, Logs
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 

@@ -6,15 +6,15 @@ import inspect
 import numbers
 from collections.abc import Callable, MutableMapping
 
-from unitgain.callbacks.base import Callback, Logs
 from unitgain.callbacks.monitoring import Monitor
 from unitgain.optimizers import Optimizer
+from unitgain.training.callback import Callback, Logs
 
 __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
 
 
 def _optimizer(callback: Callback) -> Optimizer:
-    optimizer = callback.model.optimizer
+    optimizer: Optimizer | None = callback.model.optimizer
     if optimizer is None:
         raise ValueError(f"{type(callback).__name__} needs a model that is compiled")
     return optimizer

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Iterable
 
 from unitgain import _names
-from unitgain.callbacks.base import Callback, Logs
 from unitgain.metrics import Metric
+from unitgain.training.callback import Callback, Logs
 
 __all__ = ["Monitor"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from unitgain._progress import format_logs
-from unitgain.callbacks.base import Callback, Logs
+from unitgain.training.callback import Callback, Logs
 
 __all__ = ["CSVLogger", "ProgbarLogger", "ProgressBar"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from unitgain.callbacks.base import Callback, Logs
 from unitgain.callbacks.monitoring import Monitor
+from unitgain.training.callback import Callback, Logs
 
 __all__ = ["EarlyStopping", "TerminateOnNaN"]
 

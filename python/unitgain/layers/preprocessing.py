@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain._arrays import SparseRows, as_numbers, as_rows, is_array
+from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import Constant
 from unitgain.layers.axes import neighbouring_axes
-from unitgain.layers.base import Layer, SampleShape, Variable, rows_and_cols
+from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.normalization import _Normalization
 
 __all__ = ["Normalization", "Rescaling"]
@@ -90,10 +91,10 @@ class Normalization(_Normalization):
         """Make mean and variance: those given, or 0 and 1."""
         self._axes = self._kept(input_shape)
         shape = tuple(input_shape[axis] for axis in self._axes) or (1,)
-        self._mean = self.add_weight("mean", shape, Constant(0.0), trainable=False)
+        self._mean = self.add_weight(shape, Constant(0.0), trainable=False, name="mean")
         # What the native node takes: a variance to divide by, or a deviation to multiply by.
         kind = "deviation" if self.invert else "variance"
-        self._spread = self.add_weight(kind, shape, Constant(1.0), trainable=False)
+        self._spread = self.add_weight(shape, Constant(1.0), trainable=False, name=kind)
         if self._given is not None:
             self._assign(*(np.asarray(values, np.float64) for values in self._given))
         if self.invert:
@@ -145,7 +146,7 @@ class Normalization(_Normalization):
             return ()
         return neighbouring_axes(self.axis, input_shape)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add the affine map as a batch norm that never moves."""
         assert self.input_shape is not None
         if self._axes:
@@ -153,7 +154,7 @@ class Normalization(_Normalization):
         node = self._lower_last(graph, graph.reshape(node, math.prod(self.input_shape), 1))
         return int(graph.reshape(node, *rows_and_cols(self.input_shape)))
 
-    def _lower_last(self, graph: Any, node: int) -> int:
+    def _lower_last(self, graph: NativeGraph, node: int) -> int:
         if self.invert:
             return _affine(graph, node, self._spread, self._mean, self._zero, self._one)
         return _affine(graph, node, None, None, self._mean, self._spread)
@@ -200,7 +201,7 @@ class Rescaling(Layer):
             self.built = False
         super().ensure_built(input_shape, dtype)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add the affine map as a batch norm that never moves."""
         assert self.input_shape is not None
         if self._values["scale"].shape != self.input_shape[-1:]:  # one of several uses
@@ -212,7 +213,7 @@ class Rescaling(Layer):
 
 
 def _affine(
-    graph: Any,
+    graph: NativeGraph,
     node: int,
     scale: Variable | None,
     offset: Variable | None,

@@ -12,7 +12,7 @@ from unitgain import _names, _native, initializers
 from unitgain._config import Configurable
 from unitgain.losses import Loss
 
-__all__ = ["Metric", "NativeMetric", "RowMean", "results", "row_weights"]
+__all__ = ["Metric", "NativeMetric", "RowMean", "log_names", "results", "row_weights"]
 
 Value = Any  # a float, or an array of one for each threshold or class
 
@@ -313,23 +313,36 @@ def row_weights(weights: NDArray[np.float64], rows: tuple[int, ...]) -> NDArray[
         ) from None
 
 
-def results(
-    metrics: Iterable[tuple[str, Metric, bool]], sums: Sequence[NDArray[np.float64]]
-) -> dict[str, Value]:
-    """Return the values of a pass by name; names that come again are told apart as in Keras.
+def log_names(prefix: str, metrics: Iterable[tuple[Metric, bool]]) -> list[str]:
+    """Return what metrics are called in logs; those that come again are told apart as in Keras.
 
     Args:
-        metrics: each with what is put before its name, and whether it is weighted.
-        sums: of each; none before a pass, of which there is nothing to report.
+        prefix: what is put before each name.
+        metrics: each with whether it is weighted.
     """
-    found: dict[str, Value] = {}
-    for i, (prefix, metric, weighted) in enumerate(metrics):
+    names: list[str] = []
+    for metric, weighted in metrics:
         name = prefix + metric.name
-        if weighted and name in found:
+        if weighted and name in names:
             name = f"{prefix}weighted_{metric.name}"
         same, count = name, 1
-        while name in found:
+        while name in names:
             name, count = f"{same}_{count}", count + 1
-        if sums:
-            found[name] = metric.value(sums[i])
-    return found
+        names.append(name)
+    return names
+
+
+def results(
+    prefix: str, metrics: Sequence[tuple[Metric, bool]], sums: Sequence[NDArray[np.float64]]
+) -> dict[str, Value]:
+    """Return the values of a pass by name.
+
+    Args:
+        prefix: what is put before each name.
+        metrics: each with whether it is weighted.
+        sums: of each; none before a pass, of which there is nothing to report.
+    """
+    if not sums:
+        return {}
+    named = zip(log_names(prefix, metrics), metrics, sums, strict=True)
+    return {name: metric.value(values) for name, (metric, _), values in named}

@@ -10,14 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain._progress import ProgressBar
-from unitgain.callbacks.base import Callback, CallbackList
 from unitgain.config import get_float32_matmul_precision
-from unitgain.layers.base import SampleShape
-from unitgain.layers.symbolic import is_symbolic
-from unitgain.models.feeding import Batches, Samples, are_batches, dense, holds_sparse
-from unitgain.models.passes import check_batches_seen
+from unitgain.graph.tensors import is_symbolic
 from unitgain.models.predictor import Predictor, checked_out
-from unitgain.models.training import PREDICT_BATCH, batch_rows, checked_batch_size
+from unitgain.training.callback import Callback, CallbackList
+from unitgain.training.feeding import (
+    PREDICT_BATCH,
+    Batches,
+    Samples,
+    are_batches,
+    dense,
+    holds_sparse,
+)
+from unitgain.training.parts import Trained
+from unitgain.training.passes import check_batches_seen
+from unitgain.training.trainer import batch_rows, checked_batch_size
 
 __all__ = ["Inference", "Spread"]
 
@@ -29,21 +36,10 @@ class Spread(NamedTuple):
     std: NDArray[Any]
 
 
-class Inference:
+class Inference(Trained):
     """Running a model."""
 
-    name: str
-    stop_training: bool
-    _network_shapes: tuple[SampleShape, SampleShape]
     _quick_call: Callable[[Any], Any] | None
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of weights and results, float32 or float64."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement dtype")
-
-    def _native_network(self) -> Any:
-        raise NotImplementedError
 
     def _inputs(self, x: Any, name: str = "x") -> Any:
         raise NotImplementedError
@@ -91,7 +87,7 @@ class Inference:
         if training or samples is not None:
             return self._spread(x, size, training, 100 if samples is None else samples, out)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
+        listeners = CallbackList(callbacks or [], self, params)
         if are_batches(x):
             given = (dense(self._inputs(batch)) for batch, _, _ in Batches(x, steps))
             return self._predict_batches(given, size, listeners, out)
@@ -130,7 +126,7 @@ class Inference:
         network = self._native_network()
         if out is None:
             return self._shaped(network.predict(inputs, size, told, every_batch))
-        shape = self._network_shapes[1]
+        shape = self.function.output_shape
         target = checked_out(out, len(inputs), shape, np.dtype(self.dtype), _arrays(inputs))
         network.predict(inputs, size, told, every_batch, target)
         return out
@@ -149,7 +145,7 @@ class Inference:
             raise ValueError("x yielded no batches")
         if out is not None:
             count = sum(map(len, parts))
-            shape = self._network_shapes[1]
+            shape = self.function.output_shape
             target = checked_out(out, count, shape, np.dtype(self.dtype), [])
             np.concatenate(parts, out=target)
             return out
@@ -217,19 +213,15 @@ class Inference:
         Raises:
             ValueError: if the model has no weights yet, or there is no such precision.
         """
-        from unitgain.saving.copying import described
-
         precision = precision or get_float32_matmul_precision()
         network = self._native_network().frozen(precision)
-        return self._predictor(network, precision, described(self))  # type: ignore[arg-type]
+        return Predictor(network, self.function, self.name, precision, self._describe())
 
-    def _predictor(self, network: Any, precision: str, architecture: Any) -> Predictor:
-        shapes = self._network_shapes
-        return Predictor(network, *shapes, PREDICT_BATCH, self.name, precision, architecture)
+    def _describe(self) -> Any:
+        raise NotImplementedError
 
     def _shaped(self, outputs: Any) -> Any:
-        shape = self._network_shapes[1]
-        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+        return self.function.outputs.pack_arrays(outputs)
 
 
 def _arrays(inputs: Any) -> list[Any]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from unitgain._arrays import SparseRows
 from unitgain._warnings import warn
-from unitgain.models.feeding import Samples, dense
-from unitgain.models.structure import Arrays
+from unitgain.graph.structure import Arrays
+from unitgain.training.feeding import Samples, dense
 
 __all__ = ["warn_of_infinite", "warn_of_logits"]
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _arrays, _data, _native, losses, optimizers, random
-from unitgain import metrics as known_metrics
+from unitgain import _arrays, _native, losses, optimizers
 from unitgain._progress import format_logs
-from unitgain.callbacks.base import Callback, CallbackList, History
 from unitgain.data.mixing import Mixer
-from unitgain.layers.base import SampleShape, Variable
-from unitgain.layers.symbolic import SymbolicTensor
+from unitgain.graph import arrays
+from unitgain.graph.structure import Arrays
+from unitgain.losses.base import check_units
 from unitgain.metrics import Metric
-from unitgain.metrics.base import results
-from unitgain.models.feeding import (
+from unitgain.metrics.base import log_names, results
+from unitgain.training.callback import Callback, CallbackList, History
+from unitgain.training.criteria import Criterion, Objective
+from unitgain.training.feeding import (
+    PREDICT_BATCH,
     Batches,
     Order,
     Samples,
@@ -28,120 +30,117 @@ from unitgain.models.feeding import (
     holds_sparse,
     row_weights,
 )
-from unitgain.models.frozen import FrozenBase
-from unitgain.models.passes import Run, evaluated
-from unitgain.models.structure import Arrays
-from unitgain.models.traps import warn_of_infinite, warn_of_logits
+from unitgain.training.frozen import FrozenBase
+from unitgain.training.parts import Trained
+from unitgain.training.passes import Run, evaluated
+from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
-__all__ = ["PREDICT_BATCH", "Training", "checked_batch_size", "mean_loss"]
+__all__ = ["Results", "Trainer", "checked_batch_size", "mean_loss"]
 
-# Enough rows that reading the weights, from memory if they are many, takes a hundredth of the time
-# of multiplying with them, and a whole number of the products' tiles on every instruction set.
-PREDICT_BATCH = 2016
+# What an evaluation returns: the loss, or a list with the metrics behind it, or both by name.
+Results: TypeAlias = float | list[Any] | dict[str, Any]
 
 # Arguments of Keras's compile that change nothing here, whatever they are.
 _WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
 
 
-class Training:
-    """Compiling, training and evaluating."""
+class Trainer(Trained):
+    """Compiling, training and evaluating: what every model does to learn."""
 
-    name: str
-    optimizer: optimizers.Optimizer | None
-    loss: losses.Loss | None
-    metrics: list[Metric]
-    stop_training: bool
     _initial_epoch: int | None
     _order_position: list[int] | None
     _is_unseen: bool
-    _metrics_as_asked: list[Any]
-    _weighted_as_asked: list[Any]
-    _loss_weight: float
+    _objective: Objective | None
+    _criteria: list[Criterion]  # one for each output, once the outputs are known
     _needs_compile: bool
-    _network: Any
-    _network_shapes: tuple[SampleShape, SampleShape]
+
+    # ---- what is made small ----
 
     @property
-    def outputs(self) -> list[SymbolicTensor]:
-        """The symbolic tensors that the model ends with."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement outputs")
+    def loss(self) -> losses.Loss | None:
+        """The loss; of several outputs, the first that has one. None if there is none."""
+        return None if self._objective is None else self._objective.first_loss
 
     @property
-    def built(self) -> bool:
-        """Whether the layers have their weights."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement built")
+    def metrics(self) -> list[Metric]:
+        """The metrics of all outputs, in their order."""
+        if self._criteria:
+            return [metric for c in self._criteria for metric, _ in c.named_metrics]
+        return [] if self._objective is None else self._objective.all_metrics()
 
     @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement trainable_weights")
-
-    @property
-    def streams(self) -> random.Streams | None:
-        """What a loaded model draws from; None for what the process does."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement streams")
-
-    def build(self, input_shape: SampleShape, dtype: str = "float32") -> None:
-        """Give the layers their weights, for samples of this shape."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement build")
-
-    def _native_network(self) -> Any:
-        raise NotImplementedError
+    def metrics_names(self) -> list[str]:
+        """The names of what ``evaluate`` returns, in its order."""
+        self._check_compiled()
+        if not self._criteria:
+            return ["loss", *(metric.name for metric in self.metrics)]
+        names = ["loss"]
+        if len(self._criteria) > 1:
+            names += [f"{c.name}_loss" for c in self._criteria if c.loss is not None]
+        return names + self._metric_names()
 
     def compile(
         self,
         optimizer: str | optimizers.Optimizer = "rmsprop",
-        loss: str | losses.Loss | None = None,
-        metrics: Sequence[Any] | None = None,
+        loss: Any = None,
+        metrics: Any = None,
         loss_weights: Any = None,
-        weighted_metrics: Sequence[Any] | None = None,
+        weighted_metrics: Any = None,
         *,
         run_eagerly: bool = False,
         **without_effect: Any,
     ) -> None:
         """Set what training needs. The optimizer starts afresh.
 
+        The loss of several outputs is the sum of their losses times their weights. An output whose
+        loss is None is not trained.
+
         Args:
             optimizer: a name or an instance of :mod:`unitgain.optimizers`.
-            loss: a name or an instance of :mod:`unitgain.losses`; None for a model that only
-                predicts.
+            loss: a name or an instance of :mod:`unitgain.losses` for every output, or a list of
+                them in the outputs' order, or a dict by :attr:`output_names`; None for a model
+                that only predicts.
             metrics: names or instances of :mod:`unitgain.metrics`, or functions of ``y_true`` and
                 ``y_pred``, which are called after each batch, see
-                :class:`unitgain.metrics.MeanMetricWrapper`.
-            loss_weights: what the loss is multiplied by, a number or a list of one.
+                :class:`unitgain.metrics.MeanMetricWrapper`; of several outputs, a list of such
+                lists or a dict of them.
+            loss_weights: the losses' weights, a number, a list or a dict; 1 by default.
             weighted_metrics: as ``metrics``, of which the samples' weights count.
             run_eagerly: must be False: steps are native.
             **without_effect: ``jit_compile``, ``steps_per_execution`` and ``auto_scale_loss``,
                 taken for the sake of code written for Keras.
 
         Raises:
-            ValueError: if a name is unknown, or a metric does not go with the loss.
+            ValueError: if a name is unknown, a metric does not go with its loss, or there are more
+                or fewer entries than outputs.
             TypeError: if there is no such argument.
         """
-        check_compile_arguments(run_eagerly, without_effect)
+        _check_compile_arguments(run_eagerly, without_effect)
+        chosen = optimizers.get(optimizer)
+        objective = None
+        criteria: list[Criterion] = []
+        if loss is not None:
+            objective = Objective(loss, metrics, loss_weights, weighted_metrics)
+            if self.built:
+                criteria = objective.criteria(self.function.outputs)
         self._is_unseen = True
-        self._loss_weight = _single_weight(loss_weights)
-        if loss is None:
-            self.optimizer, self.loss, self.metrics = optimizers.get(optimizer), None, []
-            self._metrics_as_asked, self._weighted_as_asked = [], []
-            self._needs_compile = False
-            return
-        chosen_loss = losses.get(loss)
-        chosen_optimizer = optimizers.get(optimizer)
-        outputs = self.outputs[0].sample_shape[-1] if self.built else None
-        asked, weighted = list(metrics or []), list(weighted_metrics or [])
-        chosen_metrics = resolve_metrics([*asked, *weighted], chosen_loss, outputs)
-        self.optimizer = chosen_optimizer
-        self.loss = chosen_loss
-        self.metrics = chosen_metrics
-        # "accuracy" alone may come to mean another metric, when the outputs are known.
-        found = [
-            name if isinstance(name, str) and name.lower() in ("accuracy", "acc") else metric
-            for name, metric in zip([*asked, *weighted], chosen_metrics, strict=True)
-        ]
-        self._metrics_as_asked = found[: len(asked)]
-        self._weighted_as_asked = found[len(asked) :]
-        self._needs_compile = True
+        self.optimizer = chosen
+        self._objective, self._criteria = objective, criteria
+        self._needs_compile = objective is not None
+
+    def _native_losses(self) -> list[_native.OutputLoss]:
+        """Return each output's loss and metrics for the native network, the criteria renewed."""
+        assert self._objective is not None
+        outputs = self.function.outputs
+        self._criteria = self._objective.criteria(outputs)
+        made = []
+        for c, shape in zip(self._criteria, outputs.shapes, strict=True):
+            if c.loss is not None:
+                check_units(c.loss, shape)
+            measured = [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
+            without = _native.OutputLoss(None, measured, c.weight)
+            made.append(c.loss.native(shape, measured, c.weight) if c.loss else without)
+        return made
 
     def fit(
         self,
@@ -236,7 +235,7 @@ class Training:
                 raise ValueError("augment mixes samples, whose weights it cannot: give no weights")
             if holds_sparse(source.x):
                 raise ValueError("augment mixes samples of arrays, but x is sparse: make it dense")
-            mix = augment.spec(self._network_shapes[0])
+            mix = augment.spec(self.function.input_shape)
         base = FrozenBase(self) if cache_frozen else None
         if base is not None:
             if augment is not None:
@@ -252,7 +251,7 @@ class Training:
         if steps is None:
             steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
-        listeners = CallbackList([history, *(callbacks or [])], self, params)  # type: ignore[arg-type]
+        listeners = CallbackList([history, *(callbacks or [])], self, params)
         run = Run(
             model=self,
             source=source,
@@ -274,6 +273,34 @@ class Training:
         run.epochs(initial_epoch, epochs)
         return history
 
+    @overload
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        return_dict: Literal[False] = False,
+    ) -> float | list[Any]: ...
+
+    @overload
     def evaluate(
         self,
         x: Any,
@@ -284,7 +311,19 @@ class Training:
         steps: int | None = None,
         callbacks: Iterable[Callback] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Results: ...
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Iterable[Callback] | None = None,
+        return_dict: bool = False,
+    ) -> Results:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode.
 
         Args:
@@ -312,11 +351,42 @@ class Training:
             source = self._samples(x, y, sample_weight)
         size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
+        listeners = CallbackList(callbacks or [], self, params)
         logs = evaluated(self, self._native_network(), source, size, steps, listeners)
         if verbose not in (0, False):
             print(format_logs(logs))
         return _results(logs, return_dict)
+
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: Literal[False] = False,
+    ) -> float | list[Any]: ...
+
+    @overload
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Results: ...
 
     def train_on_batch(
         self,
@@ -325,7 +395,7 @@ class Training:
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Results:
         """Do one training step on all of ``x`` and ``y``; return its loss and metrics.
 
         Arguments are those of :meth:`fit`; returns and raises what :meth:`evaluate` does.
@@ -346,9 +416,37 @@ class Training:
             warn_of_infinite(Samples(inputs, batch.y, batch.weights))
         return _results(self._logs(totals), return_dict)
 
+    @overload
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        return_dict: Literal[True],
+    ) -> dict[str, Any]: ...
+
+    @overload
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: Literal[False] = False,
+    ) -> float | list[Any]: ...
+
+    @overload
+    def test_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Results: ...
+
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
-    ) -> Any:
+    ) -> Results:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode, changing nothing."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
@@ -409,52 +507,87 @@ class Training:
     ) -> Samples:
         """Return a user's arrays as the native network takes them."""
         self._check_compiled()
-        loss = self.loss
-        assert loss is not None
         inputs = self._inputs(x, names[0])
-        shape = self._network_shapes[1]
+        outputs = self.function.outputs
         if y is None:
             raise ValueError(f"{names[1]} is missing")
-        targets = _data.targets(y, len(inputs), shape, loss, names[1])
-        weights = None
-        if sample_weight is not None:
-            weights = row_weights(sample_weight, len(inputs), shape)
-        return Samples(inputs, targets, weights)
+        given = outputs.arrange(y, names[1], None)
+        targets: list[NDArray[Any] | None] = []
+        for i, criterion in enumerate(self._criteria):
+            if criterion.loss is None:
+                targets.append(None)
+                continue
+            if given[i] is None:
+                raise ValueError(f"{names[1]} has no entry for {outputs.names[i]!r}")
+            label = outputs.label(names[1], i)
+            shape = outputs.shapes[i]
+            targets.append(arrays.targets(given[i], len(inputs), shape, criterion.loss, label))
+        weights = self._weights(len(inputs), sample_weight)
+        if len(targets) == 1:
+            return Samples(inputs, targets[0], None if weights is None else weights[0])
+        return Samples(inputs, Arrays(targets), None if weights is None else Arrays(weights))
+
+    def _weights(self, count: int, sample_weight: Any) -> list[Any] | None:
+        if sample_weight is None:
+            return None
+        outputs = self.function.outputs
+        if len(outputs) > 1 and _arrays.is_array(sample_weight):
+            given = [sample_weight] * len(outputs)  # the same for each output, as in Keras
+        else:
+            given = outputs.arrange(sample_weight, "sample_weight", None)
+        weights = [
+            None
+            if one is None
+            else row_weights(one, count, shape, outputs.label("sample_weight", i))
+            for i, (one, shape) in enumerate(zip(given, outputs.shapes, strict=True))
+        ]
+        return weights if any(one is not None for one in weights) else None
 
     def _weighted(self, samples: Samples, class_weight: Mapping[int, float]) -> Samples:
         """Return samples whose weights are multiplied by those of their classes."""
         assert self.loss is not None
         if isinstance(samples.y, Arrays):
             raise ValueError("class_weight is for a model with one output: give sample_weight")
-        shape = self.outputs[0].sample_shape
+        shape = self.function.outputs.shapes[0]
         by_class = class_weights(class_weight, samples.y, shape, self.loss.takes_labels)
         weights = by_class if samples.weights is None else samples.weights * by_class
         return Samples(samples.x, samples.y, weights)
 
     def _output_losses(self) -> list[losses.Loss | None]:
         """Return the loss of each output."""
-        return [self.loss]
+        return [criterion.loss for criterion in self._criteria]
 
     def _inputs(self, x: Any, name: str = "x") -> Any:
-        if self._network is None and not self.built:
-            array = _arrays.as_rows(x, name)
-            if array.ndim < 2:
-                raise ValueError(f"{name} has shape {array.shape}, expected samples of features")
-            dtype = "float64" if array.dtype == np.float64 else "float32"
-            self.build(array.shape[1:], dtype)
+        """Return a user's inputs as the native network takes them, having built the model."""
+        if not self.built:
+            self._build_for(x, name)
         self._native_network()
-        return _data.samples(x, self._network_shapes[0], name)
+        return self.function.inputs.native_arrays(x, name)
 
     def _logs(self, totals: Any) -> dict[str, float]:
-        return {"loss": mean_loss(totals), **results(self._named_metrics(), totals.metrics)}
+        """Return the values of a pass by name, from its sums."""
+        logs = {"loss": mean_loss(totals)}
+        if len(self._criteria) == 1:
+            return logs | results("", self._criteria[0].named_metrics, totals.metrics)
+        parts = totals.outputs or [totals] * len(self._criteria)
+        for criterion, part in zip(self._criteria, parts, strict=True):
+            if criterion.loss is not None:
+                logs[f"{criterion.name}_loss"] = mean_loss(part)
+        for criterion, part in zip(self._criteria, parts, strict=True):
+            logs |= results(f"{criterion.name}_", criterion.named_metrics, part.metrics)
+        return logs
 
-    def _named_metrics(self) -> list[tuple[str, Metric, bool]]:
-        """Return the metrics, each with what goes before its name, and whether it is weighted."""
-        unweighted = len(self.metrics) - len(self._weighted_as_asked)
-        return [("", metric, i >= unweighted) for i, metric in enumerate(self.metrics)]
+    def _metric_names(self) -> list[str]:
+        """Return the metrics' names in the logs."""
+        several = len(self._criteria) > 1
+        return [
+            name
+            for c in self._criteria
+            for name in log_names(f"{c.name}_" if several else "", c.named_metrics)
+        ]
 
 
-def check_compile_arguments(run_eagerly: bool, without_effect: Mapping[str, Any]) -> None:
+def _check_compile_arguments(run_eagerly: bool, without_effect: Mapping[str, Any]) -> None:
     """Raise ValueError or TypeError for what ``compile`` cannot do or does not know."""
     if run_eagerly:
         raise ValueError("run_eagerly must be False: a step is one native call")
@@ -497,27 +630,6 @@ def mean_loss(totals: Any) -> float:
     return float(loss + totals.penalty / totals.samples if totals.penalty else loss)
 
 
-def resolve_metrics(names: Sequence[Any], loss: losses.Loss, outputs: int | None) -> list[Metric]:
-    """Return metrics from names and instances.
-
-    Raises:
-        ValueError: if a name is unknown, or one does not go with the loss.
-    """
-    resolved = [known_metrics.get(name, loss, outputs) for name in names]
-    for metric in resolved:
-        metric.check(loss)
-    return resolved
-
-
-def _single_weight(loss_weights: Any) -> float:
-    if loss_weights is None:
-        return 1.0
-    given = loss_weights if isinstance(loss_weights, (list, tuple)) else [loss_weights]
-    if len(given) != 1 or isinstance(given[0], Mapping):
-        raise ValueError(f"loss_weights is {loss_weights!r}, expected one number")
-    return float(given[0])
-
-
 def _validation_rows(
     validation: Samples | Batches | None, asked: int | None, trained: int | None, steps: int | None
 ) -> int:
@@ -527,11 +639,11 @@ def _validation_rows(
     return asked or max(trained or 0, PREDICT_BATCH)
 
 
-def _results(logs: dict[str, float], return_dict: bool) -> Any:
+def _results(logs: dict[str, Any], return_dict: bool) -> Results:
     if return_dict:
         return logs
     values = list(logs.values())
-    return values if len(values) > 1 else values[0]
+    return values if len(values) > 1 else float(values[0])
 
 
 def _evaluated_epochs(frequency: int | Sequence[int]) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 
 from unitgain import _names
 from unitgain._arrays import Rows, is_array
-from unitgain.layers.base import SampleShape
-from unitgain.layers.symbolic import SymbolicTensor, flatten
+from unitgain.graph import arrays
+from unitgain.graph.tensors import SampleShape, SymbolicTensor, flatten
 
 __all__ = ["Arrays", "Structure"]
 
@@ -53,6 +53,11 @@ class Structure:
     def __len__(self) -> int:
         return len(self.tensors)
 
+    def without_graph(self) -> Structure:
+        """Return the same structure of tensors that belong to no graph, and keep none alive."""
+        tensors = [SymbolicTensor(t.sample_shape, t.dtype, t.name) for t in self.tensors]
+        return Structure(self.pack(tensors), self.names)
+
     def label(self, argument: str, which: int) -> str:
         """Return how a message calls one of them: ``x``, or ``x['name']``."""
         return argument if len(self) == 1 else f"{argument}[{self.names[which]!r}]"
@@ -87,6 +92,27 @@ class Structure:
             raise ValueError(f"{argument} has {len(given)} entries, expected {expected}")
         return list(given)
 
+    def native_arrays(self, x: Any, name: str) -> Any:
+        """Return a user's inputs as the native network takes them: an array, or :class:`Arrays`.
+
+        Raises:
+            ValueError: if a shape does not fit, or there are not as many samples of each.
+        """
+        if len(self) == 1 and is_array(x):
+            return arrays.samples(x, self.shapes[0], name)
+        given = self.arrange(x, name)
+        rows = [
+            arrays.samples(array, shape, self.label(name, i))
+            for i, (array, shape) in enumerate(zip(given, self.shapes, strict=True))
+        ]
+        for i, array in enumerate(rows):
+            if len(array) != len(rows[0]):
+                raise ValueError(
+                    f"{self.label(name, i)} has {len(array)} samples, but "
+                    f"{self.label(name, 0)} has {len(rows[0])}"
+                )
+        return rows[0] if len(rows) == 1 else Arrays(rows)
+
     def pack(self, values: Sequence[Any]) -> Any:
         """Return values as the structure has them: one, a list, or a dict."""
         if self.keys is not None:
@@ -95,10 +121,10 @@ class Structure:
 
     def pack_arrays(self, outputs: Any) -> Any:
         """Return what the native network made, ``(samples, features)`` each, in its shapes."""
-        arrays = [outputs] if len(self) == 1 else outputs
+        made = [outputs] if len(self) == 1 else outputs
         shaped = [
             array if len(shape) == 1 else array.reshape(len(array), *shape)
-            for array, shape in zip(arrays, self.shapes, strict=True)
+            for array, shape in zip(made, self.shapes, strict=True)
         ]
         return self.pack(shaped)
 
@@ -106,14 +132,3 @@ class Structure:
 def _holds_arrays(given: Sequence[Any]) -> bool:
     """Return whether a list is one of arrays, and not itself an array written as a list."""
     return len(given) == 1 and is_array(given[0])
-
-
-def check_lengths(structure: Structure, arrays: Sequence[Rows], argument: str) -> None:
-    """Raise ValueError unless all arrays have as many samples."""
-    counts = [len(array) for array in arrays]
-    for i, count in enumerate(counts):
-        if count != counts[0]:
-            raise ValueError(
-                f"{structure.label(argument, i)} has {count} samples, but "
-                f"{structure.label(argument, 0)} has {counts[0]}"
-            )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from unitgain import _native
 from unitgain._arrays import NUMBER_CLASSES, Rows, as_numbers, as_rows
-from unitgain.layers.base import SampleShape
+from unitgain.graph.tensors import SampleShape
 from unitgain.losses import Loss
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from unitgain.models import Model
+from typing import Any
 
 __all__ = ["Callback", "CallbackList", "History"]
 
@@ -25,10 +22,10 @@ class Callback:
         params: ``epochs``, ``steps`` (None if unknown) and ``verbose`` of the run.
     """
 
-    model: Model
+    model: Any
     params: Mapping[str, Any]
 
-    def set_model(self, model: Model) -> None:
+    def set_model(self, model: Any) -> None:
         """Set the model, before anything else is called."""
         self.model = model
 
@@ -100,7 +97,7 @@ class CallbackList:
     """
 
     def __init__(
-        self, callbacks: Iterable[Callback], model: Model, params: Mapping[str, Any]
+        self, callbacks: Iterable[Callback], model: Any, params: Mapping[str, Any]
     ) -> None:
         self.callbacks = list(callbacks)
         for callback in self.callbacks:

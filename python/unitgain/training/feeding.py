@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from unitgain import _native, random
 from unitgain._arrays import SparseRows, as_numbers, is_array
-from unitgain.layers.base import SampleShape
-from unitgain.models.structure import Arrays
+from unitgain.graph.structure import Arrays
+from unitgain.graph.tensors import SampleShape
 
 __all__ = [
+    "PREDICT_BATCH",
     "Batches",
     "Order",
     "Samples",
@@ -28,12 +29,16 @@ __all__ = [
     "unpacked",
 ]
 
+# Enough rows that reading the weights, from memory if they are many, takes a hundredth of the time
+# of multiplying with them, and a whole number of the products' tiles on every instruction set.
+PREDICT_BATCH = 2016
+
 
 @dataclass
 class Samples:
     """Inputs, targets, and the weights of the targets' rows, if there are any.
 
-    Each is an array with a sample a row, or :class:`~unitgain.models.structure.Arrays`; inputs may
+    Each is an array with a sample a row, or :class:`~unitgain.graph.structure.Arrays`; inputs may
     also be :class:`~unitgain._arrays.SparseRows`.
     """
 

@@ -12,10 +12,10 @@ import numpy as np
 from unitgain import _native
 from unitgain._progress import ProgressBar, format_logs
 from unitgain._warnings import warn
-from unitgain.callbacks.base import CallbackList
-from unitgain.models.feeding import Batches, Order, Samples, holds_sparse
-from unitgain.models.frozen import FrozenBase
-from unitgain.models.traps import warn_of_infinite, warn_of_logits
+from unitgain.training.callback import CallbackList
+from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
+from unitgain.training.frozen import FrozenBase
+from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
 __all__ = ["Run", "check_batches_seen", "evaluated"]
 
