@@ -217,8 +217,14 @@ NOTES = {
     "constraints.MaxNorm": "Several axes must be neighbours.",
     "constraints.MinMaxNorm": "Several axes must be neighbours.",
     "constraints.UnitNorm": "Several axes must be neighbours.",
-    "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
+    "layers.Normalization": "`adapt` takes arrays, frames, sparse matrices, or any "
+    "iterable of batches.",
     "layers.Softmax": "Several axes must be neighbours.",
+    "Model.fit": "`class_weight` holds for batches of any kind, where Keras refuses it with "
+    "generators, and multiplies a `sample_weight`. An iterator that ends ends the run; Keras "
+    "trains on its first batches again. Outputs that are no probabilities, and data that are not "
+    "finite, are warned of. Objects with `__dlpack__` alone, and object arrays of numbers, are "
+    "taken.",
     "Model.save": "One `.safetensors` file.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",

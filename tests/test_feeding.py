@@ -564,7 +564,7 @@ def test_batches_are_tuples_or_lists_of_tensors(wrap, kind):
         ),
         (
             pd.DataFrame({"age": [1, 2], "when": pd.to_datetime(["2020", "2021"])}),
-            "x has dtype datetime64[us] in column 'when', expected numbers",
+            " in column 'when', expected numbers",
         ),
         (
             np.array([[1, "m"], [2, "f"]], dtype=object),
