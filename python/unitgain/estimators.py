@@ -305,7 +305,7 @@ def _means(columns: Array) -> Array:
     What rounding would leave of a constant column is noise, which scaling would make a feature.
     """
     means = columns.mean(axis=0, dtype=np.float64)
-    return np.where((columns == columns[0]).all(axis=0), columns[0], means)
+    return np.asarray(np.where((columns == columns[0]).all(axis=0), columns[0], means))
 
 
 def _least_squares(samples: Array, centred: Array, targets: Array) -> Array:
@@ -328,7 +328,7 @@ def _least_squares(samples: Array, centred: Array, targets: Array) -> Array:
 
 def _powers_of_two(columns: Array) -> Array:
     """Return for each column a power of two that its entries do not reach: scaling is exact."""
-    return np.ldexp(1.0, np.frexp(abs(columns).max(axis=0))[1])
+    return np.asarray(np.ldexp(1.0, np.frexp(abs(columns).max(axis=0))[1]))
 
 
 def _check_finite(array: Array, name: str) -> None:

@@ -194,7 +194,8 @@ class Training:
             The loss and metrics of each epoch.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, or there are no
+                samples to train on or to evaluate.
         """
         self._check_compiled()
         size = checked_batch_size(batch_size, 32)
@@ -207,8 +208,7 @@ class Training:
             source = self._samples(x, y, sample_weight, class_weight)
             if validation_data is None and validation_split:
                 source, validation = source.split(validation_split)
-            if len(source) == 0:
-                raise ValueError("x has no samples")
+            _check_some(source)
         if validation_data is not None:
             validation = self._validation(validation_data, validation_steps)
 
@@ -278,7 +278,8 @@ class Training:
             The loss, or a list of the loss and the metrics if there are any, or a dict.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, or there are no
+                samples, of which a mean has no value.
         """
         self._check_compiled()
         source: Samples | Batches
@@ -287,6 +288,7 @@ class Training:
             source = Batches(x, steps, False)
         else:
             source = self._samples(x, y, sample_weight)
+            _check_some(source)
         size = checked_batch_size(batch_size, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(callbacks or [], self, params)  # type: ignore[arg-type]
@@ -309,6 +311,7 @@ class Training:
         """
         self._check_compiled()
         batch = self._samples(x, y, sample_weight, class_weight)
+        _check_some(batch)
         network = self._native_network()
         size = max(1, len(batch))
         if batch.weights is None:
@@ -369,7 +372,9 @@ class Training:
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
             raise ValueError("validation_data is (x, y), (x, y, sample_weight) or batches")
         x, y, weights = (*given, None)[:3]
-        return self._samples(x, y, weights, names=("validation x", "validation y"))
+        samples = self._samples(x, y, weights, names=("validation x", "validation y"))
+        _check_some(samples, "validation x")
+        return samples
 
     def _samples(
         self,
@@ -435,6 +440,11 @@ def checked_batch_size(batch_size: int | None, default: int) -> int:
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, but it is {batch_size}")
     return int(batch_size)
+
+
+def _check_some(samples: Samples, name: str = "x") -> None:
+    if len(samples) == 0:
+        raise ValueError(f"{name} has no samples")
 
 
 def mean_loss(totals: Any) -> float:
