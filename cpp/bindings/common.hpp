@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "gil.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/types.hpp"
 
