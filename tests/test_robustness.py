@@ -1,6 +1,8 @@
 """Many threads on one model, forked children, Ctrl-C."""
 
+import copy
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -147,6 +149,96 @@ def test_a_forked_child_trains_and_gives_the_parents_bits():
         os.waitpid(pid, 0)
         pytest.fail("the forked child hangs")
     assert [w.shape for w in expected] == [w.shape for w in reference]
+
+
+STEPS = 300
+
+
+def steady():
+    """A model whose training takes the same steps each time, and batches for it."""
+    ug.random.seed(0)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((STEPS * 32, 64)).astype(np.float32)
+    y = rng.integers(0, 10, len(x))
+    model = ug.Sequential(
+        [Input((64,)), Dense(400), BatchNormalization(), Activation("relu"), Dense(10)]
+    )
+    model.compile("adam", LOGITS_LOSS)
+    return model, x, y
+
+
+def everything(model):
+    return [*model.get_weights(), *(v.numpy() for v in model.optimizer.variables)]
+
+
+@pytest.fixture(scope="module")
+def states():
+    """All that the steady model has after each step, as one thread sees it."""
+    model, x, y = steady()
+    seen = []
+    for first in range(0, len(x), 32):
+        model.train_on_batch(x[first : first + 32], y[first : first + 32])
+        seen.append(everything(model))
+    return seen
+
+
+def through_file(model, path):
+    model.save(path)
+    return ug.load_model(path)
+
+
+def weights_through_file(model, path):
+    model.save_weights(path)
+    other, _, _ = steady()
+    other.load_weights(path)
+    return other.get_weights()
+
+
+# What another thread may do to a model that is trained; each returns what it has got of
+# everything(model), and where in the list that begins.
+LOOKS = {
+    "save": lambda model, path: (0, everything(through_file(model, path))),
+    "save_weights": lambda model, path: (0, weights_through_file(model, path)),
+    "deepcopy": lambda model, path: (0, everything(copy.deepcopy(model))),
+    "pickle": lambda model, path: (0, everything(pickle.loads(pickle.dumps(model)))),
+    "get_weights": lambda model, path: (0, model.get_weights()),
+    "a layer": lambda model, path: (2, copy.deepcopy(model.layers[1]).get_weights()),
+    "a variable": lambda model, path: (0, [model.weights[0].numpy()]),
+    "the optimizer": lambda model, path: (8, optimizer_state(copy.deepcopy(model.optimizer))),
+}
+
+
+def optimizer_state(copied):
+    state, arrays = copied.restored
+    scalars = [np.array(state["iterations"]), np.array(state["learning_rate"])]
+    return [*scalars, *(arrays[name] for name in state["slots"])]
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_is_saved_or_copied_while_another_thread_trains_is_of_one_step(look, states, tmp_path):
+    model, x, y = steady()
+    everything(model)
+    done = threading.Event()
+    found = []
+
+    def train():
+        try:
+            model.fit(x, y, shuffle=False, batch_size=32, verbose=0)
+        finally:
+            done.set()
+
+    def watch():
+        while not done.is_set() and len(found) < 60:
+            if model.optimizer.iterations > 0:
+                found.append(LOOKS[look](model, tmp_path / "model.safetensors"))
+
+    run_threads([train, watch])
+    assert found
+    for begin, arrays in found:
+        assert any(
+            all(map(np.array_equal, arrays, state[begin : begin + len(arrays)]))
+            for state in states
+        )
 
 
 CTRL_C = textwrap.dedent(

@@ -44,6 +44,7 @@ PYBIND11_MODULE(native, module) {
   unitgain::bindings::bind_optimizer_types(module);
   unitgain::bindings::bind_losses(module);
   unitgain::bindings::bind_metrics(module);
+  unitgain::bindings::bind_steps(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_optimizer(module);
   unitgain::bindings::bind_kernels(module);

@@ -157,7 +157,11 @@ void bind_typed(py::module_& module) {
            py::arg("options") = std::vector<UpdateOptions>{})
       .def("apply", &apply<T>, py::arg("gradients"), py::arg("threads") = 0)
       .def(
-          "finalize", [](Held& held, std::size_t i) { held.optimizer->finalize(i); },
+          "finalize",
+          [](Held& held, std::size_t i) {
+            const GilRelease release;
+            held.optimizer->finalize(i);
+          },
           py::arg("array"))
       .def("state", &state<T>)
       .def_property(

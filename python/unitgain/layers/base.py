@@ -74,8 +74,8 @@ class Variable:
         return self.array.dtype
 
     def numpy(self) -> NDArray[Any]:
-        """Return a copy of the values."""
-        return self.array.copy()
+        """Return a copy of the values, between two steps."""
+        return copies([self])[0]
 
     def assign(self, values: ArrayLike) -> None:
         """Set the values.
@@ -99,6 +99,13 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def copies(variables: Sequence[Variable]) -> list[NDArray[Any]]:
+    """Return the values of all variables as they are between two steps of who trains them."""
+    arrays = [variable.array for variable in variables]
+    with _native.Still(arrays):
+        return [array.copy() for array in arrays]
 
 
 class _Changes:
@@ -452,7 +459,7 @@ class Layer(Configurable):
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Return copies of the weights."""
-        return [w.numpy() for w in self.weights]
+        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of :meth:`get_weights`.

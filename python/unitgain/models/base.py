@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _names, _native, losses, metrics, optimizers
+from unitgain import _fork, _names, _native, losses, metrics, optimizers
 from unitgain.layers.base import (
     SampleShape,
     Variable,
     checked_weights,
+    copies,
     native,
     rows_and_cols,
     trainable_changes,
@@ -90,7 +90,7 @@ class Model(LayerLike, Saving, Training, Inference):
         self._trainable_changes = -1
         self._network_shapes: tuple[SampleShape, SampleShape] = ((), ())
         self._needs_compile = False
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
 
     # ---- structure ----
 
@@ -163,8 +163,8 @@ class Model(LayerLike, Saving, Training, Inference):
         return _size(self.weights)
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of all weights."""
-        return [w.numpy() for w in self.weights]
+        """Return copies of all weights, between two steps."""
+        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of :meth:`get_weights`, between two steps.
@@ -209,7 +209,7 @@ class Model(LayerLike, Saving, Training, Inference):
             or self._needs_compile
             or self._trainable_changes != trainable_changes()
         ):
-            with self._lock:
+            with self._lock.current:
                 self._prepare_network()
         return self._network
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from unitgain import _names, random
+from unitgain import _names, _native, random
 from unitgain._config import serialize
-from unitgain.layers.base import Layer, Variable, initial_values
+from unitgain.layers.base import Layer, Variable, copies, initial_values
 from unitgain.saving.document import Arrays, Document, from_file, to_file
 
 if TYPE_CHECKING:
@@ -117,14 +117,19 @@ def architecture(model: Model) -> Document:
 def model_document(model: Model) -> tuple[Document, Arrays]:
     """Return a model as a description and arrays."""
     document = architecture(model)
-    names = unique_names([weight.name for weight in model.weights])
-    arrays = {name: w.array for name, w in zip(names, model.weights, strict=True)}
+    variables = model.weights
+    names = unique_names([weight.name for weight in variables])
     document["weights"] = names
-    document["streams"] = random_state(model)
+    network = None
     if model.optimizer is not None:
         document["training"] = {"compile": model.get_compile_config(), "state": None}
-        if model.built:
-            network = model._native_network()
+        network = model._native_network() if model.built else None
+    # Another thread may be training the model: all of this is of one moment between two steps.
+    with _native.Still([weight.array for weight in variables]):
+        arrays = {name: w.array.copy() for name, w in zip(names, variables, strict=True)}
+        document["streams"] = random_state(model)
+        if network is not None:
+            assert model.optimizer is not None
             state, slots = optimizer_state(model.optimizer)
             document["training"] |= {"state": state, "step": network.step}
             arrays |= slots
@@ -216,16 +221,19 @@ def random_state(model: Model) -> list[int]:
 
 
 def optimizer_state(optimizer: Optimizer) -> tuple[Document, Arrays]:
-    """Return where an optimizer is: counts, and arrays for each of its variables."""
+    """Return where an optimizer is: counts, and arrays for each of its variables.
+
+    To be called while it is held between two steps, see ``Optimizer.still``.
+    """
     count, rate, *slots = optimizer.variables
     names = unique_names([f"optimizer/{slot.name}" for slot in slots])
     state = {
-        "iterations": int(count.numpy()),
-        "learning_rate": float(rate.numpy()),
+        "iterations": int(count.array),
+        "learning_rate": float(rate.array),
         "slots": names,
         "no_decay": optimizer.without_decay(),
     }
-    return state, {name: slot.numpy() for name, slot in zip(names, slots, strict=True)}
+    return state, {name: slot.array.copy() for name, slot in zip(names, slots, strict=True)}
 
 
 def set_optimizer_state(optimizer: Optimizer, state: Document, arrays: Arrays) -> None:
@@ -311,7 +319,7 @@ def layer_document(layer: Layer) -> tuple[Document, Arrays]:
         "draws": layer.draws,
         "weights": names,
     }
-    return document, {n: w.array for n, w in zip(names, layer.weights, strict=True)}
+    return document, dict(zip(names, copies(layer.weights), strict=True))
 
 
 def layer_of(
@@ -333,7 +341,7 @@ def layer_of(
 def weights_document(variables: Sequence[Variable]) -> tuple[Document, Arrays]:
     """Return weights alone as a description and arrays."""
     names = unique_names([weight.name for weight in variables])
-    return {"weights": names}, {n: w.array for n, w in zip(names, variables, strict=True)}
+    return {"weights": names}, dict(zip(names, copies(variables), strict=True))
 
 
 def weights_of(document: Document, arrays: Arrays) -> list[Any]:
