@@ -236,8 +236,7 @@ def test_what_is_saved_or_copied_while_another_thread_trains_is_of_one_step(look
     assert found
     for begin, arrays in found:
         assert any(
-            all(map(np.array_equal, arrays, state[begin : begin + len(arrays)]))
-            for state in states
+            all(map(np.array_equal, arrays, state[begin : begin + len(arrays)])) for state in states
         )
 
 
@@ -277,8 +276,10 @@ CHILDREN = {
     "save": lambda model, x, y, path: through_file(model, path),
     "deepcopy": lambda model, x, y, path: copy.deepcopy(model),
     "set_weights": lambda model, x, y, path: not model.set_weights(model.get_weights()),
-    "the optimizer": lambda model, x, y, path: not model.optimizer.apply(
-        [np.ones_like(v.array) for v in model.trainable_weights], model.trainable_weights
+    "the optimizer": lambda model, x, y, path: (
+        not model.optimizer.apply(
+            [np.ones_like(v.array) for v in model.trainable_weights], model.trainable_weights
+        )
     ),
     "seed and layers": lambda model, x, y, path: steady(),
 }

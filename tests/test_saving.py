@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 
 import unitgain as ug
 from unitgain import layers, optimizers
+from unitgain.saving import atomic, safetensors
 from unitgain.saving import document as documents
-from unitgain.saving import safetensors
 
 CROSSENTROPY = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
 (X, Y), _ = ug.datasets.load_digits()
@@ -465,6 +466,82 @@ def test_readers_never_see_half_a_file(tmp_path):
     finally:
         stop.set()
         writer.join()
+
+
+KILLED = """
+import sys
+import numpy as np
+from unitgain.saving import atomic, safetensors
+if sys.argv[1] == "named":
+    atomic.UNNAMED = None
+arrays = {"a": np.zeros(4_000_000)}
+print("begins", flush=True)
+while True:
+    safetensors.write("model.safetensors", arrays, {})
+"""
+
+
+@pytest.mark.parametrize("kind", ["unnamed", "named"])
+def test_a_process_killed_while_saving_leaves_a_whole_file_and_nothing_else(
+    kind, tmp_path, monkeypatch
+):
+    if kind == "named":
+        monkeypatch.setattr(atomic, "UNNAMED", None)
+    path = tmp_path / "model.safetensors"
+    safetensors.write(path, {"a": np.zeros(4_000_000)}, {})
+    delays = np.random.default_rng(0).uniform(0, 0.1, 8)
+    for delay in delays:
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, kind], cwd=tmp_path, stdout=subprocess.PIPE
+        )
+        process.stdout.readline()
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert not safetensors.read(path)[0]["a"].any()
+        assert len(os.listdir(tmp_path)) <= 2  # no more than the last one left
+    safetensors.write(path, ARRAYS, {})
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+def test_files_that_another_writer_holds_are_left_alone(tmp_path):
+    held = tmp_path / ".other.safetensors.0123456789abcdef"
+    left = tmp_path / ".other.safetensors.fedcba9876543210"
+    mine = tmp_path / ".other.safetensors"
+    for file in (held, left, mine):
+        file.write_bytes(b"content")
+    holds = f"import fcntl; f = open({str(held)!r}); fcntl.flock(f, 2); print(1); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        safetensors.write(tmp_path / "model.safetensors", ARRAYS, {})
+        assert sorted(os.listdir(tmp_path)) == [mine.name, held.name, "model.safetensors"]
+        process.stdin.write(b"\n")
+    safetensors.write(tmp_path / "model.safetensors", ARRAYS, {})
+    assert sorted(os.listdir(tmp_path)) == [mine.name, "model.safetensors"]
+
+
+@pytest.mark.parametrize("kind", ["unnamed", "named"])
+def test_many_writers_of_one_folder_do_not_hinder_each_other(kind, tmp_path, monkeypatch):
+    if kind == "named":
+        monkeypatch.setattr(atomic, "UNNAMED", None)
+    failed = []
+
+    def write(name):
+        try:
+            for _ in range(60):
+                safetensors.write(tmp_path / name, ARRAYS, {})
+        except OSError as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(f"{i % 2}.safetensors",)) for i in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failed == []
+    assert sorted(os.listdir(tmp_path)) == ["0.safetensors", "1.safetensors"]
 
 
 def test_descriptions_are_plain_json():
