@@ -210,7 +210,7 @@ NOTES = {
     "constraints.UnitNorm": "Several axes must be neighbours.",
     "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
     "layers.Softmax": "Several axes must be neighbours.",
-    "Model.save": "One `.safetensors` file.",
+    "Model.save": "One `.safetensors` file; for a name in `.keras` the error has the one to use.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",
     "models.load_model": "Runs no code from the file; goes on bit for bit.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from unitgain.callbacks.base import Callback, Logs
 from unitgain.callbacks.monitoring import Monitor
 from unitgain.saving.document import from_file, to_file
+from unitgain.saving.formats import checked_name
 from unitgain.saving.model import explained, model_document, restore
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
@@ -51,9 +52,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
-        self.filepath = os.fspath(filepath)
-        if not self.filepath.endswith(".safetensors"):
-            raise ValueError(f"filepath is {self.filepath!r}, expected a name in .safetensors")
+        self.filepath = checked_name(filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only

@@ -14,6 +14,7 @@ import numpy as np
 from unitgain import _names, _native, random
 from unitgain._config import serialize
 from unitgain.layers.base import Layer, Variable, copies, initial_values
+from unitgain.saving import formats
 from unitgain.saving.document import Arrays, Document, from_file, to_file
 
 if TYPE_CHECKING:
@@ -79,9 +80,7 @@ def checked_path(filepath: Path_, overwrite: bool) -> Path:
         ValueError: if its name does not end in ``.safetensors``.
         FileExistsError: if it is there, and must not be replaced.
     """
-    path = Path(filepath)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"filepath is {str(filepath)!r}, expected a name ending in .safetensors")
+    path = Path(formats.checked_name(filepath))
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} is there already, and overwrite is False")
     return path
@@ -145,6 +144,11 @@ def model_of(
         ValueError: if description and arrays make no model.
     """
     names = _listed(document, "weights", arrays)
+    if "model" not in document:
+        raise ValueError(
+            "it has weights alone, as save_weights writes them: make the model, and call its "
+            "load_weights"
+        )
     values = Values({name: arrays[name] for name in names})
     with _names.custom_objects(custom_objects):
         with building(values):

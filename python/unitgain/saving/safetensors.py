@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain.saving import atomic
+from unitgain.saving import atomic, formats
 
 __all__ = ["read", "read_bytes", "write", "write_bytes"]
 
@@ -55,11 +55,18 @@ def read(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
     """Return a file's arrays and text.
 
     Raises:
-        ValueError: if the file is not of the format, in any respect.
+        ValueError: if the file is not of the format, in any respect; it names the format of
+            another program's, if that is known.
         OSError: if it cannot be read.
     """
-    with open(path, "rb") as file:
-        return _read(file, os.fstat(file.fileno()).st_size)
+    try:
+        with open(path, "rb") as file:
+            return _read(file, os.fstat(file.fileno()).st_size)
+    except (ValueError, IsADirectoryError):
+        known = formats.description(path)
+        if known is None:
+            raise
+        raise ValueError(f"it is {known}") from None
 
 
 def read_bytes(content: bytes) -> tuple[Arrays, dict[str, str]]:
