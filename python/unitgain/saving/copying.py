@@ -72,7 +72,7 @@ def _optimizer_document(optimizer: Optimizer) -> tuple[Document, Arrays]:
     document: Document = {"optimizer": serialize(optimizer), "state": None}
     document["no_decay"] = optimizer.no_decay_patterns()
     if optimizer.built:
-        with optimizer.still():
+        with optimizer._still():
             document["state"], arrays = documents.optimizer_state(optimizer)
         return document, arrays
     if optimizer.restored is not None:

@@ -227,7 +227,7 @@ def random_state(model: Model) -> list[int]:
 def optimizer_state(optimizer: Optimizer) -> tuple[Document, Arrays]:
     """Return where an optimizer is: counts, and arrays for each of its variables.
 
-    To be called while it is held between two steps, see ``Optimizer.still``.
+    To be called while it is held between two steps, see ``Optimizer._still``.
     """
     count, rate, *slots = optimizer.variables
     names = unique_names([f"optimizer/{slot.name}" for slot in slots])
