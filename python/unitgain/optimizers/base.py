@@ -472,7 +472,7 @@ class Optimizer(Configurable, Stateful):
                 found += [OptimizerVariable(f"{prefix}_{name}", array) for name, array in values]
         return found
 
-    def still(self) -> _native.Still:
+    def _still(self) -> _native.Still:
         """Return what holds the variables, and the optimizer, between two steps in a block."""
         return _native.Still([getattr(variable, "array", variable) for variable in self._trainable])
 
@@ -500,7 +500,7 @@ class Optimizer(Configurable, Stateful):
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Put the values of :attr:`variables`, between two steps, into ``store``, by number."""
-        with self.still():
+        with self._still():
             for i, variable in enumerate(self.variables):
                 store[str(i)] = variable.array.copy()
 

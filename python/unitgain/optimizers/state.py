@@ -57,7 +57,7 @@ class Stateful:
         """Return the names that were excluded from weight decay."""
         raise NotImplementedError(f"{type(self).__name__} does not exclude variables")
 
-    def still(self) -> _native.Still:
+    def _still(self) -> _native.Still:
         """Return what holds the variables, and the optimizer, between two steps in a block."""
         raise NotImplementedError(f"{type(self).__name__} does not implement still")
 
@@ -68,7 +68,7 @@ class Stateful:
     def get_state(self) -> tuple[Document, Arrays]:
         """Return the counts, and arrays for each of the variables, of an optimizer that has them.
 
-        To be called while it is held between two steps, see :meth:`still`.
+        To be called while it is held between two steps, see :meth:`_still`.
 
         Raises:
             ValueError: if the optimizer has no variables yet.
@@ -112,7 +112,7 @@ class Stateful:
         document["no_decay"] = self.no_decay_patterns()
         arrays: Arrays = {}
         if self.built:
-            with self.still():
+            with self._still():
                 document["state"], arrays = self.get_state()
         elif self._restored_state is not None:
             document["state"], arrays = self._restored_state
