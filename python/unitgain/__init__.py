@@ -26,7 +26,9 @@ from unitgain.config import (
     num_threads,
     set_float32_matmul_precision,
     set_num_threads,
+    set_threading_layer,
     show_config,
+    threading_layer,
     threads,
 )
 from unitgain.initializers import Initializer
@@ -81,7 +83,9 @@ __all__ = [
     "set_cache_limit",
     "set_float32_matmul_precision",
     "set_num_threads",
+    "set_threading_layer",
     "show_config",
+    "threading_layer",
     "threads",
     "utils",
 ]
