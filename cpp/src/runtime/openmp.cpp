@@ -2,20 +2,26 @@
 // the rest, for a program or a shared object of its own, because OpenMP's library comes with it.
 #include <omp.h>
 
+#include <algorithm>
+
 #include "runtime/threading_layer.hpp"
 
 namespace unitgain::runtime {
 
 namespace {
 
-void run(TeamSize size, TeamBody body, void* context) {
+void run(TeamSize size, int available, TeamBody body, void* context) {
   // The caller's own region has the threads.
   if (omp_in_parallel()) return body(context, Team());
   Barrier barrier;
-#pragma omp parallel num_threads(size.threads)
+  // Every region has all the threads, as those of PyTorch do, and who is too many leaves at once:
+  // a smaller region would end threads that the next one has to start again.
+#pragma omp parallel num_threads(std::max(size.threads, available))
   {
-    // OMP_THREAD_LIMIT and OMP_DYNAMIC may make the team smaller, never once it runs.
-    body(context, Team(omp_get_thread_num(), omp_get_num_threads(), &barrier));
+    // OMP_THREAD_LIMIT and OMP_DYNAMIC may have made the region smaller than asked for.
+    const int members = std::min(size.threads, omp_get_num_threads());
+    const int rank = omp_get_thread_num();
+    if (rank < members) body(context, Team(rank, members, &barrier));
   }
 }
 

@@ -115,7 +115,6 @@ TeamSize threads_for(double work, int barriers) {
   // sleep; a barrier about half of one. So each thread should have at least this much to do for
   // each.
   constexpr double least_work = 8e3;
-  threading_layer_in_use();  // a wrong choice is an error whatever the work
   const int available = num_threads();
   const double worth = work / (least_work * std::max(1, barriers));
   const int threads = worth < 2 ? 1 : static_cast<int>(std::min<double>(available, worth));
@@ -125,7 +124,7 @@ TeamSize threads_for(double work, int barriers) {
 void run_team(TeamSize size, TeamBody body, void* context) {
   if (in_team) return body(context, Team());
   Call call{body, context};
-  threading_layer_in_use().run(size, &run_member, &call);
+  threading_layer_in_use().run(size, num_threads(), &run_member, &call);
 }
 
 }  // namespace runtime

@@ -209,7 +209,7 @@ int close_team(Job& job, const std::vector<Worker*>& offered, double patience) {
   return members;
 }
 
-void run(TeamSize size, TeamBody body, void* context) {
+void run(TeamSize size, int, TeamBody body, void* context) {
   Job job{body, context, {}, {}, {}, {}};
   thread_local std::vector<Worker*> offered;  // kept between calls for its memory
   the_pool.load(std::memory_order_acquire)->offer(&job, size.threads - 1, offered);

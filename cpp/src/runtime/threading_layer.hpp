@@ -8,10 +8,11 @@
 namespace unitgain::runtime {
 
 // `run` runs body(context, team) on each member of a team of at most size.threads, of which the
-// caller is rank 0, and returns when all are done. A layer is constant and lives for ever.
+// caller is rank 0, and returns when all are done. `available` is how many threads the largest team
+// could have now. A layer is constant and lives for ever.
 struct ThreadingLayer {
   const char* name;
-  void (*run)(TeamSize size, TeamBody body, void* context);
+  void (*run)(TeamSize size, int available, TeamBody body, void* context);
 };
 
 extern const ThreadingLayer pool_layer;
