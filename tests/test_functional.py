@@ -335,8 +335,8 @@ class Scale(Layer):
     """x times a learnt factor for each feature, and minus a fixed one."""
 
     def build(self, input_shape):
-        self.factor = self.add_weight("factor", (input_shape[-1],), "ones")
-        self.shift = self.add_weight("shift", (1,), "ones", trainable=False)
+        self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
+        self.shift = self.add_weight((1,), "ones", trainable=False, name="shift")
 
     def call(self, inputs):
         return inputs * self.factor.array - self.shift.array
@@ -529,6 +529,15 @@ def test_layers_run_on_arrays():
     np.testing.assert_allclose(Add()([x, x]), 2 * x)
     np.testing.assert_allclose(Rescaling(0.5, 1)(x.astype("f")), 0.5 * x + 1, rtol=1e-6, atol=1e-7)
     assert not np.array_equal(Dropout(0.5)(x, training=True), x)
+
+
+@pytest.mark.parametrize("given", ["f8", ">f8"])
+def test_a_layer_alone_keeps_float64_of_either_byte_order(given):
+    x = np.full((2, 3), 1 + 1e-12).astype(given)
+    for layer in (ug.layers.Add(), ug.layers.Concatenate()):
+        found = layer([x, x.astype(np.float32)])
+        assert found.dtype == np.float64
+        assert (found[:, 0] % 1 > 0).all()
 
 
 def test_layers_come_in_keras_order_with_names_and_connections(capsys):

@@ -22,7 +22,7 @@ class Tap(Layer):
     """Hands its input on and keeps the gradient; a weight of its own has one computed at all."""
 
     def build(self, input_shape):
-        self.add_weight("nothing", (1,), "zeros")
+        self.add_weight((1,), "zeros", name="nothing")
 
     def call(self, inputs):
         return inputs

@@ -597,7 +597,7 @@ def test_a_layer_of_ones_own_may_have_them():
     class Scale(layers.Layer):
         def build(self, input_shape):
             self.factor = self.add_weight(
-                "factor", (input_shape[-1],), "ones", regularizer="l2", constraint="unit_norm"
+                (input_shape[-1],), "ones", regularizer="l2", constraint="unit_norm", name="factor"
             )
 
         def call(self, inputs):

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import unitgain as ug
 from unitgain import layers, optimizers
-from unitgain.saving import document as documents
-from unitgain.saving import safetensors
+from unitgain.formats import document as documents
+from unitgain.formats import safetensors
 
 CROSSENTROPY = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
 (X, Y), _ = ug.datasets.load_digits()
@@ -306,7 +306,7 @@ def small_file():
     model = ug.Sequential([layers.Input((4,)), layers.Dense(3, name="a"), layers.Dropout(0.5)])
     model.compile("adam", "mse", ["mae"])
     model.fit(np.ones((8, 4)), np.ones((8, 3)), epochs=1, verbose=0)
-    from unitgain.saving.model import model_document
+    from unitgain.models.saving import model_document
 
     document, arrays = model_document(model)
     return document, arrays, documents.to_bytes(document, arrays)

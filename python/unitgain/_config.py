@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Configurable", "checked_config", "custom_classes", "serialize"]
 
+_MISSING = object()
 _found: ContextVar[dict[str, Any] | None] = ContextVar("unitgain_custom_classes", default=None)
 
 
@@ -53,6 +54,41 @@ class Configurable:
         """
         return cls(**checked_config(cls, config, cls._argument_names()))
 
+    def __repr__(self) -> str:
+        given = [(name, self._argument(name)) for name in self._argument_names()]
+        shown = [
+            f"{name}={_short(value)}"
+            for name, value in given
+            if value is not _MISSING and not self._is_default(name, value)
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _argument(self, name: str) -> Any:
+        return getattr(self, name, _MISSING)
+
+    def _is_default(self, name: str, value: Any) -> bool:
+        """Return whether an argument is what it would be if it were not given."""
+        for cls in type(self).__mro__:
+            parameter = inspect.signature(cls.__init__).parameters.get(name)  # type: ignore[misc]
+            if parameter is not None:
+                default = parameter.default
+                return default is not parameter.empty and _is_same(value, default)
+        return value is None
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    """Return whether an attribute is what a default makes: itself, or the object of that name."""
+    if value is default:
+        return True
+    if isinstance(value, Configurable) and isinstance(default, str):
+        name = type(value).__name__.lower()
+        return repr(value).endswith("()") and name == default.replace("_", "").lower()
+    return bool(np.array_equal(value, default))
+
+
+def _short(value: Any) -> str:
+    return f"<array of shape {value.shape}>" if isinstance(value, np.ndarray) else repr(value)
+
 
 def checked_config(
     owner: type, config: Mapping[str, Any], names: tuple[str, ...]
@@ -86,9 +122,11 @@ def serialize(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): serialize(item) for key, item in value.items()}
     if hasattr(value, "get_config"):
-        kind = getattr(value, "saved_as", type(value))
-        _note(kind)
-        return {"class_name": kind.__name__, "config": value.get_config()}
+        name = getattr(value, "saved_as", None)
+        if name is None:
+            name = type(value).__name__
+            _note(type(value))
+        return {"class_name": name, "config": value.get_config()}
     if callable(value) and hasattr(value, "__name__"):
         _note(value)
         return value.__name__

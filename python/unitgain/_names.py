@@ -6,7 +6,7 @@ import difflib
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -29,6 +29,21 @@ def unique_name(prefix: str) -> str:
         count = _counts[prefix]
         _counts[prefix] += 1
     return f"{prefix}_{count}" if count else prefix
+
+
+def disambiguated(names: Sequence[str]) -> list[str]:
+    """Return the names, those that come again with ``:1``, ``:2`` ... behind them."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        result.append(numbered(name, seen[name]))
+        seen[name] += 1
+    return result
+
+
+def numbered(name: str, occurrence: int) -> str:
+    """Return what :func:`disambiguated` makes of a name that has come ``occurrence`` times."""
+    return f"{name}:{occurrence}" if occurrence else name
 
 
 def forget_names() -> None:

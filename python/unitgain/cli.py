@@ -108,11 +108,11 @@ def _output_file(text: str) -> Path:
 
 
 def _plot_file(text: str) -> Path:
-    from unitgain import plotting
+    from unitgain._figures import check_file
 
     path = _output_file(text)
     try:
-        plotting.check_file(path)
+        check_file(path)
     except (ImportError, ValueError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return path

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import random
+from unitgain._figures import check_file
 
 __all__ = ["LearningRates", "find_learning_rate"]
 
@@ -48,8 +49,6 @@ class LearningRates:
             ImportError: if matplotlib is not installed.
             ValueError: if matplotlib cannot write the format that the name ends in.
         """
-        from unitgain.plotting import check_file
-
         check_file(Path(path))
         from matplotlib.figure import Figure
 
@@ -129,7 +128,8 @@ def find_learning_rate(
                 order = np.concatenate([order, random.permutation(len(samples))])
         rows, order = np.ascontiguousarray(order[:batch_size]), order[batch_size:]
         trial.optimizer.learning_rate = float(rate)
-        totals = network.train(samples.x, samples.y, rows, batch_size)
+        batch = samples.batch(rows)
+        totals = network.train(batch.x, batch.y, None, batch_size)
         loss = totals.loss / totals.weight
         if not math.isfinite(loss):
             break

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from unitgain._figures import check_file
 from unitgain.benchmarks.report import format_ratio, format_seconds
 
-__all__ = ["check_file", "draw_demo"]
+__all__ = ["draw_demo"]
 
 TRAIN_COLOR, TEST_COLOR, BAR_COLOR = "#9aa5b1", "#1f6fb4", "#1f6fb4"
-
-
-def check_file(path: Path) -> None:
-    """Check that a figure can be written to a file of this name.
-
-    Raises:
-        ImportError: if matplotlib is not installed.
-        ValueError: if matplotlib cannot write the format that the name ends in.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("drawing needs matplotlib: pip install unitgain[plot]")
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    formats = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix.removeprefix(".").lower() not in formats:
-        known = ", ".join(f".{name}" for name in sorted(formats))
-        raise ValueError(f"cannot draw to {path}: its name must end in one of {known}")
 
 
 def draw_demo(training: Any, measurements: Sequence[Any], heading: str, path: Path) -> None:

@@ -1,12 +1,12 @@
 """What a training run tells, and to whom."""
 
 from unitgain.callbacks.averages import SwapEMAWeights
-from unitgain.callbacks.base import Callback, History
 from unitgain.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint
 from unitgain.callbacks.functions import LambdaCallback
 from unitgain.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from unitgain.callbacks.reports import CSVLogger, ProgbarLogger, ProgressBar
 from unitgain.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from unitgain.training.callback import Callback, History
 
 __all__ = [
     "BackupAndRestore",

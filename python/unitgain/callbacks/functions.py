@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from unitgain import _names
-from unitgain.callbacks.base import Callback
+from unitgain.training.callback import Callback
 
 __all__ = ["LambdaCallback"]
 

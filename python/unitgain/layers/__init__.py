@@ -1,12 +1,13 @@
 """Layers: the parts that networks are made of."""
 
+from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Input
 from unitgain.layers.merging import Add, Concatenate, add, concatenate
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
 from unitgain.layers.preprocessing import Normalization, Rescaling
-from unitgain.layers.registry import deserialize, serialize
+from unitgain.layers.registry import deserialize, register, serialize
 from unitgain.layers.regularization import (
     ActivityRegularization,
     AlphaDropout,
@@ -15,7 +16,6 @@ from unitgain.layers.regularization import (
     GaussianNoise,
     RReLU,
 )
-from unitgain.layers.symbolic import SymbolicTensor
 
 __all__ = [
     "ELU",
@@ -47,3 +47,12 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
+
+register(
+    {
+        name: known
+        for name in __all__
+        if isinstance(known := globals()[name], type) and issubclass(known, Layer)
+    }
+)
+del register

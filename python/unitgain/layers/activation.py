@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from unitgain import _native, constraints, initializers, regularizers
+from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.layers.axes import lower_along, neighbouring_axes
-from unitgain.layers.base import Layer, SampleShape, rows_and_cols
+from unitgain.layers.base import Layer, SampleShape
 
 __all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
@@ -22,7 +23,7 @@ class Parametric(Layer):
         self.function, self.parameters = function, parameters
         _native.check_activation(function, parameters)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add the activation's node."""
         return int(graph.activation(node, self.function, list(self.parameters.values())))
 
@@ -157,14 +158,14 @@ class PReLU(Layer):
                 f"samples of shape {input_shape} all or none must be shared"
             )
         self.alpha = self.add_weight(
-            "alpha",
             shape,
             self.alpha_initializer,
+            name="alpha",
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
         )
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a PReLU node."""
         rows, cols = rows_and_cols(self.alpha.shape)
         return int(graph.prelu(node, self.alpha.parameter, rows, cols, self.trainable))
@@ -192,7 +193,7 @@ class Softmax(Layer):
         """Check the axes."""
         neighbouring_axes(self.axis, input_shape)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a softmax node."""
         assert self.input_shape is not None
         axes = neighbouring_axes(self.axis, self.input_shape)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from unitgain.layers.base import SampleShape, rows_and_cols
+from unitgain.graph.native import NativeGraph, rows_and_cols
+from unitgain.layers.base import SampleShape
 
 __all__ = ["lower_along", "neighbouring_axes", "sample_axis"]
 
@@ -40,7 +40,11 @@ def neighbouring_axes(axis: int | Sequence[int], input_shape: SampleShape) -> tu
 
 
 def lower_along(
-    graph: Any, node: int, shape: SampleShape, axes: Sequence[int], lower: Callable[[int], int]
+    graph: NativeGraph,
+    node: int,
+    shape: SampleShape,
+    axes: Sequence[int],
+    lower: Callable[[int], int],
 ) -> int:
     """Add what ``lower`` adds behind a node whose rows lie along ``axes``, neighbours, of a sample.
 

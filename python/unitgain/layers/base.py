@@ -4,115 +4,38 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _names, _native, constraints, initializers, regularizers
-from unitgain._config import Configurable, checked_config, serialize
+from unitgain import _names, constraints, initializers, regularizers
+from unitgain._config import Configurable, checked_config, custom_classes, serialize
+from unitgain.formats.document import from_bytes, to_bytes
+from unitgain.graph.function import Function
+from unitgain.graph.native import NativeGraph
+from unitgain.graph.operation import Operation, connect
+from unitgain.graph.tensors import Node, SampleShape, SymbolicTensor, is_symbolic
+from unitgain.graph.variables import (
+    SavedWeights,
+    Variable,
+    checked_weights,
+    initial_values,
+    note_change,
+    penalties,
+    taking_weights_from,
+)
 from unitgain.layers.composite import adopt_parts, is_traced, trace
 from unitgain.layers.custom import infer_output_shape, lower_custom
-from unitgain.layers.symbolic import (
-    Node,
-    SampleShape,
-    SymbolicTensor,
-    connect,
-    is_symbolic,
-)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Layer", "SampleShape", "Variable"]
 
-# Gives a weight of that name, shape and dtype its first values, in place of its initializer.
-initial_values: ContextVar[Callable[[str, tuple[int, ...], str], NDArray[Any]] | None] = ContextVar(
-    "unitgain_initial_values", default=None
-)
 
-
-def native(dtype: str) -> Any:
-    """Return the native classes for float32 or float64 networks."""
-    return getattr(_native, dtype)
-
-
-class Variable:
-    """An array of weights. It lives in native memory, which :attr:`array` shows without a copy.
-
-    Attributes:
-        name: what the variable is called, ``dense/kernel``.
-        array: the values; writing to it changes the weights.
-        trainable: whether training may change it.
-        regularizer: the penalty that a model's loss has for it, or None.
-        constraint: what it fulfils after each step, or None.
-        learning_rate_multiplier: what the optimizer's learning rate is multiplied by for it.
-    """
-
-    def __init__(
-        self, name: str, values: NDArray[Any], trainable: bool, dtype: str = "float32"
-    ) -> None:
-        self.name = name
-        self.trainable = trainable
-        self.regularizer: regularizers.Regularizer | None = None
-        self.constraint: constraints.Constraint | None = None
-        self.learning_rate_multiplier = 1.0
-        self.parameter = native(dtype).Parameter(name, values.shape)
-        self.array: NDArray[Any] = self.parameter.array
-        self.array[...] = values
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The array's shape."""
-        return self.array.shape
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The array's dtype, float32 or float64."""
-        return self.array.dtype
-
-    def numpy(self) -> NDArray[Any]:
-        """Return a copy of the values."""
-        return self.array.copy()
-
-    def assign(self, values: ArrayLike) -> None:
-        """Set the values.
-
-        Raises:
-            ValueError: if ``values`` has another shape.
-        """
-        new = np.asarray(values)
-        if new.shape != self.shape:
-            raise ValueError(f"values has shape {new.shape}, but {self.name} has {self.shape}")
-        self.array[...] = new
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("regularizer", "constraint", "learning_rate_multiplier"):
-            _Changes.note()  # a compiled model takes it up
-        super().__setattr__(name, value)
-
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
-        array = self.array if dtype is None else self.array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __repr__(self) -> str:
-        return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
-
-
-class _Changes:
-    """Counts changes of what training does with any layer, for models to notice at little cost."""
-
-    count = 0
-    _numbers = itertools.count(1)
-
-    @classmethod
-    def note(cls) -> None:
-        cls.count = next(cls._numbers)
-
-
-class Layer(Configurable):
+class Layer(Configurable, Operation):
     """A step of a network. Layers get their weights when the input's shape is known.
 
     A layer of one's own that is made of others keeps them as attributes, in lists or dicts, and
@@ -134,7 +57,7 @@ class Layer(Configurable):
 
     >>> class Scale(ug.layers.Layer):
     ...     def build(self, input_shape):
-    ...         self.factor = self.add_weight("factor", (input_shape[-1],), "ones")
+    ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
     ...     def call(self, inputs):
     ...         return inputs * self.factor.array
     ...     def backward(self, upstream, inputs, outputs):
@@ -162,6 +85,8 @@ class Layer(Configurable):
         size = keywords.pop("input_dim", None)
         shape = keywords.pop("input_shape", None)
         self.given_input_shape: Sequence[int] | None = shape if size is None else (size,)
+        if shape is not None and len(shape) > 1 and shape[0] is None:
+            self.given_input_shape = shape[1:]  # the batch's size
         for argument in keywords:
             known = dict.fromkeys((*self._argument_names(), "input_shape", "input_dim"))
             what = f"an argument of {type(self).__name__}"
@@ -173,9 +98,19 @@ class Layer(Configurable):
         self.input_shape: SampleShape | None = None
         self.weights: list[Variable] = []
         self.nodes: list[Node] = []
-        self.parts: list[Any] = []  # layers and models that a traced one is made of
-        self.traces: dict[Any, Any] = {}  # what it makes of samples of some shapes, as models
+        self.parts: list[Any] = []  # the operations that a traced one is made of
+        self.traces: dict[Any, Function] = {}  # what it makes of samples of some shapes
         self.is_tracing = False
+
+    @overload
+    def __call__(
+        self, inputs: SymbolicTensor | Sequence[SymbolicTensor], training: bool | None = None
+    ) -> SymbolicTensor: ...
+
+    @overload
+    def __call__(
+        self, inputs: ArrayLike | Sequence[ArrayLike], training: bool | None = None
+    ) -> NDArray[Any]: ...
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
@@ -213,7 +148,7 @@ class Layer(Configurable):
         self._trainable = bool(value)
         for part in getattr(self, "parts", ()):
             part.trainable = value
-        _Changes.note()
+        note_change()
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -347,11 +282,24 @@ class Layer(Configurable):
             return infer_output_shape(self, input_shape)
         return input_shape
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: Any) -> int:
         """Add the layer to a native graph behind ``node``; return the node of its output."""
         if type(self).call is not Layer.call:
             return lower_custom(self, graph, node)
         raise NotImplementedError(f"{type(self).__name__} implements neither lower nor call")
+
+    def lower_use(self, graph: NativeGraph, node: Any, input_shape: Any, native: bool) -> Any:
+        """Lower one use of the layer, or of what it is made of, for inputs of this shape."""
+        self.input_shape = input_shape
+        if not native and is_traced(self):
+            return trace(self, input_shape).lower(graph, node)
+        return self.lower(graph, node)
+
+    def leaves(self) -> Iterator[Any]:
+        """Yield the layer, and those that it is made of."""
+        yield self
+        for part in self.parts:
+            yield from part.leaves()
 
     def ensure_built(self, input_shape: SampleShape, dtype: str) -> None:
         """Build the layer, or check that it was built for this input.
@@ -379,38 +327,49 @@ class Layer(Configurable):
 
     def add_weight(
         self,
-        name: str,
-        shape: Sequence[int],
-        initializer: str | initializers.Initializer = "glorot_uniform",
+        shape: Sequence[int] | int | None = None,
+        initializer: initializers.InitializerLike | None = None,
+        dtype: DTypeLike | None = None,
         trainable: bool = True,
+        autocast: bool = True,
         regularizer: regularizers.RegularizerLike = None,
         constraint: constraints.ConstraintLike = None,
+        aggregation: str | None = None,
+        name: str | None = None,
     ) -> Variable:
         """Make a variable and add it to :attr:`weights`.
 
         Args:
-            name: what the variable is called, after the layer's name.
-            shape: the variable's shape.
-            initializer: makes its values.
+            shape: the variable's shape; None for a scalar.
+            initializer: makes its values; None for Glorot's, uniform.
+            dtype: that of the layer, which needs not be said.
             trainable: whether training may change it.
+            autocast: taken for the sake of code written for Keras.
             regularizer: the penalty that a model's loss has for it; None for none.
             constraint: what it is made to fulfil after each step; None for nothing.
+            aggregation: taken for the sake of code written for Keras.
+            name: what the variable is called, after the layer's name; None for ``variable``, and
+                then ``variable_1``, ``variable_2`` ...
 
         Raises:
+            TypeError: if ``shape`` holds no sizes, or ``dtype`` is not the layer's.
             ValueError: if the initializer makes another shape, or the penalty is not one of weights
                 of this shape.
         """
-        given = initial_values.get()
-        if given is not None:
-            values = given(f"{self.name}/{name}", tuple(shape), self.dtype)
-        else:
-            values = np.asarray(initializers.get(initializer)(tuple(shape), self.dtype))
-        if values.shape != tuple(shape):
-            raise ValueError(
-                f"the initializer of {self.name}/{name} made shape {values.shape}, "
-                f"expected {tuple(shape)}"
+        if isinstance(shape, str):
+            raise TypeError(
+                f"shape is {shape!r}, expected sizes: the variable's name is add_weight(..., "
+                f"name={shape!r})"
             )
-        variable = Variable(f"{self.name}/{name}", values, trainable, self.dtype)
+        sizes = (int(shape),) if isinstance(shape, int) else tuple(map(int, shape or ()))
+        if dtype is not None and np.dtype(dtype).name != self.dtype:
+            raise TypeError(
+                f"dtype is {np.dtype(dtype).name}, but {self.name} has {self.dtype} weights"
+            )
+        title = f"{self.name}/{self._fresh_weight_name() if name is None else name}"
+        maker = initializers.get("glorot_uniform" if initializer is None else initializer)
+        values = initial_values(title, sizes, maker, self.dtype)
+        variable = Variable(title, values, trainable, self.dtype)
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         variable.learning_rate_multiplier = self.learning_rate_multiplier
@@ -418,6 +377,11 @@ class Layer(Configurable):
             variable.regularizer.check(variable.name, variable.shape)
         self.weights.append(variable)
         return variable
+
+    def _fresh_weight_name(self) -> str:
+        taken = {weight.name for weight in self.weights}
+        names = itertools.chain(["variable"], (f"variable_{i}" for i in itertools.count(1)))
+        return next(name for name in names if f"{self.name}/{name}" not in taken)
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -479,24 +443,42 @@ class Layer(Configurable):
         for name, key in zip(self._keys, keys, strict=True):
             setattr(self, name, int(key))
 
+    # ---- copies ----
+
     def __reduce__(self) -> Any:
-        from unitgain.saving.copying import reduce_layer
+        with custom_classes() as classes:
+            names = _names.disambiguated([weight.name for weight in self.weights])
+            document = {
+                "config": self.get_config(),
+                "shape": list(self.input_shape) if self.built and self.input_shape else None,
+                "dtype": self.dtype,
+                "draws": self.draws,
+                "weights": names,
+            }
+            arrays = {n: w.array for n, w in zip(names, self.weights, strict=True)}
+            content = to_bytes(document, arrays)
+        return type(self)._restored, (content, classes)
 
-        return reduce_layer(self)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
+    @classmethod
+    def _restored(cls, content: bytes, classes: Mapping[str, Any]) -> Self:
+        """Return a copy of the layer that :meth:`__reduce__` described."""
+        document, arrays = from_bytes(content)
+        values = SavedWeights(arrays)
+        with _names.custom_objects(classes), taking_weights_from(values):
+            layer = cls.from_config(document["config"])
+            if document["shape"] is not None:
+                layer.ensure_built(tuple(document["shape"]), document["dtype"])
+        values.check_used()
+        layer.draws = document["draws"]
+        return layer
 
 
 def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
-    """Run one layer on arrays, as a model of its own."""
-    from unitgain.layers.core import Input
-    from unitgain.models.functional import Functional
-
+    """Run one layer on arrays, as a function of its own."""
     several = isinstance(inputs, (list, tuple))
     arrays = [np.asarray(array) for array in (inputs if several else [inputs])]
     dtype = layer.dtype if layer.built and layer.weights else "float32"
-    if not (layer.built and layer.weights) and any(a.dtype == np.float64 for a in arrays):
+    if not (layer.built and layer.weights) and any(a.dtype.type is np.float64 for a in arrays):
         dtype = "float64"
     for array in arrays:
         if array.ndim < 2:
@@ -504,58 +486,13 @@ def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
                 f"{layer.name} is given an array of shape {array.shape}, expected samples of "
                 f"features"
             )
-    tensors: list[SymbolicTensor] = [Input(array.shape[1:], dtype) for array in arrays]
+    tensors = [
+        SymbolicTensor.source(array.shape[1:], dtype, f"input_{i}")
+        for i, array in enumerate(arrays)
+    ]
     count = len(layer.nodes)
     output = connect(layer, tensors, several)
     del layer.nodes[count:]
-    return Functional(tensors if several else tensors[0], output)(
-        arrays if several else arrays[0], training=training
+    return Function(tensors if several else tensors[0], output).run(
+        arrays if several else arrays[0], training
     )
-
-
-def trainable_changes() -> int:
-    """Return a number that changes whenever what training does with a layer is set."""
-    return _Changes.count
-
-
-def penalties(weights: Iterable[Variable]) -> list[float]:
-    """Return the penalties of those weights that have a regularizer."""
-    return [w.regularizer(w.array) for w in weights if w.regularizer is not None]
-
-
-def checked_weights(
-    owner: str, variables: Sequence[Variable], weights: Sequence[ArrayLike]
-) -> list[NDArray[Any]]:
-    """Return ``weights`` as arrays that fit the variables.
-
-    Raises:
-        ValueError: if the number of arrays or a shape differs.
-    """
-    if len(weights) != len(variables):
-        raise ValueError(
-            f"weights has {len(weights)} arrays, but {owner} has {len(variables)} weights"
-        )
-    arrays = [np.asarray(w) for w in weights]
-    for variable, array in zip(variables, arrays, strict=True):
-        if array.shape != variable.shape:
-            raise ValueError(
-                f"the array for {variable.name} has shape {array.shape}, expected {variable.shape}"
-            )
-    return arrays
-
-
-def checked_sizes(argument: str, shape: Sequence[int]) -> SampleShape:
-    """Return a shape as a tuple of positive ints.
-
-    Raises:
-        ValueError: if it is empty or has a size below 1.
-    """
-    sizes = tuple(int(size) for size in shape)
-    if not sizes or any(size < 1 for size in sizes):
-        raise ValueError(f"{argument} is {tuple(shape)}, expected one or more positive sizes")
-    return sizes
-
-
-def rows_and_cols(shape: SampleShape) -> tuple[int, int]:
-    """Return one sample as the native graph sees it: rows along which layers repeat, features."""
-    return math.prod(shape[:-1]), shape[-1]

@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from unitgain.layers.symbolic import SymbolicTensor
+from unitgain.graph.function import Function
+from unitgain.graph.operation import Operation
+from unitgain.graph.tensors import SymbolicTensor
 
 __all__ = ["adopt_parts", "is_traced", "trace", "untold"]
 
@@ -44,7 +46,7 @@ def _named_parts(layer: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _is_part(value: Any) -> bool:
-    return hasattr(value, "ensure_built") and hasattr(value, "lower")
+    return isinstance(value, Operation)
 
 
 def adopt_parts(layer: Any, input_shape: Any) -> None:
@@ -66,21 +68,18 @@ def adopt_parts(layer: Any, input_shape: Any) -> None:
         layer.learning_rate_multiplier = layer.learning_rate_multiplier
 
 
-def trace(layer: Any, input_shape: Any) -> Any:
-    """Return what a layer's ``call`` makes of samples of this shape, as a model.
+def trace(layer: Any, input_shape: Any) -> Function:
+    """Return what a layer's ``call`` makes of samples of this shape.
 
     Raises:
         ValueError: if it does not return one symbolic tensor.
     """
-    from unitgain.layers.core import Input
-    from unitgain.models.functional import Functional
-
     several = isinstance(input_shape, list)
     shapes = input_shape if several else [input_shape]
-    known = layer.traces.get(tuple(shapes))
+    known: Function | None = layer.traces.get(tuple(shapes))
     if known is not None:
         return known
-    inputs: list[Any] = [Input(shape, layer.dtype) for shape in shapes]
+    inputs = [SymbolicTensor.source(shape, layer.dtype) for shape in shapes]
     layer.is_tracing = True
     try:
         output = layer.call(inputs if several else inputs[0], **untold(layer.call))
@@ -91,8 +90,9 @@ def trace(layer: Any, input_shape: Any) -> Any:
             f"{layer.name}.call returns {type(output).__name__}, expected what layers make of its "
             f"inputs: one symbolic tensor"
         )
-    layer.traces[tuple(shapes)] = Functional(inputs, output, layer.name)
-    return layer.traces[tuple(shapes)]
+    made = Function(inputs, output)
+    layer.traces[tuple(shapes)] = made
+    return made
 
 
 def untold(call: Callable[..., Any]) -> dict[str, None]:

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, constraints, initializers, random, regularizers
+from unitgain.graph.native import NativeGraph, rows_and_cols
+from unitgain.graph.tensors import Node, SymbolicTensor
+from unitgain.graph.variables import checked_sizes
 from unitgain.layers.activation import Parametric
-from unitgain.layers.base import Layer, SampleShape, Variable, checked_sizes, rows_and_cols
-from unitgain.layers.symbolic import Node, SymbolicTensor
+from unitgain.layers.base import Layer, SampleShape, Variable
+from unitgain.layers.registry import deserialize
 
 __all__ = ["Activation", "Dense", "Flatten", "Input"]
 
@@ -118,27 +121,30 @@ class Dense(Layer):
     def build(self, input_shape: SampleShape) -> None:
         """Make the kernel and the bias."""
         self.kernel = self.add_weight(
-            "kernel",
             (input_shape[-1], self.units),
             self.kernel_initializer,
+            name="kernel",
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
         )
         self.bias: Variable | None = None
         if self.use_bias:
             self.bias = self.add_weight(
-                "bias",
                 (self.units,),
                 self.bias_initializer,
+                name="bias",
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+
+    def _is_default(self, name: str, value: Any) -> bool:
+        return (name == "activation" and value == "linear") or super()._is_default(name, value)
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the input's shape with ``units`` as its last size."""
         return (*input_shape[:-1], self.units)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a dense node, its activation, and the penalty of that."""
         bias = None if self.bias is None else self.bias.parameter
         node = graph.dense(node, self.kernel.parameter, bias, self.trainable)
@@ -168,7 +174,7 @@ class Activation(Layer):
         self.activation = activation_of(activation)
         self._activation_key = activation_key(self.activation)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add the activation's node."""
         return lower_activation(graph, node, self.activation, self._activation_key)
 
@@ -196,7 +202,7 @@ class Flatten(Layer):
         """Return the number of features, as a shape."""
         return (math.prod(input_shape),)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a node that reads the same memory as one row."""
         assert self.input_shape is not None
         return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(self.input_shape))))
@@ -210,8 +216,6 @@ def activation_of(activation: ActivationName | Mapping[str, Any]) -> str | Param
         TypeError: if it is another function or layer.
     """
     if isinstance(activation, Mapping):
-        from unitgain.layers.registry import deserialize
-
         activation = deserialize(activation)
     return activation if isinstance(activation, Parametric) else activation_name(activation)
 
@@ -244,7 +248,7 @@ def activation_key(activation: str | Parametric) -> int:
     return random.mixed_key(None) if activation == "rrelu" else 0
 
 
-def lower_activation(graph: Any, node: int, name: str | Parametric, key: int) -> int:
+def lower_activation(graph: NativeGraph, node: int, name: str | Parametric, key: int) -> int:
     """Add an activation's node; the linear one needs none."""
     if isinstance(name, Parametric):
         return name.lower(graph, node)

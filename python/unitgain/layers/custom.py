@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain.layers.symbolic import SampleShape
+from unitgain.graph.native import NativeGraph
+from unitgain.graph.tensors import SampleShape
 
 __all__ = ["infer_output_shape", "lower_custom", "takes_training"]
 
@@ -44,7 +45,7 @@ def _checked(array: Any, shape: tuple[int, ...], what: str) -> NDArray[Any]:
     return made
 
 
-def lower_custom(layer: Any, graph: Any, node: Any) -> int:
+def lower_custom(layer: Any, graph: NativeGraph, node: Any) -> int:
     """Add a node that calls the layer's ``call`` and ``backward``."""
     several = isinstance(node, list)
     shapes = layer.input_shape if several else [layer.input_shape]

@@ -6,7 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from unitgain.layers.base import Layer, SampleShape, rows_and_cols
+from unitgain.graph.native import NativeGraph, rows_and_cols
+from unitgain.graph.tensors import define_operator
+from unitgain.layers.base import Layer, SampleShape
 
 __all__ = ["Add", "Concatenate", "add", "concatenate"]
 
@@ -54,7 +56,7 @@ class Add(_Merging):
             )
         return shapes[0]
 
-    def lower(self, graph: Any, node: Any) -> int:
+    def lower(self, graph: NativeGraph, node: Any) -> int:
         """Add the sum's node."""
         return int(graph.add(node))
 
@@ -102,7 +104,7 @@ class Concatenate(_Merging):
         size = sum(shape[axis] for shape in shapes)
         return (*shapes[0][:axis], size, *shapes[0][axis + 1 :])
 
-    def lower(self, graph: Any, node: Any) -> int:
+    def lower(self, graph: NativeGraph, node: Any) -> int:
         """Add the node, behind reshapes if the axis is not the last."""
         shapes = self._shapes(self.input_shape)
         axis = self._sample_axis(shapes[0])
@@ -115,6 +117,9 @@ class Concatenate(_Merging):
         ]
         whole = rows_and_cols(self.compute_output_shape(shapes))
         return int(graph.reshape(graph.concatenate(flat), *whole))
+
+
+define_operator("+", lambda tensors: Add()(tensors))
 
 
 def add(inputs: Sequence[Any], **keywords: Any) -> Any:

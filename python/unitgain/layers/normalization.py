@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from unitgain import constraints, initializers, regularizers
+from unitgain.graph.native import NativeGraph
 from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape, Variable
 
@@ -57,17 +58,17 @@ class _Normalization(Layer):
         shape = tuple(input_shape[axis] for axis in axes)
         if self.scale:
             self.gamma = self.add_weight(
-                "gamma",
                 shape,
                 self.gamma_initializer,
+                name="gamma",
                 regularizer=self.gamma_regularizer,
                 constraint=self.gamma_constraint,
             )
         if self.center:
             self.beta = self.add_weight(
-                "beta",
                 shape,
                 self.beta_initializer,
+                name="beta",
                 regularizer=self.beta_regularizer,
                 constraint=self.beta_constraint,
             )
@@ -76,11 +77,11 @@ class _Normalization(Layer):
     def _features(self, input_shape: SampleShape) -> int:
         return math.prod(input_shape[axis] for axis in self._axes if axis < len(input_shape))
 
-    def _lower_last(self, graph: Any, node: int) -> int:
+    def _lower_last(self, graph: NativeGraph, node: int) -> int:
         """Add the norm of a node whose rows are the features."""
         raise NotImplementedError(f"{type(self).__name__} does not implement _lower_last")
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add the norm's node, between two transpositions if the features are not last."""
         assert self.input_shape is not None
         return lower_along(
@@ -160,13 +161,13 @@ class BatchNormalization(_Normalization):
         """Make gamma, beta and the moving statistics."""
         shape = self._build_affine([sample_axis(self.axis, input_shape)], input_shape)
         self.moving_mean = self.add_weight(
-            "moving_mean", shape, self.moving_mean_initializer, trainable=False
+            shape, self.moving_mean_initializer, trainable=False, name="moving_mean"
         )
         self.moving_variance = self.add_weight(
-            "moving_variance", shape, self.moving_variance_initializer, trainable=False
+            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
 
-    def _lower_last(self, graph: Any, node: int) -> int:
+    def _lower_last(self, graph: NativeGraph, node: int) -> int:
         return int(
             graph.batch_norm(
                 node,
@@ -242,7 +243,7 @@ class LayerNormalization(_Normalization):
         """Make gamma and beta."""
         self._build_affine(neighbouring_axes(self.axis, input_shape), input_shape)
 
-    def _lower_last(self, graph: Any, node: int) -> int:
+    def _lower_last(self, graph: NativeGraph, node: int) -> int:
         return int(
             graph.layer_norm(
                 node,

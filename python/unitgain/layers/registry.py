@@ -1,4 +1,4 @@
-"""Layers by their class's name, as configurations have them."""
+"""Layers, and models used as such, by their class's name, as configurations have them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,31 @@ from typing import Any
 
 from unitgain import _names
 from unitgain._config import serialize
+from unitgain.graph.operation import Operation
 from unitgain.layers.base import Layer
 
-__all__ = ["deserialize", "serialize"]
+__all__ = ["deserialize", "operation_from", "register", "serialize"]
+
+_CLASSES: dict[str, type[Operation]] = {}
 
 
-def known_layers() -> dict[str, type[Layer]]:
-    """Return every layer of :mod:`unitgain.layers` by its class's name."""
-    from unitgain import layers
+def register(classes: Mapping[str, type[Operation]]) -> None:
+    """Let configurations name these classes: for the packages that define them."""
+    _CLASSES.update(classes)
 
-    classes = (getattr(layers, name) for name in layers.__all__)
-    return {c.__name__: c for c in classes if isinstance(c, type) and issubclass(c, Layer)}
+
+def known_classes(kind: type[Operation]) -> dict[str, type[Operation]]:
+    """Return the registered subclasses of ``kind`` by name."""
+    return {name: known for name, known in _CLASSES.items() if issubclass(known, kind)}
+
+
+def operation_from(config: Mapping[str, Any]) -> Operation:
+    """Return the layer, or the model used as one, of a class's name and configuration.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    return _names.resolve("layer", config, _CLASSES, Operation)
 
 
 def deserialize(
@@ -37,5 +51,6 @@ def deserialize(
     >>> ug.layers.deserialize(config).get_config() == config["config"]
     True
     """
+    table: Any = known_classes(Layer)
     with _names.custom_objects(custom_objects):
-        return _names.resolve("layer", config, known_layers(), Layer)
+        return _names.resolve("layer", config, table, Layer)

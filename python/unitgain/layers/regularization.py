@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 from unitgain import activations, random, regularizers
+from unitgain.graph.native import NativeGraph
 from unitgain.layers.base import Layer
 
 __all__ = [
@@ -44,7 +45,7 @@ class ActivityRegularization(Layer):
         factors = regularizers.L1L2(l1, l2)
         self.l1, self.l2 = factors.l1, factors.l2
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a node for the penalty."""
         return int(graph.activity(node, self.l1, self.l2))
 
@@ -67,7 +68,7 @@ class Noise(Layer):
         self._parameters = list(parameters)
         self._key = random.mixed_key(seed)
 
-    def lower(self, graph: Any, node: int) -> int:
+    def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a noise node."""
         return int(graph.noise(node, self._noise, self._parameters, self._key))
 

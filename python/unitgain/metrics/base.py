@@ -12,7 +12,7 @@ from unitgain import _names, _native, initializers
 from unitgain._config import Configurable
 from unitgain.losses import Loss
 
-__all__ = ["Metric", "NativeMetric", "RowMean", "results", "row_weights"]
+__all__ = ["Metric", "NativeMetric", "RowMean", "log_names", "results", "row_weights"]
 
 Value = Any  # a float, or an array of one for each threshold or class
 
@@ -50,6 +50,10 @@ class Metric(Configurable):
         dtype: taken for the sake of code written for Keras: sums are float64.
         name: what it is reported as; by default the class's name in small letters.
 
+    Attributes:
+        direction: ``"up"`` if a larger value is better, ``"down"`` if a smaller one is, None if
+            neither; for the subclass to set. Callbacks with ``mode="auto"`` go by it.
+
     >>> import numpy as np
     >>> import unitgain as ug
     >>> class Largest(ug.metrics.Metric):
@@ -63,6 +67,8 @@ class Metric(Configurable):
     >>> float(Largest()(None, np.array([1.0, 3.0])))
     3.0
     """
+
+    direction: str | None = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
@@ -93,7 +99,8 @@ class Metric(Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> Value:
         """Take in a batch, and return the result so far."""
         self.update_state(*args, **kwargs)
-        return self.result()
+        result = self.result()
+        return np.array(result) if isinstance(result, np.ndarray) else result
 
     def add_variable(
         self,
@@ -166,8 +173,8 @@ class Metric(Configurable):
 
 
 def as_value(result: Any) -> Value:
-    """Return a number as a float, and several as an array."""
-    array = np.asarray(result)
+    """Return a number as a float, and several as an array of their own: a result may be state."""
+    array = np.array(result)
     return float(array) if array.ndim == 0 else array
 
 
@@ -313,23 +320,52 @@ def row_weights(weights: NDArray[np.float64], rows: tuple[int, ...]) -> NDArray[
         ) from None
 
 
-def results(
-    metrics: Iterable[tuple[str, Metric, bool]], sums: Sequence[NDArray[np.float64]]
-) -> dict[str, Value]:
-    """Return the values of a pass by name; names that come again are told apart as in Keras.
+def check_single_use(metrics: Iterable[Metric]) -> None:
+    """Raise ValueError if a metric that keeps its own state is to sum up several outputs' batches.
+
+    Those of native code may be given again and again: each use has sums of its own.
+    """
+    seen: set[int] = set()
+    for metric in metrics:
+        if type(metric).native_spec is Metric.native_spec:
+            if id(metric) in seen:
+                raise ValueError(
+                    f"the metric {metric.name} is given twice, but it keeps one state: "
+                    f"make another for the second use"
+                )
+            seen.add(id(metric))
+
+
+def log_names(prefix: str, metrics: Iterable[tuple[Metric, bool]]) -> list[str]:
+    """Return what metrics are called in logs; those that come again are told apart as in Keras.
 
     Args:
-        metrics: each with what is put before its name, and whether it is weighted.
-        sums: of each; none before a pass, of which there is nothing to report.
+        prefix: what is put before each name.
+        metrics: each with whether it is weighted.
     """
-    found: dict[str, Value] = {}
-    for i, (prefix, metric, weighted) in enumerate(metrics):
+    names: list[str] = []
+    for metric, weighted in metrics:
         name = prefix + metric.name
-        if weighted and name in found:
+        if weighted and name in names:
             name = f"{prefix}weighted_{metric.name}"
         same, count = name, 1
-        while name in found:
+        while name in names:
             name, count = f"{same}_{count}", count + 1
-        if sums:
-            found[name] = metric.value(sums[i])
-    return found
+        names.append(name)
+    return names
+
+
+def results(
+    prefix: str, metrics: Sequence[tuple[Metric, bool]], sums: Sequence[NDArray[np.float64]]
+) -> dict[str, Value]:
+    """Return the values of a pass by name.
+
+    Args:
+        prefix: what is put before each name.
+        metrics: each with whether it is weighted.
+        sums: of each; none before a pass, of which there is nothing to report.
+    """
+    if not sums:
+        return {}
+    named = zip(log_names(prefix, metrics), metrics, sums, strict=True)
+    return {name: metric.value(values) for name, (metric, _), values in named}

@@ -1,11 +1,10 @@
 """Models: layers put together, trained and run."""
 
-from unitgain.models.base import Model
-from unitgain.models.functional import Functional
+from unitgain.layers.registry import register
+from unitgain.models.model import Functional, Model
 from unitgain.models.predictor import Predictor
-from unitgain.models.registry import clone_model, model_from_json
+from unitgain.models.registry import clone_model, load_model, model_from_json, save_model
 from unitgain.models.sequential import Sequential
-from unitgain.saving import load_model, save_model
 
 __all__ = [
     "Functional",
@@ -17,3 +16,6 @@ __all__ = [
     "model_from_json",
     "save_model",
 ]
+
+register({"Functional": Model, "Sequential": Sequential})
+del register

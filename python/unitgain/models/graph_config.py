@@ -7,28 +7,26 @@ which of that use's outputs, or of the inputs, it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from unitgain._config import serialize
+from unitgain.graph.function import Function
+from unitgain.graph.structure import Structure
+from unitgain.graph.tensors import SymbolicTensor, flatten
 from unitgain.layers.core import Input
-from unitgain.layers.symbolic import SymbolicTensor, flatten
-from unitgain.models.registry import layer_from
-
-if TYPE_CHECKING:
-    from unitgain.models.functional import Functional
-    from unitgain.models.structure import Structure
+from unitgain.layers.registry import operation_from
 
 __all__ = ["graph_config", "graph_of"]
 
 
-def graph_config(model: Functional) -> dict[str, Any]:
-    """Return a model's layers, inputs, uses of layers and outputs, as JSON can hold them."""
-    inputs, outputs = model._inputs_structure, model._outputs_structure
+def graph_config(function: Function) -> dict[str, Any]:
+    """Return a graph's layers, inputs, uses of layers and outputs, as JSON can hold them."""
+    inputs, outputs = function.inputs, function.outputs
     places = {id(tensor): [-1, i] for i, tensor in enumerate(inputs.tensors)}
-    layers = [layer for layer in model.layers if not isinstance(layer, Input)]
+    layers = [layer for layer in function.operations if not isinstance(layer, Input)]
     numbers = {id(layer): i for i, layer in enumerate(layers)}
     uses = []
-    for number, use in enumerate(model._graph_nodes):
+    for number, use in enumerate(function.nodes):
         sources = [places[id(tensor)] for tensor in use.inputs]
         told = [] if use.training is None else [use.training]
         uses.append([numbers[id(use.layer)], sources, use.several, *told])
@@ -62,7 +60,7 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
         ValueError: if it describes none.
     """
     inputs = [Input(**arguments) for arguments in config["inputs"]["values"]]
-    layers = [layer_from(layer) for layer in config["layers"]]
+    layers: list[Any] = [operation_from(layer) for layer in config["layers"]]
     made: list[list[SymbolicTensor]] = []
 
     def find(place: Any) -> SymbolicTensor:

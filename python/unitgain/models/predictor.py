@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from unitgain import _data
 from unitgain._progress import ProgressBar
+from unitgain.formats.document import to_bytes
+from unitgain.graph.function import Function
+from unitgain.graph.native import NativeNetwork
+from unitgain.models.saving import restored_predictor
+from unitgain.training.feeding import PREDICT_BATCH, dense
 
 __all__ = ["Predictor", "checked_out", "quick_call"]
 
@@ -35,7 +39,7 @@ def checked_out(out: Any, count: int, shape: Any, dtype: Any, x: Any) -> Any:
     return out.reshape(count, math.prod(shape))
 
 
-def quick_call(network: Any, input_shape: Any, output_shape: Any) -> Any:
+def quick_call(network: NativeNetwork, input_shape: Any, output_shape: Any) -> Any:
     """Return what runs a native network in inference mode on a plain matrix of samples.
 
     It returns None for any other argument. None if samples or outputs are no rows of a matrix.
@@ -55,33 +59,38 @@ class Predictor:
 
     def __init__(
         self,
-        network: Any,
-        input_shape: Any,
-        output_shape: Any,
-        batch_size: int,
+        network: NativeNetwork,
+        function: Function,
         name: str,
         precision: str,
         architecture: Any,
     ) -> None:
         self.name = name
-        self.input_shape = input_shape
-        self.output_shape = output_shape
         self.precision = precision
         # What copies are made of: a model's description, or why there is none.
-        self.architecture = architecture
+        self._architecture = architecture
         self._network = network
-        self._batch_size = batch_size
-        self._quick_call = quick_call(network, input_shape, output_shape)
+        self._inputs = function.inputs.without_graph()
+        self._outputs = function.outputs.without_graph()
+        self._quick_call = quick_call(network, self.input_shape, self.output_shape)
 
     @property
-    def network(self) -> Any:
-        """The native network."""
-        return self._network
+    def input_shape(self) -> Any:
+        """The shape of one sample; of several inputs, a list or dict."""
+        return self._inputs.pack(self._inputs.shapes)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output for one sample; of several outputs, a list or dict."""
+        return self._outputs.pack(self._outputs.shapes)
 
     def __reduce__(self) -> Any:
-        from unitgain.saving.copying import reduce_predictor
-
-        return reduce_predictor(self)
+        if isinstance(self._architecture, Exception):
+            raise TypeError(f"the predictor cannot be copied: {self._architecture}")
+        document, classes = self._architecture
+        arrays = {str(i): parameter.array for i, parameter in enumerate(self._network.parameters)}
+        settings = {"precision": self.precision, "name": self.name}
+        return restored_predictor, (to_bytes({**document, **settings}, arrays), classes)
 
     def __call__(self, x: Any, *, out: Any = None) -> Any:
         """Return the outputs for one batch ``(samples, *input_shape)``, at the lowest latency.
@@ -98,14 +107,14 @@ class Predictor:
             quickly = self._quick_call(x)
             if quickly is not None:
                 return quickly
-        return self._run(self._inputs(x), None, None, out)
+        return self._run(dense(self._inputs.native_arrays(x, "x")), None, None, out)
 
     def predict(self, x: Any, verbose: str | int = 0, *, out: Any = None) -> Any:
         """Return the outputs for many samples, as :meth:`Model.predict`."""
-        inputs = self._inputs(x)
-        batches = math.ceil(len(inputs) / self._batch_size)
+        inputs = dense(self._inputs.native_arrays(x, "x"))
+        batches = math.ceil(len(inputs) / PREDICT_BATCH)
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
-            outputs = self._run(inputs, self._batch_size, bar, out)
+            outputs = self._run(inputs, PREDICT_BATCH, bar, out)
             bar.finish(batches, {})
         return outputs
 
@@ -117,14 +126,7 @@ class Predictor:
             arrays = [inputs] if isinstance(inputs, np.ndarray) else list(inputs)
             target = checked_out(out, count, self.output_shape, dtype, arrays)
         found = self._network.predict(inputs, batch_size or max(1, count), progress, out=target)
-        return self._shaped(found) if out is None else out
-
-    def _inputs(self, x: Any) -> Any:
-        return _data.samples(x, self.input_shape, "x")
-
-    def _shaped(self, outputs: Any) -> Any:
-        shape = self.output_shape
-        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+        return self._outputs.pack_arrays(found) if out is None else out
 
     def __repr__(self) -> str:
         return f"<Predictor of {self.name}: {self.input_shape} to {self.output_shape}>"

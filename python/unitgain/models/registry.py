@@ -1,36 +1,18 @@
-"""Models by their class's name, as configurations have them."""
+"""Models from configurations and files."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 from unitgain import _names
 from unitgain._config import custom_classes, serialize
-from unitgain.layers.base import Layer
-from unitgain.layers.registry import deserialize
-from unitgain.models.base import Model
+from unitgain.layers.registry import known_classes
+from unitgain.models.model import Model
 
-__all__ = ["clone_model", "layer_from", "model_from", "model_from_json"]
-
-
-def _classes() -> dict[str, type[Model]]:
-    from unitgain.models.functional import Functional
-    from unitgain.models.sequential import Sequential
-
-    return {"Sequential": Sequential, "Functional": Functional}
-
-
-def layer_from(config: Mapping[str, Any]) -> Layer | Model:
-    """Return the layer, or the model used as one, of a class's name and configuration.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    if isinstance(config, Mapping) and config.get("class_name") in _classes():
-        return model_from(config)
-    return deserialize(config)
+__all__ = ["clone_model", "load_model", "model_from", "model_from_json", "save_model"]
 
 
 def model_from(config: Mapping[str, Any]) -> Model:
@@ -39,7 +21,8 @@ def model_from(config: Mapping[str, Any]) -> Model:
     Raises:
         ValueError: if it describes none.
     """
-    return _names.resolve("model", config, _classes(), Model)
+    table: Any = known_classes(Model)
+    return _names.resolve("model", config, table, Model)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
@@ -65,3 +48,17 @@ def clone_model(model: Model) -> Model:
         config = serialize(model)
     with _names.custom_objects(classes):
         return model_from(config)
+
+
+def save_model(model: Model, filepath: str | PathLike[str], overwrite: bool = True) -> None:
+    """Write a model to a file: :meth:`Model.save <unitgain.Model.save>` as a function."""
+    model.save(filepath, overwrite)
+
+
+def load_model(
+    filepath: str | PathLike[str],
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+) -> Model:
+    """Return the model in a file: :meth:`Model.load <unitgain.Model.load>` as a function."""
+    return Model.load(filepath, custom_objects, compile)

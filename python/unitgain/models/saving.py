@@ -1,30 +1,53 @@
-"""What every model does with files and configurations."""
+"""Models as documents, in files and in copies."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, random
-from unitgain._config import serialize
+from unitgain._config import custom_classes, serialize
+from unitgain.formats.document import (
+    Arrays,
+    Document,
+    from_bytes,
+    from_file,
+    listed_arrays,
+    to_bytes,
+    to_file,
+)
+from unitgain.graph.variables import SavedWeights, Variable, taking_weights_from
+from unitgain.layers.registry import operation_from
+from unitgain.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from unitgain.models.base import Model
+__all__ = ["Saving", "described", "explained", "model_document", "restore", "restored_predictor"]
 
-__all__ = ["Saving"]
+Path_ = str | os.PathLike[str]
 
 
-class Saving:
+class Saving(Trainer):
     """Configurations, files, copies, and the random numbers that a loaded model goes on with."""
 
     # The streams that a loaded model draws from, until ug.random.seed replaces the process's.
     _streams: random.Streams | None = None
     _streams_instead_of: random.Streams | None = None
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Set all weights."""
+        raise NotImplementedError
+
+    def _forget_network(self) -> None:
+        raise NotImplementedError
 
     @property
     def streams(self) -> random.Streams | None:
@@ -32,37 +55,6 @@ class Saving:
         if self._streams_instead_of is not random.process_streams():
             self._streams = None
         return self._streams
-
-    def get_config(self) -> dict[str, Any]:
-        """Return what makes a model like this, as values that JSON can hold."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement get_config")
-
-    @classmethod
-    def from_config(
-        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-    ) -> Self:
-        """Make a model of what :meth:`get_config` returned; its weights are initialized anew.
-
-        Args:
-            config: the configuration.
-            custom_objects: classes of one's own by name.
-
-        Raises:
-            ValueError: if the configuration describes no model.
-        """
-        from unitgain.models.registry import model_from
-
-        kind = "Functional" if "uses" in config else "Sequential"
-        with _names.custom_objects(custom_objects):
-            made: Any = model_from({"class_name": kind, "config": config})
-        return cast("Self", made)
-
-    @staticmethod
-    def load(filepath: Any, custom_objects: Mapping[str, Any] | None = None) -> Model:
-        """Return the model in a file, see :func:`unitgain.saving.load_model`."""
-        from unitgain.saving import load_model
-
-        return load_model(filepath, custom_objects)
 
     def to_json(self, **arguments: Any) -> str:
         """Return the model's class and configuration as JSON.
@@ -74,41 +66,77 @@ class Saving:
 
     def get_compile_config(self) -> dict[str, Any]:
         """Return the arguments of ``compile``, as values that JSON can hold."""
-        model = cast("Model", self)
-        return {
-            "optimizer": serialize(model.optimizer),
-            "loss": serialize(model.loss),
-            "metrics": serialize(model._metrics_as_asked),
-            "weighted_metrics": serialize(model._weighted_as_asked),
-            "loss_weights": model._loss_weight,
-        }
+        config = {"loss": None} if self._objective is None else self._objective.get_config()
+        return {"optimizer": serialize(self.optimizer), **config}
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile with what :meth:`get_compile_config` returned; the optimizer starts afresh."""
-        cast("Model", self).compile(**config)
+        self.compile(**config)
 
-    def save(self, filepath: Any, overwrite: bool = True) -> None:
-        """Write the model to a file, see :func:`unitgain.saving.save_model`."""
-        from unitgain.saving import save_model
+    def save(self, filepath: Path_, overwrite: bool = True) -> None:
+        """Write the model with all that it takes to go on training it, to one file.
 
-        save_model(cast("Model", self), filepath, overwrite)
+        The file is of the safetensors format: architecture, loss, metrics, optimizer and random
+        state are JSON in its header; weights and the optimizer's values are its arrays. It appears
+        whole or not at all.
 
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        Args:
+            filepath: a name that ends in ``.safetensors``.
+            overwrite: whether it may replace a file.
+
+        Raises:
+            ValueError: if the model has no weights yet, or the name ends otherwise.
+            FileExistsError: if there is a file, and ``overwrite`` is False.
+            TypeError: if something in the model has no configuration.
+        """
+        to_file(checked_path(filepath, overwrite), *model_document(self))
+
+    @classmethod
+    def load(
+        cls,
+        filepath: Path_,
+        custom_objects: Mapping[str, Any] | None = None,
+        compile: bool = True,
+    ) -> Self:
+        """Return the model that :meth:`save` wrote to a file; training goes on where it was.
+
+        ``fit`` then gives the bits that it would have given without the file between: weights,
+        optimizer, and the random numbers of shuffling, dropout and noise go on as they were (a call
+        of :func:`unitgain.random.seed` sets others). Loading runs no code from the file, draws no
+        random numbers and imports nothing.
+
+        Args:
+            filepath: the file.
+            custom_objects: classes and functions of one's own by the names that the file has.
+            compile: whether to take loss, metrics and optimizer from the file, too, if it has them.
+
+        Raises:
+            ValueError: if the file is damaged or was altered, names something unknown, or holds a
+                model of another class.
+            OSError: if it cannot be read.
+        """
+        with explained(filepath):
+            document, arrays = from_file(filepath)
+            if not compile:
+                for name in _slot_names(document.pop("training", None)):
+                    arrays.pop(name, None)
+            model = model_of(document, arrays, custom_objects)
+            if not isinstance(model, cls):
+                raise ValueError(f"it holds a {type(model).__name__}, expected a {cls.__name__}")
+            return model
+
+    def save_weights(self, filepath: Path_, overwrite: bool = True) -> None:
         """Write the weights alone to a file, whose name ends in ``.safetensors``.
 
         Raises:
             ValueError: if the model has no weights yet, or the name ends otherwise.
             FileExistsError: if there is a file, and ``overwrite`` is False.
         """
-        from unitgain.saving import model as documents
-        from unitgain.saving.document import to_file
+        self._check_built()
+        path = checked_path(filepath, overwrite)
+        to_file(path, *_weights_document(self.weights))
 
-        model = cast("Model", self)
-        model._check_built()
-        path = documents.checked_path(filepath, overwrite)
-        to_file(path, *documents.weights_document(model.weights))
-
-    def load_weights(self, filepath: Any, skip_mismatch: bool = False) -> None:
+    def load_weights(self, filepath: Path_, skip_mismatch: bool = False) -> None:
         """Set the weights from a file of :meth:`save_weights` or :meth:`save`, in their order.
 
         Args:
@@ -119,22 +147,204 @@ class Saving:
         Raises:
             ValueError: if the file is damaged, or its weights do not fit; nothing is changed then.
         """
-        from unitgain.saving import model as documents
-        from unitgain.saving.document import from_file
-
-        model = cast("Model", self)
-        model._check_built()
-        with documents.explained(filepath):
-            found = documents.weights_of(*from_file(filepath))
-            variables = model.weights
+        self._check_built()
+        with explained(filepath):
+            found = _weights_of(*from_file(filepath))
+            variables = self.weights
             if skip_mismatch and len(found) == len(variables):
                 found = [
                     array if array.shape == variable.shape else variable.array
                     for array, variable in zip(found, variables, strict=True)
                 ]
-            model.set_weights([np.asarray(array) for array in found])
+            self.set_weights([np.asarray(array) for array in found])
+
+    def _describe(self) -> Any:
+        return described(self)
 
     def __reduce__(self) -> Any:
-        from unitgain.saving.copying import reduce_model
+        with custom_classes() as classes:
+            content = to_bytes(*model_document(self))
+        return _restored_model, (content, classes)
 
-        return reduce_model(cast("Model", self))
+
+# ---- files ----
+
+
+def checked_path(filepath: Path_, overwrite: bool) -> Path:
+    """Return the path of a file to write.
+
+    Raises:
+        ValueError: if its name does not end in ``.safetensors``.
+        FileExistsError: if it is there, and must not be replaced.
+    """
+    path = Path(filepath)
+    if path.suffix != ".safetensors":
+        raise ValueError(f"filepath is {str(filepath)!r}, expected a name ending in .safetensors")
+    if not overwrite and path.exists():
+        raise FileExistsError(f"{path} is there already, and overwrite is False")
+    return path
+
+
+@contextlib.contextmanager
+def explained(filepath: Path_) -> Iterator[None]:
+    """Make of every error that a file's contents lead to a ValueError that names the file."""
+    try:
+        yield
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{os.fspath(filepath)} cannot be loaded: {error}") from error
+
+
+# ---- models ----
+
+
+def architecture(model: Saving) -> Document:
+    """Return what the model is, without weights."""
+    built = model.built
+    return {
+        "model": serialize(model),
+        "shape": list(model.function.input_shape) if built else None,
+        "dtype": model.dtype,
+        "draws": {layer.name: layer.draws for layer in model.leaves() if layer.draws},
+    }
+
+
+def model_document(model: Saving) -> tuple[Document, Arrays]:
+    """Return a model as a description and arrays."""
+    document = architecture(model)
+    names = _names.disambiguated([weight.name for weight in model.weights])
+    arrays = {name: w.array for name, w in zip(names, model.weights, strict=True)}
+    document["weights"] = names
+    document["streams"] = random_state(model)
+    if model.optimizer is not None:
+        document["training"] = {"compile": model.get_compile_config(), "state": None}
+        # An optimizer that has trained another model has no state of this one.
+        if model.built and model.loss is not None and model.optimizer.may_train(model):
+            model._own_optimizer()
+            network = model._native_network()
+            state, slots = model.optimizer.get_state()
+            document["training"] |= {"state": state, "step": network.step}
+            arrays |= slots
+    return document, arrays
+
+
+def model_of(
+    document: Document, arrays: Arrays, custom_objects: Mapping[str, Any] | None = None
+) -> Any:
+    """Return the model that :func:`model_document` described.
+
+    Raises:
+        ValueError: if description and arrays make no model.
+    """
+    names = listed_arrays(document, "weights", arrays)
+    values = SavedWeights({name: arrays[name] for name in names})
+    with _names.custom_objects(custom_objects):
+        with taking_weights_from(values):
+            model = structure(document)
+        values.check_used()
+        training = document.get("training")
+        if training is not None:
+            model.compile_from_config(training["compile"])
+    if training is not None and training["state"] is not None:
+        assert model.optimizer is not None
+        spared = set(training["state"]["no_decay"])
+        model.optimizer.exclude_from_weight_decay([w for w in model.weights if w.name in spared])
+    extra = arrays.keys() - set(names) - _slot_names(training)
+    if extra:
+        raise ValueError(f"nothing takes the array {min(extra)!r}")
+    _resume(model, document, arrays)
+    return model
+
+
+def restore(model: Saving, document: Document, arrays: Arrays) -> None:
+    """Put a compiled model where :func:`model_document` found one that was made alike.
+
+    Layers may have other names: they are taken in their order.
+
+    Raises:
+        ValueError: if it is another model.
+    """
+    model.set_weights(_weights_of(document, arrays))
+    drawing = [layer for layer in model.leaves() if layer.draws]
+    for layer, draws in zip(drawing, document["draws"].values(), strict=True):
+        layer.draws = draws
+    model._forget_network()  # made with the keys that layers drew from
+    _resume(model, document, arrays)
+
+
+def _resume(model: Saving, document: Document, arrays: Arrays) -> None:
+    """Set the optimizer's state, the steps done and the random numbers to come."""
+    training = document.get("training")
+    if training is not None and training["state"] is not None:
+        assert model.optimizer is not None
+        network = model._native_network()
+        model.optimizer.set_state(training["state"], arrays)
+        network.step = int(training["step"])
+    key, position = document["streams"]
+    model._streams = random.Streams(int(key), int(position))
+    model._streams_instead_of = random.process_streams()
+
+
+def structure(document: Document) -> Any:
+    """Return a model of :func:`architecture`, whose weights are what ``initial_values`` gives."""
+    model: Any = operation_from(document["model"])
+    if not isinstance(model, Saving):
+        raise ValueError(f"model is a {type(model).__name__}, expected a model")
+    if document["shape"] is not None and not model.built:
+        model.build(tuple(int(size) for size in document["shape"]), document["dtype"])
+    known = {layer.name: layer for layer in model.leaves()}
+    for name, draws in document["draws"].items():
+        if name not in known:
+            raise ValueError(_names.unknown("the layer that draws", name, known))
+        known[name].draws = draws
+    return model
+
+
+def random_state(model: Saving) -> list[int]:
+    """Return the seed and the next stream of what the model's training draws from."""
+    streams = model.streams or random.current_streams()
+    return [streams.key, streams.position]
+
+
+def described(model: Saving) -> Any:
+    """Return a model's architecture with the classes that it needs, or the error that it meets."""
+    try:
+        with custom_classes() as classes:
+            return architecture(model), classes
+    except (TypeError, NotImplementedError) as error:
+        return error
+
+
+def _restored_model(content: bytes, classes: Mapping[str, Any]) -> Any:
+    """Return a copy of the model that ``__reduce__`` described."""
+    return model_of(*from_bytes(content), classes)
+
+
+def restored_predictor(content: bytes, classes: Mapping[str, Any]) -> Any:
+    """Return a copy of a predictor that :class:`~unitgain.models.Predictor` described."""
+    document, arrays = from_bytes(content)
+
+    def zeros(name: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+        return np.zeros(shape, dtype)
+
+    with _names.custom_objects(classes), taking_weights_from(zeros):
+        model = structure(document)
+    model.name = document["name"]
+    for i, parameter in enumerate(model._native_network().parameters):
+        parameter.array[...] = arrays[str(i)]
+    return model.optimize_for_inference(document["precision"])
+
+
+def _weights_document(variables: Sequence[Variable]) -> tuple[Document, Arrays]:
+    names = _names.disambiguated([weight.name for weight in variables])
+    return {"weights": names}, {n: w.array for n, w in zip(names, variables, strict=True)}
+
+
+def _weights_of(document: Document, arrays: Arrays) -> list[NDArray[Any]]:
+    return [arrays[name] for name in listed_arrays(document, "weights", arrays)]
+
+
+def _slot_names(training: Document | None) -> set[str]:
+    state = None if training is None else training["state"]
+    return set() if state is None else set(state["slots"])

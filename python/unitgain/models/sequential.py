@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
 from unitgain._config import checked_config, serialize
-from unitgain.layers.base import Layer, SampleShape, rows_and_cols
+from unitgain.graph.function import Function
+from unitgain.graph.operation import Operation
+from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.core import Input
-from unitgain.layers.symbolic import SymbolicTensor
-from unitgain.models.base import Model
-from unitgain.models.nesting import lower_layer
-from unitgain.models.registry import layer_from
+from unitgain.layers.registry import operation_from
+from unitgain.models.inference import Spread
+from unitgain.models.model import Model, sample_shape
+from unitgain.training.callback import Callback
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,37 +38,37 @@ class Sequential(Model):
     15
     """
 
-    def __init__(self, layers: Iterable[Layer | Model] = (), name: str | None = None) -> None:
-        super().__init__(name)
+    saved_as = None
+
+    def __init__(self, layers: Iterable[Operation] = (), name: str | None = None) -> None:
+        super().__init__(name=name)
         self._input: Input | None = None
+        self._layers: list[Any] = []
         self._tensors: list[SymbolicTensor] = []  # what each layer makes, once the input is known
         for layer in layers:
             self.add(layer)
 
-    def add(self, layer: Layer | Model) -> None:
+    def add(self, layer: Operation) -> None:
         """Append a layer.
 
         Raises:
             TypeError: if it is neither a layer nor a model.
             ValueError: if its input's shape does not fit, or an Input comes after other layers.
         """
-        if not isinstance(layer, (Layer, Model)):
+        if not isinstance(layer, Operation):
             raise TypeError(f"layer is of type {type(layer).__name__}, expected a layer")
         if isinstance(layer, Input):
-            if self._input is not None or self.layers:
+            if self._input is not None or self._layers:
                 raise ValueError("an Input must be the first layer")
             self._input = layer
             return
-        if any(layer.name == other.name and layer is not other for other in self.layers):
+        if any(layer.name == other.name and layer is not other for other in self._layers):
             raise ValueError(f"the model has a layer named {layer.name!r} already")
-        if self._input is None and not self.layers and isinstance(layer, Model) and layer.built:
-            self._input = Input(layer.input_shape, layer.dtype)
-        given = getattr(layer, "given_input_shape", None)
-        if self._input is None and not self.layers and given is not None:
-            self._input = Input(given)
+        if self._input is None and not self._layers:
+            self._input = _input_of(layer)
         if self._input is not None:
             self._tensors.append(self._behind(self._tensors, layer))
-        self.layers.append(layer)
+        self._layers.append(layer)
         self._forget_network()
 
     def _behind(self, tensors: list[SymbolicTensor], layer: Any) -> SymbolicTensor:
@@ -74,23 +78,115 @@ class Sequential(Model):
             raise ValueError(f"{layer.name} has several outputs, of which the next layer takes one")
         return tensor
 
-    def pop(self) -> Layer | Model:
+    def pop(self) -> Any:
         """Remove the last layer and return it.
 
         Raises:
             ValueError: if there is none.
         """
-        if not self.layers:
+        if not self._layers:
             raise ValueError("the model has no layers")
         self._forget_network()
-        layer: Layer | Model = self.layers.pop()
+        layer = self._layers.pop()
         if self._tensors:
             layer.nodes.remove(self._tensors.pop().node)
         return layer
 
+    def _forget_network(self) -> None:
+        super()._forget_network()
+        self._function = None
+
+    @property
+    def layers(self) -> list[Any]:
+        """The layers, and the models that are used as such."""
+        return list(self._layers)
+
+    @property
+    def built(self) -> bool:
+        """Whether the layers have their weights."""
+        return bool(self._tensors)
+
+    @property
+    def function(self) -> Function:
+        """The chain of layers."""
+        if self._function is None and self._tensors:
+            self._function = Function(self._input, self._tensors[-1])
+        return super().function
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of weights and results, float32 or float64."""
+        return "float32" if self._input is None else self._input.dtype
+
+    def build(self, input_shape: Any, dtype: str = "float32") -> None:
+        """Give the layers their weights, if they have none.
+
+        Args:
+            input_shape: of a sample, or of a batch whose size is None, as Keras has it.
+            dtype: float32 or float64.
+
+        Raises:
+            ValueError: if there are no layers, or a layer was built for another shape.
+        """
+        if not self._layers:
+            raise ValueError("the model has no layers")
+        if self.built:
+            return
+        self._input = Input(sample_shape(input_shape), dtype)
+        tensors: list[SymbolicTensor] = []
+        for layer in self._layers:
+            tensors.append(self._behind(tensors, layer))
+        self._tensors = tensors
+
+    if TYPE_CHECKING:  # a chain has one input and one output, which type checkers may know
+
+        @overload
+        def __call__(self, x: SymbolicTensor, training: bool | None = None) -> SymbolicTensor: ...
+
+        @overload
+        def __call__(
+            self,
+            x: ArrayLike,
+            training: bool | None = None,
+            *,
+            out: NDArray[Any] | None = None,
+        ) -> NDArray[Any]: ...
+
+        def __call__(self, x: Any, training: bool | None = None, *, out: Any = None) -> Any:
+            """Return the outputs for one batch."""
+
+        @overload  # type: ignore[override]
+        def predict(
+            self,
+            x: Any,
+            batch_size: int | None = None,
+            verbose: str | int = 0,
+            steps: int | None = None,
+            callbacks: Callback | Iterable[Callback] | None = None,
+            *,
+            out: NDArray[Any] | None = None,
+        ) -> NDArray[Any]: ...
+
+        @overload
+        def predict(
+            self,
+            x: Any,
+            batch_size: int | None = None,
+            verbose: str | int = 0,
+            *,
+            training: Literal[True],
+            samples: int | None = None,
+        ) -> Spread: ...
+
+        def predict(self, x: Any, *arguments: Any, **keywords: Any) -> Any:
+            """Return the outputs for many samples."""
+
+        def predict_on_batch(self, x: ArrayLike) -> NDArray[Any]:
+            """Return the outputs for one batch."""
+
     def get_config(self) -> dict[str, Any]:
         """Return the model's name and its layers' configurations, the Input's first."""
-        layers = [*([] if self._input is None else [self._input]), *self.layers]
+        layers = [*([] if self._input is None else [self._input]), *self._layers]
         return {"name": self.name, "layers": [serialize(layer) for layer in layers]}
 
     @classmethod
@@ -100,93 +196,13 @@ class Sequential(Model):
         """Make a model of what :meth:`get_config` returned, as for any model."""
         arguments = checked_config(cls, config, ("name", "layers"))
         with _names.custom_objects(custom_objects):
-            layers = [layer_from(layer) for layer in arguments["layers"]]
+            layers = [operation_from(layer) for layer in arguments["layers"]]
         return cls(layers, arguments.get("name"))
 
-    @property
-    def built(self) -> bool:
-        """Whether the layers have their weights."""
-        return bool(self._tensors)
 
-    def build(self, input_shape: SampleShape, dtype: str = "float32") -> None:
-        """Give the layers their weights, for samples of this shape.
-
-        Raises:
-            ValueError: if there are no layers, or a layer was built for another shape.
-        """
-        if not self.layers:
-            raise ValueError("the model has no layers")
-        if self.built:
-            return
-        self._input = Input(input_shape, dtype)
-        tensors: list[SymbolicTensor] = []
-        for layer in self.layers:
-            tensors.append(self._behind(tensors, layer))
-        self._tensors = tensors
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of weights and results, float32 or float64."""
-        return "float32" if self._input is None else self._input.dtype
-
-    @property
-    def input(self) -> SymbolicTensor:
-        """The symbolic tensor that the model begins with."""
-        self._check_built()
-        assert self._input is not None
-        return self._input
-
-    @property
-    def output(self) -> SymbolicTensor:
-        """The symbolic tensor that the model ends with."""
-        self._check_built()
-        return self._tensors[-1]
-
-    @property
-    def inputs(self) -> list[SymbolicTensor]:
-        """The symbolic tensor that the model begins with, in a list."""
-        return [self.input]
-
-    @property
-    def outputs(self) -> list[SymbolicTensor]:
-        """The symbolic tensor that the model ends with, in a list."""
-        return [self.output]
-
-    @property
-    def input_shape(self) -> SampleShape:
-        """The shape of one sample."""
-        return self.input.sample_shape
-
-    @property
-    def output_shape(self) -> SampleShape:
-        """The shape of the output for one sample."""
-        return self.output.sample_shape
-
-    def ensure_built(self, input_shape: SampleShape, dtype: str) -> None:
-        """Build the model, used as a layer, or check that it fits its input.
-
-        Raises:
-            ValueError: if it was built for samples of another shape or dtype.
-        """
-        if not self.built:
-            self.build(input_shape, dtype)
-        if (input_shape, dtype) != (self.input_shape, self.dtype):
-            raise ValueError(
-                f"{self.name} takes {self.dtype} samples of shape {self.input_shape}, but its "
-                f"input has {dtype} samples of shape {input_shape}"
-            )
-
-    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
-        """Return the shape of one sample's output."""
-        return self.output_shape
-
-    def lower(self, graph: Any, node: Any) -> Any:
-        """Add the layers to a native graph behind ``node``; return the node of the output."""
-        shape = self.input_shape
-        for layer, tensor in zip(self.layers, self._tensors, strict=True):
-            node = lower_layer(layer, graph, node, shape)
-            shape = tensor.sample_shape
-        return node
-
-    def _lower(self, graph: Any) -> int:
-        return int(self.lower(graph, graph.input(*rows_and_cols(self.input_shape))))
+def _input_of(layer: Any) -> Input | None:
+    """Return the input that a first layer says it takes, if it does."""
+    if isinstance(layer, Model):
+        return Input(layer.input_shape, layer.dtype) if layer.built else None
+    given = layer.given_input_shape
+    return None if given is None else Input(given)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from unitgain.graph.tensors import SymbolicTensor
+
 __all__ = ["summary"]
 
 _TRAINING_BATCH = 32
@@ -42,23 +44,14 @@ def _memory(model: Any, weight_bytes: int, predict_batch: int) -> str:
 
 
 def _rows(model: Any) -> list[tuple[str, str, str, str]]:
-    uses = getattr(model, "_graph_nodes", None)
-    if uses is None:
-        return _chain(model)
+    uses = model.function.nodes
+    is_chain = not any(isinstance(layer, SymbolicTensor) for layer in model.layers)
     rows = []
     for layer in model.layers:
         mine = [use for use in uses if use.layer is layer]
         shapes = [t.sample_shape for use in mine for t in use.outputs] or [layer.sample_shape]
         sources = [tensor.name for use in mine for tensor in use.inputs]
-        rows.append(_row(layer, shapes, ", ".join(dict.fromkeys(sources))))
-    return rows
-
-
-def _chain(model: Any) -> list[tuple[str, str, str, str]]:
-    rows, shape = [], model.input_shape
-    for layer in model.layers:
-        shape = layer.compute_output_shape(shape)
-        rows.append(_row(layer, [shape], ""))
+        rows.append(_row(layer, shapes, "" if is_chain else ", ".join(dict.fromkeys(sources))))
     return rows
 
 

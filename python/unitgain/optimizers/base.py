@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
@@ -16,6 +17,7 @@ from unitgain._config import Configurable, serialize
 from unitgain.optimizers import schedules
 from unitgain.optimizers.rate import Rate
 from unitgain.optimizers.schedules import LearningRate, LearningRateSchedule
+from unitgain.optimizers.state import Stateful
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -86,7 +88,7 @@ class OptimizerVariable:
         return f"<OptimizerVariable {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
 
-class Optimizer(Configurable):
+class Optimizer(Configurable, Stateful):
     """An update of weights from gradients, which native code applies to all of them in one pass.
 
     The subclasses are those there are. Each takes these arguments beside its own:
@@ -177,9 +179,8 @@ class Optimizer(Configurable):
         self.ema_momentum = ema_momentum
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self._native: Any = None
-        # What an unpickled or copied optimizer was: taken up by build.
-        self.restored: tuple[dict[str, Any], dict[str, NDArray[Any]]] | None = None
         self._trainable: list[Any] = []  # what the native optimizer's arrays are, in its order
+        self._model: weakref.ref[Any] | None = None  # whose network has the native optimizer
         self._excluded: set[int] = set()
         self._excluded_objects: list[Any] = []  # kept, so that their ids stay theirs
         self._excluded_names: re.Pattern[str] | None = None
@@ -312,6 +313,14 @@ class Optimizer(Configurable):
         with _names.custom_objects(custom_objects):
             return super().from_config(config)
 
+    def _argument(self, name: str) -> Any:
+        has_schedule = name == "learning_rate" and self._schedule is not None
+        return self._schedule if has_schedule else super()._argument(name)
+
+    def _is_default(self, name: str, value: Any) -> bool:
+        is_fresh = name == "name" and value == type(self).__name__.lower()
+        return is_fresh or super()._is_default(name, value)
+
     @classmethod
     def _argument_names(cls) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("name", "learning_rate", *cls._own, *Options.__annotations__)))
@@ -333,7 +342,8 @@ class Optimizer(Configurable):
         """The gradients seen, several of which may make a step."""
         if self._native is not None:
             return int(self._native.iterations)
-        return 0 if self.restored is None else int(self.restored[0]["iterations"])
+        restored = self._restored_state
+        return 0 if restored is None else int(restored[0]["iterations"])
 
     def build(self, variables: Iterable[Any]) -> None:
         """Make the state for these variables; nothing if there is one.
@@ -357,17 +367,25 @@ class Optimizer(Configurable):
         types = _native.float64 if _dtype(arrays[0]) == np.float64 else _native.float32
         self._native = types.Optimizer(self.spec(), arrays, self.options(trainable))
         self._trainable = trainable
-        if self.restored is not None:
-            from unitgain.saving.model import set_optimizer_state
+        self._take_up_state()
 
-            set_optimizer_state(self, *self.restored)
-            self.restored = None
-
-    def attach(self, native: Any, variables: Sequence[Any]) -> None:
+    def attach(self, native: Any, variables: Sequence[Any], model: Any) -> None:
         """Take over the native optimizer of the network that was compiled with this one's spec."""
-        self.restored = None
+        self._restored_state = None
+        self._model = weakref.ref(model)
         self._native = native
         self._trainable = list(variables)
+
+    def is_of(self, model: Any) -> bool:
+        """Tell whether the state is that of a model's network."""
+        return self._model is not None and self._model() is model
+
+    def may_train(self, model: Any) -> bool:
+        """Tell whether the optimizer has done no step, or its steps were those of the model."""
+        if self._native is None or self._calls == 0 or self.is_of(model):
+            return True
+        known = set(map(id, model.weights))
+        return self._model is None and all(id(v) in known for v in self._trainable)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
         """Do one step: update the variables in place.
@@ -473,11 +491,6 @@ class Optimizer(Configurable):
                 )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
-
-    def __reduce__(self) -> Any:
-        from unitgain.saving.copying import reduce_optimizer
-
-        return reduce_optimizer(self)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Put the values of :attr:`variables` into ``store``, by their numbers."""

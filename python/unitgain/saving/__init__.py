@@ -1,5 +1,5 @@
 """Models in files: architecture, weights, optimizer and training settings in one."""
 
-from unitgain.saving.model import load_model, save_model
+from unitgain.models import load_model, save_model
 
 __all__ = ["load_model", "save_model"]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from unitgain import _names
-from unitgain.layers.base import SampleShape
-from unitgain.layers.symbolic import SymbolicTensor, flatten
+from unitgain._arrays import Rows, is_array
+from unitgain.graph import arrays
+from unitgain.graph.tensors import SampleShape, SymbolicTensor, flatten
 
 __all__ = ["Arrays", "Structure"]
 
@@ -18,7 +16,7 @@ __all__ = ["Arrays", "Structure"]
 class Arrays:
     """Arrays of as many samples each; its length is their number, and indexing takes samples."""
 
-    def __init__(self, arrays: Sequence[NDArray[Any] | None]) -> None:
+    def __init__(self, arrays: Sequence[Rows | None]) -> None:
         self.arrays = list(arrays)
 
     def __len__(self) -> int:
@@ -27,7 +25,7 @@ class Arrays:
     def __getitem__(self, rows: Any) -> Arrays:
         return Arrays([None if array is None else array[rows] for array in self.arrays])
 
-    def __iter__(self) -> Iterator[NDArray[Any] | None]:
+    def __iter__(self) -> Iterator[Rows | None]:
         return iter(self.arrays)
 
 
@@ -54,6 +52,11 @@ class Structure:
 
     def __len__(self) -> int:
         return len(self.tensors)
+
+    def without_graph(self) -> Structure:
+        """Return the same structure of tensors that belong to no graph, and keep none alive."""
+        tensors = [SymbolicTensor(t.sample_shape, t.dtype, t.name) for t in self.tensors]
+        return Structure(self.pack(tensors), self.names)
 
     def label(self, argument: str, which: int) -> str:
         """Return how a message calls one of them: ``x``, or ``x['name']``."""
@@ -89,6 +92,27 @@ class Structure:
             raise ValueError(f"{argument} has {len(given)} entries, expected {expected}")
         return list(given)
 
+    def native_arrays(self, x: Any, name: str) -> Any:
+        """Return a user's inputs as the native network takes them: an array, or :class:`Arrays`.
+
+        Raises:
+            ValueError: if a shape does not fit, or there are not as many samples of each.
+        """
+        if len(self) == 1 and is_array(x):
+            return arrays.samples(x, self.shapes[0], name)
+        given = self.arrange(x, name)
+        rows = [
+            arrays.samples(array, shape, self.label(name, i))
+            for i, (array, shape) in enumerate(zip(given, self.shapes, strict=True))
+        ]
+        for i, array in enumerate(rows):
+            if len(array) != len(rows[0]):
+                raise ValueError(
+                    f"{self.label(name, i)} has {len(array)} samples, but "
+                    f"{self.label(name, 0)} has {len(rows[0])}"
+                )
+        return rows[0] if len(rows) == 1 else Arrays(rows)
+
     def pack(self, values: Sequence[Any]) -> Any:
         """Return values as the structure has them: one, a list, or a dict."""
         if self.keys is not None:
@@ -97,25 +121,14 @@ class Structure:
 
     def pack_arrays(self, outputs: Any) -> Any:
         """Return what the native network made, ``(samples, features)`` each, in its shapes."""
-        arrays = [outputs] if len(self) == 1 else outputs
+        made = [outputs] if len(self) == 1 else outputs
         shaped = [
             array if len(shape) == 1 else array.reshape(len(array), *shape)
-            for array, shape in zip(arrays, self.shapes, strict=True)
+            for array, shape in zip(made, self.shapes, strict=True)
         ]
         return self.pack(shaped)
 
 
 def _holds_arrays(given: Sequence[Any]) -> bool:
     """Return whether a list is one of arrays, and not itself an array written as a list."""
-    return len(given) == 1 and isinstance(given[0], np.ndarray)
-
-
-def check_lengths(structure: Structure, arrays: Sequence[ArrayLike], argument: str) -> None:
-    """Raise ValueError unless all arrays have as many samples."""
-    counts = [len(np.asarray(array)) for array in arrays]
-    for i, count in enumerate(counts):
-        if count != counts[0]:
-            raise ValueError(
-                f"{structure.label(argument, i)} has {count} samples, but "
-                f"{structure.label(argument, 0)} has {counts[0]}"
-            )
+    return len(given) == 1 and is_array(given[0])

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-__all__ = ["Node", "SymbolicTensor", "connect", "flatten", "is_symbolic"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Node", "SampleShape", "SymbolicTensor", "define_operator", "flatten", "is_symbolic"]
 
 SampleShape: TypeAlias = tuple[int, ...]
+
+# What operators between tensors do, which the layers that do it say.
+_operators: dict[str, Callable[[list[Any]], Any]] = {}
+
+
+def define_operator(symbol: str, function: Callable[[list[Any]], Any]) -> None:
+    """Let an operator between symbolic tensors, ``"+"``, be a function of the list of both."""
+    _operators[symbol] = function
 
 
 class SymbolicTensor:
@@ -30,6 +41,13 @@ class SymbolicTensor:
         self.dtype = dtype
         self.name = name
 
+    @classmethod
+    def source(cls, sample_shape: SampleShape, dtype: str, name: str = "input") -> Self:
+        """Return a tensor that no operation makes: where a graph begins."""
+        tensor = cls(sample_shape, dtype, name)
+        Node(None, [], False, [tensor])
+        return tensor
+
     @property
     def shape(self) -> tuple[int | None, ...]:
         """The shape with the batch's size first, None."""
@@ -39,9 +57,9 @@ class SymbolicTensor:
         return f"<SymbolicTensor {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
     def __add__(self, other: Any) -> Any:
-        from unitgain.layers.merging import Add
-
-        return Add()([self, other]) if isinstance(other, SymbolicTensor) else NotImplemented
+        if not isinstance(other, SymbolicTensor):
+            return NotImplemented
+        return _operators["+"]([self, other])
 
     def __array__(self, *arguments: Any, **keywords: Any) -> Any:
         raise TypeError(f"{self!r} has no values: it is a place in a graph of layers")
@@ -51,7 +69,7 @@ class Node:
     """One use of a layer: from which tensors it makes which.
 
     Attributes:
-        layer: the layer, or the model that is used as one.
+        layer: the layer, or the model that is used as one; None where a graph begins without one.
         inputs: what it is given.
         several: whether it is given a list.
         outputs: what it makes.
@@ -88,41 +106,3 @@ def flatten(given: Any) -> list[Any]:
 def is_symbolic(given: Any) -> bool:
     """Return whether there is a symbolic tensor in what a layer is called with."""
     return any(isinstance(one, SymbolicTensor) for one in flatten(given))
-
-
-def connect(
-    layer: Any,
-    inputs: list[SymbolicTensor],
-    several: bool,
-    pack: Callable[[list[SymbolicTensor]], Any] | None = None,
-    training: bool | None = None,
-) -> Any:
-    """Give a layer a place behind ``inputs``; return the tensor that it makes there.
-
-    Args:
-        layer: a layer or a model.
-        inputs: what it is to be given.
-        several: whether as a list.
-        pack: makes what is returned of the outputs of a model that has several.
-        training: whether it is always, or never, to do what training does; None: as the model runs.
-
-    Raises:
-        TypeError: if an input is no symbolic tensor.
-        ValueError: if dtypes differ, or shapes do not fit the layer.
-    """
-    for tensor in inputs:
-        if not isinstance(tensor, SymbolicTensor):
-            raise TypeError(
-                f"{layer.name} is given a {type(tensor).__name__} beside symbolic tensors"
-            )
-    dtypes = sorted({tensor.dtype for tensor in inputs})
-    if len(dtypes) != 1:
-        raise ValueError(f"the inputs of {layer.name} have different dtypes: {dtypes}")
-    shapes: Any = [tensor.sample_shape for tensor in inputs]
-    shape = shapes if several else shapes[0]
-    layer.ensure_built(shape, dtypes[0])
-    made = layer.compute_output_shape(shape)
-    made_shapes = made if isinstance(made, list) else [made]
-    outputs = [SymbolicTensor(tuple(s), dtypes[0], layer.name) for s in made_shapes]
-    layer.nodes.append(Node(layer, inputs, several, outputs, training))
-    return outputs[0] if pack is None else pack(outputs)

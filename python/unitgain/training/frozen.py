@@ -6,17 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from unitgain.layers.base import Layer, native, rows_and_cols
+from unitgain.graph.function import lower_node
+from unitgain.graph.native import NativeNetwork, native, rows_and_cols
+from unitgain.graph.tensors import Node
+from unitgain.layers.base import Layer
 from unitgain.layers.custom import takes_training
 from unitgain.layers.regularization import Noise
-from unitgain.models.feeding import Samples
-from unitgain.models.nesting import leaves, lower_layer
+from unitgain.training.feeding import PREDICT_BATCH, Samples, dense, holds_sparse
 
 __all__ = ["FrozenBase"]
 
 
 class FrozenBase:
-    """A sequential model cut behind the frozen layers that it begins with.
+    """A chain of layers cut behind the frozen ones that it begins with.
 
     They give the same outputs at every step, unless they draw random numbers: so these are
     computed once, and a network of the layers behind, which shares weights and optimizer with the
@@ -26,49 +28,40 @@ class FrozenBase:
         model: a built model.
 
     Raises:
-        ValueError: if it is no sequential model, or its first layer is not frozen.
+        ValueError: if its layers do not form a chain, or the first is not frozen.
     """
 
     def __init__(self, model: Any) -> None:
-        from unitgain.models.sequential import Sequential
-
-        if not isinstance(model, Sequential):
-            raise ValueError("cache_frozen needs a Sequential")
+        chain: list[Node] = model.function.nodes
+        ends = [*model.function.inputs.tensors, *(t for use in chain for t in use.outputs)]
+        sources = [tensor for use in chain for tensor in use.inputs]
+        if [id(tensor) for tensor in sources] != [id(tensor) for tensor in ends[:-1]]:
+            raise ValueError("cache_frozen needs a chain of layers, such as a Sequential")
         count = 0
-        for layer in model.layers[:-1]:
-            if not all(_is_fixed(leaf) for leaf in leaves([layer])):
+        for use in chain[:-1]:
+            if not all(_is_fixed(leaf) for leaf in use.layer.leaves()):
                 break
             count += 1
-        trained = [leaf.name for leaf in leaves(model.layers[:count]) if leaf.weights]
+        trained = [leaf for use in chain[:count] for leaf in use.layer.leaves() if leaf.weights]
         if not trained:
             raise ValueError(
                 "cache_frozen needs frozen layers that the model begins with: set trainable to "
                 "False of the first layers"
             )
         self._model = model
-        self._count = count
-        tensors = model._tensors
-        self._shape = tensors[count - 1].sample_shape
-        types = native(model.dtype)
-        graph = types.Graph()
-        node, shape = graph.input(*rows_and_cols(model.input_shape)), model.input_shape
-        for layer, tensor in zip(model.layers[:count], tensors, strict=False):
-            node = lower_layer(layer, graph, node, shape)
-            shape = tensor.sample_shape
-        self._base = types.Network(graph, node)
-        graph = types.Graph()
-        node = graph.input(*rows_and_cols(shape))
-        for layer, tensor in zip(model.layers[count:], tensors[count:], strict=True):
-            node = lower_layer(layer, graph, node, shape)
-            shape = tensor.sample_shape
-        self._rest = types.Network(graph, node)
+        self._base = _network(chain[:count], model.dtype)
+        self._rest = _network(chain[count:], model.dtype)
         self._whole: Any = None
 
     def outputs(self, samples: Samples) -> Samples:
         """Return the samples with the frozen layers' outputs in place of the inputs."""
-        from unitgain.models.training import PREDICT_BATCH
-
-        found = self._base.predict(np.asarray(samples.x), PREDICT_BATCH)
+        if holds_sparse(samples.x):
+            parts = [
+                self._base.predict(dense(samples.x[first : first + PREDICT_BATCH]), PREDICT_BATCH)
+                for first in range(0, len(samples), PREDICT_BATCH)
+            ]
+            return Samples(np.concatenate(parts), samples.y, samples.weights)
+        found = self._base.predict(samples.x, PREDICT_BATCH)
         return Samples(found, samples.y, samples.weights)
 
     def network(self) -> Any:
@@ -82,6 +75,15 @@ class FrozenBase:
     def finish(self) -> None:
         """Let the model's own network go on where the epoch has ended."""
         self._whole.step = self._rest.step
+
+
+def _network(chain: list[Node], dtype: str) -> NativeNetwork:
+    types = native(dtype)
+    graph = types.Graph()
+    nodes = [graph.input(*rows_and_cols(chain[0].inputs[0].sample_shape))]
+    for use in chain:
+        nodes = lower_node(graph, use, nodes)
+    return types.Network(graph, nodes[0])
 
 
 def _is_fixed(layer: Any) -> bool:

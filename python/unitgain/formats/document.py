@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain.saving import safetensors
+from unitgain.formats import safetensors
 
-__all__ = ["Arrays", "Document", "packed", "unpacked"]
+__all__ = ["Arrays", "Document", "listed_arrays", "packed", "unpacked"]
 
 Arrays = dict[str, NDArray[Any]]
 Document = dict[str, Any]
@@ -66,7 +66,7 @@ def _digest(description: str, arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def to_file(path: Any, document: Document, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write a description and arrays, see :func:`unitgain.saving.safetensors.write`."""
+    """Write a description and arrays, see :func:`unitgain.formats.safetensors.write`."""
     safetensors.write(path, arrays, packed(document, arrays))
 
 
@@ -89,3 +89,18 @@ def from_bytes(content: bytes) -> tuple[Document, Arrays]:
     """Return what :func:`to_bytes` was given."""
     arrays, text = safetensors.read_bytes(content)
     return unpacked(arrays, text), arrays
+
+
+def listed_arrays(document: Mapping[str, Any], key: str, arrays: Mapping[str, Any]) -> list[str]:
+    """Return the names of arrays that a description lists under ``key``.
+
+    Raises:
+        ValueError: if there is no such list, a name comes twice, or an array is missing.
+    """
+    names = document.get(key)
+    if not isinstance(names, list) or len(set(map(str, names))) != len(names):
+        raise ValueError(f"{key} is no list of different names")
+    for name in names:
+        if name not in arrays:
+            raise ValueError(f"there is no array {name!r}")
+    return names

@@ -1,13 +1,13 @@
-"""The uses of layers between a model's inputs and outputs."""
+"""The uses of operations between inputs and outputs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from unitgain.layers.symbolic import Node, SymbolicTensor
+from unitgain.graph.tensors import Node, SymbolicTensor
 
-__all__ = ["layers_in_order", "nodes_between"]
+__all__ = ["nodes_between", "operations_in_order"]
 
 
 def nodes_between(
@@ -49,14 +49,14 @@ def nodes_between(
     return ordered
 
 
-def layers_in_order(
+def operations_in_order(
     inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor], nodes: Sequence[Node]
 ) -> list[Any]:
-    """Return the layers in Keras's order: those farthest from the outputs first.
+    """Return the operations in Keras's order: those farthest from the outputs first.
 
     Those as far come in the order in which a walk from the outputs meets them.
     """
-    input_layers = [t.node.layer for t in inputs if not t.node.inputs]
+    input_layers = [t.node.layer for t in inputs if not t.node.inputs and t.node.layer is not None]
     ends = {id(tensor) for tensor in inputs}
     depths = {id(tensor.node): 0 for tensor in [*outputs, *inputs]}
     for node in reversed(nodes):

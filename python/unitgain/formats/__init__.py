@@ -1,0 +1,1 @@
+"""Formats of files: arrays and text in safetensors files, and documents in these."""

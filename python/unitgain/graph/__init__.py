@@ -1,0 +1,1 @@
+"""Graphs of operations: symbolic tensors, variables, and functions between inputs and outputs."""
