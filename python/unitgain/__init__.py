@@ -28,7 +28,9 @@ from unitgain.config import (
     num_threads,
     set_float32_matmul_precision,
     set_num_threads,
+    set_threading_layer,
     show_config,
+    threading_layer,
     threads,
 )
 from unitgain.initializers import Initializer
@@ -83,7 +85,9 @@ __all__ = [
     "set_cache_limit",
     "set_float32_matmul_precision",
     "set_num_threads",
+    "set_threading_layer",
     "show_config",
+    "threading_layer",
     "threads",
     "utils",
 ]
