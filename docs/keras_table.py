@@ -48,6 +48,7 @@ ELSEWHERE = {
 
 # Why there is a name that Keras has not. By name, else by namespace.
 OWN = {
+    "layers.GLU": "Keras has the function alone: `activations.glu`",
     "layers.RReLU": "as PyTorch's",
     "layers.SymbolicTensor": "`keras.KerasTensor`",
     "layers.Variable": "`keras.Variable`, with the weights as a NumPy array in `array`",

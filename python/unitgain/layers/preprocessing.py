@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import Constant
+from unitgain.layers.affine import lower_affine
 from unitgain.layers.axes import neighbouring_axes
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.normalization import _Normalization
@@ -148,8 +149,8 @@ class Normalization(_Normalization):
 
     def _lower_last(self, graph: NativeGraph, node: int) -> int:
         if self.invert:
-            return _affine(graph, node, self._spread, self._mean, self._zero, self._one)
-        return _affine(graph, node, None, None, self._mean, self._spread)
+            return lower_affine(graph, node, self._spread, self._mean, self._zero, self._one)
+        return lower_affine(graph, node, None, None, self._mean, self._spread)
 
 
 class Rescaling(Layer):
@@ -199,23 +200,9 @@ class Rescaling(Layer):
         if self._values["scale"].shape != self.input_shape[-1:]:  # one of several uses
             self.build(self.input_shape)
         values = self._values
-        return _affine(
+        return lower_affine(
             graph, node, values["scale"], values["offset"], values["zero"], values["one"]
         )
-
-
-def _affine(
-    graph: NativeGraph,
-    node: int,
-    scale: Variable | None,
-    offset: Variable | None,
-    mean: Variable,
-    variance: Variable,
-) -> int:
-    gamma, beta = (None if v is None else v.parameter for v in (scale, offset))
-    return int(
-        graph.batch_norm(node, gamma, beta, mean.parameter, variance.parameter, 1.0, 0.0, False)
-    )
 
 
 def _number_or_array(value: ArrayLike) -> Any:
