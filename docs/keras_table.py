@@ -117,6 +117,8 @@ MISSING = {
     "callbacks": "a native pass calls nobody",
     "clone_function": CONFIGURATION,
     "CutMix.data_format": "channels are last",
+    "Discretization.dtype": "indices are int64, and float32 within a network",
+    "HashedCrossing.dtype": "indices are int64, and float32 within a network",
     "data_format": "mixing does not depend on it",
     "expand_nested": NOT_OFFERED,
     "from_sorted_ids": "predictions are scores",
@@ -204,6 +206,13 @@ NOTES = {
     "dtype of the whole network.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.CategoryEncoding": "Rows are along the last axis, however many there are.",
+    "layers.Hashing": "Keras's hash functions, and bins. Numbers are whole, or an error.",
+    "layers.HashedCrossing": "Keras's hash function, and bins.",
+    "layers.StringLookup": "For arrays before training, not within a network. A file holds the "
+    "vocabulary itself.",
+    "layers.IntegerLookup": "A file holds the vocabulary itself.",
+    "layers.SpectralNormalization": "While it is frozen the kernel stays as it is.",
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
     "layers.Dropout": "`noise_shape` must be None.",
     "layers.AlphaDropout": "`noise_shape` must be None.",

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import unitgain as ug
+from reference import categories, merging, moments, networks
 from reference import layers as cases
-from reference import merging, moments, networks
 from unitgain.layers import Input, Layer
 from variants import rerun_on_other_variants
 
@@ -106,6 +106,7 @@ def test_every_layer_is_compared_with_keras():
     compared = {name for name, _, _ in cases.CASES.values()}
     compared |= {name for name, _, _ in moments.NOISE.values()}
     compared |= {name for name, _, _ in merging.CASES.values()} | {"SpectralNormalization"}
+    compared |= {name for name, *_ in categories.CASES.values()}
     # Where a graph begins, what to subclass, the classes of tensors, what Keras has not, and what
     # changes the loss alone.
     others = {"Input", "Layer", "SymbolicTensor", "Variable", "RReLU", "ActivityRegularization"}

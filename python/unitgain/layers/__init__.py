@@ -4,6 +4,10 @@ from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.activation import ELU, GLU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
+from unitgain.layers.discretization import Discretization
+from unitgain.layers.encoding import CategoryEncoding
+from unitgain.layers.hashing import HashedCrossing, Hashing
+from unitgain.layers.lookup import IntegerLookup, StringLookup
 from unitgain.layers.merging import (
     Add,
     Average,
@@ -46,15 +50,20 @@ __all__ = [
     "AlphaDropout",
     "Average",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
     "Dot",
     "Dropout",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -71,6 +80,7 @@ __all__ = [
     "Reshape",
     "Softmax",
     "SpectralNormalization",
+    "StringLookup",
     "Subtract",
     "SymbolicTensor",
     "UnitNormalization",

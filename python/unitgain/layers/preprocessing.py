@@ -17,7 +17,7 @@ from unitgain.layers.axes import neighbouring_axes
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.normalization import _Normalization
 
-__all__ = ["Normalization", "Rescaling"]
+__all__ = ["Normalization", "Rescaling", "batches_of_numbers"]
 
 # The least deviation that is divided by, as in Keras.
 _LEAST = 1e-7
@@ -127,7 +127,7 @@ class Normalization(_Normalization):
         if self._given is not None:
             raise ValueError(f"{self.name} was made with a mean and a variance: it has no adapt")
         moments = _Moments()
-        for batch in _batches(data):
+        for batch in batches_of_numbers(data):
             shape = batch.shape[1:] or (1,)
             kept = self._kept(shape)
             over = tuple(i for i in range(batch.ndim) if i - 1 not in kept)
@@ -218,7 +218,7 @@ def _number_or_array(value: ArrayLike) -> Any:
     return float(array) if array.ndim == 0 else array
 
 
-def _batches(data: Any) -> Iterator[NDArray[Any]]:
+def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
     """Yield batches of float64, however the data come.
 
     Raises:
