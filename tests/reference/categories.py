@@ -151,8 +151,8 @@ CASES = {
     "integers inverted": (
         "IntegerLookup", {"vocabulary": [12, 36, 1138], "invert": True}, [[1, 0], [3, 9]]
     ),
-    "integers adapted": lookup({}, NUMBERS + [[3, 8]], COUNTS),
-    "integers adapted tf_idf": lookup({"output_mode": "tf_idf"}, NUMBERS + [[3, 8]], COUNTS),
+    "integers adapted": lookup({}, [*NUMBERS, [3, 8]], COUNTS),
+    "integers adapted tf_idf": lookup({"output_mode": "tf_idf"}, [*NUMBERS, [3, 8]], COUNTS),
 }  # fmt: skip
 
 # Of every length that a hash function has a way of its own for, and of bytes beyond ASCII.
