@@ -232,6 +232,13 @@ def test_rows_of_more_dimensions_are_along_the_last_axis():
     np.testing.assert_array_equal(one_hot.sum(-2), counts)
 
 
+def test_no_samples_make_no_rows():
+    for mode in cases.MODES[1:]:
+        layer = CategoryEncoding(4, mode)
+        assert layer(np.zeros((0, 3), int)).shape == ((0, 3, 4) if mode == "one_hot" else (0, 4))
+        assert layer(np.zeros((0, 1), int)).shape == (0, 4)
+
+
 def test_integers_beyond_float32_are_exact_on_arrays():
     layer = IntegerLookup(vocabulary=[2**53 + 1, 2**24 + 1])
     np.testing.assert_array_equal(layer([2**53, 2**53 + 1, 2**24, 2**24 + 1]), [0, 1, 0, 2])

@@ -87,6 +87,11 @@ class Discretization(DataLayer):
         return layer
 
     @property
+    def is_adaptable(self) -> bool:
+        """Whether :meth:`adapt` may be called: not if boundaries were given."""
+        return self.num_bins is not None
+
+    @property
     def depth(self) -> int:
         """How many bins there are, or are to be."""
         if self.bin_boundaries is not None:

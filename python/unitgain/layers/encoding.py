@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
@@ -172,12 +173,12 @@ def encode(
     if mode == "one_hot" and (indices.ndim < 2 or indices.shape[-1] != 1):
         indices = indices[..., np.newaxis]
     along = indices.shape[-1]
-    flat = indices.reshape(-1, along)
+    flat = indices.reshape(math.prod(indices.shape[:-1]), along)
     rows, cols = np.nonzero(flat >= 0)
     made = np.zeros((len(flat), depth), dtype)
     chosen = flat[rows, cols]
     if mode == "count":
-        add: Any = 1 if weights is None else weights.reshape(-1, along)[rows, cols]
+        add: Any = 1 if weights is None else weights.reshape(flat.shape)[rows, cols]
         np.add.at(made, (rows, chosen), add)
     else:
         made[rows, chosen] = 1

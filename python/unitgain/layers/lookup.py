@@ -127,6 +127,11 @@ class IndexLookup(DataLayer):
     def _first_token(self) -> int:
         return self._first_oov + self.num_oov_indices
 
+    @property
+    def is_adaptable(self) -> bool:
+        """Whether :meth:`adapt` may be called: not if a vocabulary was given."""
+        return not self._is_given
+
     def vocabulary_size(self) -> int:
         """Return how many indices there are, those of no token of the vocabulary among them."""
         return self._first_token + len(self._tokens)

@@ -88,6 +88,11 @@ class Normalization(_Normalization):
         """The variance, of the shape of the axes kept, and at least 1e-14."""
         return self._spread.numpy() ** 2 if self.invert else self._spread.numpy()
 
+    @property
+    def is_adaptable(self) -> bool:
+        """Whether :meth:`adapt` may be called: not if the moments were given."""
+        return self._given is None
+
     def build(self, input_shape: SampleShape) -> None:
         """Make mean and variance: those given, or 0 and 1."""
         self._axes = self._kept(input_shape)
