@@ -236,7 +236,8 @@ NOTES = {
     "finite, are warned of. Objects with `__dlpack__` alone, and object arrays of numbers, are "
     "taken.",
     "utils.FeatureSpace": "Takes frames and dicts; `load` reads what `save` wrote, a "
-    "`.safetensors` file. Columns without a feature are left out. Crosses of more than two columns, too.",
+    "`.safetensors` file. Columns without a feature are left out. Crosses may be of more "
+    "than two columns.",
     "Model.save": "One `.safetensors` file.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",

@@ -315,6 +315,23 @@ def test_spectral_normalization_finds_the_singular_value_and_stays_while_frozen(
     assert np.isfinite(layer.get_weights()[1]).all()
 
 
+def test_a_compiled_model_takes_up_that_its_layer_is_frozen_and_thawed():
+    layer = SpectralNormalization(Dense(4, "relu"))
+    model = ug.Sequential([Input((6,)), layer, Dense(1)])
+    model.compile("adam", "mse")
+    x, y = np.ones((8, 6), np.float32), np.ones((8, 1), np.float32)
+    model.fit(x, y, epochs=1, verbose=0)
+    before = layer.get_weights()
+    layer.trainable = False
+    model.fit(x, y, epochs=1, verbose=0)
+    model.fit(x, y, epochs=1, verbose=0, cache_frozen=True)
+    for now, then in zip(layer.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(now, then)
+    layer.trainable = True
+    model.fit(x, y, epochs=1, verbose=0)
+    assert np.abs(layer.vector_u.array - before[1]).max() > 0
+
+
 def test_spectral_normalization_is_saved_and_copied(tmp_path):
     x = RNG.standard_normal((20, 6)).astype("float32")
     y = RNG.standard_normal((20, 1)).astype("float32")
