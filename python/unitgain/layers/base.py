@@ -478,7 +478,7 @@ def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
     several = isinstance(inputs, (list, tuple))
     arrays = [np.asarray(array) for array in (inputs if several else [inputs])]
     dtype = layer.dtype if layer.built and layer.weights else "float32"
-    if not (layer.built and layer.weights) and any(a.dtype == np.float64 for a in arrays):
+    if not (layer.built and layer.weights) and any(a.dtype.type is np.float64 for a in arrays):
         dtype = "float64"
     for array in arrays:
         if array.ndim < 2:

@@ -211,8 +211,8 @@ class Trainer(Trained):
             The loss and metrics of each epoch.
 
         Raises:
-            ValueError: if the model is not compiled, shapes or values do not fit, or the optimizer
-                has trained another model.
+            ValueError: if the model is not compiled, shapes or values do not fit, there are no
+                samples to train on or to evaluate, or the optimizer has trained another model.
         """
         self._check_compiled()
         order = Order(shuffle)
@@ -225,8 +225,7 @@ class Trainer(Trained):
             source = self._samples(x, y, sample_weight)
             if validation_data is None and validation_split:
                 source, validation = source.split(validation_split)
-            if len(source) == 0:
-                raise ValueError("x has no samples")
+            _check_some(source)
             if class_weight is not None:
                 source = self._weighted(source, class_weight)
         size = batch_rows(source, batch_size, steps_per_epoch, 32)
@@ -358,7 +357,8 @@ class Trainer(Trained):
             The loss, or a list of the loss and the metrics if there are any, or a dict.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, or there are no
+                samples, of which a mean has no value.
         """
         self._check_compiled()
         source: Samples | Batches
@@ -367,6 +367,7 @@ class Trainer(Trained):
             source = Batches(x, steps)
         else:
             source = self._samples(x, y, sample_weight)
+            _check_some(source)
         size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(as_list(callbacks), self, params)
@@ -420,6 +421,7 @@ class Trainer(Trained):
         """
         self._check_compiled()
         batch = self._samples(x, y, sample_weight)
+        _check_some(batch)
         if class_weight is not None:
             batch = self._weighted(batch, class_weight)
         self._own_optimizer()
@@ -515,7 +517,9 @@ class Trainer(Trained):
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
             raise ValueError("validation_data is (x, y), (x, y, sample_weight) or batches")
         x, y, weights = (*given, None)[:3]
-        return self._samples(x, y, weights, names=("validation x", "validation y"))
+        samples = self._samples(x, y, weights, names=("validation x", "validation y"))
+        _check_some(samples, "validation x")
+        return samples
 
     def _samples(
         self,
@@ -640,6 +644,11 @@ def batch_rows(
             raise ValueError(f"the steps of a pass must be at least 1, but they are {steps}")
         default = max(1, math.ceil(len(source) / steps))
     return checked_batch_size(batch_size, default)
+
+
+def _check_some(samples: Samples, name: str = "x") -> None:
+    if len(samples) == 0:
+        raise ValueError(f"{name} has no samples")
 
 
 def mean_loss(totals: Any) -> float:
