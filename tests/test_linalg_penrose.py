@@ -60,7 +60,7 @@ def test_residuals_are_at_most_twice_numpys(dtype, relative, method, stacked, tu
         # Float's is what of the exact one is left by rounding its entries, as is NumPy's in double.
         rounded = np.linalg.pinv(a.astype(float), cutoff).astype(dtype)
         limit = 2 * max(worst_residual(a, x) for x in (np.linalg.pinv(a, cutoff), rounded))
-        # What rounding A's and X's entries may leave: well-conditioned, NumPy's have less by chance.
+        # What rounding A's and X's entries may leave: NumPy's have less by chance alone.
         norms = np.linalg.norm(a.astype(float)) * np.linalg.norm(ours.astype(float))
         if norms < 1e4:
             limit = max(limit, 2 * np.finfo(dtype).eps * norms)
