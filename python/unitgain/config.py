@@ -173,5 +173,5 @@ def config_text() -> str:
 
 
 def show_config() -> None:
-    """Print the versions, the threads, their layer, and which instruction set was chosen and why."""
+    """Print the versions, the threads and their layer, the instruction set and why it was chosen."""
     print(config_text())

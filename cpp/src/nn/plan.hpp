@@ -62,10 +62,10 @@ struct Context {
   std::byte* const* buffers;  // where each lies
 
   const Samples* samples;
-  Index first;                  // of the batch, in the samples' order
-  const bool* read_in_place;    // of each input: whether its buffer is the user's array
-  std::uint64_t step;           // the training step: the stream of this run's random numbers
-  bool update_statistics;       // whether batch norm moves its moving statistics
+  Index first;                // of the batch, in the samples' order
+  const bool* read_in_place;  // of each input: whether its buffer is the user's array
+  std::uint64_t step;         // the training step: the stream of this run's random numbers
+  bool update_statistics;     // whether batch norm moves its moving statistics
   Failure* failure;
 
   template <class U = T>
