@@ -69,7 +69,7 @@ void bind_runtime(py::module_& module) {
       "peak_rates",
       [](int threads) {
         const ops::PeakRates rates = [&] {
-          py::gil_scoped_release release;
+          GilRelease release;
           return ops::peak_rates(threads);
         }();
         py::dict named;
@@ -83,7 +83,7 @@ void bind_runtime(py::module_& module) {
       "Floating-point operations a second of the threads together, measured: of multiply-adds by "
       "dtype, and of the bfloat16 instructions that can run.");
   module.def("read_rate", &ops::read_rate, py::arg("bytes"), py::arg("threads"),
-             py::call_guard<py::gil_scoped_release>(),
+             py::call_guard<GilRelease>(),
              "Bytes a second at which the threads together read so many bytes over and over.");
   module.def(
       "empty",

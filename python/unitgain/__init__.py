@@ -1,5 +1,8 @@
 """Dense neural networks on CPUs: fast kernels under a thin layer API."""
 
+from unitgain._native import __version__  # before NumPy: it says where both cannot be imported
+
+# isort: split
 from unitgain import (
     activations,
     callbacks,
@@ -19,7 +22,6 @@ from unitgain import (
     saving,
     utils,
 )
-from unitgain._native import __version__
 from unitgain.config import (
     float32_matmul_precision,
     get_float32_matmul_precision,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _names, random
+from unitgain import _names, _native, random
 from unitgain._config import custom_classes, serialize
 from unitgain.formats.document import (
     Arrays,
@@ -23,7 +23,8 @@ from unitgain.formats.document import (
     to_bytes,
     to_file,
 )
-from unitgain.graph.variables import SavedWeights, Variable, taking_weights_from
+from unitgain.formats.foreign import checked_name
+from unitgain.graph.variables import SavedWeights, Variable, copies, taking_weights_from
 from unitgain.layers.registry import operation_from
 from unitgain.training.trainer import Trainer
 
@@ -177,9 +178,7 @@ def checked_path(filepath: Path_, overwrite: bool) -> Path:
         ValueError: if its name does not end in ``.safetensors``.
         FileExistsError: if it is there, and must not be replaced.
     """
-    path = Path(filepath)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"filepath is {str(filepath)!r}, expected a name ending in .safetensors")
+    path = Path(checked_name(filepath))
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} is there already, and overwrite is False")
     return path
@@ -213,16 +212,22 @@ def architecture(model: Saving) -> Document:
 def model_document(model: Saving) -> tuple[Document, Arrays]:
     """Return a model as a description and arrays."""
     document = architecture(model)
-    names = _names.disambiguated([weight.name for weight in model.weights])
-    arrays = {name: w.array for name, w in zip(names, model.weights, strict=True)}
+    variables = model.weights
+    names = _names.disambiguated([weight.name for weight in variables])
     document["weights"] = names
-    document["streams"] = random_state(model)
+    network = None
     if model.optimizer is not None:
         document["training"] = {"compile": model.get_compile_config(), "state": None}
         # An optimizer that has trained another model has no state of this one.
         if model.built and model.loss is not None and model.optimizer.may_train(model):
             model._own_optimizer()
             network = model._native_network()
+    # Another thread may be training the model: all of this is of one moment between two steps.
+    with _native.Still([weight.array for weight in variables]):
+        arrays = {name: w.array.copy() for name, w in zip(names, variables, strict=True)}
+        document["streams"] = random_state(model)
+        if network is not None:
+            assert model.optimizer is not None
             state, slots = model.optimizer.get_state()
             document["training"] |= {"state": state, "step": network.step}
             arrays |= slots
@@ -238,6 +243,11 @@ def model_of(
         ValueError: if description and arrays make no model.
     """
     names = listed_arrays(document, "weights", arrays)
+    if "model" not in document:
+        raise ValueError(
+            "it has weights alone, as save_weights writes them: make the model, and call its "
+            "load_weights"
+        )
     values = SavedWeights({name: arrays[name] for name in names})
     with _names.custom_objects(custom_objects):
         with taking_weights_from(values):
@@ -338,7 +348,7 @@ def restored_predictor(content: bytes, classes: Mapping[str, Any]) -> Any:
 
 def _weights_document(variables: Sequence[Variable]) -> tuple[Document, Arrays]:
     names = _names.disambiguated([weight.name for weight in variables])
-    return {"weights": names}, {n: w.array for n, w in zip(names, variables, strict=True)}
+    return {"weights": names}, dict(zip(names, copies(variables), strict=True))
 
 
 def _weights_of(document: Document, arrays: Arrays) -> list[NDArray[Any]]:
