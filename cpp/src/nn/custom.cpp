@@ -16,7 +16,7 @@ void call(const runtime::Team& team, const Context<T>& context, Body&& body) {
   try {
     body();
   } catch (...) {
-    *context.failure = std::current_exception();
+    context.failure->error = std::current_exception();
   }
 }
 
