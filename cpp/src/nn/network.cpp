@@ -9,6 +9,7 @@
 #include <shared_mutex>
 
 #include "nn/metrics.hpp"
+#include "nn/node.hpp"
 #include "nn/optimizer.hpp"
 #include "nn/plan_cache.hpp"
 #include "runtime/dispatch.hpp"
@@ -65,27 +66,13 @@ template <class T>
 std::vector<ParameterPtr<T>> trainable_parameters(const Graph<T>& graph,
                                                   const std::vector<bool>& used) {
   std::vector<ParameterPtr<T>> found;
-  const auto add = [&](const ParameterPtr<T>& parameter) {
-    if (parameter != nullptr && std::find(found.begin(), found.end(), parameter) == found.end()) {
-      found.push_back(parameter);
-    }
-  };
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     const Node<T>& node = graph.nodes()[i];
     if (!node.trainable || !used[i]) continue;
-    if (const auto* dense = std::get_if<DenseNode<T>>(&node.operation)) {
-      add(dense->kernel);
-      add(dense->bias);
-    } else if (const auto* norm = std::get_if<BatchNormNode<T>>(&node.operation)) {
-      add(norm->gamma);
-      add(norm->beta);
-    } else if (const auto* layer_norm = std::get_if<LayerNormNode<T>>(&node.operation)) {
-      add(layer_norm->gamma);
-      add(layer_norm->beta);
-    } else if (const auto* prelu = std::get_if<PReluNode<T>>(&node.operation)) {
-      add(prelu->alpha);
-    } else if (const auto* custom = std::get_if<CustomNode<T>>(&node.operation)) {
-      for (const ParameterPtr<T>& parameter : custom->parameters) add(parameter);
+    for (const ParameterPtr<T>& parameter : node.operation->trained()) {
+      if (std::find(found.begin(), found.end(), parameter) == found.end()) {
+        found.push_back(parameter);
+      }
     }
   }
   return found;
@@ -107,7 +94,7 @@ template <class T>
 std::vector<NodeId> input_nodes(const Graph<T>& graph) {
   std::vector<NodeId> found;
   for (NodeId id = 0; id < static_cast<NodeId>(graph.nodes().size()); ++id) {
-    if (std::holds_alternative<InputNode>(graph.node(id).operation)) found.push_back(id);
+    if (graph.node(id).operation->role() == nn::Role::input) found.push_back(id);
   }
   if (found.empty()) throw ValueError("the graph has no input");
   return found;
