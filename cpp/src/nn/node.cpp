@@ -60,7 +60,7 @@ std::shared_ptr<Operation<T>> make_operation(std::string_view kind) {
 #undef UNITGAIN_ROW
   if (has_kind(kind)) return makers[row_of(kind)]();
   std::string message = "unknown node kind '" + std::string(kind) + "', expected one of ";
-  for (const std::string_view name : names) {
+  for (const auto& name : names) {
     message.append(&name == std::begin(names) ? "" : ", ").append(name);
   }
   throw ValueError(message);
