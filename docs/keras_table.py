@@ -72,6 +72,8 @@ OWN = {
     "random.seed": "`keras.utils.set_random_seed`",
     "data.class_weights": "scikit-learn's `compute_class_weight`, as the dict that `fit` takes",
     "data.train_test_split": "scikit-learn's",
+    "callbacks.Callback.get_state": "what `BackupAndRestore` keeps of a callback",
+    "callbacks.Callback.set_state": "what `BackupAndRestore` gives back",
     "callbacks.ProgressBar": "one bar for the epochs of a silent run",
     "datasets": "Keras downloads; these files come with the package, or are the user's",
     "estimators": "scikit-learn's names and methods",
@@ -82,7 +84,14 @@ OWN = {
     "Model.streams": "the random numbers that a loaded model goes on with",
     "layers.Layer.backward": "gradients of a layer written in Python",
     "layers.Layer.ensure_built": "builds once, and checks afterwards",
+    "layers.Layer.leaves": "the layer and those that it is made of",
     "layers.Layer.lower": "where a layer becomes native operations",
+    "layers.Layer.lower_use": "the same of one use, of a traced layer too",
+    "Model.ensure_built": "as a layer's",
+    "Model.leaves": "the layers, and those of models inside",
+    "Model.lower": "as a layer's",
+    "Model.lower_use": "as a layer's",
+    "Model.saved_as": "the class's name in files",
     "layers.Layer.draws": "the keys of the layer's random numbers",
     "optimizers.Optimizer": "for the native step",
 }
@@ -208,17 +217,27 @@ NOTES = {
     "constraints.MaxNorm": "Several axes must be neighbours.",
     "constraints.MinMaxNorm": "Several axes must be neighbours.",
     "constraints.UnitNorm": "Several axes must be neighbours.",
-    "layers.Normalization": "`adapt` takes arrays, or any iterable of batches.",
+    "layers.Normalization": "`adapt` takes arrays, frames, sparse matrices, or any "
+    "iterable of batches.",
     "layers.Softmax": "Several axes must be neighbours.",
+    "Model.fit": "`class_weight` holds for batches of any kind, where Keras refuses it with "
+    "generators, and multiplies a `sample_weight`. An iterator that ends ends the run; Keras "
+    "trains on its first batches again. Outputs that are no probabilities, and data that are not "
+    "finite, are warned of. Objects with `__dlpack__` alone, and object arrays of numbers, are "
+    "taken.",
     "Model.save": "One `.safetensors` file.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",
     "models.load_model": "Runs no code from the file; goes on bit for bit.",
     "saving.load_model": "Runs no code from the file; goes on bit for bit.",
-    "callbacks.EarlyStopping": 'By `mode="auto"` any name is understood that says what it is.',
+    "callbacks.BackupAndRestore": "Keeps the other callbacks' state, too; it is told last of what "
+    "ended.",
+    "callbacks.EarlyStopping": 'NaN is never the best. `mode="auto"` goes by the metric\'s '
+    "`direction`, else by a name that says what it is.",
     "callbacks.LambdaCallback": "Hooks alone, by their names.",
-    "callbacks.ModelCheckpoint": "One `.safetensors` file each; with weights alone it has no "
-    "optimizer's state.",
+    "callbacks.ReduceLROnPlateau": "NaN is never the best.",
+    "callbacks.ModelCheckpoint": "NaN is never the best. One `.safetensors` file each; with "
+    "weights alone it has no optimizer's state.",
     "callbacks.ProgbarLogger": "`ProgressBar`: `fit` itself shows a bar an epoch.",
     "callbacks.SwapEMAWeights": "Before the first step there are no averages to swap in.",
     "callbacks.TerminateOnNaN": "The pass ends natively, at the step.",

@@ -1,8 +1,10 @@
 """Callbacks decide as Keras's do on stored lists of values, and act on real runs and files."""
 
 import csv
+import gc
 import json
 import warnings
+import weakref
 
 import numpy as np
 import pytest
@@ -86,6 +88,9 @@ def test_csv_files_are_those_of_keras(case, tmp_path):
         ("auc", True), ("val_precision_1", True), ("recall", True), ("r2_score", True),
         ("f1_score", True), ("top_k_categorical_accuracy", True), ("cosine_similarity", True),
         ("true_positives", True), ("false_negatives", False), ("learning_rate", None),
+        ("brier_score", False), ("score", None), ("inaccuracy", None), ("accident_rate", None),
+        ("classes_accuracy", True), ("roc_auc", True), ("mean_iou", True), ("logloss", False),
+        ("accuracy_error", None), ("precision_loss", False), ("rmse_2", False), ("epoch", None),
     ],
 )  # fmt: skip
 def test_a_metrics_name_tells_what_is_better(name, larger):
@@ -97,6 +102,87 @@ def test_a_metrics_class_tells_what_is_better_where_its_name_does_not():
     assert larger_is_better("val_hits", [metric]) is True
     assert larger_is_better("hits", [ug.metrics.MeanSquaredError(name="hits")]) is False
     assert larger_is_better("hits", []) is None
+
+
+def test_every_metric_states_the_direction_that_keras_states():
+    # keras.metrics 3.15 by its attribute _direction, for those that both have
+    smaller = (
+        "BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy KLDivergence "
+        "Poisson MeanSquaredError RootMeanSquaredError MeanAbsoluteError "
+        "MeanAbsolutePercentageError MeanSquaredLogarithmicError LogCoshError Hinge SquaredHinge "
+        "CategoricalHinge"
+    )
+    larger = (
+        "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy AUC Recall "
+        "Precision TopKCategoricalAccuracy SparseTopKCategoricalAccuracy F1Score FBetaScore "
+        "R2Score CosineSimilarity PearsonCorrelation ConcordanceCorrelation "
+        "SensitivityAtSpecificity SpecificityAtSensitivity PrecisionAtRecall RecallAtPrecision"
+    )
+    for names, direction in ((smaller, "down"), (larger, "up")):
+        for name in names.split():
+            assert getattr(ug.metrics, name).direction == direction, name
+    for name in ("Mean", "Sum", "MeanMetricWrapper", "Metric"):
+        assert getattr(ug.metrics, name).direction is None
+
+
+class Stated(ug.metrics.Metric):
+    """A metric whose name and class tell nothing."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return next(self.values)
+
+
+@pytest.mark.parametrize(("attribute", "value"), [("direction", "up"), ("_direction", "up")])
+def test_a_metric_of_ones_own_states_what_is_better(attribute, value):
+    x, y = blobs()
+    metric = Stated(name="size")
+    metric.values = iter([1.0, 2.0, 3.0, 2.5, 2.0])
+    setattr(metric, attribute, value)
+    stop = callbacks.EarlyStopping("size", patience=1)
+    classifier(metrics=[metric]).fit(x, y, epochs=5, verbose=0, callbacks=stop)
+    assert (stop.best, stop.best_epoch, stop.stopped_epoch) == (3.0, 2, 3)
+    metric.values = iter([1.0])
+    metric.direction = metric._direction = "larger"
+    with pytest.raises(ValueError, match="size has the direction 'larger', expected 'up' or"):
+        classifier(metrics=[metric]).fit(x, y, verbose=0, callbacks=stop)
+
+
+def test_a_function_and_a_loss_state_it_for_the_metric_that_they_become():
+    def size(y_true, y_pred):
+        return y_pred[:, 0]
+
+    assert ug.metrics.MeanMetricWrapper(size).direction is None
+    size.direction = "up"
+    assert larger_is_better("size", [ug.metrics.MeanMetricWrapper(size)]) is True
+    loss = ug.losses.MeanSquaredError(name="distance")
+    assert larger_is_better("distance", [ug.metrics.get(loss)]) is False
+
+
+def test_the_metric_of_an_output_is_found_by_the_name_of_the_logs():
+    x, _ = blobs()
+    inputs = Input((5,))
+    outputs = {"a": Dense(1)(inputs), "b": Dense(1)(inputs)}
+    model = ug.Model(inputs, outputs)
+    metric = Stated(name="size")
+    metric.values = iter([1.0, 2.0, 1.0])
+    metric.direction = "up"
+    model.compile("sgd", "mse", metrics={"a": ["mae"], "b": [metric]})
+    stop = callbacks.EarlyStopping("b_size", patience=1)
+    targets = {"a": x[:, 0], "b": x[:, 1]}
+    model.fit(x, targets, epochs=3, verbose=0, callbacks=stop)
+    assert (stop.best, stop.stopped_epoch) == (2.0, 2)
+
+
+def test_several_values_are_no_one_value_to_watch():
+    x, y = blobs()
+    model = classifier(metrics=[Stated(name="each_accuracy")])
+    model.metrics[0].values = iter([np.array([0.5, 0.25])])
+    stop = callbacks.EarlyStopping("each_accuracy")
+    with pytest.raises(ValueError, match="'each_accuracy', which is 2 values, expected one"):
+        model.fit(x, y, verbose=0, callbacks=stop)
 
 
 def test_a_value_that_is_missing_is_warned_of_with_those_there_are():
@@ -114,9 +200,8 @@ def test_a_value_that_is_missing_is_warned_of_with_those_there_are():
 def test_a_name_that_tells_nothing_needs_a_mode():
     stop = attached(callbacks.EarlyStopping("size"), classifier())
     stop.on_train_begin()
-    stop.on_epoch_end(0, {"size": 1.0})
     with pytest.raises(ValueError, match="'size' should be small or large: pass mode"):
-        stop.on_epoch_end(1, {"size": 1.0})
+        stop.on_epoch_end(0, {"size": 1.0})
 
 
 # ---- runs ----
@@ -163,6 +248,28 @@ def test_early_stopping_restores_the_best_epoch_of_a_run_that_ends_by_epochs(cap
     for mine, best in zip(model.get_weights(), recorder.weights[worst], strict=True):
         np.testing.assert_array_equal(mine, best)
     assert capsys.readouterr().out == f"Restoring the weights of the best epoch: {worst + 1}\n"
+
+
+def test_a_first_epoch_of_nan_is_not_the_best(tmp_path):
+    x, y = blobs()
+    model = classifier(ug.optimizers.SGD(0.01))
+    recorder = Recorder()
+
+    def spoil(epoch, logs):
+        logs["loss"] = [np.nan, 2.0, 3.0, 4.0][epoch]
+
+    stop = callbacks.EarlyStopping("loss", patience=2, restore_best_weights=True)
+    plateau = callbacks.ReduceLROnPlateau("loss", patience=2)
+    best = callbacks.ModelCheckpoint(tmp_path / "b.safetensors", "loss", save_best_only=True)
+    watch = [callbacks.LambdaCallback(on_epoch_end=spoil), recorder, stop, plateau, best]
+    model.fit(x, y, epochs=9, verbose=0, callbacks=watch)
+    assert len(recorder.logs) == 4
+    assert stop.best == plateau.best == best.best == 2.0
+    assert (stop.best_epoch, stop.stopped_epoch) == (1, 3)
+    saved = ug.load_model(tmp_path / "b.safetensors")
+    for found in (model.get_weights(), saved.get_weights()):
+        for mine, expected in zip(found, recorder.weights[1], strict=True):
+            np.testing.assert_array_equal(mine, expected)
 
 
 def test_rates_are_reduced_and_reported():
@@ -499,3 +606,147 @@ def test_rates_need_a_compiled_model():
     scheduler = attached(callbacks.LearningRateScheduler(lambda epoch: 0.1), model)
     with pytest.raises(ValueError, match="LearningRateScheduler needs a model that is compiled"):
         scheduler.on_epoch_begin(0)
+
+
+# ---- what goes in and what comes out ----
+
+
+def test_a_single_callback_needs_no_list():
+    x, y = blobs()
+    model = classifier()
+    told = []
+    callback = callbacks.LambdaCallback(
+        on_train_begin=lambda logs: told.append("fit"),
+        on_test_begin=lambda logs: told.append("evaluate"),
+        on_predict_begin=lambda logs: told.append("predict"),
+    )
+    model.fit(x, y, verbose=0, callbacks=callback)
+    model.evaluate(x, y, callbacks=callback)
+    model.predict(x, callbacks=callback)
+    assert told == ["fit", "evaluate", "predict"]
+    with pytest.raises(TypeError, match=r"a callback is of type str, expected a ug\.callbacks"):
+        model.fit(x, y, callbacks="stop")
+
+
+class Outputs(callbacks.Callback):
+    """Keeps the outputs of batches, and spoils them afterwards."""
+
+    def __init__(self):
+        self.batches, self.parts = [], []
+
+    def on_predict_batch_end(self, batch, logs=None):
+        self.batches.append(batch)
+        outputs = logs["outputs"]
+        for part in outputs if isinstance(outputs, list) else [outputs]:
+            self.parts.append(part.copy())
+            part[:] = np.nan
+
+
+@pytest.mark.parametrize("given", ["array", "batches", "out"])
+def test_predict_tells_of_the_outputs_of_each_batch(given):
+    x = np.random.default_rng(0).standard_normal((50, 3, 5)).astype(np.float32)
+    model = ug.Sequential([Input((3, 5)), Dense(2)])
+    expected = model.predict(x)
+    told = Outputs()
+    if given == "batches":
+        found = model.predict((x[i : i + 16] for i in range(0, 50, 16)), callbacks=told)
+    else:
+        out = np.empty_like(expected) if given == "out" else None
+        found = model.predict(x, batch_size=16, callbacks=[told], out=out)
+        assert out is None or found is out
+    assert told.batches == [0, 1, 2, 3]
+    assert [part.shape for part in told.parts] == [(16, 3, 2)] * 3 + [(2, 3, 2)]
+    np.testing.assert_array_equal(np.concatenate(told.parts), expected)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_predict_tells_of_several_outputs():
+    x, _ = blobs(20)
+    inputs = Input((5,))
+    model = ug.Model(inputs, [Dense(2)(inputs), Dense(3)(inputs)])
+    told = Outputs()
+    found = model.predict(x, batch_size=12, callbacks=told)
+    for i, expected in enumerate(model.predict(x)):
+        np.testing.assert_array_equal(found[i], expected)
+        np.testing.assert_array_equal(np.concatenate(told.parts[i::2]), expected)
+
+
+def test_a_told_prediction_of_nothing_and_into_the_wrong_place(capsys):
+    x, _ = blobs(20)
+    model = classifier()
+    told = Outputs()
+    assert model.predict(x[:0], callbacks=told).shape == (0, 3)
+    with pytest.raises(ValueError, match="out has shape"):
+        model.predict(x, callbacks=told, out=np.empty((3, 3), np.float32))
+    assert told.batches == []
+    model.predict(x, batch_size=4, verbose=1, callbacks=told)
+    assert "5/5" in capsys.readouterr().err
+
+
+def test_a_model_has_the_history_of_its_last_run():
+    x, y = blobs()
+    model = classifier()
+    assert model.history is None
+    first = model.fit(x, y, epochs=2, verbose=0)
+    assert model.history is first
+    model.fit(x, y, epochs=3, verbose=0)
+    assert first.epoch == [0, 1]
+    assert model.history.epoch == [0, 1, 2]
+    assert model.history.model is model
+    assert list(model.history.history) == ["loss", "accuracy"]
+    with pytest.raises(RuntimeError, match="interrupted"):
+        model.fit(x, y, epochs=9, verbose=0, callbacks=Interrupt())
+    assert model.history.epoch == [0, 1, 2]
+    assert len(model.history.history["loss"]) == 3
+
+
+def test_a_model_is_freed_with_its_last_reference():
+    x, y = blobs()
+    gc.collect()
+    gc.disable()
+    try:
+        model = classifier()
+        model.fit(x, y, verbose=0, callbacks=callbacks.EarlyStopping("loss"))
+        freed = weakref.ref(model)
+        del model
+        assert freed() is None
+    finally:
+        gc.enable()
+
+
+def test_reprs_show_the_arguments_that_were_given():
+    def halve(epoch, rate):
+        return rate / 2
+
+    class Own(callbacks.Callback):
+        def __init__(self, size, array=None, unkept=1):
+            self.size, self.array = size, array
+
+    for made, text in (
+        (callbacks.EarlyStopping(), "EarlyStopping()"),
+        (
+            callbacks.EarlyStopping("loss", patience=3, restore_best_weights=True),
+            "EarlyStopping(monitor='loss', patience=3, restore_best_weights=True)",
+        ),
+        (callbacks.ReduceLROnPlateau(factor=0.5), "ReduceLROnPlateau(factor=0.5)"),
+        (
+            callbacks.ModelCheckpoint("a.safetensors", initial_value_threshold=0.5),
+            "ModelCheckpoint(filepath='a.safetensors', initial_value_threshold=0.5)",
+        ),
+        (
+            callbacks.LearningRateScheduler(halve, verbose=1),
+            "LearningRateScheduler(schedule=halve, verbose=1)",
+        ),
+        (callbacks.CSVLogger("a.csv", ";"), "CSVLogger(filename='a.csv', separator=';')"),
+        (callbacks.TerminateOnNaN(), "TerminateOnNaN()"),
+        (callbacks.LambdaCallback(on_epoch_end=halve), "LambdaCallback(on_epoch_end=halve)"),
+        (Own(3), "Own(size=3)"),
+        (Own(0, np.arange(2)), "Own(size=0, array=array([0, 1]))"),
+        (callbacks.History(), "History(no epochs)"),
+    ):
+        assert repr(made) == text
+    x, y = blobs()
+    history = classifier().fit(x, y, epochs=2, verbose=0)
+    loss, accuracy = (history.history[name][-1] for name in ("loss", "accuracy"))
+    last = f"loss={loss:.4f}, accuracy={accuracy:.4f}"
+    assert repr(history) == f"History(2 epochs, the last: {last})"

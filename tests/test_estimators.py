@@ -1,4 +1,6 @@
-"""The simple models, against NumPy's least squares and SciPy's optima."""
+"""The simple models, against NumPy's least squares, exact rationals and SciPy's optima."""
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -36,6 +38,132 @@ def test_linear_regression_takes_dependent_columns():
     x = RNG.normal(0, 1, (20, 3))
     model = LinearRegression().fit(np.concatenate([x, x], axis=1), x.sum(axis=1))
     np.testing.assert_allclose(model.coef_, 0.5, rtol=1e-10)  # the smallest that fit
+
+
+def dependent_columns():
+    rng = np.random.default_rng(3)
+    x = rng.random((100, 3))
+    one_hot = np.eye(4)[rng.integers(0, 4, 100)]
+    return {
+        "shifted": np.c_[x, x[:, 2] + 2],
+        "shifted far": np.c_[x, x[:, 2] + 1e6],
+        "scaled": np.c_[x, 1e-3 * x[:, 2]],
+        "one-hot": one_hot,
+        "one-hot and their sum": np.c_[one_hot, one_hot.sum(axis=1)],
+        "one-hot and a part's sum": np.c_[x, one_hot, one_hot[:, 0] + one_hot[:, 1]],
+        "constant": np.c_[x, np.full(100, 0.1)],
+        "constant among small": np.c_[x * 1e-10, np.full(100, 0.1)],
+        "fewer samples": rng.random((20, 50)),
+    }
+
+
+@pytest.mark.parametrize("name", dependent_columns())
+def test_dependent_columns_have_the_coefficients_that_scikit_learn_finds(name):
+    peer = pytest.importorskip("sklearn.linear_model")
+    x = dependent_columns()[name]
+    y = np.random.default_rng(4).random((len(x), 2))
+    model, expected = LinearRegression().fit(x, y), peer.LinearRegression().fit(x, y)
+    # A shift by 1e6 leaves the columns equal only to 1e-10.
+    limit = 1e-9 if name in ("shifted far", "constant among small") else 1e-12
+    np.testing.assert_allclose(
+        model.coef_, expected.coef_, rtol=0, atol=limit * abs(expected.coef_).max()
+    )
+    np.testing.assert_allclose(model.predict(x), expected.predict(x), rtol=1e-9)
+
+
+def exact_least_squares(x, y):
+    """Return the coefficients beside an intercept, from the normal equations in rationals."""
+    rows = [[Fraction(v) for v in row] for row in np.c_[x, y].tolist()]
+    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    rows = [[v - mean for v, mean in zip(row, means, strict=True)] for row in rows]
+    n = x.shape[1]
+    table = [[sum(row[i] * row[j] for row in rows) for j in range(n + 1)] for i in range(n)]
+    for i in range(n):
+        table[i] = [v / table[i][i] for v in table[i]]
+        for k in set(range(n)) - {i}:
+            table[k] = [u - table[k][i] * v for u, v in zip(table[k], table[i], strict=True)]
+    return np.array([float(row[n]) for row in table])
+
+
+@pytest.mark.parametrize("scales", [(1e-6, 1e6), (1e6, 1e-6), (1e-12, 1e12), (1e-150, 1e150)])
+@pytest.mark.parametrize("shape", [(12, 3), (60, 5), (80, 30)])
+def test_badly_scaled_columns_have_exact_coefficients(shape, scales):
+    rng = np.random.default_rng(shape)
+    x = rng.random(shape) * np.geomspace(*scales, shape[1])
+    y = rng.random(shape[0])
+    model = LinearRegression().fit(x, y)
+    np.testing.assert_allclose(model.coef_, exact_least_squares(x, y), rtol=1e-12)
+
+
+def test_dependent_columns_of_other_scales_share_by_their_squares():
+    # Of a and 1024 a the smallest coefficients are w / (1 + 2^20) and 1024 times that.
+    a, b = RNG.integers(-50, 50, (2, 40)).astype(float)
+    model = LinearRegression().fit(np.c_[a, 1024 * a, 1e6 * b], 3 * a + 2 * b + 7)
+    first = 3 / (1 + 2**20)
+    np.testing.assert_allclose(model.coef_, [first, 1024 * first, 2e-6], rtol=1e-9)
+    assert model.intercept_ == pytest.approx(7)
+
+
+def test_columns_that_are_all_constant_have_zero_coefficients():
+    model = LinearRegression().fit(np.full((7, 2), 0.1), np.arange(7.0))
+    np.testing.assert_array_equal(model.coef_, 0)
+    assert model.intercept_ == 3
+
+
+ALL = [LinearRegression, LogisticRegression, SoftmaxRegression, Perceptron]
+TRAINED = [LogisticRegression, SoftmaxRegression]
+
+
+@pytest.mark.parametrize("make", TRAINED)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_feature_has_a_zero_coefficient(make, dtype):
+    x = RNG.normal(0, 1, (100, 3))
+    constant = np.full((100, 1), 0.1)  # whose mean rounds to another number
+    y, settings = x[:, 0] > 0, {"max_iter": 8, "random_state": 0}
+    model = make(**settings).fit(np.hstack([x, constant]).astype(dtype), y)
+    without = make(**settings).fit(x.astype(dtype), y)
+    np.testing.assert_array_equal(model.coef_[..., 3], 0)
+    np.testing.assert_allclose(model.coef_[..., :3], without.coef_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("make", TRAINED)
+def test_far_from_zero_float32_features_are_standardised_as_in_float64(make):
+    x = RNG.normal([0, 4000], 1, (20000, 2)).astype(np.float32)
+    y = x[:, 1] > 4000
+    single = make(max_iter=4, random_state=0).fit(x, y)
+    double = make(max_iter=4, random_state=0).fit(x.astype(np.float64), y)
+    np.testing.assert_allclose(single.coef_, double.coef_, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("fitted", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("asked", [np.float32, np.float64, np.int64, ">f4"])
+def test_any_dtype_goes_with_any_other(make, fitted, asked):
+    x = RNG.integers(-9, 9, (60, 3))
+    y = (x[:, 0] > 0).astype(int)
+    settings = {} if make is LinearRegression else {"max_iter": 8, "random_state": 0}
+    model = make(**settings).fit(x.astype(fitted), y)
+    own, other = model.decision_function(x.astype(fitted)), model.decision_function(x.astype(asked))
+    assert other.dtype == own.dtype == model.coef_.dtype
+    np.testing.assert_allclose(other, own, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(model.predict(x.astype(asked)), model.predict(x.astype(fitted)))
+    assert model.score(x.astype(asked), y) == pytest.approx(model.score(x.astype(fitted), y))
+    if make in TRAINED:
+        assert model.predict_proba(x.astype(asked)).dtype == model.coef_.dtype
+
+
+@pytest.mark.parametrize("make", ALL)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_entries_that_are_not_finite_are_named(make, value):
+    x = RNG.normal(0, 1, (20, 3)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(int)
+    model = make().fit(x, y)
+    x[7, 1] = value
+    message = rf"X\[7, 1\] is {value}, but every entry must be finite"
+    with pytest.raises(ValueError, match=message):
+        make().fit(x, y)
+    with pytest.raises(ValueError, match=message):
+        model.predict(x)
 
 
 def test_logistic_regression_finds_the_optimum():
@@ -105,6 +233,16 @@ def test_perceptron_cannot_tell_exclusive_or():
         (lambda: LogisticRegression().fit([[1.0], [2], [3]], [1, 2, 3]), "SoftmaxRegression"),
         (lambda: Perceptron().fit([[1.0], [2]], [1, 1]), "1 class"),
         (lambda: Perceptron().fit([[1.0], [2]], [[1], [0]]), "expected labels"),
+        (lambda: Perceptron().fit([[1.0 + 2j], [2]], [1, 0]), "X has dtype complex128"),
+        (lambda: LinearRegression().fit([[1.0], [2]], [1, np.nan]), r"y\[1\] is nan"),
+        (
+            lambda: LinearRegression().fit([[1.0], [2]], [1, 2]).score([[1.0], [2]], [[1], [2]]),
+            r"y has shape \(2, 1\), but predictions have \(2,\)",
+        ),
+        (
+            lambda: Perceptron().fit([[1.0], [2]], [1, 2]).score([[1.0], [2]], [[1], [2]]),
+            r"y has shape \(2, 1\), but predictions have \(2,\)",
+        ),
     ],
 )
 def test_errors_name_what_came(make, message):

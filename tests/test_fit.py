@@ -340,14 +340,16 @@ def test_a_diverging_run_ends_at_the_step(capsys):
     x, y = data(64)
     x[40] = np.nan
     model = network()
-    model.fit(
-        x, y, batch_size=16, epochs=5, shuffle=False, verbose=0,
-        callbacks=[ug.callbacks.TerminateOnNaN()],
-    )  # fmt: skip
+    with pytest.warns(UserWarning, match="x has nan in column 0"):
+        model.fit(
+            x, y, batch_size=16, epochs=5, shuffle=False, verbose=0,
+            callbacks=[ug.callbacks.TerminateOnNaN()],
+        )  # fmt: skip
     assert model.optimizer.iterations == 3
     assert "not finite after batch 3 of epoch 1" in capsys.readouterr().out
     other = network()
-    other.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    with pytest.warns(UserWarning, match="x has nan in column 0"):
+        other.fit(x, y, batch_size=16, shuffle=False, verbose=0)
     assert other.optimizer.iterations == 4
 
 

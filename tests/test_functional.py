@@ -531,6 +531,15 @@ def test_layers_run_on_arrays():
     assert not np.array_equal(Dropout(0.5)(x, training=True), x)
 
 
+@pytest.mark.parametrize("given", ["f8", ">f8"])
+def test_a_layer_alone_keeps_float64_of_either_byte_order(given):
+    x = np.full((2, 3), 1 + 1e-12).astype(given)
+    for layer in (ug.layers.Add(), ug.layers.Concatenate()):
+        found = layer([x, x.astype(np.float32)])
+        assert found.dtype == np.float64
+        assert (found[:, 0] % 1 > 0).all()
+
+
 def test_layers_come_in_keras_order_with_names_and_connections(capsys):
     a, b = Input((4,), name="a"), Input((3,), name="b")
     d1 = Dense(5, name="d1")(a)

@@ -1,5 +1,7 @@
 import gc
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -151,3 +153,64 @@ def test_absurd_shapes_raise_as_in_numpy():
         ug.random.uniform((1 << 40, 1 << 40))
     with pytest.raises(MemoryError):
         ug.random.uniform((1 << 44,))
+
+
+def beyond_the_address_space() -> dict[str, tuple]:
+    """What needs more than 2^47 bytes, of arrays that take none, and the bytes and purpose."""
+    square = np.broadcast_to(1.0, (10**7, 10**7))
+    rows, targets = (np.broadcast_to(np.float32(1), (4 * 10**13, n)) for n in (1, 3))
+    model = ug.Sequential([ug.layers.Input((1,)), ug.layers.Dense(3)])
+    model.compile("adam", "mse")
+    result = r"800000000000000 bytes \(728 TiB\) for an array of shape \(10000000, 10000000\)"
+    outputs = r"480000000000000 bytes \(437 TiB\) for an array of shape \(40000000000000, 3\)"
+    values = r"\d+ bytes \(.* [TP]iB\) for a network's values"
+    kernel = ug._native.float32.Parameter
+    return {
+        "matmul": (lambda: ug.matmul(square[:, :1], square[:1]), result),
+        "packed": (lambda: ug.ops.PackedMatrix(square), r"\(728 TiB\) for a packed matrix"),
+        "svd": (lambda: ug.linalg.svd(square), result),
+        "activation": (lambda: ug.activations.tanh(square), result + " and dtype float64"),
+        "random": (lambda: ug.random.normal((10**7, 10**7)), r"\(364 TiB\) for an array of shape"),
+        "weights": (lambda: kernel("dense/kernel", (10**7, 10**8)), r"PiB\) for dense/kernel"),
+        "call": (lambda: model(rows), outputs + " and dtype float32"),
+        "predict": (lambda: model.predict(rows), outputs),
+        "step": (lambda: model.train_on_batch(rows, targets), values),
+        "evaluate": (lambda: model.evaluate(rows, targets, batch_size=10**13), values),
+    }
+
+
+@pytest.mark.parametrize("name", beyond_the_address_space())
+def test_memory_errors_say_how_many_bytes_and_what_for(name):
+    call, expected = beyond_the_address_space()[name]
+    with pytest.raises(MemoryError, match=rf"^cannot allocate .*{expected}"):
+        call()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_what_is_kept_is_given_up_where_memory_is_missing():
+    script = """
+import resource
+import numpy as np
+import unitgain as ug
+
+ug.set_num_threads(1)
+x = np.broadcast_to(np.float32(1), (4 << 20, 8))
+ug.activations.tanh(x)  # released at once, and kept
+kept = ug.cache_memory()
+assert kept == 128 << 20, kept
+with open("/proc/self/statm") as file:
+    used = int(file.read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)
+assert ug.activations.tanh(x[: 3 << 20]).shape == (3 << 20, 8)
+try:
+    ug.activations.tanh(np.broadcast_to(x[0], (9 << 20, 8)))
+except MemoryError as error:
+    print(error)
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert found == (
+        "cannot allocate 301989888 bytes (288 MiB) for an array of shape (9437184, 8) "
+        "and dtype float32\n"
+    )

@@ -609,3 +609,91 @@ def test_values_for_each_class_are_reported_as_arrays(capsys):
     history = model.fit(x, y, epochs=2, verbose=2)
     assert np.shape(history.history["f1_score"]) == (2, CLASSES)
     assert "f1_score=[0." in capsys.readouterr().out
+
+
+class Extremes(metrics.Metric):
+    """An array that is its state, which goes on changing."""
+
+    def __init__(self, name="extremes"):
+        super().__init__(name=name)
+        self.found = self.add_variable(shape=(2,), initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.found.assign_add([y_pred.sum(), 1.0])
+
+    def result(self):
+        return self.found
+
+
+class KeepLogs(ug.callbacks.Callback):
+    """Keeps the logs themselves, and what they held when they came."""
+
+    def __init__(self):
+        self.kept, self.then = [], []
+
+    def keep(self, number, logs):
+        self.kept.append(logs["extremes"])
+        self.then.append(logs["extremes"].copy())
+
+    on_train_batch_end = on_test_batch_end = on_epoch_end = keep
+
+
+def test_what_a_metric_reports_does_not_change_afterwards():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((12, 3)), rng.standard_normal((12, 1))
+    model = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[Extremes()])
+    logs = KeepLogs()
+    options = {"batch_size": 4, "verbose": 0, "validation_data": (x, y), "callbacks": logs}
+    history = model.fit(x, y, epochs=2, **options).history
+    assert [list(value)[1] for value in history["extremes"]] == [3.0, 3.0]
+    before = {name: np.array(values) for name, values in history.items()}
+    evaluated = [model.evaluate(x[:8], y[:8], batch_size=4), model.test_on_batch(x, y)]
+    trained = [model.train_on_batch(x, y) for _ in range(2)]
+    assert [value[1][1] for value in [*evaluated, *trained]] == [2.0, 1.0, 1.0, 1.0]
+    for name, values in before.items():
+        np.testing.assert_array_equal(history[name], values)
+    assert len(logs.kept) == 10
+    for kept, then in zip(logs.kept, logs.then, strict=True):
+        np.testing.assert_array_equal(kept, then)
+    assert all(type(value) is np.ndarray for value in [*logs.kept, *history["extremes"]])
+
+
+def test_calls_of_a_metric_give_arrays_of_their_own():
+    metric = Extremes()
+    first = metric(None, np.ones(3))
+    second = metric(None, np.ones(3))
+    np.testing.assert_array_equal(first, [3.0, 1.0])
+    np.testing.assert_array_equal(second, [6.0, 2.0])
+
+
+def test_history_keeps_copies_of_what_callbacks_put_into_the_logs():
+    rng = np.random.default_rng(0)
+    state = np.zeros(2)
+
+    def add(epoch, logs):
+        state[:] += 1
+        logs["state"] = state
+
+    model = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    told = ug.callbacks.LambdaCallback(on_epoch_end=add)
+    x = rng.standard_normal((12, 3))
+    history = model.fit(x, x[:, 0], epochs=3, verbose=0, callbacks=told).history
+    np.testing.assert_array_equal(history["state"], [[1, 1], [2, 2], [3, 3]])
+
+
+def test_a_metric_with_one_state_does_not_measure_two_outputs():
+    inputs = ug.layers.Input((3,))
+    model = ug.Model(inputs, [ug.layers.Dense(1)(inputs), ug.layers.Dense(1)(inputs)])
+    own, native = Extremes(), metrics.MeanAbsoluteError()
+    with pytest.raises(ValueError, match="the metric extremes is given twice"):
+        model.compile("sgd", "mse", metrics=[[own], [own]])
+    model.compile("sgd", "mse", metrics=[[native], [native]])  # each output has sums of its own
+    single = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(1)])
+    with pytest.raises(ValueError, match="the metric extremes is given twice"):
+        single.compile("sgd", "mse", metrics=[own], weighted_metrics=[own])
+    x = np.random.default_rng(0).standard_normal((8, 3))
+    model.fit(x, [x[:, 0], 100 + x[:, 0]], verbose=0)
+    _, _, _, first, second = model.evaluate(x, [x[:, 0], 100 + x[:, 0]])
+    assert second > 50 > first

@@ -94,6 +94,34 @@ def test_samples_of_several_dimensions():
     np.testing.assert_allclose(model.predict(x), expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("given", ["f4", "f8", ">f4", ">f8", "f2", "i8", "i4", ">i4", "u1", "?"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_comes_out_has_the_model_s_dtype_whatever_goes_in(dtype, given):
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 2, (10, 4)).astype(given), rng.integers(0, 2, (10, 3)).astype(given)
+    model = ug.Sequential([Input((4,), dtype), Dense(5, "relu"), BatchNormalization(), Dense(3)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    exact = x.astype(dtype), y.astype(dtype)
+    for found in (
+        model(x),
+        model(x[:1]),
+        model(x, training=True),
+        model.predict(x),
+        model.predict_on_batch(x),
+        model.optimize_for_inference().predict(x),
+        *model.gradients(x, y)[1],
+    ):
+        assert found.dtype == dtype
+    np.testing.assert_array_equal(model.predict(x), model.predict(exact[0]))
+    weights = np.arange(10).astype(given)
+    assert model.evaluate(x, y, sample_weight=weights) == model.evaluate(
+        *exact, sample_weight=weights.astype(float)
+    )
+    model.fit(x, y, validation_data=exact, epochs=1, verbose=0)
+    model.train_on_batch(x, y)
+    assert {w.dtype for w in model.weights} == {np.dtype(dtype)}
+
+
 def test_identity_networks_copy_their_input():
     model = ug.Sequential([Input((2, 3)), Flatten()])
     x = np.arange(12, dtype=np.float32).reshape(2, 2, 3)

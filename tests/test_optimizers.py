@@ -447,3 +447,98 @@ def test_digits_are_learned(kind):
     model.compile(kind(rates.get(kind.__name__, 0.005)), loss, metrics=["accuracy"])
     model.fit(x, y, batch_size=32, epochs=6, verbose=0)
     assert model.evaluate(x_test, y_test)[1] > 0.85
+
+
+# ---- one optimizer, one model ----
+
+
+def small(optimizer, name=None):
+    model = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(2)], name=name)
+    model.compile(optimizer, "mse")
+    return model
+
+
+def small_data():
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((8, 3)).astype(np.float32), rng.standard_normal((8, 2))
+
+
+@pytest.mark.parametrize("train", ["fit", "train_on_batch"])
+def test_an_optimizer_that_has_trained_a_model_trains_no_other(train):
+    x, y = small_data()
+    optimizer = optimizers.Adam(0.1, name="shared")
+    first, second = small(optimizer), small(optimizer, name="second")
+    getattr(first, train)(x, y)
+    before = second.get_weights()
+    with pytest.raises(
+        ValueError, match=r"second cannot be trained with shared.*Adam\.from_config"
+    ):
+        getattr(second, train)(x, y)
+    for mine, expected in zip(second.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    second.evaluate(x, y)  # needs no optimizer
+    getattr(first, train)(x, y)
+    assert optimizer.iterations == 2
+    again = small(optimizer)
+    with pytest.raises(ValueError, match="has trained other variables"):
+        again.fit(x, y, verbose=0)
+
+
+def test_an_optimizer_without_steps_goes_to_the_model_that_is_trained():
+    x, y = small_data()
+    optimizer = optimizers.SGD(0.1, momentum=0.9)
+    first, second = small(optimizer), small(optimizer)
+    first.predict(x)
+    second.predict(x)
+    first.fit(x, y, verbose=0)
+    slots = [v.name for v in optimizer.variables[2:]]
+    assert slots == [f"{w.name}_momentum" for w in first.weights]
+    optimizer.learning_rate = 0.5
+    first.fit(x, y, verbose=0)
+    assert optimizer.iterations == 2
+
+
+def test_the_optimizer_of_a_model_follows_its_trainable_weights():
+    x, y = small_data()
+    optimizer = optimizers.Adam(0.1)
+    model = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(4), ug.layers.Dense(2)])
+    model.compile(optimizer, "mse")
+    for layer, other in (model.layers, model.layers[::-1]):
+        layer.trainable, other.trainable = False, True
+        model.compile(optimizer, "mse")
+        model.fit(x, y, verbose=0)
+        assert optimizer.iterations == 1
+
+
+def test_a_model_is_saved_without_the_state_that_its_optimizer_has_of_another(tmp_path):
+    x, y = small_data()
+    optimizer = optimizers.Adam(0.1)
+    first, second = small(optimizer), small(optimizer)
+    first.fit(x, y, epochs=3, verbose=0)
+    for model, steps in ((first, 3), (second, 0)):
+        model.save(tmp_path / "m.safetensors")
+        loaded = ug.load_model(tmp_path / "m.safetensors")
+        assert loaded.optimizer.iterations == steps
+        loaded.fit(x, y, verbose=0)
+        assert loaded.optimizer.iterations == steps + 1
+
+
+def test_a_model_compiled_without_a_loss_is_saved_and_loaded(tmp_path):
+    x, _ = small_data()
+    model = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(2)])
+    model.compile("adam")
+    expected = model.predict(x)
+    model.save(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(ug.load_model(tmp_path / "m.safetensors").predict(x), expected)
+
+
+def test_an_optimizer_that_stepped_by_itself_trains_the_model_of_its_variables_alone():
+    x, y = small_data()
+    model = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(2)])
+    optimizer = optimizers.SGD(0.1)
+    optimizer.apply([np.ones(w.shape, w.dtype) for w in model.weights], model.trainable_weights)
+    small(optimizers.SGD(0.1)).fit(x, y, verbose=0)
+    with pytest.raises(ValueError, match="has trained other variables"):
+        small(optimizer).fit(x, y, verbose=0)
+    model.compile(optimizer, "mse")
+    model.fit(x, y, verbose=0)

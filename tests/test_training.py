@@ -231,8 +231,11 @@ def test_last_small_batch_single_row_and_empty_input():
     assert model.predict(x[:1]).shape == (1, 4)
     assert model.predict(x[:0]).shape == (0, 4)
     assert model(x[:0]).shape == (0, 4)
-    with pytest.raises(ValueError, match="no samples"):
-        model.fit(x[:0], y[:0], verbose=0)
+    for method in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match=r"^x has no samples"):
+            method(x[:0], y[:0])
+    with pytest.raises(ValueError, match="validation x has no samples"):
+        model.fit(x, y, validation_data=(x[:0], y[:0]), verbose=0)
 
 
 def test_validation_split_takes_the_last_samples():

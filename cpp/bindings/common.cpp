@@ -104,7 +104,14 @@ py::array new_array(const py::dtype& dtype, const std::vector<py::ssize_t>& shap
     if (bytes == 0) break;
   }
   if (bytes < runtime::pooled_bytes) return py::array(dtype, shape, strides);
-  void* memory = runtime::take_buffer(bytes);
+  void* memory = nullptr;
+  try {
+    memory = runtime::take_buffer(bytes, "an array");
+  } catch (const MemoryError&) {
+    const std::string purpose = "an array of shape " + shape_text(shape) + " and dtype " +
+                                py::cast<std::string>(py::str(dtype));
+    throw MemoryError(static_cast<std::size_t>(bytes), purpose.c_str());
+  }
   return py::array(dtype, shape, strides, memory, pool_owner(memory, bytes));
 }
 

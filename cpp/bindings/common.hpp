@@ -16,6 +16,9 @@ namespace unitgain::bindings {
 
 namespace py = pybind11;
 
+// The text of a MemoryError where the C++ library has none.
+inline constexpr const char* no_memory = "cannot allocate memory";
+
 std::vector<py::ssize_t> shape_of(const py::array& array);
 
 // "(64, 10)"

@@ -14,6 +14,10 @@ PYBIND11_MODULE(_native, module) {
     } catch (const unitgain::LinAlgError& e) {
       const py::object type = py::module_::import("numpy.linalg").attr("LinAlgError");
       PyErr_SetString(type.ptr(), e.what());
+    } catch (const unitgain::MemoryError& e) {
+      PyErr_SetString(PyExc_MemoryError, e.what());
+    } catch (const std::bad_alloc&) {
+      PyErr_SetString(PyExc_MemoryError, unitgain::bindings::no_memory);
     }
   });
 

@@ -5,13 +5,16 @@
 #include <atomic>
 #include <cstdint>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "check.hpp"
+#include "runtime/buffer_pool.hpp"
 #include "runtime/parallel.hpp"
 #include "runtime/philox.hpp"
 #include "runtime/workspace.hpp"
+#include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 
 namespace unitgain::tests {
@@ -137,12 +140,32 @@ UNITGAIN_TEST(an_override_belongs_to_its_thread) {
 }
 
 UNITGAIN_TEST(workspace_grows_and_is_aligned) {
-  std::byte* small = runtime::thread_workspace(100);
+  std::byte* small = runtime::thread_workspace(100, "a test");
   CHECK(reinterpret_cast<std::uintptr_t>(small) % 64 == 0, "small");
-  CHECK(runtime::thread_workspace(50) == small, "what fits is kept");
-  std::byte* large = runtime::thread_workspace(1 << 20);
+  CHECK(runtime::thread_workspace(50, "a test") == small, "what fits is kept");
+  std::byte* large = runtime::thread_workspace(1 << 20, "a test");
   CHECK(reinterpret_cast<std::uintptr_t>(large) % 64 == 0, "large");
   large[(1 << 20) - 1] = std::byte{1};
+}
+
+UNITGAIN_TEST(memory_that_cannot_be_had_is_named_by_its_bytes_and_purpose) {
+  constexpr Index bytes = Index{1} << 60;
+  const std::string expected = "cannot allocate 1152921504606846976 bytes (1 EiB) for a test";
+  const auto said = [](auto&& allocate) -> std::string {
+    try {
+      allocate();
+    } catch (const MemoryError& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  CHECK(said([] { runtime::thread_workspace(bytes, "a test"); }) == expected, "a workspace");
+  CHECK(said([] { runtime::take_buffer(bytes, "a test"); }) == expected, "a buffer");
+  CHECK(said([] { base::AlignedBuffer<double>(bytes / 8, "a test"); }) == expected, "an array");
+  const std::string name(1000, 'x');
+  CHECK(MemoryError(5, name.c_str()).what() ==
+            ("cannot allocate 5 bytes (5 bytes) for " + name).substr(0, 255),
+        "a long purpose is cut");
 }
 
 }  // namespace unitgain::tests

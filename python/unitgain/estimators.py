@@ -41,10 +41,11 @@ class _Linear(Configurable):
         return {name: getattr(self, name) for name in self._argument_names()}
 
     def decision_function(self, X: ArrayLike) -> Array:
-        """Return ``X @ coef_.T + intercept_``.
+        """Return ``X @ coef_.T + intercept_``, of the dtype of ``coef_``.
 
         Raises:
-            ValueError: if the estimator is not fitted, or ``X`` has other features.
+            ValueError: if the estimator is not fitted, ``X`` has other features, or an entry of it
+                is NaN or infinite.
         """
         if not hasattr(self, "coef_"):
             raise ValueError(f"this {type(self).__name__} is not fitted: call fit first")
@@ -52,14 +53,16 @@ class _Linear(Configurable):
         features = self.coef_.shape[-1]
         if samples.shape[1] != features:
             raise ValueError(f"X has {samples.shape[1]} features, but fit saw {features}")
+        samples = samples.astype(self.coef_.dtype, copy=False)
         return np.asarray(matmul(samples, self.coef_.T) + self.intercept_)
 
 
 class LinearRegression(_Linear):
-    """The linear map of least squares, by the pseudoinverse: ``coef_ = pinv(X) y``.
+    """The linear map of least squares: ``coef_ = pinv(X) y``, of centred columns, in float64.
 
     Of several that fit equally well, the one with the smallest coefficients (Penrose, "On best
-    approximate solutions of linear matrix equations", 1956).
+    approximate solutions of linear matrix equations", 1956). Columns that depend on others within
+    the rounding of their entries count as dependent, whatever their scales.
 
     Args:
         fit_intercept: whether there is an intercept.
@@ -74,14 +77,19 @@ class LinearRegression(_Linear):
         self.fit_intercept = fit_intercept
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit to ``X`` (samples, features) and ``y`` (samples) or (samples, outputs)."""
+        """Fit to ``X`` (samples, features) and ``y`` (samples) or (samples, outputs).
+
+        Raises:
+            ValueError: if shapes do not fit, or an entry is NaN or infinite.
+        """
         samples, targets = _samples(X).astype(np.float64), np.asarray(y, np.float64)
         _check_lengths(samples, targets)
+        _check_finite(targets, "y")
         # With the means taken away, the intercept does not take part in the minimum norm.
-        center = samples.mean(axis=0) * self.fit_intercept
-        middle = targets.mean(axis=0) * self.fit_intercept
+        center = _means(samples) * self.fit_intercept
+        middle = _means(targets) * self.fit_intercept
         columns = (targets - middle).reshape(len(targets), -1)
-        coefficients = matmul(linalg.pinv(samples - center), columns).T
+        coefficients = _least_squares(samples, samples - center, columns).T
         self.coef_ = coefficients[0] if targets.ndim == 1 else coefficients
         self.intercept_ = middle - matmul(self.coef_, center)
         return self
@@ -92,8 +100,9 @@ class LinearRegression(_Linear):
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return R squared: 1 less the squared errors over those of the mean, mean over outputs."""
-        targets = np.asarray(y, np.float64)
-        errors = ((targets - self.predict(X)) ** 2).sum(axis=0)
+        targets, predicted = np.asarray(y, np.float64), self.predict(X)
+        _check_score(targets, predicted)
+        errors = ((targets - predicted) ** 2).sum(axis=0)
         spread = ((targets - targets.mean(axis=0)) ** 2).sum(axis=0)
         return float(np.mean(1 - errors / spread))
 
@@ -115,7 +124,9 @@ class _Classifier(_Linear):
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the share of samples whose label is predicted."""
-        return float(np.mean(self.predict(X) == np.asarray(y)))
+        labels, predicted = np.asarray(y), self.predict(X)
+        _check_score(labels, predicted)
+        return float(np.mean(predicted == labels))
 
     def _encode(self, X: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
         samples, labels = _samples(X), np.asarray(y)
@@ -147,21 +158,25 @@ class _Trained(_Classifier):
         self.random_state = random_state
 
     def _train(self, samples: Array, targets: Array, outputs: int, loss: losses.Loss) -> None:
-        center, scale = samples.mean(axis=0), samples.std(axis=0)
+        center = _means(samples)
+        scale = (samples - center).std(axis=0)
         scale[scale == 0] = 1
         optimizer = optimizers.Adam(self.learning_rate, weight_decay=self.alpha)
         optimizer.exclude_from_weight_decay(var_names=["bias"])
         streams = None if self.random_state is None else random.Streams(int(self.random_state))
         with random.drawing_from(streams):
-            model = Sequential([Input(samples.shape[1:], samples.dtype), Dense(outputs)])
+            # From zero, as the loss is convex: a feature that says nothing keeps its zero.
+            dense = Dense(outputs, kernel_initializer="zeros")
+            model = Sequential([Input(samples.shape[1:], samples.dtype), dense])
             model.compile(optimizer, loss)
-            x = (samples - center) / scale
+            x = ((samples - center) / scale).astype(samples.dtype, copy=False)
             for share in (1.0, 0.3, 0.1, 0.03):  # smaller steps, so that the noise dies down
                 optimizer.learning_rate = self.learning_rate * share
                 model.fit(x, targets, self.batch_size, -(-self.max_iter // 4), verbose=0)
         kernel, bias = model.get_weights()
-        self.coef_ = (kernel / scale[:, None]).T
-        self.intercept_ = bias - matmul(self.coef_, center)
+        coefficients = (kernel / scale[:, None]).T
+        self.coef_ = coefficients.astype(samples.dtype, copy=False)
+        self.intercept_ = (bias - matmul(coefficients, center)).astype(samples.dtype, copy=False)
 
 
 class LogisticRegression(_Trained):
@@ -276,7 +291,52 @@ def _samples(X: ArrayLike) -> Array:
     array = np.asarray(X)
     if array.ndim != 2 or array.size == 0:
         raise ValueError(f"X has shape {array.shape}, expected (samples, features)")
-    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float64)
+    if array.dtype.kind == "c":
+        raise ValueError(f"X has dtype {array.dtype}, expected real numbers")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float64)
+    _check_finite(array, "X")
+    return array
+
+
+def _means(columns: Array) -> Array:
+    """Return the means of columns, in float64: of equal values exactly their value.
+
+    What rounding would leave of a constant column is noise, which scaling would make a feature.
+    """
+    means = columns.mean(axis=0, dtype=np.float64)
+    return np.asarray(np.where((columns == columns[0]).all(axis=0), columns[0], means))
+
+
+def _least_squares(samples: Array, centred: Array, targets: Array) -> Array:
+    """Return the smallest coefficients of least squares, (features, outputs).
+
+    Entries, and so centred ones, are known to an epsilon of their column's largest. In that unit a
+    singular value up to the larger dimension is rounding, as in :func:`unitgain.linalg.lstsq`, but
+    neither a column's unit nor its offset counts.
+    """
+    precision = _powers_of_two(samples)
+    left, values, right = linalg.svd(centred / precision, full_matrices=False)
+    rank = np.count_nonzero(values > np.finfo(np.float64).eps * max(samples.shape))
+    if rank == samples.shape[1]:
+        unit = _powers_of_two(centred)
+        return linalg.lstsq(centred / unit, targets, rcond=0)[0] / unit[:, None]
+    # Those on the row space are determined; of all that agree there, the smallest are taken.
+    determined = matmul(left[:, :rank].T, targets) / values[:rank, None]
+    return linalg.lstsq(right[:rank] * precision, determined, rcond=0)[0]
+
+
+def _powers_of_two(columns: Array) -> Array:
+    """Return for each column a power of two that its entries do not reach: scaling is exact."""
+    return np.asarray(np.ldexp(1.0, np.frexp(abs(columns).max(axis=0))[1]))
+
+
+def _check_finite(array: Array, name: str) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
+        text = ", ".join(map(str, index))
+        raise ValueError(f"{name}[{text}] is {array[index]}, but every entry must be finite")
 
 
 def _check_lengths(samples: Array, targets: Array) -> None:
@@ -284,3 +344,8 @@ def _check_lengths(samples: Array, targets: Array) -> None:
         raise ValueError(
             f"y has shape {targets.shape}, but X has {len(samples)} samples: both need as many"
         )
+
+
+def _check_score(given: Array, predicted: Array) -> None:
+    if given.shape != predicted.shape:
+        raise ValueError(f"y has shape {given.shape}, but predictions have {predicted.shape}")

@@ -128,7 +128,8 @@ def find_learning_rate(
                 order = np.concatenate([order, random.permutation(len(samples))])
         rows, order = np.ascontiguousarray(order[:batch_size]), order[batch_size:]
         trial.optimizer.learning_rate = float(rate)
-        totals = network.train(samples.x, samples.y, rows, batch_size)
+        batch = samples.batch(rows)
+        totals = network.train(batch.x, batch.y, None, batch_size)
         loss = totals.loss / totals.weight
         if not math.isfinite(loss):
             break

@@ -2,7 +2,8 @@
 
 Every function takes stacks of matrices, shape ``(..., M, N)``, with any strides. Every finite
 matrix has its decomposition: nothing here fails to converge. Results have the same bits for any
-number of threads.
+number of threads. Integers and booleans are taken as float64, and numbers of the other byte order
+as of this machine's; of other types, complex among them, there is a ``TypeError``.
 """
 
 from __future__ import annotations
@@ -56,16 +57,22 @@ class QRResult(NamedTuple):
 
 
 def _floats(a: ArrayLike, name: str) -> NDArray[Any]:
-    """Return ``a`` as a float32 or float64 array; Python numbers become float64."""
+    """Return ``a`` as a float32 or float64 array: integers and booleans become float64."""
     array = np.asarray(a)
-    if not isinstance(a, np.ndarray) and array.dtype.kind in "biu":
-        array = array.astype(np.float64)
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype.kind in "biu":
+        return array.astype(np.float64)
+    native = array.dtype.newbyteorder("=")
+    if native in (np.float32, np.float64):
+        return array.astype(native, copy=False)
+    if array.dtype.kind == "c":
         raise TypeError(
-            f"{name} has dtype {array.dtype}, expected float32 or float64 "
-            f"(convert it with {name}.astype)"
+            f"{name} has dtype {array.dtype}, expected float32 or float64: "
+            "complex matrices are not supported"
         )
-    return array
+    raise TypeError(
+        f"{name} has dtype {array.dtype}, expected float32 or float64 "
+        f"(convert it with {name}.astype)"
+    )
 
 
 def _matrices(a: ArrayLike, hermitian: bool = False) -> NDArray[Any]:
@@ -148,7 +155,7 @@ def svd(
     """Singular value decomposition ``a = U @ diag(S) @ Vh``.
 
     Args:
-        a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
+        a: Matrices, shape ``(..., M, N)``, float32 or float64. Integers are taken as float64.
         full_matrices: Whether ``U`` and ``Vh`` are square, ``(..., M, M)`` and ``(..., N, N)``, or
             have only the ``K = min(M, N)`` vectors that belong to singular values,
             ``(..., M, K)`` and ``(..., K, N)``.
@@ -165,7 +172,7 @@ def svd(
     Raises:
         LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
             which the message names.
-        TypeError: if ``a`` is neither float32 nor float64.
+        TypeError: if ``a`` has another dtype than these.
 
     The methods: matrices of less than 24 columns, and stacks of small ones, by one-sided Jacobi
     (Drmac and Veselic, "New fast and accurate Jacobi SVD algorithm", SIAM Journal on Matrix
@@ -201,7 +208,7 @@ def pinv(
     """Moore-Penrose pseudoinverse, as the singular value decomposition defines it.
 
     Args:
-        a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
+        a: Matrices, shape ``(..., M, N)``, float32 or float64. Integers are taken as float64.
         rcond: Singular values of at most ``rcond`` times the largest count as zero. One number, or
             one for each matrix of the stack. Default: 1e-15.
         hermitian: Says that ``a`` is symmetric; its lower triangle alone is read.
@@ -219,7 +226,7 @@ def pinv(
     Raises:
         LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
             which the message names.
-        TypeError: if ``a`` is neither float32 nor float64.
+        TypeError: if ``a`` has another dtype than these.
         ValueError: if both ``rcond`` and ``rtol`` are given, ``rcond`` does not fit the stack, or
             ``method`` is neither.
 
@@ -265,8 +272,8 @@ def matrix_rank(
     """Number of singular values above a tolerance.
 
     Args:
-        A: Matrices, shape ``(..., M, N)``, float32 or float64, or one vector. Lists are taken as
-            float64.
+        A: Matrices, shape ``(..., M, N)``, float32 or float64, or one vector. Integers are taken
+            as float64.
         tol: Singular values of at most ``tol`` count as zero. One number, or one for each matrix.
             Default: ``rtol`` times the largest.
         hermitian: Says that ``A`` is symmetric; its lower triangle alone is read.
@@ -279,7 +286,7 @@ def matrix_rank(
 
     Raises:
         LinAlgError: if an entry is NaN or infinite, which the message names.
-        TypeError: if ``A`` is neither float32 nor float64.
+        TypeError: if ``A`` has another dtype than these.
         ValueError: if both ``tol`` and ``rtol`` are given.
 
     >>> import unitgain as ug
@@ -310,7 +317,7 @@ def qr(
     """QR decomposition ``a = Q @ R``, ``Q`` with orthonormal columns and ``R`` upper triangular.
 
     Args:
-        a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
+        a: Matrices, shape ``(..., M, N)``, float32 or float64. Integers are taken as float64.
         mode: With ``K = min(M, N)``: ``"reduced"`` for the named tuple ``(Q, R)`` of shapes
             ``(..., M, K)`` and ``(..., K, N)``; ``"complete"`` for ``(..., M, M)`` and
             ``(..., M, N)``; ``"r"`` for ``R`` alone, ``(..., K, N)``; ``"raw"`` for ``(h, tau)`` of
@@ -321,7 +328,7 @@ def qr(
     Raises:
         LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
             which the message names.
-        TypeError: if ``a`` is neither float32 nor float64.
+        TypeError: if ``a`` has another dtype than these.
         ValueError: if ``mode`` is none of these.
 
     >>> import numpy as np
@@ -347,8 +354,8 @@ def cholesky(a: ArrayLike, /, *, upper: bool = False) -> NDArray[Any]:
     """Cholesky factor of symmetric positive definite matrices.
 
     Args:
-        a: Matrices, shape ``(..., M, M)``, float32 or float64. Lists are taken as float64. One
-            triangle is read: the lower one, or the upper one if ``upper``.
+        a: Matrices, shape ``(..., M, M)``, float32 or float64. Integers are taken as float64.
+            One triangle is read: the lower one, or the upper one if ``upper``.
         upper: Whether to return the upper triangular ``U`` with ``a = U.T @ U`` in place of the
             lower triangular ``L`` with ``a = L @ L.T``.
 
@@ -356,7 +363,7 @@ def cholesky(a: ArrayLike, /, *, upper: bool = False) -> NDArray[Any]:
         LinAlgError: if a matrix is not positive definite (the message names the matrix of the stack
             and its first leading minor that is not positive), is not square, or has an entry that
             is NaN or infinite.
-        TypeError: if ``a`` is neither float32 nor float64.
+        TypeError: if ``a`` has another dtype than these.
 
     >>> import unitgain as ug
     >>> ug.linalg.cholesky([[4.0, 2.0], [2.0, 10.0]])
@@ -375,7 +382,7 @@ def lstsq(
     """Least-squares solution of ``a @ x = b``, of least norm where there are several.
 
     Args:
-        a: Matrices, shape ``(..., M, N)``, float32 or float64. Lists are taken as float64.
+        a: Matrices, shape ``(..., M, N)``, float32 or float64. Integers are taken as float64.
         b: Right-hand sides, shape ``(..., M)`` or ``(..., M, P)`` with the stack of ``a``. For a
             single matrix one dimension means one right-hand side; for a stack, one dimension less
             than ``a``.
@@ -391,7 +398,7 @@ def lstsq(
     Raises:
         LinAlgError: if the shapes do not fit, or an entry is NaN or infinite, which the message
             names.
-        TypeError: if ``a`` or ``b`` is neither float32 nor float64.
+        TypeError: if ``a`` or ``b`` has another dtype than these.
 
     >>> import numpy as np
     >>> import unitgain as ug

@@ -4,6 +4,10 @@
 
 writes ``callbacks.json`` beside this file. The tests run the same cases through :func:`decisions`
 and need no Keras. The model is a stand-in: what it is asked to do is written down.
+
+Keras 3 takes the first value for the best, even if it is NaN, on which nothing improves. Here NaN
+is never the best: for a list that holds it, callbacks are given the worst number there is as the
+best so far, which is what Keras 2 began with.
 """
 
 import json
@@ -13,6 +17,7 @@ from pathlib import Path
 FILE = Path(__file__).with_suffix(".json")
 SUFFIX = ".safetensors"  # of files; Keras's own is put in its place
 NAN = float("nan")
+INF = float("inf")
 
 FALLING = [5.0, 4.0, 3.0, 2.0, 1.0]
 VALLEY = [5.0, 3.0, 2.0, 2.5, 1.9, 1.95, 1.97, 1.85, 3.0, 3.0, 3.0, 3.0]
@@ -116,12 +121,17 @@ class StandIn:
     save_weights = save
 
 
-def decisions(callback, values):
-    """Return what a callback does in a run with these values of ``val_loss``; None for none."""
+def decisions(callback, values, best=None):
+    """Return what a callback does in a run with these values of ``val_loss``; None for none.
+
+    ``best`` is the best value before the run, if it is given.
+    """
     model = StandIn()
     callback.set_model(model)
     callback.set_params({"epochs": len(values), "steps": STEPS, "verbose": 0})
     callback.on_train_begin({})
+    if best is not None:
+        callback.best = best
     rates, ran = [], 0
     for epoch, value in enumerate(values):
         model.weights = epoch
@@ -140,8 +150,15 @@ def decisions(callback, values):
     for name in ("best", "best_epoch", "stopped_epoch", "wait"):
         if hasattr(callback, name):
             value = getattr(callback, name)
-            found[name] = None if value is None else float(value)
+            found[name] = None if value in (None, INF, -INF) else float(value)
     return found
+
+
+def worst(options):
+    """Return the worst value of a case that compares any; None of one that does not."""
+    if "filepath" in options and not options.get("save_best_only"):
+        return None
+    return options.get("initial_value_threshold", -INF if options.get("mode") == "max" else INF)
 
 
 def csv_text(make, case, path):
@@ -175,7 +192,8 @@ def main():
                         Path(folder) / given["filepath"].replace(SUFFIX, ".keras")
                     )
                 callback = getattr(keras.callbacks, name)(**given)
-                stored[f"{case}/{values}"] = decisions(callback, LISTS[values])
+                best = worst(options) if NAN in LISTS[values] else None
+                stored[f"{case}/{values}"] = decisions(callback, LISTS[values], best)
         for case in LOGS:
             path = str(Path(folder) / f"{case}.csv")
             stored[f"csv/{case}"] = csv_text(keras.callbacks.CSVLogger, case, path)

@@ -14,8 +14,9 @@ template <class T>
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(Index size)
-      : data_(size == 0 ? nullptr : static_cast<T*>(allocate(bytes(size)))), size_(size) {}
+  // `purpose` is what a MemoryError says that the memory was for.
+  AlignedBuffer(Index size, const char* purpose)
+      : data_(size == 0 ? nullptr : static_cast<T*>(allocate(bytes(size), purpose))), size_(size) {}
   AlignedBuffer(AlignedBuffer&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {

@@ -1,10 +1,26 @@
 #include "base/memory.hpp"
 
+#include <cstdio>
 #include <new>
 
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+
+#include "unitgain/error.hpp"
+
+namespace unitgain {
+
+MemoryError::MemoryError(std::size_t bytes, const char* purpose) noexcept {
+  constexpr const char* units[] = {"bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  auto size = static_cast<double>(bytes);
+  int unit = 0;
+  for (; size >= 1024; ++unit) size /= 1024;
+  std::snprintf(text_, sizeof text_, "cannot allocate %zu bytes (%.3g %s) for %s", bytes, size,
+                units[unit], purpose);
+}
+
+}  // namespace unitgain
 
 namespace unitgain::base {
 
@@ -18,8 +34,9 @@ std::align_val_t alignment_of(std::size_t bytes) {
 
 }  // namespace
 
-void* allocate(std::size_t bytes) {
-  void* memory = ::operator new(bytes, alignment_of(bytes));
+void* allocate(std::size_t bytes, const char* purpose) {
+  void* memory = ::operator new(bytes, alignment_of(bytes), std::nothrow);
+  if (memory == nullptr) throw MemoryError(bytes, purpose);
 #if defined(__linux__)
   if (bytes >= least_huge) madvise(memory, bytes, MADV_HUGEPAGE);
 #endif

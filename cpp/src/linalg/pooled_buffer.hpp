@@ -9,7 +9,8 @@ namespace unitgain::linalg {
 
 class PooledBuffer {
  public:
-  explicit PooledBuffer(Index bytes) : data_(runtime::take_buffer(bytes)), bytes_(bytes) {}
+  explicit PooledBuffer(Index bytes)
+      : data_(runtime::take_buffer(bytes, "the workspace of least squares")), bytes_(bytes) {}
   PooledBuffer(const PooledBuffer&) = delete;
   PooledBuffer& operator=(const PooledBuffer&) = delete;
   ~PooledBuffer() { runtime::give_back_buffer(data_, bytes_); }

@@ -88,7 +88,8 @@ bool solve_groups(Index count, double nanoseconds, Index bytes, Solve&& solve) {
   const Index groups = (count + lanes - 1) / lanes;
   const runtime::TeamSize size = runtime::threads_for(nanoseconds * static_cast<double>(count));
   bytes = runtime::member_bytes(bytes);
-  std::byte* const workspace = runtime::thread_workspace(bytes * size.threads);
+  std::byte* const workspace =
+      runtime::thread_workspace(bytes * size.threads, "the workspace of a decomposition");
   std::atomic<bool> all = true;
   runtime::parallel(size, [&](const runtime::Team& team) {
     const runtime::Range mine = team.share(groups);

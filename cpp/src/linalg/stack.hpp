@@ -29,7 +29,8 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
   const bool deal = count > 1 && (count >= 4 * size.threads || !worth_a_team);
   if (!deal && !worth_a_team) size.threads = 1;
   const Index bytes = runtime::member_bytes(workspace_bytes(deal ? 1 : size.threads));
-  std::byte* const workspace = runtime::thread_workspace(deal ? bytes * size.threads : bytes);
+  std::byte* const workspace = runtime::thread_workspace(deal ? bytes * size.threads : bytes,
+                                                         "the workspace of a decomposition");
   runtime::parallel(size, [&](const runtime::Team& team) {
     if (deal) {
       const runtime::Range mine = team.share(count);

@@ -78,7 +78,8 @@ void Constraints<T>::read_options() {
       const auto blocks = (layout.length + ops::norm_block - 1) / ops::norm_block;
       singles_.push_back({p, layout.length, std::vector<double>(static_cast<std::size_t>(blocks))});
     } else {
-      several_.push_back({p, layout, base::AlignedBuffer<T>(layout.inner)});
+      several_.push_back(
+          {p, layout, base::AlignedBuffer<T>(layout.inner, "a constraint's factors")});
     }
   }
 }

@@ -22,7 +22,7 @@ Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
     size_ *= size;
   }
   const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
-  data_ = static_cast<T*>(base::allocate(bytes));
+  data_ = static_cast<T*>(base::allocate(bytes, name_.c_str()));
   std::memset(data_, 0, bytes);
 }
 

@@ -132,7 +132,7 @@ struct Network<T>::State {
 
   // After a change of the optimizer or the losses.
   void prepare_training() {
-    gradient_memory = base::AlignedBuffer<T>(optimizer->size());
+    gradient_memory = base::AlignedBuffer<T>(optimizer->size(), "the gradients");
     gradient_memory.zero();
     gradients = {};
     for (std::size_t i = 0; i < trainable.size(); ++i) {

@@ -15,8 +15,8 @@ namespace unitgain::nn {
 namespace {
 
 template <class T>
-base::AlignedBuffer<T> zeros(Index size) {
-  base::AlignedBuffer<T> buffer(size);
+base::AlignedBuffer<T> zeros(Index size, const char* purpose) {
+  base::AlignedBuffer<T> buffer(size, purpose);
   buffer.zero();
   return buffer;
 }
@@ -78,9 +78,11 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>
   }
   if (by_norm()) norms_.resize(static_cast<std::size_t>(blocks_.size()));
   // A matrix of Muon's uses its place in the second slot for the update before it is applied.
-  for (int i = 0; i < rule_.slots; ++i) slots_[i] = zeros<T>(size_);
-  if (spec_.use_ema) averages_ = zeros<T>(size_);
-  if (accumulates()) accumulated_ = zeros<T>(size_);
+  for (int i = 0; i < rule_.slots; ++i) {
+    slots_[i] = zeros<T>(size_, "the optimizer's state");
+  }
+  if (spec_.use_ema) averages_ = zeros<T>(size_, "the weights' averages");
+  if (accumulates()) accumulated_ = zeros<T>(size_, "accumulated gradients");
   if (spec_.kind == OptimizerKind::adagrad) {
     std::fill(slots_[0].begin(), slots_[0].end(), static_cast<T>(spec_.initial_accumulator_value));
   }
@@ -139,7 +141,7 @@ void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads, T* c
   penalized_ = penalties_.any() ? penalized : nullptr;
   if (penalized_ != nullptr) penalties_.begin(threads);
   if ((penalized_ != nullptr || accumulates()) && scratch_.size() < threads * ops::norm_block) {
-    scratch_ = base::AlignedBuffer<T>(threads * ops::norm_block);
+    scratch_ = base::AlignedBuffer<T>(threads * ops::norm_block, "an optimizer's step");
   }
   const std::int64_t calls = iterations() + 1;
   iterations_.store(calls, std::memory_order_relaxed);

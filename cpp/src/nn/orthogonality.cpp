@@ -19,7 +19,10 @@ template <class T>
 void Orthogonality<T>::reserve(Index rows, Index cols, bool columns, int threads) {
   const Index count = columns ? cols : rows;
   precision_ = float32_matmul_precision();
-  if (products_.size() < count * count) products_ = base::AlignedBuffer<T>(count * count);
+  constexpr const char* purpose = "a penalty of orthogonality";
+  if (products_.size() < count * count) {
+    products_ = base::AlignedBuffer<T>(count * count, purpose);
+  }
   const auto size = static_cast<std::size_t>(count);
   if (sums_.size() < size) {
     sums_.resize(size);
@@ -32,7 +35,7 @@ void Orthogonality<T>::reserve(Index rows, Index cols, bool columns, int threads
     bytes = std::max({bytes, ops::gemm_workspace<T>(count, count, depth, members, precision_),
                       ops::gemm_workspace<T>(rows, cols, count, members, precision_)});
   }
-  if (workspace_.size() < bytes) workspace_ = base::AlignedBuffer<std::byte>(bytes);
+  if (workspace_.size() < bytes) workspace_ = base::AlignedBuffer<std::byte>(bytes, purpose);
 }
 
 // Of the products of all pairs, what the weights are to be multiplied with, row by row; each row's

@@ -31,7 +31,9 @@ void copy(const runtime::Team& team, const T* from, T* to, Index n) {
 // The memory behind a buffer, at least that large; the content is lost if it grows.
 template <class T>
 void grow(base::AlignedBuffer<T>& buffer, Index size) {
-  if (buffer.size() < size) buffer = base::AlignedBuffer<T>(size);
+  if (buffer.size() < size) {
+    buffer = base::AlignedBuffer<T>(size, "the orthogonalisation of an update");
+  }
 }
 
 }  // namespace

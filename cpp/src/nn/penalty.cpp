@@ -29,7 +29,7 @@ void Penalties<T>::read_options() {
     if (!spec.custom) continue;
     Index size = 1;
     for (const Index extent : arrays_[p].shape) size *= extent;
-    own_gradients_[p] = base::AlignedBuffer<T>(size);
+    own_gradients_[p] = base::AlignedBuffer<T>(size, "a penalty's gradient");
   }
   magnitudes_.assign(any_ ? static_cast<std::size_t>(blocks_.size()) : 0, Magnitudes{});
 }

@@ -20,7 +20,7 @@ namespace unitgain::nn {
 template <class T>
 struct RunMemory {
   explicit RunMemory(const Plan<T>& plan)
-      : arena(plan.arena_bytes), in_place(new bool[plan.inputs.size()]()) {
+      : arena(plan.arena_bytes, "a network's values"), in_place(new bool[plan.inputs.size()]()) {
     for (const Index offset : plan.offsets) buffers.push_back(arena.data() + offset);
   }
   base::AlignedBuffer<std::byte> arena;

@@ -36,6 +36,8 @@ bool overlap(const Extent& a, const Extent& b) {
   return a.begin < b.end && b.begin < a.end;
 }
 
+constexpr const char* purpose = "the workspace of a product";
+
 struct Shape {
   Index rows, cols;
 };
@@ -70,7 +72,7 @@ template <class T>
 void run(const ops::Gemm<T>& problem) {
   if (ops::is_small(problem)) return ops::gemm(runtime::Team(), problem, nullptr);
   const runtime::TeamSize size = runtime::threads_for(work_of(problem));
-  std::byte* workspace = runtime::thread_workspace(workspace_of(problem, size.threads));
+  std::byte* workspace = runtime::thread_workspace(workspace_of(problem, size.threads), purpose);
   runtime::parallel(size, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
 }
 
@@ -78,7 +80,7 @@ void run(const ops::Gemm<T>& problem) {
 template <class T>
 void run_in_buffer(ops::Gemm<T> problem) {
   const MatrixView<T> c = problem.c;
-  const base::AlignedBuffer<T> buffer(c.rows * c.cols);
+  const base::AlignedBuffer<T> buffer(c.rows * c.cols, "a product in row order");
   problem.c = {buffer.data(), c.rows, c.cols, c.cols, 1};
   if (problem.beta != T{0}) {
     copy<T>({c.data, c.rows, c.cols, c.row_stride, c.col_stride}, problem.c);
@@ -140,7 +142,8 @@ void run_stack(const ops::Gemm<T>& problem, std::span<const MatmulOperands<T>> s
       runtime::threads_for(work_of(problem) * static_cast<double>(count));
   const Index alone = runtime::member_bytes(workspace_of(problem, 1)),
               together = workspace_of(problem, size.threads);
-  std::byte* workspace = runtime::thread_workspace(std::max(alone * size.threads, together));
+  std::byte* workspace =
+      runtime::thread_workspace(std::max(alone * size.threads, together), purpose);
   runtime::parallel(size, [&](const runtime::Team& team) {
     ops::Gemm<T> product = problem;
     const auto multiply = [&](const runtime::Team& members, Index i, std::byte* memory) {

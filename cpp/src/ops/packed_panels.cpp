@@ -39,7 +39,8 @@ template <class T>
 void PackedPanels<T>::pack_plainly(const MatrixView<const T>& b) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index width = round_up(b.cols, kernels.nr);
-  panels_ = base::AlignedBuffer<std::byte>(b.rows * width * static_cast<Index>(sizeof(T)));
+  panels_ = base::AlignedBuffer<std::byte>(b.rows * width * static_cast<Index>(sizeof(T)),
+                                           "a packed matrix");
   T* to = reinterpret_cast<T*>(panels_.data());
   for_each_pass(b.rows, plain_depth<T>(b.rows), [&](const Pass& pass) {
     if (pass.depth == 0 || b.cols == 0) return;
@@ -59,7 +60,7 @@ bool PackedPanels<float>::pack_split(const MatrixView<const float>& b, Precision
   const auto* kernels = runtime::split_kernels(precision);
   if (kernels == nullptr || b.rows == 0 || b.cols == 0) return false;
   const SplitLayout layout(*kernels, b.cols, b.rows);
-  panels_ = base::AlignedBuffer<std::byte>(layout.bytes());
+  panels_ = base::AlignedBuffer<std::byte>(layout.bytes(), "a packed matrix");
   ranges_.resize(static_cast<std::size_t>(layout.panels()));
   for_each_pass(b.rows, layout.kc, [&](const Pass& pass) {
     for (Index col = 0; col < b.cols; col += kernels->nr) {
@@ -71,7 +72,7 @@ bool PackedPanels<float>::pack_split(const MatrixView<const float>& b, Precision
   });
   operand_ = {panels_.data(), kernels, ranges_.data()};
   if (kernels->terms > 1) {
-    values_ = base::AlignedBuffer<float>(b.rows * b.cols);
+    values_ = base::AlignedBuffer<float>(b.rows * b.cols, "a packed matrix");
     copy<float>(b, {values_.data(), b.rows, b.cols, b.cols, 1});
   }
   return kernels->terms > 1 || holds_terms(*kernels, ranges_);

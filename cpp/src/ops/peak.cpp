@@ -86,7 +86,7 @@ double read_rate(Index bytes, int threads) {
     throw ValueError("bytes must be at least 512 for each of " + std::to_string(threads) +
                      " threads, but it is " + std::to_string(bytes));
   }
-  base::AlignedBuffer<float> memory(n);
+  base::AlignedBuffer<float> memory(n, "a measurement of the memory's speed");
   memory.zero();
   const auto read = runtime::kernel_table().peak->read;
   const double rate = best_rate(threads, [&](const runtime::Team& team, Index steps) {

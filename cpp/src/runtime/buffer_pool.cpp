@@ -10,6 +10,8 @@
 #include <mutex>
 #include <new>
 
+#include "unitgain/error.hpp"
+
 namespace unitgain::runtime {
 
 namespace {
@@ -26,10 +28,11 @@ Index rounded(Index bytes) {
   return static_cast<Index>((wanted + step - 1) / step * step);
 }
 
-std::byte* map(Index bytes) {
+// nullptr if there is no memory.
+std::byte* map(Index bytes) noexcept {
   void* memory = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
+  if (memory == MAP_FAILED) return nullptr;
   // A request that a system without huge pages refuses.
   if (bytes >= huge_page) madvise(memory, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
   return static_cast<std::byte*>(memory);
@@ -54,7 +57,12 @@ class Pool {
         return memory;
       }
     }
-    return map(bytes);
+    std::byte* memory = map(bytes);
+    if (memory == nullptr) {
+      release();  // what is kept may be what is missing
+      memory = map(bytes);
+    }
+    return memory;
   }
 
   void give_back(std::byte* memory, Index bytes) {
@@ -124,8 +132,10 @@ Pool& pool = *new Pool();
 
 }  // namespace
 
-std::byte* take_buffer(Index bytes) {
-  return pool.take(rounded(bytes));
+std::byte* take_buffer(Index bytes, const char* purpose) {
+  std::byte* memory = pool.take(rounded(bytes));
+  if (memory == nullptr) throw MemoryError(static_cast<std::size_t>(bytes), purpose);
+  return memory;
 }
 
 void give_back_buffer(std::byte* buffer, Index bytes) noexcept {

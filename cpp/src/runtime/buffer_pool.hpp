@@ -12,9 +12,9 @@ namespace unitgain::runtime {
 // Below this many bytes the C library's own lists recycle well enough.
 inline constexpr Index pooled_bytes = Index{1} << 18;
 
-// At least `bytes` bytes, at a page boundary, uninitialised. Throws std::bad_alloc. Any thread may
-// give it back.
-std::byte* take_buffer(Index bytes);
+// At least `bytes` bytes, at a page boundary, uninitialised. Any thread may give it back. Throws
+// MemoryError, which says what the memory was for.
+std::byte* take_buffer(Index bytes, const char* purpose);
 // `bytes` as it was taken. The memory is kept if the limit allows, least recently released first to
 // go to the system.
 void give_back_buffer(std::byte* buffer, Index bytes) noexcept;

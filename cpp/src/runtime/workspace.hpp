@@ -7,8 +7,8 @@ namespace unitgain::runtime {
 
 // At least `bytes` bytes, aligned to a cache line, belonging to the calling thread until its next
 // call of this function. An operation takes it once, on the thread that was called, before its team
-// starts.
-std::byte* thread_workspace(Index bytes);
+// starts. Throws MemoryError, which says what the memory was for.
+std::byte* thread_workspace(Index bytes, const char* purpose);
 
 // Bytes for one of a team's members, where each has its part of one workspace. Between two parts is
 // a gap, for hardware prefetchers run past the end of what a core reads, and take lines from the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from numpy.typing import NDArray
@@ -30,6 +31,15 @@ class SwapEMAWeights(Callback):
     def __init__(self, swap_on_epoch: bool = False) -> None:
         self.swap_on_epoch = swap_on_epoch
         self._own: list[tuple[Variable, NDArray[Any]]] = []  # the weights that averages stand for
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the weights themselves, while the averages are in their place."""
+        return {"own": [values for _, values in self._own]}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned."""
+        weights = self.model.trainable_weights[: len(state["own"])]
+        self._own = list(zip(weights, state["own"], strict=True))
 
     def _swap_in(self) -> None:
         optimizer = self.model.optimizer

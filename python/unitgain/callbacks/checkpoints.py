@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from unitgain.callbacks.monitoring import Monitor
-from unitgain.formats.document import from_file, to_file
+from unitgain.callbacks.states import packed, unpacked
+from unitgain.formats.document import Document, from_file, to_file
 from unitgain.models.saving import explained, model_document, restore
-from unitgain.training.callback import Callback, Logs
+from unitgain.training.callback import Callback, Keeper, Logs
 
 __all__ = ["BackupAndRestore", "ModelCheckpoint"]
 
@@ -26,7 +30,8 @@ class ModelCheckpoint(Monitor):
         save_best_only: whether to save only when the value is the best so far.
         save_weights_only: whether to save the weights alone, for ``load_weights``. Else it is what
             :func:`unitgain.load_model` reads, with the optimizer's state.
-        mode: ``min``, ``max``, or ``auto``: by the name.
+        mode: ``min``, ``max``, or ``auto``: as the metric states, or its name tells. A value that
+            is NaN is never the best.
         save_freq: ``"epoch"``, or after how many steps to save, counted on from epoch to epoch.
             With a number, each step comes back to Python.
         initial_value_threshold: what the first value has to improve on, with ``save_best_only``.
@@ -58,10 +63,19 @@ class ModelCheckpoint(Monitor):
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.save_freq = checked_frequency(save_freq)
+        self.initial_value_threshold = initial_value_threshold
         self._steps = 0
         self._epoch = 0
         if save_freq != "epoch":  # on this object alone: others leave whole epochs to native code
             vars(self)["on_train_batch_end"] = self._after_step
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the best value so far, and the steps since a file."""
+        return {"best": self.best, "steps": self._steps}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned."""
+        self.best, self._steps = state["best"], state["steps"]
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch."""
@@ -115,12 +129,16 @@ class ModelCheckpoint(Monitor):
             print(text)
 
 
-class BackupAndRestore(Callback):
+class BackupAndRestore(Keeper):
     """Lets a run that was interrupted go on when the program is started again.
 
     The model is saved as training goes on. If ``fit`` is called where a run before was cut off, the
     model gets its state back and the epochs that were completed are left out: what comes then has
     the bits of a run that was never interrupted. At the end of a run the files are deleted.
+
+    The other callbacks' state is kept with the model, see :meth:`Callback.get_state`, and goes back
+    to those of the same class, in their order. An epoch is complete when all of them were told of
+    its end: of what ended, this callback is told last.
 
     Args:
         backup_dir: a folder for this callback's files alone.
@@ -132,6 +150,7 @@ class BackupAndRestore(Callback):
     Raises:
         ValueError: if ``backup_dir`` is empty, or ``save_freq`` is neither; from ``fit``, if the
             file is damaged or another model's.
+        TypeError: from ``fit``, if the state of a callback has a value that a file cannot hold.
     """
 
     def __init__(
@@ -151,22 +170,36 @@ class BackupAndRestore(Callback):
         self._before = self.backup_dir / "before.safetensors"
         self._steps = 0
         self._epoch = 0
+        self._states: Document = {}  # found in the file, for the other callbacks
         if save_freq != "epoch":
             vars(self)["on_train_batch_end"] = self._after_step
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Restore the model, and tell ``fit`` where to begin, if there is a file."""
+        self._states = {}
         found = [path for path in (self._path, self._before) if path.exists()]
         for path in found:
             try:
                 with explained(path):
                     document, arrays = from_file(path)
+                    run = unpacked(document["run"], arrays)
                     restore(self.model, document, arrays)
-                    self.model._initial_epoch = int(document["epoch"])
+                    self.model.stop_training = run["stopped"]
+                    ended = self.params["epochs"] if run["stopped"] else 0
+                    self.model._resumed = max(run["epoch"], ended), run["logs"]
+                    self.model._order_position = run["order_position"]
+                    self._steps, self._states = run["steps"], run["states"]
                 return
             except ValueError:
                 if path is found[-1]:
                     raise
+
+    def hand_out(self) -> None:
+        """Give the other callbacks the state that was found."""
+        for name, callback in _numbered(self.others):
+            if name in self._states:
+                callback.set_state(self._states[name])
+        self._states = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Note the epoch."""
@@ -175,7 +208,7 @@ class BackupAndRestore(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Save the model after the epoch."""
         if self.save_freq == "epoch":
-            self._save(epoch + 1)
+            self._save(epoch + 1, logs)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Delete the files."""
@@ -191,12 +224,30 @@ class BackupAndRestore(Callback):
             self._steps = 0
             self._save(self._epoch)
 
-    def _save(self, epoch: int) -> None:
+    def _save(self, epoch: int, logs: Logs | None = None) -> None:
         self.backup_dir.mkdir(parents=True, exist_ok=True)
+        document, arrays = model_document(self.model)
+        run = {
+            "epoch": epoch,
+            "order_position": self.model._order_position,
+            "steps": self._steps,
+            "stopped": bool(self.model.stop_training),
+            "logs": dict(logs or {}),
+            "states": {name: c.get_state() for name, c in _numbered(self.others)},
+        }
+        document["run"] = packed(run, "run", arrays)
         if self.double_checkpoint and self._path.exists():
             self._path.replace(self._before)
-        document, arrays = model_document(self.model)
-        to_file(self._path, {**document, "epoch": epoch}, arrays)
+        to_file(self._path, document, arrays)
+
+
+def _numbered(callbacks: Iterable[Callback]) -> Iterator[tuple[str, Callback]]:
+    """Yield each callback with its class's name and the number of that class's before it."""
+    seen: Counter[str] = Counter()
+    for callback in callbacks:
+        name = type(callback).__name__
+        yield f"{name}:{seen[name]}", callback
+        seen[name] += 1
 
 
 def checked_frequency(save_freq: str | int) -> str | int:

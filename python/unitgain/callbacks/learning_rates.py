@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import numbers
 from collections.abc import Callable, MutableMapping
+from typing import Any
 
 from unitgain.callbacks.monitoring import Monitor
 from unitgain.optimizers import Optimizer
@@ -82,7 +83,8 @@ class ReduceLROnPlateau(Monitor):
         factor: what the rate is multiplied by, less than 1.
         patience: how many epochs without improvement reduce it.
         verbose: 1 for a line at each reduction.
-        mode: ``min``, ``max``, or ``auto``: by the name.
+        mode: ``min``, ``max``, or ``auto``: as the metric states, or its name tells. A value that
+            is NaN is no improvement.
         min_delta: by how much a value must be better to count as an improvement.
         cooldown: epochs after a reduction that are not counted.
         min_lr: the least rate.
@@ -118,6 +120,11 @@ class ReduceLROnPlateau(Monitor):
         self.best = None
         self.cooldown_counter = 0
         self.wait = 0
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the best value, and the epochs since it and since a reduction."""
+        names = ("best", "wait", "cooldown_counter")
+        return {name: getattr(self, name) for name in names}
 
     def in_cooldown(self) -> bool:
         """Tell whether epochs are not counted, after a reduction."""

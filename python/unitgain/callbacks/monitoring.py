@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
 
 from unitgain import _names
 from unitgain.metrics import Metric
@@ -12,23 +17,29 @@ from unitgain.training.callback import Callback, Logs
 __all__ = ["Monitor"]
 
 _MODES = ("auto", "min", "max")
-# Parts of metrics' names that tell what is better. A name that ends in "loss" is a loss's.
-_SMALLER = (
-    "loss", "error", "mse", "mae", "mape", "msle", "entropy", "hinge", "divergence", "poisson",
-    "cosh", "nll", "huber", "perplexity", "false_",
-)  # fmt: skip
-_LARGER = (
-    "acc", "auc", "precision", "recall", "score", "r2", "similarity", "iou", "sensitivity",
-    "specificity", "correlation", "true_", "top_k",
-)  # fmt: skip
+_DIRECTIONS = {"up": True, "down": False}
+# Words of metrics' names that tell what is better, and names that do so as a whole.
+_LARGER = {
+    "acc", "accuracy", "auc", "precision", "recall", "sensitivity", "specificity", "similarity",
+    "correlation", "iou", "dice", "f1", "r2",
+}  # fmt: skip
+_LARGER_NAMES = {"r2_score", "f1_score", "fbeta_score", "true_positives", "true_negatives"}
+_SMALLER = {
+    "loss", "error", "errors", "mse", "mae", "mape", "msle", "rmse", "crossentropy", "entropy",
+    "hinge", "divergence", "poisson", "logcosh", "cosh", "nll", "huber", "perplexity", "bce",
+}  # fmt: skip
+_SMALLER_NAMES = {"false_positives", "false_negatives", "brier_score"}
 
 
 class Monitor(Callback):
     """A callback that watches one value of the logs.
 
+    A value that is NaN is no improvement on any other, and any other is one on it.
+
     Args:
         monitor: the value's name: ``loss``, ``accuracy``, ``val_loss`` ...
-        mode: ``min`` if smaller is better, ``max`` if larger is; ``auto`` tells by the name.
+        mode: ``min`` if smaller is better, ``max`` if larger is; ``auto`` takes what the metric of
+            that name states as its ``direction``, else what the name's words tell, if they do.
         min_delta: by how much a value must be better to count as an improvement.
         best: what the first value has to improve on; None for nothing.
 
@@ -46,6 +57,14 @@ class Monitor(Callback):
         self.min_delta = abs(min_delta)
         self.best = best
 
+    def get_state(self) -> dict[str, Any]:
+        """Return the best value so far."""
+        return {"best": self.best}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned."""
+        vars(self).update(state)
+
     def _current(self, logs: Logs | None) -> float | None:
         """Return the monitored value, or None with a warning that names those there are."""
         value = (logs or {}).get(self.monitor)
@@ -55,18 +74,28 @@ class Monitor(Callback):
                 f"of the epoch: {', '.join(logs or {}) or 'there are none'}",
                 stacklevel=2,
             )
-        return value
+            return None
+        if np.size(value) != 1:
+            raise ValueError(
+                f"{type(self).__name__} monitors {self.monitor!r}, which is {np.size(value)} "
+                f"values, expected one number"
+            )
+        return float(np.reshape(value, ()))
 
     def _improves(self, value: float, reference: float | None) -> bool:
-        if reference is None:
+        larger = self._larger_is_better()
+        if math.isnan(value):
+            return False
+        if reference is None or math.isnan(reference):
             return True
-        if self._larger_is_better():
+        if larger:
             return value - self.min_delta > reference
         return value + self.min_delta < reference
 
     def _larger_is_better(self) -> bool:
         if self.mode == "auto":
-            larger = larger_is_better(self.monitor, getattr(self.model, "metrics", []))
+            name = self.monitor.removeprefix("val_")
+            larger = _told(name, _reported_as(name, self.model))
             if larger is None:
                 raise ValueError(
                     f"{type(self).__name__} cannot tell by its name whether {self.monitor!r} "
@@ -77,13 +106,49 @@ class Monitor(Callback):
 
 
 def larger_is_better(name: str, metrics: Iterable[Metric]) -> bool | None:
-    """Tell whether a larger value is better, by a metric's class and name; None: no telling."""
+    """Tell whether a larger value is better, by a metric of that name and by the name; None: no."""
     name = name.removeprefix("val_")
-    classes = [_names.snake_case(type(m).__name__) for m in metrics if m.name == name]
-    for known in [*classes, name.lower()]:
-        if known.endswith("loss"):
-            return False
-        for parts, answer in ((_LARGER, True), (_SMALLER, False)):
-            if any(part in known for part in parts):
-                return answer
+    return _told(name, [metric for metric in metrics if metric.name == name])
+
+
+def _reported_as(name: str, model: Any) -> list[Metric]:
+    """Return a model's metrics that the logs have under a name."""
+    if not hasattr(model, "_reported_metrics"):
+        return [metric for metric in getattr(model, "metrics", []) if metric.name == name]
+    return [metric for reported, metric in model._reported_metrics() if reported == name]
+
+
+def _told(name: str, metrics: list[Metric]) -> bool | None:
+    """Tell whether a larger value is better: as a metric states, or its class's name, or its own.
+
+    Raises:
+        ValueError: if a metric's direction is neither "up" nor "down" nor None.
+    """
+    for metric in metrics:
+        # Keras's metrics, and those written for it, have the name with the underscore.
+        stated = getattr(metric, "_direction", metric.direction)
+        if stated is not None and stated not in _DIRECTIONS:
+            raise ValueError(
+                f"the metric {name} has the direction {stated!r}, expected 'up' or 'down'"
+            )
+        if stated is not None:
+            return _DIRECTIONS[stated]
+    for known in [*(_names.snake_case(type(metric).__name__) for metric in metrics), name.lower()]:
+        told = _told_by_name(known)
+        if told is not None:
+            return told
     return None
+
+
+def _told_by_name(name: str) -> bool | None:
+    name = re.sub(r"_\d+$", "", name)  # of several of one name
+    if name.endswith("loss"):
+        return False
+    words = set(re.split(r"[^a-z0-9]+", name))
+    larger = not words.isdisjoint(_LARGER) or _ends_in(name, _LARGER_NAMES)
+    smaller = not words.isdisjoint(_SMALLER) or _ends_in(name, _SMALLER_NAMES)
+    return None if larger == smaller else larger
+
+
+def _ends_in(name: str, endings: Iterable[str]) -> bool:
+    return any(name == ending or name.endswith(f"_{ending}") for ending in endings)

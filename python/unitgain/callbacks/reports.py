@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from unitgain._progress import format_logs
 from unitgain.training.callback import Callback, Logs
@@ -30,20 +31,26 @@ class CSVLogger(Callback):
         self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False
     ) -> None:
         self.filename = os.fspath(filename)
-        self.sep = separator
+        self.sep = self.separator = separator
         self.append = append
         self.keys: list[str] | None = None
-        self._file: Any = None
-        self._writer: Any = None
+        self._begun = False
+        self._kept = 0  # the bytes of the file that stay: those of others, and of epochs that ended
+
+    def get_state(self) -> dict[str, Any]:
+        """Return the columns, and how many bytes of the file are of epochs that ended."""
+        return {"keys": self.keys, "bytes": self._kept}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on in the file behind those epochs; lines of one that was cut off are removed."""
+        self.keys, self._kept = state["keys"], state["bytes"]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        """Open the file."""
-        self.on_train_end()
-        self._file = Path(self.filename).open(  # noqa: SIM115 - open as long as the run
-            "a" if self.append else "w", newline="", encoding="utf-8"
-        )
-        self._writer = csv.writer(self._file, delimiter=self.sep)
+        """Begin anew. What the file had is removed when the first line is written."""
+        path = Path(self.filename)
         self.keys = None
+        self._begun = False
+        self._kept = path.stat().st_size if self.append and path.exists() else 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Write the epoch's line."""
@@ -52,16 +59,27 @@ class CSVLogger(Callback):
             self.keys = sorted(values)
             if not any(key.startswith("val_") for key in self.keys):
                 self.keys += [f"val_{key}" for key in self.keys]
-            if self._file.tell() == 0:
-                self._writer.writerow(["epoch", *self.keys])
-        self._writer.writerow([epoch, *(values.get(key, "NA") for key in self.keys)])
-        self._file.flush()
+        with self._opened() as file:
+            writer = csv.writer(file, delimiter=self.sep)
+            if file.tell() == 0:
+                writer.writerow(["epoch", *self.keys])
+            writer.writerow([epoch, *(values.get(key, "NA") for key in self.keys)])
+            self._kept = file.tell()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Leave the file, an empty one of a run without epochs."""
+        if not self._begun:
+            self._opened().close()
+
+    def _opened(self) -> TextIO:
+        path = Path(self.filename)
+        file = path.open("r+" if path.exists() else "w", newline="", encoding="utf-8")
+        file.seek(0, os.SEEK_END)
+        if not self._begun:
+            file.seek(min(self._kept, file.tell()))
+            file.truncate()
+        self._begun = True
+        return file
 
 
 class ProgressBar(Callback):

@@ -20,7 +20,8 @@ class EarlyStopping(Monitor):
         min_delta: by how much a value must be better to count as an improvement.
         patience: how many epochs without improvement end the run.
         verbose: 1 for a line when the run is ended or weights are restored.
-        mode: ``min``, ``max``, or ``auto``: by the name.
+        mode: ``min``, ``max``, or ``auto``: as the metric states, or its name tells. A value that
+            is NaN is never the best.
         baseline: a value that must be improved on, too, for the epochs without improvement to be
             counted anew.
         restore_best_weights: whether the model gets the weights of its best epoch back when the run
@@ -73,6 +74,11 @@ class EarlyStopping(Monitor):
         self.stopped_epoch = 0
         self.best_weights: list[NDArray[Any]] | None = None
 
+    def get_state(self) -> dict[str, Any]:
+        """Return the best epoch, with its weights, and the epochs since."""
+        names = ("wait", "best", "best_epoch", "stopped_epoch", "best_weights")
+        return {name: getattr(self, name) for name in names}
+
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Forget the run before."""
         self._forget()
@@ -83,10 +89,12 @@ class EarlyStopping(Monitor):
         if current is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
-        if self._improves(current, self.best):
+        improves = self._improves(current, self.best)
+        # If no epoch's value is a number, the first epoch has the weights to restore.
+        if self.restore_best_weights and (improves or self.best_weights is None):
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        if improves:
             self.best, self.best_epoch = current, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
             if self.baseline is None or self._improves(current, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import random
+from unitgain._arrays import NUMBER_CLASSES, as_numbers, is_sparse
 
 __all__ = ["class_weights", "to_categorical", "train_test_split"]
 
@@ -25,7 +26,7 @@ def train_test_split(
     """Split arrays along their first axis into a training and a test part.
 
     Args:
-        *arrays: arrays of the same length, or lists.
+        *arrays: arrays of the same length, lists, frames or sparse matrices.
         test_size: the test part: a share between 0 and 1, or a number of samples. None: what
             ``train_size`` leaves, or a quarter.
         train_size: the training part, in the same way. None: what ``test_size`` leaves.
@@ -35,7 +36,8 @@ def train_test_split(
             samples can be.
 
     Returns:
-        For each array its training and its test part, one after the other: copies.
+        For each array its training and its test part, one after the other: copies. Of a pandas
+        frame or series, and of a sparse matrix, they are such, too.
 
     Raises:
         ValueError: if lengths differ, a part would be empty, or a class has fewer than 2 samples.
@@ -47,11 +49,11 @@ def train_test_split(
     >>> np.bincount(train), np.bincount(test)
     (array([64, 16]), array([16,  4]))
     """
-    given = [np.asarray(array) for array in arrays]
+    given = [_with_rows(array) for array in arrays]
     if not given or any(array.ndim == 0 for array in given):
         raise ValueError("there are no arrays to split")
-    total = len(given[0])
-    lengths = {len(array) for array in given}
+    total = given[0].shape[0]
+    lengths = {array.shape[0] for array in given}
     if len(lengths) > 1:
         raise ValueError(f"the arrays have different lengths: {sorted(lengths)}")
     train, test = _sizes(total, train_size, test_size)
@@ -62,7 +64,18 @@ def train_test_split(
     else:
         order = random.permutation(total, random_state) if shuffle else np.arange(total)
         chosen = order[:train], order[train : train + test]
-    return [array[rows] for array in given for rows in chosen]
+    return [_rows_of(array, rows) for array in given for rows in chosen]
+
+
+def _with_rows(array: Any) -> Any:
+    """Return what has a shape, and rows that can be taken by number."""
+    if hasattr(array, "iloc"):
+        return array
+    return array.tocsr() if is_sparse(array) else np.asarray(array)
+
+
+def _rows_of(array: Any, rows: NDArray[np.int64]) -> Any:
+    return array.iloc[rows] if hasattr(array, "iloc") else array[rows]
 
 
 def _sizes(total: int, train_size: float | None, test_size: float | None) -> tuple[int, int]:
@@ -145,7 +158,7 @@ def class_weights(y: ArrayLike, kind: str = "balanced") -> dict[int, float]:
     """
     if kind != "balanced":
         raise ValueError(f"kind is {kind!r}, expected 'balanced'")
-    labels = np.asarray(y)
+    labels = as_numbers(y, "y", NUMBER_CLASSES)
     if labels.ndim == 2 and labels.shape[1] > 1:
         labels = labels.argmax(axis=1)
     labels = labels.reshape(-1)
@@ -174,7 +187,7 @@ def to_categorical(
     array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    labels = np.asarray(x)
+    labels = as_numbers(x, "x", NUMBER_CLASSES)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     whole = labels.astype(np.int64)

@@ -6,37 +6,48 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from unitgain import _native
+from unitgain._arrays import NUMBER_CLASSES, Rows, as_numbers, as_rows
 from unitgain.graph.tensors import SampleShape
 from unitgain.losses import Loss
 
 
-def samples(x: ArrayLike, shape: SampleShape, name: str = "x") -> NDArray[Any]:
+def samples(x: Any, shape: SampleShape, name: str = "x") -> Rows:
     """Return ``x`` as (samples, features), without a copy where its strides allow.
 
+    A last axis of 1 may be left out, or come without being asked for, as in Keras.
+
     Raises:
+        TypeError: if there is anything but numbers.
         ValueError: if a sample of ``x`` has another shape.
     """
-    array = np.asarray(x)
+    array = as_rows(x, name)
     if array.ndim == 2 and array.shape[1:] == shape:
         return array
-    if array.shape[1:] != shape or array.ndim == 0:
+    found = array.shape[1:]
+    if array.ndim == len(shape) and shape[-1:] == (1,):
+        found = (*found, 1)
+    elif array.ndim == len(shape) + 2 and found[-1] == 1:
+        found = found[:-1]
+    if found != shape or array.ndim == 0:
         expected = ", ".join(["samples", *map(str, shape)])
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
+    if not isinstance(array, np.ndarray):  # sparse, of one column more than asked for
+        array = array.dense()
     return array.reshape(len(array), math.prod(shape))
 
 
-def targets(
-    y: ArrayLike, count: int, shape: SampleShape, loss: Loss, name: str = "y"
-) -> NDArray[Any]:
+def targets(y: Any, count: int, shape: SampleShape, loss: Loss, name: str = "y") -> NDArray[Any]:
     """Return ``y`` as the loss takes it: int32 labels, or (samples, values).
 
     Raises:
+        TypeError: if there is anything but numbers.
         ValueError: if the number of samples or the shape does not fit, or a label is no class.
     """
-    array = np.asarray(y)
+    expected = "integer class labels" if loss.takes_labels else "numbers"
+    array = as_numbers(y, name, NUMBER_CLASSES, expected)
     if array.ndim == 0 or len(array) != count:
         raise ValueError(
             f"{name} has shape {array.shape}, but x has {count} samples: both need as many"
@@ -48,8 +59,8 @@ def targets(
     if array.ndim == len(shape) and shape[-1] == 1:
         array = array[..., np.newaxis]
     if array.shape[1:] != shape:
-        expected = ", ".join(["samples", *map(str, shape)])
-        raise ValueError(f"{name} has shape {array.shape}, expected ({expected})")
+        sizes = ", ".join(["samples", *map(str, shape)])
+        raise ValueError(f"{name} has shape {array.shape}, expected ({sizes})")
     if loss.kind in ("hinge", "squared_hinge") and np.isin(array, (0, 1)).all():
         array = np.where(array == 0, -1, 1)
     if array.dtype == np.int32:  # which the native network takes for labels
@@ -63,8 +74,6 @@ def _labels(array: NDArray[Any], shape: SampleShape, loss: Loss, name: str) -> N
     if array.shape[1:] != shape[:-1]:
         expected = ", ".join(["samples", *map(str, shape[:-1])])
         raise ValueError(f"{name} has shape {array.shape}, expected ({expected}): class labels")
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} has dtype {array.dtype}, expected integer class labels")
     labels = _native.class_labels(array, shape[-1], getattr(loss, "ignore_class", None))
     if labels is not None:
         return labels

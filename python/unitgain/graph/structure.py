@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unitgain import _names
+from unitgain._arrays import Rows, is_array
 from unitgain.graph import arrays
 from unitgain.graph.tensors import SampleShape, SymbolicTensor, flatten
 
@@ -18,7 +16,7 @@ __all__ = ["Arrays", "Structure"]
 class Arrays:
     """Arrays of as many samples each; its length is their number, and indexing takes samples."""
 
-    def __init__(self, arrays: Sequence[NDArray[Any] | None]) -> None:
+    def __init__(self, arrays: Sequence[Rows | None]) -> None:
         self.arrays = list(arrays)
 
     def __len__(self) -> int:
@@ -27,7 +25,7 @@ class Arrays:
     def __getitem__(self, rows: Any) -> Arrays:
         return Arrays([None if array is None else array[rows] for array in self.arrays])
 
-    def __iter__(self) -> Iterator[NDArray[Any] | None]:
+    def __iter__(self) -> Iterator[Rows | None]:
         return iter(self.arrays)
 
 
@@ -100,7 +98,7 @@ class Structure:
         Raises:
             ValueError: if a shape does not fit, or there are not as many samples of each.
         """
-        if isinstance(x, np.ndarray) and len(self) == 1:
+        if len(self) == 1 and is_array(x):
             return arrays.samples(x, self.shapes[0], name)
         given = self.arrange(x, name)
         rows = [
@@ -133,4 +131,4 @@ class Structure:
 
 def _holds_arrays(given: Sequence[Any]) -> bool:
     """Return whether a list is one of arrays, and not itself an array written as a list."""
-    return len(given) == 1 and isinstance(given[0], np.ndarray)
+    return len(given) == 1 and is_array(given[0])

@@ -327,7 +327,7 @@ class Layer(Configurable, Operation):
 
     def add_weight(
         self,
-        shape: Sequence[int] | int = (),
+        shape: Sequence[int] | int | None = None,
         initializer: initializers.InitializerLike | None = None,
         dtype: DTypeLike | None = None,
         trainable: bool = True,
@@ -340,7 +340,7 @@ class Layer(Configurable, Operation):
         """Make a variable and add it to :attr:`weights`.
 
         Args:
-            shape: the variable's shape.
+            shape: the variable's shape; None for a scalar.
             initializer: makes its values; None for Glorot's, uniform.
             dtype: that of the layer, which needs not be said.
             trainable: whether training may change it.
@@ -361,7 +361,7 @@ class Layer(Configurable, Operation):
                 f"shape is {shape!r}, expected sizes: the variable's name is add_weight(..., "
                 f"name={shape!r})"
             )
-        sizes = (int(shape),) if isinstance(shape, int) else tuple(map(int, shape))
+        sizes = (int(shape),) if isinstance(shape, int) else tuple(map(int, shape or ()))
         if dtype is not None and np.dtype(dtype).name != self.dtype:
             raise TypeError(
                 f"dtype is {np.dtype(dtype).name}, but {self.name} has {self.dtype} weights"
@@ -478,7 +478,7 @@ def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
     several = isinstance(inputs, (list, tuple))
     arrays = [np.asarray(array) for array in (inputs if several else [inputs])]
     dtype = layer.dtype if layer.built and layer.weights else "float32"
-    if not (layer.built and layer.weights) and any(a.dtype == np.float64 for a in arrays):
+    if not (layer.built and layer.weights) and any(a.dtype.type is np.float64 for a in arrays):
         dtype = "float64"
     for array in arrays:
         if array.ndim < 2:

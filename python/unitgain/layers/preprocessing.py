@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from unitgain._arrays import SparseRows, as_numbers, as_rows, is_array
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import Constant
 from unitgain.layers.axes import neighbouring_axes
@@ -19,6 +20,10 @@ __all__ = ["Normalization", "Rescaling"]
 
 # The least deviation that is divided by, as in Keras.
 _LEAST = 1e-7
+# How many rows of a sparse matrix are made dense at a time.
+_BLOCK = 4096
+
+_BESIDE = "{} is {} arrays, expected samples alone: adapt(x), or adapt(x for x, y in batches)"
 
 
 class Normalization(_Normalization):
@@ -106,14 +111,17 @@ class Normalization(_Normalization):
             self.set_weights(values)
         super().ensure_built(input_shape, dtype)
 
-    def adapt(self, data: ArrayLike | Iterable[ArrayLike]) -> None:
+    def adapt(self, data: Any) -> None:
         """Take mean and variance from data, forgetting those before.
 
         Args:
-            data: samples, ``(samples, *input_shape)``, or an iterable of batches of them.
+            data: samples, ``(samples, *input_shape)``, or an iterable of batches of them, without
+                targets.
 
         Raises:
-            ValueError: if ``mean`` and ``variance`` were given, or there are no samples.
+            ValueError: if ``mean`` and ``variance`` were given, or there are no samples, or targets
+                beside them.
+            TypeError: if there is anything but numbers.
         """
         if self._given is not None:
             raise ValueError(f"{self.name} was made with a mean and a variance: it has no adapt")
@@ -223,13 +231,29 @@ def _number_or_array(value: ArrayLike) -> Any:
     return float(array) if array.ndim == 0 else array
 
 
-def _batches(data: ArrayLike | Iterable[ArrayLike]) -> Iterable[NDArray[Any]]:
-    """Return batches of float64, however the data come."""
-    if isinstance(data, np.ndarray | list | tuple):
-        return [np.asarray(data, np.float64)]
-    if hasattr(data, "__array__"):
-        return [np.asarray(data, np.float64)]
-    return (np.asarray(batch, np.float64) for batch in data)  # type: ignore[union-attr]
+def _batches(data: Any) -> Iterator[NDArray[Any]]:
+    """Yield batches of float64, however the data come.
+
+    Raises:
+        ValueError: if there are targets beside the samples.
+    """
+    if isinstance(data, tuple) and any(map(is_array, data)):
+        raise ValueError(_BESIDE.format("data", len(data)))
+    if isinstance(data, list | tuple) or is_array(data):
+        rows = as_rows(data, "data")
+        if isinstance(rows, SparseRows):
+            for first in range(0, len(rows), _BLOCK):
+                yield rows[first : first + _BLOCK].dense().astype(np.float64, copy=False)
+        else:
+            yield rows.astype(np.float64, copy=False)
+        return
+    for given in data:
+        batch = given
+        if isinstance(batch, list | tuple) and any(map(is_array, batch)):
+            if len(batch) > 1:
+                raise ValueError(_BESIDE.format("a batch of data", len(batch)))
+            batch = batch[0]
+        yield as_numbers(batch, "data").astype(np.float64, copy=False)
 
 
 class _Moments:

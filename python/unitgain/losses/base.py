@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
 from unitgain._config import Configurable
+from unitgain._warnings import warn
 
-__all__ = ["Loss", "NativeLoss"]
+__all__ = ["Loss", "NativeLoss", "check_units"]
 
 _REDUCTIONS = {
     "sum_over_batch_size": "mean",
@@ -21,6 +22,9 @@ _REDUCTIONS = {
     "none": "none",
     None: "none",
 }
+
+# Losses of a distribution over classes, one a unit.
+_OF_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
 
 class Loss(Configurable):
@@ -40,6 +44,7 @@ class Loss(Configurable):
 
     Attributes:
         takes_labels: whether targets are class labels, one a row; for the subclass to set.
+        direction: what is better where the loss is a metric, see :class:`unitgain.metrics.Metric`.
 
     >>> import numpy as np
     >>> import unitgain as ug
@@ -56,6 +61,7 @@ class Loss(Configurable):
     axis = -1
     kind = "custom"
     takes_labels = False
+    direction: str | None = "down"
 
     def __init__(
         self,
@@ -227,6 +233,7 @@ class NativeLoss(Loss):
         wanted: bool,
         out: NDArray[Any] | None = None,
     ) -> tuple[Any, Any]:
+        check_units(self, np.shape(y_pred))
         return _native.loss(self.spec, y_true, y_pred, weights, wanted, out)
 
     def native(
@@ -237,6 +244,15 @@ class NativeLoss(Loss):
     ) -> _native.OutputLoss:
         """Return what a network makes small at an output of this shape, and what it measures."""
         return _native.OutputLoss(self.spec, metrics, weight)
+
+
+def check_units(loss: Loss, shape: tuple[int, ...]) -> None:
+    """Warn if a loss of a distribution over classes is given outputs of one unit."""
+    if shape[-1:] == (1,) and loss.kind in _OF_CLASSES:
+        warn(
+            f"{loss.name} is 0 on one output unit, whose share of the whole is always 1: for two "
+            "classes use binary_crossentropy, or an output of two units"
+        )
 
 
 def _weights(sample_weight: ArrayLike | None, y_pred: ArrayLike) -> NDArray[np.float64] | None:

@@ -27,6 +27,7 @@ class Accuracy(RowMean):
     0.75
     """
 
+    direction = "up"
     kind = "equality"
     elementwise = True
 
@@ -48,6 +49,7 @@ class BinaryAccuracy(RowMean):
     0.75
     """
 
+    direction = "up"
     kind = "binary_accuracy"
     elementwise = True
 
@@ -73,6 +75,7 @@ class CategoricalAccuracy(RowMean):
     0.5
     """
 
+    direction = "up"
     kind = "categorical_accuracy"
     takes_rows = True
 
@@ -94,6 +97,7 @@ class SparseCategoricalAccuracy(RowMean):
     0.5
     """
 
+    direction = "up"
     kind = "categorical_accuracy"
     takes_labels = True
     takes_rows = True
@@ -105,6 +109,7 @@ class SparseCategoricalAccuracy(RowMean):
 class _TopK(RowMean):
     """The share of rows in which fewer than k outputs are larger than that of the class."""
 
+    direction = "up"
     kind = "top_k"
     takes_rows = True
 

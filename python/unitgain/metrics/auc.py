@@ -53,6 +53,8 @@ class AUC(_Confusion):
     0.75
     """
 
+    direction = "up"
+
     def __init__(
         self,
         num_thresholds: int = 200,

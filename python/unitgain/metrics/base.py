@@ -50,6 +50,10 @@ class Metric(Configurable):
         dtype: taken for the sake of code written for Keras: sums are float64.
         name: what it is reported as; by default the class's name in small letters.
 
+    Attributes:
+        direction: ``"up"`` if a larger value is better, ``"down"`` if a smaller one is, None if
+            neither; for the subclass to set. Callbacks with ``mode="auto"`` go by it.
+
     >>> import numpy as np
     >>> import unitgain as ug
     >>> class Largest(ug.metrics.Metric):
@@ -63,6 +67,8 @@ class Metric(Configurable):
     >>> float(Largest()(None, np.array([1.0, 3.0])))
     3.0
     """
+
+    direction: str | None = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
@@ -93,7 +99,8 @@ class Metric(Configurable):
     def __call__(self, *args: Any, **kwargs: Any) -> Value:
         """Take in a batch, and return the result so far."""
         self.update_state(*args, **kwargs)
-        return self.result()
+        result = self.result()
+        return np.array(result) if isinstance(result, np.ndarray) else result
 
     def add_variable(
         self,
@@ -166,8 +173,8 @@ class Metric(Configurable):
 
 
 def as_value(result: Any) -> Value:
-    """Return a number as a float, and several as an array."""
-    array = np.asarray(result)
+    """Return a number as a float, and several as an array of their own: a result may be state."""
+    array = np.array(result)
     return float(array) if array.ndim == 0 else array
 
 
@@ -311,6 +318,22 @@ def row_weights(weights: NDArray[np.float64], rows: tuple[int, ...]) -> NDArray[
         raise ValueError(
             f"sample_weight has shape {given}, expected {rows}: a weight for each row of y_pred"
         ) from None
+
+
+def check_single_use(metrics: Iterable[Metric]) -> None:
+    """Raise ValueError if a metric that keeps its own state is to sum up several outputs' batches.
+
+    Those of native code may be given again and again: each use has sums of its own.
+    """
+    seen: set[int] = set()
+    for metric in metrics:
+        if type(metric).native_spec is Metric.native_spec:
+            if id(metric) in seen:
+                raise ValueError(
+                    f"the metric {metric.name} is given twice, but it keeps one state: "
+                    f"make another for the second use"
+                )
+            seen.add(id(metric))
 
 
 def log_names(prefix: str, metrics: Iterable[tuple[Metric, bool]]) -> list[str]:

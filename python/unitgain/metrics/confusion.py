@@ -138,29 +138,35 @@ class TruePositives(_Count):
     2.0
     """
 
+    direction = "up"
     which = 0
 
 
 class FalsePositives(_Count):
     """How many outputs are positive where the target is not, see :class:`TruePositives`."""
 
+    direction = "down"
     which = 1
 
 
 class TrueNegatives(_Count):
     """How many outputs are negative, as their targets are, see :class:`TruePositives`."""
 
+    direction = "up"
     which = 2
 
 
 class FalseNegatives(_Count):
     """How many outputs are negative where the target is not, see :class:`TruePositives`."""
 
+    direction = "down"
     which = 3
 
 
 class _OfSome(_AtThresholds):
     """A share, of one class or of the largest outputs if asked."""
+
+    direction = "up"
 
     def __init__(
         self,
@@ -250,6 +256,8 @@ class Recall(_OfSome):
 
 class _Best(_Confusion):
     """The largest of one share at the thresholds at which another is large enough."""
+
+    direction = "up"
 
     def __init__(
         self, limit: float, argument: str, num_thresholds: int, class_id: int | None, name: Any

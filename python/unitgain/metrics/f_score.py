@@ -36,6 +36,7 @@ class FBetaScore(NativeMetric):
     array([0.3846, 0.9091, 0.8333])
     """
 
+    direction = "up"
     kind = "f_score"
     takes_rows = True
 

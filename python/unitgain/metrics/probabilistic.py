@@ -26,6 +26,7 @@ __all__ = [
 class _LossMean(RowMean):
     """The mean of a loss over the rows, whatever is trained with."""
 
+    direction = "down"
     kind = "loss"
 
     def loss(self) -> NativeLoss:

@@ -91,6 +91,7 @@ class MeanMetricWrapper(Mean):
     """The mean of what a function gives: what a function among ``compile``'s metrics becomes.
 
     It is called for each batch with NumPy arrays; a loss of :mod:`unitgain.losses` stays native.
+    Its ``direction`` is the function's, if that has an attribute of this name, as losses have.
 
     Args:
         fn: ``fn(y_true, y_pred, **kwargs)`` returns a value for each sample, several, which count
@@ -112,6 +113,7 @@ class MeanMetricWrapper(Mean):
         super().__init__(name=name or named)
         self.fn = fn
         self.kwargs = kwargs
+        self.direction = getattr(fn, "direction", None)
         self._values: Callable[..., Any] = fn
         if isinstance(fn, NativeLoss):
             self._values = type(fn).from_config({**fn.get_config(), "reduction": None})

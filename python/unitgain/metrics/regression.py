@@ -37,6 +37,7 @@ class MeanSquaredError(RowMean):
     0.25
     """
 
+    direction = "down"
     kind = "loss"
 
     def __init__(self, name: str | None = "mean_squared_error") -> None:
@@ -75,6 +76,7 @@ class MeanAbsoluteError(RowMean):
         name: what it is reported as.
     """
 
+    direction = "down"
     kind = "loss"
 
     def __init__(self, name: str | None = "mean_absolute_error") -> None:
@@ -92,6 +94,7 @@ class LogCoshError(RowMean):
         name: what it is reported as.
     """
 
+    direction = "down"
     kind = "loss"
 
     def __init__(self, name: str | None = "logcosh") -> None:
@@ -109,6 +112,7 @@ class MeanAbsolutePercentageError(RowMean):
         name: what it is reported as.
     """
 
+    direction = "down"
     kind = "percentage_error"
 
     def __init__(self, name: str | None = "mean_absolute_percentage_error") -> None:
@@ -122,6 +126,7 @@ class MeanSquaredLogarithmicError(RowMean):
         name: what it is reported as.
     """
 
+    direction = "down"
     kind = "logarithmic_error"
 
     def __init__(self, name: str | None = "mean_squared_logarithmic_error") -> None:
@@ -131,6 +136,7 @@ class MeanSquaredLogarithmicError(RowMean):
 class _LastAxis(RowMean):
     """A statistic of each row, which is the last axis."""
 
+    direction = "up"
     takes_rows = True
 
     def __init__(self, name: str | None, axis: int) -> None:
@@ -215,6 +221,7 @@ class R2Score(NativeMetric):
     0.571429
     """
 
+    direction = "up"
     kind = "r2"
 
     def __init__(

@@ -13,10 +13,18 @@ from unitgain._progress import ProgressBar
 from unitgain.config import get_float32_matmul_precision
 from unitgain.graph.tensors import is_symbolic
 from unitgain.models.predictor import Predictor, checked_out
-from unitgain.training.callback import Callback, CallbackList
-from unitgain.training.feeding import PREDICT_BATCH, Batches, are_batches
+from unitgain.training.callback import Callback, CallbackList, as_list
+from unitgain.training.feeding import (
+    PREDICT_BATCH,
+    Batches,
+    Samples,
+    are_batches,
+    dense,
+    holds_sparse,
+)
 from unitgain.training.parts import Trained
-from unitgain.training.trainer import checked_batch_size
+from unitgain.training.passes import check_batches_seen
+from unitgain.training.trainer import batch_rows, checked_batch_size
 
 __all__ = ["Inference", "Spread"]
 
@@ -45,7 +53,7 @@ class Inference(Trained):
         batch_size: int | None = None,
         verbose: str | int = 0,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         *,
         out: NDArray[Any] | None = None,
         training: bool = False,
@@ -62,8 +70,8 @@ class Inference(Trained):
             x: samples, ``(samples, *input_shape)``, or batches, as for :meth:`fit`.
             batch_size: samples at a time, by default as many as run fastest.
             verbose: 1 for a progress bar.
-            steps: how many batches; by default all.
-            callbacks: told of the prediction.
+            steps: how many batches; by default all. Without a ``batch_size`` they take all samples.
+            callbacks: told of the prediction; batches' outputs come as ``logs["outputs"]``.
             out: where the outputs go: of their shape and dtype, C-contiguous.
             training: whether dropout drops and noise is added.
             samples: how many passes with ``training``, a hundred by default.
@@ -79,64 +87,73 @@ class Inference(Trained):
         if training or samples is not None:
             return self._spread(x, size, training, 100 if samples is None else samples, out)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)
+        listeners = CallbackList(as_list(callbacks), self, params)
         if are_batches(x):
-            return self._predict_batches(Batches(x, steps, False), size, listeners, out)
+            parts = (dense(self._inputs(batch)) for batch, _, _ in Batches(x, steps))
+            return self._predict_parts(parts, size, listeners, out)
         inputs = self._inputs(x)
         if steps is not None:
+            size = batch_rows(Samples(inputs, None), batch_size, steps, PREDICT_BATCH)
+            check_batches_seen(math.ceil(len(inputs) / size), steps)
             inputs = inputs[: steps * size]
+        if holds_sparse(inputs):
+            firsts = range(0, max(1, len(inputs)), size)
+            parts = (dense(inputs[first : first + size]) for first in firsts)
+            return self._predict_parts(parts, size, listeners, out)
         batches = math.ceil(len(inputs) / size)
-        every_batch = listeners.wants_batches("predict")
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
-
-            def told(totals: Any) -> None:
-                bar(totals)
-                if not every_batch:
-                    return
-                listeners.tell("predict_batch_end", totals.batches - 1)
-                if totals.batches < batches:
-                    listeners.tell("predict_batch_begin", totals.batches)
-
+            if batches and listeners.wants_batches("predict"):
+                if out is not None:
+                    self._target(out, len(inputs), _arrays(inputs))
+                parts = (inputs[i : i + size] for i in range(0, len(inputs), size))
+                return self._predict_parts(parts, size, listeners, out, bar)
             listeners.tell("predict_begin")
-            if every_batch:
-                listeners.tell("predict_batch_begin", 0)
-            outputs = self._run(inputs, size, told, every_batch, out)
+            outputs = self._run(inputs, size, bar, out)
             bar.finish(batches, {})
         listeners.tell("predict_end")
         return outputs
 
-    def _run(
-        self, inputs: Any, size: int, told: Any, every_batch: bool, out: NDArray[Any] | None
-    ) -> Any:
+    def _run(self, inputs: Any, size: int, told: Any, out: NDArray[Any] | None) -> Any:
         network = self._native_network()
         if out is None:
-            return self._shaped(network.predict(inputs, size, told, every_batch))
-        shape = self.function.output_shape
-        target = checked_out(out, len(inputs), shape, np.dtype(self.dtype), _arrays(inputs))
-        network.predict(inputs, size, told, every_batch, target)
+            return self._shaped(network.predict(inputs, size, told, False))
+        target = self._target(out, len(inputs), _arrays(inputs))
+        network.predict(inputs, size, told, False, target)
         return out
 
-    def _predict_batches(
-        self, batches: Batches, size: int, listeners: CallbackList, out: NDArray[Any] | None
+    def _target(self, out: NDArray[Any], count: int, inputs: list[Any]) -> Any:
+        shape = self.function.output_shape
+        return checked_out(out, count, shape, np.dtype(self.dtype), inputs)
+
+    def _predict_parts(
+        self,
+        parts: Iterable[Any],
+        size: int,
+        listeners: CallbackList,
+        out: NDArray[Any] | None,
+        bar: ProgressBar | None = None,
     ) -> Any:
+        """Return the outputs of inputs that come part by part, each of which is told of."""
+        told = listeners.wants_batches("predict")
+        found: list[Any] = []
         listeners.tell("predict_begin")
-        parts = []
-        for i, (x, _, _) in enumerate(batches):
+        for i, inputs in enumerate(parts):
             listeners.tell("predict_batch_begin", i)
-            parts.append(self._native_network().predict(self._inputs(x), size))
-            listeners.tell("predict_batch_end", i)
+            outputs = self._native_network().predict(inputs, size)
+            found.append(outputs)
+            logs = {"outputs": self._shaped(_copied(outputs))} if told else {}
+            listeners.tell("predict_batch_end", i, logs)
+            if bar is not None:
+                bar.finish(i + 1, {})
         listeners.tell("predict_end")
-        if not parts:
+        if not found:
             raise ValueError("x yielded no batches")
         if out is not None:
-            count = sum(map(len, parts))
-            shape = self.function.output_shape
-            target = checked_out(out, count, shape, np.dtype(self.dtype), [])
-            np.concatenate(parts, out=target)
+            np.concatenate(found, out=self._target(out, sum(map(len, found)), []))
             return out
-        if isinstance(parts[0], list):
-            return self._shaped([np.concatenate(part) for part in zip(*parts, strict=True)])
-        return self._shaped(np.concatenate(parts))
+        if isinstance(found[0], list):
+            return self._shaped([np.concatenate(part) for part in zip(*found, strict=True)])
+        return self._shaped(np.concatenate(found))
 
     def _spread(
         self, x: Any, size: int, training: bool, samples: int, out: NDArray[Any] | None
@@ -147,7 +164,7 @@ class Inference(Trained):
             raise ValueError("out is for one array, not for a mean and a deviation")
         if samples < 1:
             raise ValueError(f"samples must be at least 1, but it is {samples}")
-        inputs = self._inputs(x)
+        inputs = dense(self._inputs(x))
         moments = self._native_network().spread(inputs, samples, size)
         if isinstance(moments[0], list):
             return Spread(*(self._shaped(part) for part in moments))
@@ -178,9 +195,9 @@ class Inference(Trained):
                 return quickly
         if not isinstance(x, np.ndarray) and is_symbolic(x):
             return self._connect(x, training)
-        inputs = self._inputs(x)
+        inputs = dense(self._inputs(x))
         if not training:
-            return self._run(inputs, max(1, len(inputs)), None, False, out)
+            return self._run(inputs, max(1, len(inputs)), None, out)
         if out is not None:
             raise ValueError("out needs training=False")
         return self._shaped(self._native_network().forward(inputs))
@@ -207,6 +224,10 @@ class Inference(Trained):
 
     def _shaped(self, outputs: Any) -> Any:
         return self.function.outputs.pack_arrays(outputs)
+
+
+def _copied(outputs: Any) -> Any:
+    return [array.copy() for array in outputs] if isinstance(outputs, list) else outputs.copy()
 
 
 def _arrays(inputs: Any) -> list[Any]:

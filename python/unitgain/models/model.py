@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, optimizers
+from unitgain._arrays import as_rows
 from unitgain._config import checked_config
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
@@ -25,6 +27,7 @@ from unitgain.models.inference import Inference
 from unitgain.models.predictor import quick_call
 from unitgain.models.saving import Saving
 from unitgain.models.summary import summary
+from unitgain.training.callback import History, Logs
 from unitgain.training.criteria import Criterion, Objective
 from unitgain.training.feeding import PREDICT_BATCH
 
@@ -72,7 +75,12 @@ class Model(Saving, Inference, Operation):
             raise ValueError(f"{missing} is missing: a model is Model(inputs, outputs)")
         self.name = name or _names.unique_name(self._default_name())
         self.stop_training = False
-        self._initial_epoch: int | None = None  # where BackupAndRestore lets fit begin
+        self._history: weakref.ref[History] | None = None
+        self._epochs: tuple[list[int], dict[str, list[Any]]] = ([], {})
+        # Where BackupAndRestore lets fit begin, the logs of the epoch before, and the next rows.
+        self._resumed: tuple[int, Logs] | None = None
+        self._order_position: list[int] | None = None
+        self._is_unseen = True  # what the outputs are, since the last compile
         self.optimizer: optimizers.Optimizer | None = None
         self._objective: Objective | None = None
         self._criteria: list[Criterion] = []
@@ -140,13 +148,15 @@ class Model(Saving, Inference, Operation):
         """Build the model for samples like those of ``x``."""
         shape: Any
         if isinstance(x, Mapping):
-            shape = {key: np.shape(one)[1:] for key, one in x.items()}
-            first = np.asarray(next(iter(x.values())))
+            parts = {key: as_rows(one, f"{name}[{key!r}]") for key, one in x.items()}
+            shape = {key: part.shape[1:] for key, part in parts.items()}
+            first = next(iter(parts.values()))
         elif isinstance(x, tuple) or (isinstance(x, list) and np.ndim(x[0]) > 1):
-            shape = [np.shape(one)[1:] for one in x]
-            first = np.asarray(x[0])
+            listed = [as_rows(one, f"{name}[{i}]") for i, one in enumerate(x)]
+            shape = [part.shape[1:] for part in listed]
+            first = listed[0]
         else:
-            first = np.asarray(x)
+            first = as_rows(x, name)
             shape = first.shape[1:]
         if first.ndim < 2:
             raise ValueError(f"{name} has shape {first.shape}, expected samples of features")
@@ -388,18 +398,48 @@ class Model(Saving, Inference, Operation):
             self._quick_call = quick_call(network, function.input_shape, function.output_shape)
             self._network_trainable = trainable
             self._needs_compile = self.optimizer is not None and self._objective is not None
-        known = {id(weight.parameter): weight for weight in self.weights}
-        variables = [known[id(parameter)] for parameter in network.trainable]
+        variables = self._trained_variables(network)
         if self.optimizer is not None and not self._needs_compile:
             network.set_options(self.optimizer.options(variables))
         if self._needs_compile:
             assert self.optimizer is not None
             options = self.optimizer.options(variables)
             network.compile(self.optimizer.spec(), self._native_losses(), options)
-            self.optimizer.attach(native(self.dtype).optimizer_of(network), variables)
+            if self.optimizer.may_train(self):
+                self._attach_optimizer(network)
             self._needs_compile = False
         self._trainable_changes = changes
         return network
+
+    def _trained_variables(self, network: NativeNetwork) -> list[Variable]:
+        known = {id(weight.parameter): weight for weight in self.weights}
+        return [known[id(parameter)] for parameter in network.trainable]
+
+    def _attach_optimizer(self, network: NativeNetwork) -> None:
+        assert self.optimizer is not None
+        native_optimizer = native(self.dtype).optimizer_of(network)
+        self.optimizer.attach(native_optimizer, self._trained_variables(network), self)
+
+    def _own_optimizer(self) -> None:
+        """Make sure that the optimizer's state is that of the model's network.
+
+        Raises:
+            ValueError: if it has trained another model.
+        """
+        network = self._native_network()
+        optimizer = self.optimizer
+        assert optimizer is not None
+        if optimizer.is_of(self):
+            return
+        if not optimizer.may_train(self):
+            raise ValueError(
+                f"{self.name} cannot be trained with {optimizer.name}, which has trained other "
+                f"variables: an optimizer keeps the state of one model's. Compile each model with "
+                f"an optimizer of its own, such as "
+                f"{type(optimizer).__name__}.from_config(optimizer.get_config())"
+            )
+        with self._lock:
+            self._attach_optimizer(network)
 
     # ---- configuration ----
 

@@ -12,7 +12,7 @@ from unitgain.formats.document import to_bytes
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeNetwork
 from unitgain.models.saving import restored_predictor
-from unitgain.training.feeding import PREDICT_BATCH
+from unitgain.training.feeding import PREDICT_BATCH, dense
 
 __all__ = ["Predictor", "checked_out", "quick_call"]
 
@@ -107,11 +107,11 @@ class Predictor:
             quickly = self._quick_call(x)
             if quickly is not None:
                 return quickly
-        return self._run(self._inputs.native_arrays(x, "x"), None, None, out)
+        return self._run(dense(self._inputs.native_arrays(x, "x")), None, None, out)
 
     def predict(self, x: Any, verbose: str | int = 0, *, out: Any = None) -> Any:
         """Return the outputs for many samples, as :meth:`Model.predict`."""
-        inputs = self._inputs.native_arrays(x, "x")
+        inputs = dense(self._inputs.native_arrays(x, "x"))
         batches = math.ceil(len(inputs) / PREDICT_BATCH)
         with ProgressBar("predict", batches, lambda totals: {}, verbose in (1, True)) as bar:
             outputs = self._run(inputs, PREDICT_BATCH, bar, out)

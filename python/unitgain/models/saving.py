@@ -219,7 +219,9 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
     document["streams"] = random_state(model)
     if model.optimizer is not None:
         document["training"] = {"compile": model.get_compile_config(), "state": None}
-        if model.built:
+        # An optimizer that has trained another model has no state of this one.
+        if model.built and model.loss is not None and model.optimizer.may_train(model):
+            model._own_optimizer()
             network = model._native_network()
             state, slots = model.optimizer.get_state()
             document["training"] |= {"state": state, "step": network.step}

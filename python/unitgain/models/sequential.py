@@ -162,7 +162,7 @@ class Sequential(Model):
             batch_size: int | None = None,
             verbose: str | int = 0,
             steps: int | None = None,
-            callbacks: Iterable[Callback] | None = None,
+            callbacks: Callback | Iterable[Callback] | None = None,
             *,
             out: NDArray[Any] | None = None,
         ) -> NDArray[Any]: ...

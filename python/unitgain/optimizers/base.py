@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 import warnings
+import weakref
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
@@ -179,6 +180,7 @@ class Optimizer(Configurable, Stateful):
         self.ema_overwrite_frequency = ema_overwrite_frequency
         self._native: Any = None
         self._trainable: list[Any] = []  # what the native optimizer's arrays are, in its order
+        self._model: weakref.ref[Any] | None = None  # whose network has the native optimizer
         self._excluded: set[int] = set()
         self._excluded_objects: list[Any] = []  # kept, so that their ids stay theirs
         self._excluded_names: re.Pattern[str] | None = None
@@ -367,11 +369,23 @@ class Optimizer(Configurable, Stateful):
         self._trainable = trainable
         self._take_up_state()
 
-    def attach(self, native: Any, variables: Sequence[Any]) -> None:
+    def attach(self, native: Any, variables: Sequence[Any], model: Any) -> None:
         """Take over the native optimizer of the network that was compiled with this one's spec."""
         self._restored_state = None
+        self._model = weakref.ref(model)
         self._native = native
         self._trainable = list(variables)
+
+    def is_of(self, model: Any) -> bool:
+        """Tell whether the state is that of a model's network."""
+        return self._model is not None and self._model() is model
+
+    def may_train(self, model: Any) -> bool:
+        """Tell whether the optimizer has done no step, or its steps were those of the model."""
+        if self._native is None or self._calls == 0 or self.is_of(model):
+            return True
+        known = set(map(id, model.weights))
+        return self._model is None and all(id(v) in known for v in self._trainable)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Iterable[Any] | None = None) -> None:
         """Do one step: update the variables in place.

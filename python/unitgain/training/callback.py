@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
-__all__ = ["Callback", "CallbackList", "History"]
+import numpy as np
+
+from unitgain._progress import format_logs
+
+__all__ = ["Callback", "CallbackList", "History", "Keeper", "as_list"]
 
 Logs = Mapping[str, float]
 
@@ -32,6 +38,32 @@ class Callback:
     def set_params(self, params: Mapping[str, Any]) -> None:
         """Set what the run was asked to do."""
         self.params = params
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what the callback needs to go on with a run that is interrupted.
+
+        :class:`BackupAndRestore` keeps it with the model, after all callbacks were told of the
+        epoch's end. Values are numbers, text, None, NumPy arrays, and lists and dicts of these.
+        """
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from what :meth:`get_state` returned.
+
+        It is called where a run is taken up again, after ``on_train_begin`` of all callbacks.
+
+        Args:
+            state: lists in place of tuples, and arrays that are copies.
+        """
+
+    def __repr__(self) -> str:
+        """Return the class with those arguments that are not the defaults."""
+        shown = []
+        for name, parameter in inspect.signature(type(self).__init__).parameters.items():
+            if name in vars(self) and not _same(vars(self)[name], parameter.default):
+                value = vars(self)[name]
+                shown.append(f"{name}={getattr(value, '__name__', None) or repr(value)}")
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Do something before the first epoch."""
@@ -81,7 +113,28 @@ class Callback:
         """Do something before a batch of ``predict``."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Do something after a batch of ``predict``."""
+        """Do something after a batch of ``predict``, with a copy of its ``outputs``."""
+
+
+def as_list(callbacks: Callback | Iterable[Callback] | None) -> list[Callback]:
+    """Return callbacks as a list of them: a single one needs none."""
+    if callbacks is None:
+        return []
+    return [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+
+
+class Keeper(Callback):
+    """A callback that keeps the others' state: told last of what has ended.
+
+    Attributes:
+        others: the other callbacks of the run.
+    """
+
+    others: Sequence[Callback] = ()
+
+    def hand_out(self) -> None:
+        """Give the others their state back, after all were told that the run begins."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement hand_out")
 
 
 class CallbackList:
@@ -104,18 +157,27 @@ class CallbackList:
             if not isinstance(callback, Callback):
                 kind = type(callback).__name__
                 raise TypeError(f"a callback is of type {kind}, expected a ug.callbacks.Callback")
-        # What others add to an epoch's values, such as the learning rate, is history, too.
-        self.callbacks.sort(key=lambda callback: isinstance(callback, History))
+        self._as_given = list(self.callbacks)
+        # What others add to an epoch's values, such as the learning rate, is history, too; and
+        # what keeps the others' state needs it as it is after they were told.
+        self.callbacks.sort(key=lambda c: 2 if isinstance(c, Keeper) else isinstance(c, History))
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(params)
+            if isinstance(callback, Keeper):
+                callback.others = [c for c in self._as_given if c is not callback]
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call one hook of every callback, by its name without ``on_``; logs may be left out."""
         if len(arguments) <= ("epoch" in event or "batch" in event):
             arguments = (*arguments, {})
-        for callback in self.callbacks:
+        # All find the model as a keeper restores it that was given before them.
+        for callback in self._as_given if event == "train_begin" else self.callbacks:
             getattr(callback, f"on_{event}")(*arguments)
+        if event == "train_begin":
+            for callback in self.callbacks:
+                if isinstance(callback, Keeper):
+                    callback.hand_out()
 
     def wants_batches(self, what: str) -> bool:
         """Whether a callback has hooks of its own for batches of ``train``, ``test``, ``predict``.
@@ -151,7 +213,24 @@ class History(Callback):
         self.history: dict[str, list[float]] = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        """Append the epoch's values."""
+        """Append the epoch's values; of arrays, which may change later, copies."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
-            self.history.setdefault(name, []).append(value)
+            kept = value.copy() if isinstance(value, np.ndarray) else value
+            self.history.setdefault(name, []).append(kept)
+
+    def __repr__(self) -> str:
+        """Return the number of epochs, and the values of the last."""
+        if not self.epoch:
+            return "History(no epochs)"
+        epochs = "1 epoch" if len(self.epoch) == 1 else f"{len(self.epoch)} epochs"
+        last = {name: values[-1] for name, values in self.history.items()}
+        numbers = {name: float(v) for name, v in last.items() if isinstance(v, Real)}
+        return f"History({epochs}, the last: {format_logs(numbers)})"
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether an argument has its default; of arrays and the like, whose == is none, whether is."""
+    if value is default or type(value) is not type(default):
+        return value is default
+    return isinstance(value, bool | int | float | str) and bool(value == default)

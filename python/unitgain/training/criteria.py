@@ -11,6 +11,7 @@ from unitgain._config import serialize
 from unitgain.graph.structure import Structure
 from unitgain.losses import Loss
 from unitgain.metrics import Metric
+from unitgain.metrics.base import check_single_use
 
 __all__ = ["Criterion", "Objective"]
 
@@ -50,8 +51,10 @@ class Objective:
         self.metrics = _each_leaf(asked, lambda name: _metric(name, only))
         self.weighted_metrics = _each_leaf(weighted, lambda name: _metric(name, only))
         self.weights = weights
+        given = self.all_metrics()
+        check_single_use(given)
         if only is not None:
-            for metric in self.all_metrics():
+            for metric in given:
                 metric.check(only)
 
     @property

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from unitgain import random
+from unitgain import _native, random
+from unitgain._arrays import SparseRows, as_numbers, is_array
+from unitgain.graph.structure import Arrays
 from unitgain.graph.tensors import SampleShape
 
 __all__ = [
     "PREDICT_BATCH",
     "Batches",
+    "Order",
     "Samples",
     "are_batches",
     "class_weights",
+    "dense",
+    "holds_sparse",
     "row_weights",
     "unpacked",
 ]
@@ -32,7 +38,8 @@ PREDICT_BATCH = 2016
 class Samples:
     """Inputs, targets, and the weights of the targets' rows, if there are any.
 
-    Each is an array with a sample a row, or :class:`~unitgain.graph.structure.Arrays`.
+    Each is an array with a sample a row, or :class:`~unitgain.graph.structure.Arrays`; inputs may
+    also be :class:`~unitgain._arrays.SparseRows`.
     """
 
     x: Any
@@ -42,11 +49,19 @@ class Samples:
     def __len__(self) -> int:
         return len(self.x)
 
-    def part(self, rows: slice) -> Samples:
+    def part(self, rows: Any) -> Samples:
         """Return some of the samples."""
         return Samples(
             self.x[rows], self.y[rows], None if self.weights is None else self.weights[rows]
         )
+
+    def dense(self) -> Samples:
+        """Return the samples as the native network reads them, none of them sparse."""
+        return Samples(dense(self.x), self.y, self.weights)
+
+    def batch(self, rows: Any) -> Samples:
+        """Return some of the samples, none of them sparse."""
+        return self.part(rows).dense()
 
     def split(self, share: float) -> tuple[Samples, Samples]:
         """Return the first samples and, of the given share, the last.
@@ -64,15 +79,30 @@ class Samples:
         return self.part(slice(count)), self.part(slice(count, None))
 
 
+def holds_sparse(x: Any) -> bool:
+    """Return whether inputs, or some of several, are sparse."""
+    parts = x if isinstance(x, Arrays) else [x]
+    return any(isinstance(part, SparseRows) for part in parts)
+
+
+def dense(x: Any) -> Any:
+    """Return inputs of which none are sparse."""
+    if isinstance(x, SparseRows):
+        return x.dense()
+    if holds_sparse(x):
+        return Arrays([dense(part) for part in x])
+    return x
+
+
 def row_weights(
-    given: ArrayLike, count: int, shape: SampleShape, name: str = "sample_weight"
+    given: Any, count: int, shape: SampleShape, name: str = "sample_weight"
 ) -> NDArray[np.float64]:
     """Return weights of the rows of outputs of a shape: ``(count, rows)``, float64.
 
     Raises:
         ValueError: if they are not one for each of ``count`` samples, or for each of their rows.
     """
-    weights = np.asarray(given, np.float64)
+    weights = as_numbers(given, name).astype(np.float64, copy=False)
     rows = shape[:-1]
     if weights.ndim == len(rows) + 2 and weights.shape[-1] == 1:
         weights = weights[..., 0]
@@ -93,6 +123,7 @@ def class_weights(
 
     Raises:
         TypeError: if ``weights`` is no mapping of classes to numbers.
+        ValueError: if a key is no class.
     """
     if not isinstance(weights, Mapping):
         raise TypeError(f"class_weight is {type(weights).__name__}, expected a dict by class")
@@ -104,13 +135,25 @@ def class_weights(
         classes = np.asarray(y).reshape(len(y), -1, shape[-1]).argmax(axis=-1)
     found = np.ones(classes.shape)
     for name, weight in weights.items():
-        found[classes == int(name)] = float(weight)
+        found[classes == _class_number(name)] = float(weight)
     return found.reshape(len(y), -1)
+
+
+def _class_number(key: Any) -> int:
+    if isinstance(key, (float, np.floating)) and float(key).is_integer():
+        return int(key)
+    try:
+        return operator.index(key)
+    except TypeError:
+        raise ValueError(
+            f"class_weight has the key {key!r} of type {type(key).__name__}, expected the classes' "
+            "numbers, from 0"
+        ) from None
 
 
 def are_batches(x: Any) -> bool:
     """Return whether ``x`` yields batches, and is not itself samples."""
-    if isinstance(x, (np.ndarray, list, tuple, dict)) or hasattr(x, "__array__"):
+    if isinstance(x, (list, tuple, dict)) or is_array(x):
         return False
     return hasattr(x, "__next__") or hasattr(x, "__iter__") or _is_indexed(x)
 
@@ -118,9 +161,13 @@ def are_batches(x: Any) -> bool:
 def unpacked(batch: Any) -> tuple[Any, Any, Any]:
     """Return a batch's inputs, targets and weights, those that it lacks being None.
 
+    A list of arrays is a tuple, as PyTorch's ``DataLoader`` has it.
+
     Raises:
         ValueError: if a tuple has none of them, or more.
     """
+    if isinstance(batch, list) and any(is_array(part) or isinstance(part, dict) for part in batch):
+        batch = tuple(batch)
     if not isinstance(batch, tuple):
         return batch, None, None
     if not 1 <= len(batch) <= 3:
@@ -131,26 +178,71 @@ def unpacked(batch: Any) -> tuple[Any, Any, Any]:
     return x, y, weights
 
 
+class Order:
+    """The order in which a run takes its rows, or its numbered batches.
+
+    It is made of passes over all of them. An epoch takes a whole pass or, if it has fewer steps,
+    goes on where the one before has ended; at the end of a pass it ends, too, as in Keras.
+
+    Args:
+        shuffle: whether each pass has an order of its own.
+
+    Attributes:
+        streams: what the orders are drawn from; None: the process-wide seed.
+        position: where the order goes on: how many were taken of a pass, and the key and the stream
+            that the pass was drawn with. None: with a new pass.
+    """
+
+    def __init__(self, shuffle: bool) -> None:
+        self.streams: random.Streams | None = None
+        self.position: list[int] | None = None
+        self._shuffle = shuffle
+
+    def take(self, count: int, most: int | None = None) -> NDArray[np.int64] | None:
+        """Return the numbers of an epoch's; None for all in turn.
+
+        Args:
+            count: how many there are.
+            most: how many an epoch takes; None: all.
+        """
+        if self.position is None or self.position[0] >= count:
+            self.position = self._new_pass()
+        taken, key, stream = self.position
+        end = count if most is None else min(count, taken + most)
+        self.position = None if end == count else [end, key, stream]
+        if self._shuffle:
+            return _native.permutation(count, key, stream)[taken:end]
+        return None if (taken, end) == (0, count) else np.arange(taken, end)
+
+    def _new_pass(self) -> list[int]:
+        if not self._shuffle:
+            return [0, 0, 0]
+        with random.drawing_from(self.streams):
+            return [0, *random.key_and_stream(None)]
+
+
 class Batches:
     """Batches that a user's iterable yields, pass after pass.
 
     Args:
-        given: an iterator, which later passes go on with; an iterable, of which each pass begins
-            afresh; or what has a length and is indexed by a batch's number, and may have a method
-            ``on_epoch_end``.
-        steps: how many batches a pass takes; None: all.
-        shuffle: whether batches that are indexed come in an order of their own in each pass.
-        streams: what the order is drawn from; None: the process-wide seed.
+        given: an iterator or another iterable; or what has a length and is indexed by a batch's
+            number. It may have a method ``on_epoch_end``.
+        steps: how many batches a pass takes; None: all. A pass goes on where the one before has
+            ended, and where nothing is left it begins anew, if the iterable can.
+        order: of batches that are indexed.
+        afresh: whether each pass begins anew even with ``steps``, if the iterable can.
     """
 
-    def __init__(self, given: Any, steps: int | None, shuffle: bool, streams: Any = None) -> None:
+    def __init__(
+        self, given: Any, steps: int | None, order: Order | None = None, afresh: bool = False
+    ) -> None:
         if steps is not None and steps < 1:
             raise ValueError(f"the steps of a pass must be at least 1, but they are {steps}")
         self._given = given
         self._asked = steps
-        self._shuffle = shuffle
-        self._streams = streams
-        self._iterator = iter(given) if hasattr(given, "__next__") else None
+        self._afresh = afresh or steps is None
+        self._order = order or Order(False)
+        self._current: Iterator[Any] | None = None
 
     @property
     def steps(self) -> int | None:
@@ -163,25 +255,32 @@ class Batches:
             return None
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
-        steps = self._asked
-        for done, batch in enumerate(self._pass()):
+        batches = self._numbered() if _is_indexed(self._given) else self._going_on()
+        for number, batch in enumerate(batches, 1):
             yield unpacked(batch)
-            if steps is not None and done + 1 == steps:
+            if number == self._asked:
                 break
         if hasattr(self._given, "on_epoch_end"):
             self._given.on_epoch_end()
 
-    def _pass(self) -> Iterator[Any]:
-        if self._iterator is not None:
-            return cast("Iterator[Any]", self._iterator)
-        if not _is_indexed(self._given):
-            return cast("Iterator[Any]", iter(self._given))
+    def _numbered(self) -> Iterator[Any]:
+        if self._afresh:
+            self._order.position = None
         count = len(self._given)
-        order: Any = range(count)
-        if self._shuffle:
-            with random.drawing_from(self._streams):
-                order = random.permutation(count).tolist()
-        return (self._given[i] for i in order)
+        order = self._order.take(count, self._asked)
+        return (self._given[i] for i in (range(count) if order is None else order.tolist()))
+
+    def _going_on(self) -> Iterator[Any]:
+        found = False
+        if self._current is not None and not self._afresh:
+            for batch in self._current:
+                found = True
+                yield batch
+        if not found:
+            # A generator of ours: a second loop over an iterator itself may take it back.
+            self._current = (batch for batch in self._given)
+            for batch in self._current:  # not "yield from", which would close it with this one
+                yield batch
 
 
 def _is_indexed(given: Any) -> bool:

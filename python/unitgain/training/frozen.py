@@ -12,7 +12,7 @@ from unitgain.graph.tensors import Node
 from unitgain.layers.base import Layer
 from unitgain.layers.custom import takes_training
 from unitgain.layers.regularization import Noise
-from unitgain.training.feeding import PREDICT_BATCH, Samples
+from unitgain.training.feeding import PREDICT_BATCH, Samples, dense, holds_sparse
 
 __all__ = ["FrozenBase"]
 
@@ -55,7 +55,13 @@ class FrozenBase:
 
     def outputs(self, samples: Samples) -> Samples:
         """Return the samples with the frozen layers' outputs in place of the inputs."""
-        found = self._base.predict(np.asarray(samples.x), PREDICT_BATCH)
+        if holds_sparse(samples.x):
+            parts = [
+                self._base.predict(dense(samples.x[first : first + PREDICT_BATCH]), PREDICT_BATCH)
+                for first in range(0, len(samples), PREDICT_BATCH)
+            ]
+            return Samples(np.concatenate(parts), samples.y, samples.weights)
+        found = self._base.predict(samples.x, PREDICT_BATCH)
         return Samples(found, samples.y, samples.weights)
 
     def network(self) -> Any:

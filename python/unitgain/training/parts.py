@@ -71,3 +71,6 @@ class Trained:
 
     def _native_network(self) -> NativeNetwork:
         raise NotImplementedError
+
+    def _own_optimizer(self) -> None:
+        raise NotImplementedError

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from unitgain import _native, random
+from unitgain import _native
 from unitgain._progress import ProgressBar, format_logs
+from unitgain._warnings import warn
 from unitgain.training.callback import CallbackList
-from unitgain.training.feeding import Batches, Samples
+from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
+from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
-__all__ = ["Run", "evaluated"]
+__all__ = ["Run", "check_batches_seen", "evaluated"]
 
 
 @dataclass
@@ -29,11 +29,12 @@ class Run:
         source: what it is trained on.
         batch_size: samples a step; those of batches say themselves.
         steps: batches an epoch; None: all that there are.
-        shuffle: whether each epoch has an order of its own.
+        order: of the samples.
+        class_weight: of batches; that of samples is among their weights.
         verbose: as for ``fit``.
         mix: what makes new samples of those given.
         listeners: the callbacks.
-        base: the frozen layers, if ``source`` has their outputs.
+        base: the frozen layers, if their outputs are to be computed once.
         validation: what epochs are evaluated on.
         is_evaluated: whether an epoch, from 1, is followed by an evaluation.
         validation_size: samples at a time in an evaluation.
@@ -44,7 +45,8 @@ class Run:
     source: Samples | Batches
     batch_size: int
     steps: int | None
-    shuffle: bool
+    order: Order
+    class_weight: Mapping[int, float] | None
     verbose: str | int
     mix: _native.MixSpec
     listeners: CallbackList
@@ -58,18 +60,27 @@ class Run:
         self._stops_at_nan = any(
             getattr(callback, "stops_at_nan", False) for callback in self.listeners.callbacks
         )
+        self._is_first = True
+        self._has_looked = False
 
     def epochs(self, first: int, end: int) -> None:
         """Train for the epochs from ``first``, counted from 0, until ``end``."""
         model, listeners = self.model, self.listeners
         model.stop_training = False
+        model._resumed, model._order_position = None, None
         listeners.tell("train_begin")
         # A callback may have found out where an interrupted run is to go on.
-        first, model._initial_epoch = model._initial_epoch or first, None
-        logs: dict[str, Any] = {}
+        first, logs = model._resumed or (first, {})
+        self.order.streams, self.order.position = model.streams, model._order_position
+        if self.base is not None:
+            self._run_base(self.base if model._resumed is None else FrozenBase(model))
         for epoch in range(first, end):
             listeners.tell("epoch_begin", epoch)
-            totals, logs = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
+            totals, values = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
+            if totals.batches == 0 and epoch > first:
+                warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
+                break
+            logs = values
             if totals.diverged:
                 listeners.diverged(epoch, totals.batches - 1)
             listeners.tell("epoch_end", epoch, logs)
@@ -78,6 +89,14 @@ class Run:
         model._native_network().finalize()
         listeners.tell("train_end", logs)
 
+    def _run_base(self, base: FrozenBase) -> None:
+        """Put the frozen layers' outputs in place of the samples."""
+        assert isinstance(self.source, Samples)
+        self.base, self.source = base, base.outputs(self.source)
+        if self.validation is not None:
+            assert isinstance(self.validation, Samples)
+            self.validation = base.outputs(self.validation)
+
     def _epoch(self, epoch: int, title: str) -> tuple[_native.Totals, dict[str, Any]]:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
@@ -85,6 +104,12 @@ class Run:
         shown = self.verbose in ("auto", 1, True)
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = self._train(network, bar)
+            if totals.batches == 0 and not self._is_first:
+                return totals, {}
+            if not (model.stop_training or totals.diverged):
+                check_batches_seen(totals.batches, self.steps)
+            self._is_first = False
+            model._order_position = self.order.position
             logs = model._logs(totals)
             if self.validation is not None and self.is_evaluated(epoch + 1):
                 found = evaluated(
@@ -106,62 +131,87 @@ class Run:
     def _train(self, network: Any, bar: ProgressBar) -> Any:
         model, listeners = self.model, self.listeners
         every_batch = listeners.wants_batches("train")
+        # What the native pass under way has, and how many batches the epoch has until its end.
+        samples: Samples
+        last = 0
+
+        def look(totals: _native.Totals) -> None:
+            if not (math.isfinite(totals.loss) or self._has_looked):
+                self._has_looked = True
+                warn_of_infinite(samples)
 
         def told(totals: _native.Totals) -> bool:
+            look(totals)
             if not every_batch:
                 bar(totals)
                 return True
             listeners.tell("train_batch_end", totals.batches - 1, model._logs(totals))
-            if totals.batches != self.steps and not model.stop_training:
+            if totals.batches < last and not model.stop_training:
                 listeners.tell("train_batch_begin", totals.batches)
             return not model.stop_training
 
-        if every_batch:
-            listeners.tell("train_batch_begin", 0)
-        if isinstance(self.source, Samples):
-            return network.train(
-                self.source.x,
-                self.source.y,
-                self._order(len(self.source)),
+        if isinstance(self.source, Samples) and not holds_sparse(self.source.x):
+            samples = self.source
+            warn_of_logits(model, network, samples.x)
+            order = self._rows(samples)
+            last = math.ceil((len(samples) if order is None else len(order)) / self.batch_size)
+            if every_batch:
+                listeners.tell("train_batch_begin", 0)
+            totals = network.train(
+                samples.x,
+                samples.y,
+                order,
                 self.batch_size,
                 told,
                 self.mix,
-                self.source.weights,
+                samples.weights,
                 every_batch,
                 self._stops_at_nan,
             )
+            look(totals)
+            return totals
         totals = _native.Totals()
-        for x, y, weights in self.source:
-            batch = model._samples(x, y, weights)
-            totals = model._native_network().train(
-                batch.x,
-                batch.y,
+        for samples in self._batches(self.source):
+            network = model._native_network()
+            warn_of_logits(model, network, samples.x)
+            if every_batch:
+                listeners.tell("train_batch_begin", totals.batches)
+            totals = network.train(
+                samples.x,
+                samples.y,
                 None,
-                max(1, len(batch)),
+                max(1, len(samples)),
                 told,
                 self.mix,
-                batch.weights,
+                samples.weights,
                 every_batch,
                 self._stops_at_nan,
                 totals,
             )
+            look(totals)
             if model.stop_training or totals.diverged:
-                return totals
+                break
             if not every_batch:
                 bar(totals)
-        _check_batches_seen(totals.batches, self.steps, 6)  # fit's caller
         return totals
 
-    def _order(self, count: int) -> NDArray[np.int64] | None:
-        """Return the rows of an epoch; None: all, as they come."""
-        order = None
-        if self.shuffle:
-            with random.drawing_from(self.model.streams):
-                order = random.permutation(count)
-        if self.steps is not None and self.steps * self.batch_size < count:
-            order = np.arange(count) if order is None else order
-            order = order[: self.steps * self.batch_size]
-        return order
+    def _rows(self, samples: Samples) -> Any:
+        most = None if self.steps is None else self.steps * self.batch_size
+        return self.order.take(len(samples), most)
+
+    def _batches(self, source: Samples | Batches) -> Iterator[Samples]:
+        """Yield an epoch's batches, none of them sparse."""
+        if isinstance(source, Batches):
+            for x, y, weights in source:
+                batch = self.model._samples(x, y, weights)
+                if self.class_weight is not None:
+                    batch = self.model._weighted(batch, self.class_weight)
+                yield batch.dense()
+            return
+        order = self._rows(source)
+        rows = np.arange(len(source)) if order is None else order
+        for first in range(0, len(rows), self.batch_size):
+            yield source.batch(rows[first : first + self.batch_size])
 
 
 def evaluated(
@@ -183,41 +233,54 @@ def evaluated(
         listeners: the callbacks.
     """
     every_batch = listeners.wants_batches("test")
-    last = steps
+    last = 0
 
     def told(totals: _native.Totals) -> None:
         if every_batch:
             listeners.tell("test_batch_end", totals.batches - 1, model._logs(totals))
-            if totals.batches != last:
+            if totals.batches < last:
                 listeners.tell("test_batch_begin", totals.batches)
 
     listeners.tell("test_begin")
-    if isinstance(source, Samples):
-        if steps is not None and steps * size < len(source):
-            source = source.part(slice(steps * size))
+    if isinstance(source, Samples) and steps is not None and steps * size < len(source):
+        source = source.part(slice(steps * size))
+    if isinstance(source, Samples) and not holds_sparse(source.x):
         last = math.ceil(len(source) / size)
-    if every_batch:
-        listeners.tell("test_batch_begin", 0)
-    if isinstance(source, Samples):
+        if every_batch:
+            listeners.tell("test_batch_begin", 0)
         totals = network.evaluate(source.x, source.y, size, told, source.weights, every_batch)
     else:
         totals = _native.Totals()
-        for x, y, weights in source:
-            batch = model._samples(x, y, weights)
+        for batch in _dense_batches(model, source, size):
+            if every_batch:
+                listeners.tell("test_batch_begin", totals.batches)
             rows = max(1, len(batch))
             totals = network.evaluate(
                 batch.x, batch.y, rows, told, batch.weights, every_batch, totals
             )
-        _check_batches_seen(totals.batches, steps, 4)  # evaluate's caller
+    if isinstance(source, Batches) or len(source) > 0:
+        check_batches_seen(totals.batches, steps)
     logs: dict[str, Any] = model._logs(totals)
     listeners.tell("test_end", logs)
     return logs
 
 
-def _check_batches_seen(batches: int, steps: int | None, depth: int) -> None:
+def _dense_batches(model: Any, source: Samples | Batches, size: int) -> Iterator[Samples]:
+    if isinstance(source, Batches):
+        for x, y, weights in source:
+            yield model._samples(x, y, weights).dense()
+    else:
+        for first in range(0, len(source), size):
+            yield source.batch(slice(first, first + size))
+
+
+def check_batches_seen(batches: int, steps: int | None) -> None:
+    """Warn if a pass had fewer batches than it was to take.
+
+    Raises:
+        ValueError: if there were none.
+    """
     if batches == 0:
         raise ValueError("x yielded no batches")
     if steps is not None and batches < steps:
-        warnings.warn(
-            f"x yielded {batches} batches, but a pass was to take {steps}", stacklevel=depth
-        )
+        warn(f"x yielded {batches} batches, but a pass was to take {steps}")

@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _native, losses, optimizers
+from unitgain import _arrays, _native, losses, optimizers
 from unitgain._progress import format_logs
 from unitgain.data.mixing import Mixer
 from unitgain.graph import arrays
 from unitgain.graph.structure import Arrays
+from unitgain.losses.base import check_units
 from unitgain.metrics import Metric
 from unitgain.metrics.base import log_names, results
-from unitgain.training.callback import Callback, CallbackList, History
+from unitgain.training.callback import Callback, CallbackList, History, Logs, as_list
 from unitgain.training.criteria import Criterion, Objective
 from unitgain.training.feeding import (
     PREDICT_BATCH,
     Batches,
+    Order,
     Samples,
     are_batches,
     class_weights,
+    dense,
+    holds_sparse,
     row_weights,
 )
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.parts import Trained
 from unitgain.training.passes import Run, evaluated
+from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
 __all__ = ["Results", "Trainer", "checked_batch_size", "mean_loss"]
 
@@ -42,7 +48,11 @@ _WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
 class Trainer(Trained):
     """Compiling, training and evaluating: what every model does to learn."""
 
-    _initial_epoch: int | None
+    _history: weakref.ref[History] | None
+    _epochs: tuple[list[int], dict[str, list[Any]]]
+    _resumed: tuple[int, Logs] | None
+    _order_position: list[int] | None
+    _is_unseen: bool
     _objective: Objective | None
     _criteria: list[Criterion]  # one for each output, once the outputs are known
     _needs_compile: bool
@@ -70,7 +80,7 @@ class Trainer(Trained):
         names = ["loss"]
         if len(self._criteria) > 1:
             names += [f"{c.name}_loss" for c in self._criteria if c.loss is not None]
-        return names + self._metric_names()
+        return names + [name for name, _ in self._reported_metrics()]
 
     def compile(
         self,
@@ -89,7 +99,8 @@ class Trainer(Trained):
         loss is None is not trained.
 
         Args:
-            optimizer: a name or an instance of :mod:`unitgain.optimizers`.
+            optimizer: a name or an instance of :mod:`unitgain.optimizers`, which trains no other
+                model.
             loss: a name or an instance of :mod:`unitgain.losses` for every output, or a list of
                 them in the outputs' order, or a dict by :attr:`output_names`; None for a model
                 that only predicts.
@@ -104,8 +115,8 @@ class Trainer(Trained):
                 taken for the sake of code written for Keras.
 
         Raises:
-            ValueError: if a name is unknown, a metric does not go with its loss, or there are more
-                or fewer entries than outputs.
+            ValueError: if a name is unknown, a metric does not go with its loss or keeps its own
+                state and comes twice, or there are more or fewer entries than outputs.
             TypeError: if there is no such argument.
         """
         _check_compile_arguments(run_eagerly, without_effect)
@@ -116,6 +127,7 @@ class Trainer(Trained):
             objective = Objective(loss, metrics, loss_weights, weighted_metrics)
             if self.built:
                 criteria = objective.criteria(self.function.outputs)
+        self._is_unseen = True
         self.optimizer = chosen
         self._objective, self._criteria = objective, criteria
         self._needs_compile = objective is not None
@@ -127,6 +139,8 @@ class Trainer(Trained):
         self._criteria = self._objective.criteria(outputs)
         made = []
         for c, shape in zip(self._criteria, outputs.shapes, strict=True):
+            if c.loss is not None:
+                check_units(c.loss, shape)
             measured = [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
             without = _native.OutputLoss(None, measured, c.weight)
             made.append(c.loss.native(shape, measured, c.weight) if c.loss else without)
@@ -139,7 +153,7 @@ class Trainer(Trained):
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
@@ -157,12 +171,15 @@ class Trainer(Trained):
         """Train on ``x`` and ``y``. An epoch is one native call; Ctrl-C ends it between two steps.
 
         Args:
-            x: samples, ``(samples, *input_shape)``. Numbers of any dtype: each batch is converted
-                as it is read. Or batches: an iterable or an iterator of ``(x, y)`` or
-                ``(x, y, sample_weight)``, or what has a length and is indexed by a batch's number,
-                as ``keras.utils.PyDataset``; one batch at a time is held in memory.
+            x: samples, ``(samples, *input_shape)``: an array, a frame of pandas or Polars, a
+                tensor, or a sparse matrix, of which each batch is made dense. Numbers of any dtype:
+                each batch is converted as it is read. Or batches: an iterable or an iterator of
+                ``(x, y)`` or ``(x, y, sample_weight)``, as PyTorch's ``DataLoader``, or what has a
+                length and is indexed by a batch's number, as ``keras.utils.PyDataset``; one batch
+                at a time is held in memory.
             y: class labels ``(samples,)``, or target values, as the loss has it.
-            batch_size: samples a step, 32 by default; an epoch's last batch may be smaller.
+            batch_size: samples a step; by default 32, or with ``steps_per_epoch`` all samples over
+                the steps. An epoch's last batch may be smaller.
             epochs: the number of the last epoch.
             verbose: 0 for silence, 1 (or "auto") for a progress bar an epoch, 2 for a line.
             callbacks: told of epochs, see :mod:`unitgain.callbacks`.
@@ -176,9 +193,12 @@ class Trainer(Trained):
             sample_weight: what each sample's loss is multiplied by, ``(samples,)``; of several
                 outputs, a list or a dict.
             initial_epoch: the number of the first epoch, from 0.
-            steps_per_epoch: batches an epoch; by default all that there are.
-            validation_steps: the same of an evaluation.
-            validation_batch_size: samples at a time in an evaluation.
+            steps_per_epoch: batches an epoch; by default all that there are. Each epoch goes on
+                where the one before has ended, until all samples have come once.
+            validation_steps: batches of an evaluation, the first ones each time; an iterator that
+                cannot begin again goes on.
+            validation_batch_size: samples at a time in an evaluation; with ``validation_steps`` it
+                is ``batch_size`` by default, or all samples over the steps.
             validation_freq: after how many epochs each evaluation is, or the numbers of the epochs,
                 from 1, that are followed by one.
             augment: makes new samples of those given, see :class:`unitgain.data.MixUp`; for losses
@@ -191,61 +211,83 @@ class Trainer(Trained):
             The loss and metrics of each epoch.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, there are no
+                samples to train on or to evaluate, or the optimizer has trained another model.
         """
         self._check_compiled()
-        size = checked_batch_size(batch_size, 32)
+        order = Order(shuffle)
         source: Samples | Batches
         validation: Samples | Batches | None = None
         if are_batches(x):
             self._check_batches(y, sample_weight, validation_split, augment, cache_frozen)
-            source = Batches(x, steps_per_epoch, shuffle, self.streams)
+            source = Batches(x, steps_per_epoch, order)
         else:
-            source = self._samples(x, y, sample_weight, class_weight)
+            source = self._samples(x, y, sample_weight)
             if validation_data is None and validation_split:
                 source, validation = source.split(validation_split)
-            if len(source) == 0:
-                raise ValueError("x has no samples")
+            _check_some(source)
+            if class_weight is not None:
+                source = self._weighted(source, class_weight)
+        size = batch_rows(source, batch_size, steps_per_epoch, 32)
         if validation_data is not None:
             validation = self._validation(validation_data, validation_steps)
 
         mix = _native.MixSpec()
         if augment is not None:
-            if isinstance(source, Samples) and source.weights is not None:
+            assert isinstance(source, Samples)
+            if source.weights is not None:
                 raise ValueError("augment mixes samples, whose weights it cannot: give no weights")
+            if holds_sparse(source.x):
+                raise ValueError("augment mixes samples of arrays, but x is sparse: make it dense")
             mix = augment.spec(self.function.input_shape)
         base = FrozenBase(self) if cache_frozen else None
         if base is not None:
             if augment is not None:
                 raise ValueError("augment changes samples: the frozen layers cannot be cached")
-            assert isinstance(source, Samples)
-            source = base.outputs(source)
             if isinstance(validation, Batches):
                 raise ValueError("cache_frozen needs validation_data in arrays")
-            validation = None if validation is None else base.outputs(validation)
 
+        self._own_optimizer()
         history = History()
-        steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
-        if steps_per_epoch is not None:
-            steps = min(steps_per_epoch, steps or steps_per_epoch)
+        self._history, self._epochs = weakref.ref(history), (history.epoch, history.history)
+        steps = steps_per_epoch
+        if steps is None:
+            steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
-        listeners = CallbackList([history, *(callbacks or [])], self, params)
+        listeners = CallbackList([history, *as_list(callbacks)], self, params)
         run = Run(
             model=self,
             source=source,
             batch_size=size,
             steps=steps,
-            shuffle=shuffle,
+            order=order,
+            class_weight=class_weight,
             verbose=verbose,
             mix=mix,
             listeners=listeners,
             base=base,
             validation=validation,
             is_evaluated=_evaluated_epochs(validation_freq),
-            validation_size=validation_batch_size or max(size, PREDICT_BATCH),
+            validation_size=_validation_rows(
+                validation, validation_batch_size, batch_size, validation_steps
+            ),
             validation_steps=validation_steps,
         )
         run.epochs(initial_epoch, epochs)
+        return history
+
+    @property
+    def history(self) -> History | None:
+        """What the last call of :meth:`fit` returned, or was to return; None before the first."""
+        if self._history is None:
+            return None
+        # Held weakly, because it holds the model: both would stay until the garbage is collected.
+        history = self._history()
+        if history is None:
+            history = History()
+            history.epoch, history.history = self._epochs
+            history.set_model(self)
+            self._history = weakref.ref(history)
         return history
 
     @overload
@@ -257,7 +299,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         *,
         return_dict: Literal[True],
     ) -> dict[str, Any]: ...
@@ -271,7 +313,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: Literal[False] = False,
     ) -> float | list[Any]: ...
 
@@ -284,7 +326,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Results: ...
 
@@ -296,7 +338,7 @@ class Trainer(Trained):
         verbose: str | int = 0,
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: Iterable[Callback] | None = None,
+        callbacks: Callback | Iterable[Callback] | None = None,
         return_dict: bool = False,
     ) -> Results:
         """Return the loss and metrics on ``x`` and ``y``, in inference mode.
@@ -307,7 +349,7 @@ class Trainer(Trained):
             batch_size: samples at a time; the result is the same for any.
             verbose: 0 for silence, else the result is printed too.
             sample_weight: as for :meth:`fit`.
-            steps: how many batches; by default all.
+            steps: how many batches; by default all. Without a ``batch_size`` they take all samples.
             callbacks: told of the evaluation.
             return_dict: whether to return a dict by name.
 
@@ -315,18 +357,20 @@ class Trainer(Trained):
             The loss, or a list of the loss and the metrics if there are any, or a dict.
 
         Raises:
-            ValueError: if the model is not compiled, or shapes or values do not fit.
+            ValueError: if the model is not compiled, shapes or values do not fit, or there are no
+                samples, of which a mean has no value.
         """
         self._check_compiled()
         source: Samples | Batches
         if are_batches(x):
             self._check_batches(y, sample_weight)
-            source = Batches(x, steps, False)
+            source = Batches(x, steps)
         else:
             source = self._samples(x, y, sample_weight)
-        size = checked_batch_size(batch_size, PREDICT_BATCH)
+            _check_some(source)
+        size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(callbacks or [], self, params)
+        listeners = CallbackList(as_list(callbacks), self, params)
         logs = evaluated(self, self._native_network(), source, size, steps, listeners)
         if verbose not in (0, False):
             print(format_logs(logs))
@@ -376,13 +420,21 @@ class Trainer(Trained):
         Arguments are those of :meth:`fit`; returns and raises what :meth:`evaluate` does.
         """
         self._check_compiled()
-        batch = self._samples(x, y, sample_weight, class_weight)
+        batch = self._samples(x, y, sample_weight)
+        _check_some(batch)
+        if class_weight is not None:
+            batch = self._weighted(batch, class_weight)
+        self._own_optimizer()
         network = self._native_network()
         size = max(1, len(batch))
+        inputs = dense(batch.x)
+        warn_of_logits(self, network, inputs)
         if batch.weights is None:
-            totals = network.train(batch.x, batch.y, None, size)
+            totals = network.train(inputs, batch.y, None, size)
         else:
-            totals = network.train(batch.x, batch.y, None, size, weights=batch.weights)
+            totals = network.train(inputs, batch.y, None, size, weights=batch.weights)
+        if not math.isfinite(totals.loss):
+            warn_of_infinite(Samples(inputs, batch.y, batch.weights))
         return _results(self._logs(totals), return_dict)
 
     @overload
@@ -430,7 +482,7 @@ class Trainer(Trained):
         self._check_compiled()
         batch = self._samples(x, y, sample_weight)
         network = self._native_network()
-        totals, arrays = network.gradients(batch.x, batch.y, batch.weights)
+        totals, arrays = network.gradients(dense(batch.x), batch.y, batch.weights)
         known = dict(zip(map(id, network.trainable), arrays, strict=True))
         return mean_loss(totals), [known[id(w.parameter)] for w in self.trainable_weights]
 
@@ -461,18 +513,19 @@ class Trainer(Trained):
 
     def _validation(self, given: Any, steps: int | None) -> Samples | Batches:
         if are_batches(given):
-            return Batches(given, steps, False)
+            return Batches(given, steps, afresh=True)
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
             raise ValueError("validation_data is (x, y), (x, y, sample_weight) or batches")
         x, y, weights = (*given, None)[:3]
-        return self._samples(x, y, weights, names=("validation x", "validation y"))
+        samples = self._samples(x, y, weights, names=("validation x", "validation y"))
+        _check_some(samples, "validation x")
+        return samples
 
     def _samples(
         self,
         x: Any,
         y: Any,
         sample_weight: Any = None,
-        class_weight: Mapping[int, float] | None = None,
         names: tuple[str, str] = ("x", "y"),
     ) -> Samples:
         """Return a user's arrays as the native network takes them."""
@@ -492,23 +545,16 @@ class Trainer(Trained):
             label = outputs.label(names[1], i)
             shape = outputs.shapes[i]
             targets.append(arrays.targets(given[i], len(inputs), shape, criterion.loss, label))
-        weights = self._weights(targets, len(inputs), sample_weight, class_weight)
+        weights = self._weights(len(inputs), sample_weight)
         if len(targets) == 1:
             return Samples(inputs, targets[0], None if weights is None else weights[0])
         return Samples(inputs, Arrays(targets), None if weights is None else Arrays(weights))
 
-    def _weights(
-        self, targets: list[Any], count: int, sample_weight: Any, class_weight: Any
-    ) -> list[Any] | None:
-        outputs = self.function.outputs
-        if class_weight is not None:
-            loss = self._criteria[0].loss
-            if len(outputs) != 1 or loss is None:
-                raise ValueError("class_weight is for a model with one output: give sample_weight")
-            by_class = class_weights(class_weight, targets[0], outputs.shapes[0], loss.takes_labels)
+    def _weights(self, count: int, sample_weight: Any) -> list[Any] | None:
         if sample_weight is None:
-            return None if class_weight is None else [by_class]
-        if isinstance(sample_weight, np.ndarray) and len(outputs) > 1:
+            return None
+        outputs = self.function.outputs
+        if len(outputs) > 1 and _arrays.is_array(sample_weight):
             given = [sample_weight] * len(outputs)  # the same for each output, as in Keras
         else:
             given = outputs.arrange(sample_weight, "sample_weight", None)
@@ -518,9 +564,21 @@ class Trainer(Trained):
             else row_weights(one, count, shape, outputs.label("sample_weight", i))
             for i, (one, shape) in enumerate(zip(given, outputs.shapes, strict=True))
         ]
-        if class_weight is not None:
-            weights[0] = by_class if weights[0] is None else weights[0] * by_class
         return weights if any(one is not None for one in weights) else None
+
+    def _weighted(self, samples: Samples, class_weight: Mapping[int, float]) -> Samples:
+        """Return samples whose weights are multiplied by those of their classes."""
+        assert self.loss is not None
+        if isinstance(samples.y, Arrays):
+            raise ValueError("class_weight is for a model with one output: give sample_weight")
+        shape = self.function.outputs.shapes[0]
+        by_class = class_weights(class_weight, samples.y, shape, self.loss.takes_labels)
+        weights = by_class if samples.weights is None else samples.weights * by_class
+        return Samples(samples.x, samples.y, weights)
+
+    def _output_losses(self) -> list[losses.Loss | None]:
+        """Return the loss of each output."""
+        return [criterion.loss for criterion in self._criteria]
 
     def _inputs(self, x: Any, name: str = "x") -> Any:
         """Return a user's inputs as the native network takes them, having built the model."""
@@ -542,14 +600,13 @@ class Trainer(Trained):
             logs |= results(f"{criterion.name}_", criterion.named_metrics, part.metrics)
         return logs
 
-    def _metric_names(self) -> list[str]:
-        """Return the metrics' names in the logs."""
-        several = len(self._criteria) > 1
-        return [
-            name
-            for c in self._criteria
-            for name in log_names(f"{c.name}_" if several else "", c.named_metrics)
-        ]
+    def _reported_metrics(self) -> list[tuple[str, Metric]]:
+        """Return the metrics, each with the name that it has in the logs."""
+        found = []
+        for c in self._criteria:
+            names = log_names(f"{c.name}_" if len(self._criteria) > 1 else "", c.named_metrics)
+            found += [(n, m) for n, (m, _) in zip(names, c.named_metrics, strict=True)]
+        return found
 
 
 def _check_compile_arguments(run_eagerly: bool, without_effect: Mapping[str, Any]) -> None:
@@ -574,10 +631,39 @@ def checked_batch_size(batch_size: int | None, default: int) -> int:
     return int(batch_size)
 
 
+def batch_rows(
+    source: Samples | Batches, batch_size: int | None, steps: int | None, default: int
+) -> int:
+    """Return how many samples a batch has: as asked, else all over the steps, else the default.
+
+    Raises:
+        ValueError: if there are less than 1, of samples or of steps.
+    """
+    if isinstance(source, Samples) and steps is not None:
+        if steps < 1:
+            raise ValueError(f"the steps of a pass must be at least 1, but they are {steps}")
+        default = max(1, math.ceil(len(source) / steps))
+    return checked_batch_size(batch_size, default)
+
+
+def _check_some(samples: Samples, name: str = "x") -> None:
+    if len(samples) == 0:
+        raise ValueError(f"{name} has no samples")
+
+
 def mean_loss(totals: Any) -> float:
     """Return the mean of a pass's losses, with the penalties."""
     loss = totals.loss / totals.weight if totals.weight else 0.0
     return float(loss + totals.penalty / totals.samples if totals.penalty else loss)
+
+
+def _validation_rows(
+    validation: Samples | Batches | None, asked: int | None, trained: int | None, steps: int | None
+) -> int:
+    """Return how many samples at a time an evaluation takes; without steps all sizes are alike."""
+    if isinstance(validation, Samples) and steps is not None:
+        return batch_rows(validation, asked or trained, steps, PREDICT_BATCH)
+    return asked or max(trained or 0, PREDICT_BATCH)
 
 
 def _results(logs: dict[str, Any], return_dict: bool) -> Results:
