@@ -9,12 +9,11 @@
 #include "arguments.hpp"
 #include "caller.hpp"
 #include "common.hpp"
+#include "graph.hpp"
 #include "ops/mix.hpp"
 #include "python_loss.hpp"
-#include "python_operation.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
-#include "unitgain/noise.hpp"
 
 namespace unitgain::bindings {
 
@@ -175,11 +174,6 @@ void hold_samples(HeldSamples& held, const py::object& x, const py::object& y,
   hold_inputs<T>(held, x);
   hold_targets(held, y, network);
   hold_order(held, order);
-}
-
-template <class T>
-py::array_t<T> parameter_array(const ParameterPtr<T>& parameter) {
-  return py::array_t<T>(parameter->shape(), parameter->data(), py::cast(parameter));
 }
 
 // Fresh arrays for `count` rows of each output, and where they lie.
@@ -381,100 +375,6 @@ py::list metric_arrays(const Totals& totals) {
 }
 
 template <class T>
-void bind_graph(py::module_& module) {
-  py::class_<Parameter<T>, ParameterPtr<T>>(module, "Parameter")
-      .def(py::init<std::string, std::vector<Index>>(), py::arg("name"), py::arg("shape"))
-      .def_property_readonly("name", &Parameter<T>::name)
-      .def_property_readonly("shape",
-                             [](const Parameter<T>& p) { return py::tuple(py::cast(p.shape())); })
-      .def_property_readonly("array", &parameter_array<T>, "The values, not a copy of them.");
-
-  py::class_<Graph<T>>(module, "Graph")
-      .def(py::init<>())
-      .def_property(
-          "training",
-          [](const Graph<T>& g) -> std::optional<bool> {
-            if (g.training() == Training::as_run) return std::nullopt;
-            return g.training() == Training::always;
-          },
-          [](Graph<T>& g, std::optional<bool> training) {
-            g.set_training(!training   ? Training::as_run
-                           : *training ? Training::always
-                                       : Training::never);
-          },
-          "Whether the nodes added from now on do what training does; None: as the network runs.")
-      .def(
-          "input", [](Graph<T>& g, Index rows, Index cols) { return g.input({rows, cols}); },
-          py::arg("rows"), py::arg("cols"))
-      .def("dense", &Graph<T>::dense, py::arg("x"), py::arg("kernel"), py::arg("bias").none(true),
-           py::arg("trainable"))
-      .def(
-          "batch_norm",
-          [](Graph<T>& g, NodeId x, ParameterPtr<T> gamma, ParameterPtr<T> beta,
-             ParameterPtr<T> moving_mean, ParameterPtr<T> moving_variance, double momentum,
-             double epsilon, bool trainable) {
-            return g.batch_norm(x, {gamma, beta, moving_mean, moving_variance, momentum, epsilon},
-                                trainable);
-          },
-          py::arg("x"), py::arg("gamma").none(true), py::arg("beta").none(true),
-          py::arg("moving_mean"), py::arg("moving_variance"), py::arg("momentum"),
-          py::arg("epsilon"), py::arg("trainable"))
-      .def(
-          "layer_norm",
-          [](Graph<T>& g, NodeId x, ParameterPtr<T> gamma, ParameterPtr<T> beta, double epsilon,
-             bool trainable) { return g.layer_norm(x, {gamma, beta, epsilon}, trainable); },
-          py::arg("x"), py::arg("gamma").none(true), py::arg("beta").none(true), py::arg("epsilon"),
-          py::arg("trainable"))
-      .def(
-          "activation",
-          [](Graph<T>& g, NodeId x, const std::string& name,
-             const std::vector<double>& parameters) {
-            ActivationSpec spec = activation_spec(name);
-            if (parameters.size() > std::size(spec.parameters)) {
-              throw ValueError(name + " does not take " + std::to_string(parameters.size()) +
-                               " parameters");
-            }
-            std::copy(parameters.begin(), parameters.end(), spec.parameters);
-            check_activation(spec);
-            return g.activation(x, specialized(spec));
-          },
-          py::arg("x"), py::arg("name"), py::arg("parameters") = std::vector<double>{})
-      .def(
-          "prelu",
-          [](Graph<T>& g, NodeId x, ParameterPtr<T> alpha, Index rows, Index cols, bool trainable) {
-            return g.prelu(x, {std::move(alpha), {rows, cols}}, trainable);
-          },
-          py::arg("x"), py::arg("alpha"), py::arg("rows"), py::arg("cols"), py::arg("trainable"))
-      .def("softmax", &Graph<T>::softmax, py::arg("x"))
-      .def(
-          "noise",
-          [](Graph<T>& g, NodeId x, const std::string& name, const std::vector<double>& parameters,
-             std::uint64_t key) { return g.noise(x, noise_spec(name, parameters), key); },
-          py::arg("x"), py::arg("name"), py::arg("parameters"), py::arg("key"))
-      .def("activity", &Graph<T>::activity, py::arg("x"), py::arg("l1"), py::arg("l2"))
-      .def("log_softmax", &Graph<T>::log_softmax, py::arg("x"))
-      .def(
-          "reshape",
-          [](Graph<T>& g, NodeId x, Index rows, Index cols) { return g.reshape(x, {rows, cols}); },
-          py::arg("x"), py::arg("rows"), py::arg("cols"))
-      .def("transpose", &Graph<T>::transpose, py::arg("x"), py::arg("rows"))
-      .def("add", &Graph<T>::add, py::arg("inputs"))
-      .def("concatenate", &Graph<T>::concatenate, py::arg("inputs"))
-      .def(
-          "custom",
-          [](Graph<T>& g, const std::vector<NodeId>& inputs, Index rows, Index cols,
-             std::vector<ParameterPtr<T>> parameters, py::object forward, py::object backward,
-             bool trainable) {
-            auto operation = std::make_shared<PythonOperation<T>>(std::move(forward),
-                                                                  std::move(backward), parameters);
-            return g.custom(inputs, {rows, cols}, {std::move(operation), std::move(parameters)},
-                            trainable);
-          },
-          py::arg("inputs"), py::arg("rows"), py::arg("cols"), py::arg("parameters"),
-          py::arg("forward"), py::arg("backward"), py::arg("trainable"));
-}
-
-template <class T>
 void bind_network(py::module_& module) {
   py::class_<Network<T>>(module, "Network")
       .def(py::init([](const Graph<T>& graph, std::variant<NodeId, std::vector<NodeId>> outputs) {
@@ -524,6 +424,7 @@ void bind_network(py::module_& module) {
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)
+      .def("describe", &describe<T>, py::arg("named"))
       .def_property(
           "step", py::cpp_function(&Network<T>::step, py::call_guard<py::gil_scoped_release>()),
           py::cpp_function(&Network<T>::set_step, py::call_guard<py::gil_scoped_release>()))

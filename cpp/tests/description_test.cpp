@@ -178,7 +178,7 @@ UNITGAIN_TEST(a_description_that_makes_no_graph_is_refused) {
   has(error({"dense", {0}, {}, {{"weights", "k"}}}), "dense has no parameter 'weights'");
   has(error({"softmax", {0}, {{"axis", Index{1}}}}), "softmax has no attribute 'axis'");
   has(error({"softmax", {1}}), "no node 1");
-  has(error({"softmax", {0, 0}}), "softmax takes one input, but there are 2");
+  has(error({"softmax", {0, 0}}), "softmax has 2 inputs, expected one");
   has(error({"activity", {0}, {{"l1", 1.0}}}), "activity: l2 is missing");
   has(error({"activity", {0}, {{"l1", "1"}, {"l2", 1.0}}}), "l1 is a text, expected a number");
   has(error({"transpose", {0}, {{"rows", 1.0}}}), "rows is a number, expected an integer");

@@ -46,17 +46,21 @@ bool assign(const Attribute& value, To& to) {
   return false;
 }
 
-void take_attribute(const std::string& kind, const char* name,
-                    const std::map<std::string, Attribute>& given, const auto& held) {
+void take_attribute(const std::string& kind, const auto& held,
+                    const std::map<std::string, Attribute>& given) {
+  const std::string name = held.name;
   const auto found = given.find(name);
-  if (found == given.end()) throw ValueError(kind + ": " + name + " is missing");
+  if (found == given.end()) {
+    if (held.optional) return;
+    throw ValueError(kind + ": " + name + " is missing");
+  }
   std::visit(
       [&](auto* to) {
         if (assign(found->second, *to)) return;
         throw ValueError(kind + ": " + name + " is " + type_name(found->second) + ", expected " +
                          type_name(Attribute(*to)));
       },
-      held);
+      held.value);
 }
 
 // Throws ValueError for a name that the kind does not have.
@@ -76,9 +80,7 @@ NodeId Graph<T>::add_node(const NodeDescription& node, const NamedParameters<T>&
   const Content<T> content = operation->content();
   check_known(node.kind, "attribute", node.attributes, content.attributes);
   check_known(node.kind, "parameter", node.parameters, content.parameters);
-  for (const auto& [name, value] : content.attributes) {
-    take_attribute(node.kind, name, node.attributes, value);
-  }
+  for (const auto& held : content.attributes) take_attribute(node.kind, held, node.attributes);
   for (const auto& held : content.parameters) {
     const auto name = node.parameters.find(held.name);
     if (name == node.parameters.end()) continue;
@@ -120,8 +122,8 @@ std::optional<DescribedGraph<T>> Graph<T>::describe(const NamedParameters<T>& na
                          node.trainable,         node.training};
     const auto operation = node.operation->copy();
     const Content<T> content = operation->content();
-    for (const auto& [name, value] : content.attributes) {
-      std::visit([&, key = name](const auto* held) { made.attributes[key] = *held; }, value);
+    for (const auto& held : content.attributes) {
+      std::visit([&](const auto* value) { made.attributes[held.name] = *value; }, held.value);
     }
     for (const auto& held : content.parameters) {
       if (*held.parameter != nullptr) made.parameters[held.name] = name_of(*held.parameter);

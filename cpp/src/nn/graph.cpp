@@ -34,6 +34,15 @@ Parameter<T>::~Parameter() {
 template <class T>
 NodeId Graph<T>::append(std::shared_ptr<nn::Operation<T>> operation, std::vector<NodeId> inputs,
                         bool trainable) {
+  const nn::Arity arity = operation->arity();
+  const bool fits = arity == nn::Arity::none  ? inputs.empty()
+                    : arity == nn::Arity::one ? inputs.size() == 1
+                                              : !inputs.empty();
+  if (!fits) {
+    const char* expected[] = {"none", "one", "one or more"};
+    throw ValueError(std::string(operation->kind()) + " has " + std::to_string(inputs.size()) +
+                     " inputs, expected " + expected[static_cast<int>(arity)]);
+  }
   std::vector<SampleShape> shapes;
   for (const NodeId id : inputs) shapes.push_back(node(id).shape);
   const SampleShape shape = operation->bind(shapes);

@@ -15,12 +15,6 @@ void Operation<T>::copy_parameter(ParameterPtr<T>& parameter) {
   parameter = std::move(copy);
 }
 
-SampleShape one_input(const char* kind, std::span<const SampleShape> inputs) {
-  if (inputs.size() == 1) return inputs[0];
-  throw ValueError(std::string(kind) + " takes one input, but there are " +
-                   std::to_string(inputs.size()));
-}
-
 template <class T>
 void check_vector(const ParameterPtr<T>& parameter, const char* name, Index features,
                   bool optional) {
@@ -47,6 +41,10 @@ std::size_t row_of(std::string_view kind) {
 }
 
 }  // namespace
+
+std::span<const std::string_view> kinds() {
+  return names;
+}
 
 bool has_kind(std::string_view kind) {
   return row_of(kind) < std::size(names);

@@ -32,6 +32,7 @@ struct Content {
   struct Number {
     const char* name;
     Value value;
+    bool optional = false;  // whether a description may leave it out
   };
   std::vector<Held> parameters = {};
   std::vector<Number> attributes = {};
@@ -54,6 +55,9 @@ using Epilogue = std::variant<FixedNorm<T>, ActivationSpec, Dropout>;
 // Nodes that plans treat in ways of their own.
 enum class Role { computed, input, reshape, softmax, concatenation };
 
+// How many nodes a node reads; several: one at least.
+enum class Arity { none, one, several };
+
 template <class T>
 class Operation {
  public:
@@ -62,8 +66,9 @@ class Operation {
   virtual const char* kind() const = 0;
   virtual std::shared_ptr<Operation> copy() const = 0;
   virtual Content<T> content() { return {}; }
-  // Takes the samples that come in, and returns the shape of those that go out. Called once, before
-  // all else; ValueError where they do not fit what the node holds.
+  virtual Arity arity() const { return Arity::one; }
+  // Takes the samples that come in, as many as the arity says, and returns the shape of those that
+  // go out. Called once, before all else; ValueError where they do not fit what the node holds.
   virtual SampleShape bind(std::span<const SampleShape> inputs) = 0;
 
   // For inference alone: copies of the parameters.
@@ -118,8 +123,6 @@ class Kind : public Operation<T> {
   }
 };
 
-// The shape of a node's one input.
-SampleShape one_input(const char* kind, std::span<const SampleShape> inputs);
 // Throws ValueError unless there are as many values as features, or (if `optional`) none.
 template <class T>
 void check_vector(const ParameterPtr<T>& parameter, const char* name, Index features,
@@ -159,7 +162,8 @@ UNITGAIN_NODE_KINDS(UNITGAIN_ROW)
   template std::shared_ptr<Operation<float>> make_##kind();        \
   template std::shared_ptr<Operation<double>> make_##kind()
 
-// Whether the table has the kind, and an empty node of it; ValueError if it has not.
+// The names of the table, whether it has one, and an empty node of it; ValueError if it has not.
+std::span<const std::string_view> kinds();
 bool has_kind(std::string_view kind);
 template <class T>
 std::shared_ptr<Operation<T>> make_operation(std::string_view kind);

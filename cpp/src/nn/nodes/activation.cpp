@@ -25,7 +25,9 @@ class ActivationNode final : public Kind<ActivationNode<T>, T> {
     parameters_.assign(values, values + info.parameter_count);
   }
 
-  Content<T> content() override { return {{}, {{"name", &name_}, {"parameters", &parameters_}}}; }
+  Content<T> content() override {
+    return {{}, {{"name", &name_}, {"parameters", &parameters_, true}}};
+  }
   SampleShape bind(std::span<const SampleShape> inputs) override {
     ActivationSpec named = activation_spec(name_);
     if (parameters_.size() > std::size(named.parameters)) {
@@ -34,8 +36,11 @@ class ActivationNode final : public Kind<ActivationNode<T>, T> {
     }
     std::copy(parameters_.begin(), parameters_.end(), named.parameters);
     check_activation(named);
+    const ActivationInfo& info = activation_info(named.kind);
+    name_ = info.name;  // of an alias too, and with the defaults
+    parameters_.assign(named.parameters, named.parameters + info.parameter_count);
     activation_ = specialized(named);
-    return one_input(kind_name, inputs);
+    return inputs[0];
   }
 
   bool is_identity(Mode, Training) const override { return activation_.kind == Activation::linear; }

@@ -32,7 +32,7 @@ class BatchNorm final : public Kind<BatchNorm<T>, T> {
             {{"momentum", &norm_.momentum}, {"epsilon", &norm_.epsilon}}};
   }
   SampleShape bind(std::span<const SampleShape> inputs) override {
-    const SampleShape shape = one_input(kind_name, inputs);
+    const SampleShape shape = inputs[0];
     check_vector(norm_.gamma, "gamma", shape.cols, true);
     check_vector(norm_.beta, "beta", shape.cols, true);
     check_vector(norm_.moving_mean, "moving_mean", shape.cols, false);

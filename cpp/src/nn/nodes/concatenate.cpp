@@ -14,8 +14,8 @@ class Concatenate final : public Kind<Concatenate<T>, T> {
  public:
   static constexpr const char* kind_name = "concatenate";
 
+  Arity arity() const override { return Arity::several; }
   SampleShape bind(std::span<const SampleShape> inputs) override {
-    if (inputs.empty()) throw ValueError("a concatenation needs inputs");
     SampleShape all = {inputs[0].rows, 0};
     for (const SampleShape shape : inputs) {
       if (shape.rows != all.rows) {

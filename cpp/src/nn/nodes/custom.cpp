@@ -17,8 +17,8 @@ class Custom final : public Kind<Custom<T>, T> {
 
   Custom(CustomNode<T> custom, SampleShape shape) : custom_(std::move(custom)), shape_(shape) {}
 
-  SampleShape bind(std::span<const SampleShape> inputs) override {
-    if (inputs.empty()) throw ValueError("a custom node needs inputs");
+  Arity arity() const override { return Arity::several; }
+  SampleShape bind(std::span<const SampleShape>) override {
     if (custom_.operation == nullptr) throw ValueError("operation is missing");
     if (shape_.rows < 1 || shape_.cols < 1) throw ValueError("a custom node needs an output");
     return shape_;

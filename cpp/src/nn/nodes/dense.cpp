@@ -58,7 +58,7 @@ class Dense final : public Kind<Dense<T>, T> {
 
 template <class T>
 SampleShape Dense<T>::bind(std::span<const SampleShape> given) {
-  const SampleShape shape = one_input(kind_name, given);
+  const SampleShape shape = given[0];
   if (kernel_ == nullptr) throw ValueError("kernel is missing");
   if (kernel_->shape().size() != 2 || kernel_->shape()[0] != shape.cols) {
     throw ValueError("kernel has shape " + base::shape_text(kernel_->shape()) + ", but x has " +

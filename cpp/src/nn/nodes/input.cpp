@@ -17,8 +17,8 @@ class Input final : public Kind<Input<T>, T> {
   explicit Input(SampleShape shape) : shape_(shape) {}
 
   Content<T> content() override { return {{}, {{"rows", &shape_.rows}, {"cols", &shape_.cols}}}; }
-  SampleShape bind(std::span<const SampleShape> inputs) override {
-    if (!inputs.empty()) throw ValueError("an input reads no other node");
+  Arity arity() const override { return Arity::none; }
+  SampleShape bind(std::span<const SampleShape>) override {
     if (shape_.rows < 1 || shape_.cols < 1) {
       throw ValueError("an input needs at least one feature");
     }

@@ -25,7 +25,7 @@ class PRelu final : public Kind<PRelu<T>, T> {
             {{"rows", &prelu_.alpha_shape.rows}, {"cols", &prelu_.alpha_shape.cols}}};
   }
   SampleShape bind(std::span<const SampleShape> inputs) override {
-    const SampleShape shape = one_input(kind_name, inputs), alpha = prelu_.alpha_shape;
+    const SampleShape shape = inputs[0], alpha = prelu_.alpha_shape;
     if (prelu_.alpha == nullptr) throw ValueError("alpha is missing");
     const bool fits = (alpha.rows == 1 || alpha.rows == shape.rows) &&
                       (alpha.cols == 1 || alpha.cols == shape.cols);

@@ -19,7 +19,7 @@ class Reshape final : public Kind<Reshape<T>, T> {
 
   Content<T> content() override { return {{}, {{"rows", &shape_.rows}, {"cols", &shape_.cols}}}; }
   SampleShape bind(std::span<const SampleShape> inputs) override {
-    const Index size = one_input(kind_name, inputs).size();
+    const Index size = inputs[0].size();
     // Sizes that divide cannot overflow.
     if (shape_.rows < 1 || shape_.cols < 1 || size % shape_.rows != 0 ||
         size / shape_.rows != shape_.cols) {

@@ -45,9 +45,7 @@ class Softmax final : public Kind<Softmax<T>, T> {
  public:
   static constexpr const char* kind_name = "softmax";
 
-  SampleShape bind(std::span<const SampleShape> inputs) override {
-    return one_input(kind_name, inputs);
-  }
+  SampleShape bind(std::span<const SampleShape> inputs) override { return inputs[0]; }
   Role role() const override { return Role::softmax; }
   void forward(PlanBuilder<T>& builder, const Group<T>& group) const override {
     softmax_forward<T>(builder, group, ops::softmax<T>);
@@ -62,9 +60,7 @@ class LogSoftmax final : public Kind<LogSoftmax<T>, T> {
  public:
   static constexpr const char* kind_name = "log_softmax";
 
-  SampleShape bind(std::span<const SampleShape> inputs) override {
-    return one_input(kind_name, inputs);
-  }
+  SampleShape bind(std::span<const SampleShape> inputs) override { return inputs[0]; }
   void forward(PlanBuilder<T>& builder, const Group<T>& group) const override {
     softmax_forward<T>(builder, group, ops::log_softmax<T>);
   }

@@ -20,7 +20,7 @@ class Transpose final : public Kind<Transpose<T>, T> {
 
   Content<T> content() override { return {{}, {{"rows", &rows_}}}; }
   SampleShape bind(std::span<const SampleShape> inputs) override {
-    const SampleShape shape = one_input(kind_name, inputs);
+    const SampleShape shape = inputs[0];
     if (rows_ < 1 || shape.rows % rows_ != 0) {
       throw ValueError("a sample of " + std::to_string(shape.rows) +
                        " rows is no stack of matrices of " + std::to_string(rows_));
