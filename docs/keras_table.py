@@ -225,7 +225,7 @@ NOTES = {
     "trains on its first batches again. Outputs that are no probabilities, and data that are not "
     "finite, are warned of. Objects with `__dlpack__` alone, and object arrays of numbers, are "
     "taken.",
-    "Model.save": "One `.safetensors` file.",
+    "Model.save": "One `.safetensors` file; for a name in `.keras` the error has the one to use.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",
     "models.load_model": "Runs no code from the file; goes on bit for bit.",

@@ -579,7 +579,10 @@ def test_averages_need_an_optimizer_that_keeps_them():
     ("make", "words"),
     [
         (lambda: callbacks.EarlyStopping(mode="mxa"), "did you mean 'max'"),
-        (lambda: callbacks.ModelCheckpoint("a.keras"), "'a.keras', expected a name in .safeten"),
+        (
+            lambda: callbacks.ModelCheckpoint("a.keras"),
+            "'a.keras', but files are written in the safetensors format alone: name it 'a.safet",
+        ),
         (lambda: callbacks.ModelCheckpoint("a.safetensors", save_freq="batch"), "'epoch' or a"),
         (lambda: callbacks.ModelCheckpoint("a.safetensors", save_freq=0), "at least 1"),
         (lambda: callbacks.BackupAndRestore(""), "backup_dir is empty"),

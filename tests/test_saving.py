@@ -1,12 +1,16 @@
 """Saved, copied and pickled models: the same outputs, and training that goes on bit for bit."""
 
 import copy
+import gzip
+import io
 import json
 import os
 import pickle
 import subprocess
 import sys
 import threading
+import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,8 +19,8 @@ from hypothesis import strategies as st
 
 import unitgain as ug
 from unitgain import layers, optimizers
+from unitgain.formats import atomic, safetensors
 from unitgain.formats import document as documents
-from unitgain.formats import safetensors
 
 CROSSENTROPY = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
 (X, Y), _ = ug.datasets.load_digits()
@@ -444,6 +448,112 @@ def test_files_of_other_programs_are_refused(path):
         loaded(safetensors.write_bytes(ARRAYS, {"format": "pt"}), path)
 
 
+def zipped(*names):
+    with io.BytesIO() as content:
+        with zipfile.ZipFile(content, "w") as archive:
+            for name in names:
+                archive.writestr(name, b"0123456789")
+        return content.getvalue()
+
+
+def numpy_file(save, *arrays):
+    with io.BytesIO() as content:
+        save(content, *arrays)
+        return content.getvalue()
+
+
+# An ONNX ModelProto with ir_version 9 and producer_name "pytorch".
+ONNX = b"\x08\x09\x12\x07pytorch\x1a\x05" + b"2.1.0" + bytes(100)
+# The files' first bytes by their formats' specifications, and what the message has to say.
+FOREIGN = {
+    "keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "Keras archive", "set_w"),
+    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5", "set_weights"),
+    "pt": (zipped("model/data.pkl", "model/data/0"), "PyTorch", "torch.load"),
+    "npz": (numpy_file(np.savez, np.zeros(3)), r"\.npz", "numpy.load"),
+    "npy": (numpy_file(np.save, np.zeros(3)), r"\.npy", "numpy.load"),
+    "zip": (zipped("a.txt"), "a zip archive", "does not read"),
+    "cut zip": (zipped("a.txt")[:20], "damaged zip", ""),
+    "pickle": (pickle.dumps({"a": [1]}), "a pickle", "pickle.load"),
+    "old pickle": (pickle.dumps({"a": [1]}, 2), "a pickle", "pickle.load"),
+    "onnx": (ONNX, "ONNX", "set_weights"),
+    "gz": (gzip.compress(b"content"), "gzip", "decompress"),
+    "json": (network().to_json().encode(), "JSON", "model_from_json"),
+    "html": (b"<!DOCTYPE html><html></html>", "web page", "redirected"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS", "git lfs pull"),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(100), "TensorFlow Lite", ""),
+    "unknown": (b"\xff" * 100, "the header has", ""),
+    "empty": (b"", "0 bytes", ""),
+}
+
+
+def loaders(model):
+    """All that read a model's file."""
+
+    def restored(path):
+        os.replace(path, path.with_name("latest.safetensors"))
+        model.fit(X, Y, callbacks=[ug.callbacks.BackupAndRestore(path.parent)], verbose=0)
+
+    return ug.load_model, ug.Model.load, model.load_weights, restored
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_every_loader_says_what_a_file_of_another_program_is_and_what_reads_it(name, tmp_path):
+    content, kind, reader = FOREIGN[name]
+    path = tmp_path / "given.safetensors"
+    for load in loaders(compiled("sgd")):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=rf"cannot be loaded: .*{kind}.*{reader}"):
+            load(path)
+
+
+def test_folders_are_told_from_files(tmp_path):
+    with pytest.raises(ValueError, match="cannot be loaded: it is a folder"):
+        ug.load_model(tmp_path)
+    (tmp_path / "saved_model.pb").touch()
+    with pytest.raises(ValueError, match="SavedModel"):
+        ug.load_model(tmp_path)
+
+
+def test_files_that_pytorch_and_h5py_write_are_told(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    for new in (True, False):
+        torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=new)
+        with pytest.raises(ValueError, match=r"PyTorch file .*torch\.load"):
+            ug.load_model(path)
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "model.h5", "w") as file:
+        file["a"] = np.zeros(3)
+    with pytest.raises(ValueError, match="HDF5"):
+        ug.load_model(tmp_path / "model.h5")
+
+
+def test_a_file_of_weights_alone_says_that_load_weights_reads_it(tmp_path):
+    network().save_weights(tmp_path / "weights.safetensors")
+    with pytest.raises(ValueError, match=r"weights alone, .* load_weights"):
+        ug.load_model(tmp_path / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("model.keras", "model.safetensors"),
+        ("model.weights.h5", "model.safetensors"),
+        ("{epoch:02d}-{val_loss:.2f}.keras", "{epoch:02d}-{val_loss:.2f}.safetensors"),
+        ("{epoch}-{loss:.2f}", "{epoch}-{loss:.2f}.safetensors"),
+        ("version-1.2", "version-1.2.safetensors"),
+        ("a.keras/model.PT", "a.keras/model.safetensors"),
+    ],
+)
+def test_names_of_other_formats_are_refused_with_the_name_to_use(name, better):
+    model = compiled("sgd")
+    for refused in (model.save, model.save_weights, ug.callbacks.ModelCheckpoint):
+        with pytest.raises(ValueError, match="safetensors format alone") as caught:
+            refused(name)
+        assert repr(better) in str(caught.value)
+        assert repr(name) in str(caught.value)
+
+
 def test_readers_never_see_half_a_file(tmp_path):
     path = tmp_path / "model.safetensors"
     models = [network(), network()]
@@ -465,6 +575,82 @@ def test_readers_never_see_half_a_file(tmp_path):
     finally:
         stop.set()
         writer.join()
+
+
+KILLED = """
+import sys
+import numpy as np
+from unitgain.formats import atomic, safetensors
+if sys.argv[1] == "named":
+    atomic.UNNAMED = None
+arrays = {"a": np.zeros(4_000_000)}
+print("begins", flush=True)
+while True:
+    safetensors.write("model.safetensors", arrays, {})
+"""
+
+
+@pytest.mark.parametrize("kind", ["unnamed", "named"])
+def test_a_process_killed_while_saving_leaves_a_whole_file_and_nothing_else(
+    kind, tmp_path, monkeypatch
+):
+    if kind == "named":
+        monkeypatch.setattr(atomic, "UNNAMED", None)
+    path = tmp_path / "model.safetensors"
+    safetensors.write(path, {"a": np.zeros(4_000_000)}, {})
+    delays = np.random.default_rng(0).uniform(0, 0.1, 8)
+    for delay in delays:
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, kind], cwd=tmp_path, stdout=subprocess.PIPE
+        )
+        process.stdout.readline()
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        assert not safetensors.read(path)[0]["a"].any()
+        assert len(os.listdir(tmp_path)) <= 2  # no more than the last one left
+    safetensors.write(path, ARRAYS, {})
+    assert os.listdir(tmp_path) == ["model.safetensors"]
+
+
+def test_files_that_another_writer_holds_are_left_alone(tmp_path):
+    held = tmp_path / ".other.safetensors.0123456789abcdef"
+    left = tmp_path / ".other.safetensors.fedcba9876543210"
+    mine = tmp_path / ".other.safetensors"
+    for file in (held, left, mine):
+        file.write_bytes(b"content")
+    holds = f"import fcntl; f = open({str(held)!r}); fcntl.flock(f, 2); print(1); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        safetensors.write(tmp_path / "model.safetensors", ARRAYS, {})
+        assert sorted(os.listdir(tmp_path)) == [mine.name, held.name, "model.safetensors"]
+        process.stdin.write(b"\n")
+    safetensors.write(tmp_path / "model.safetensors", ARRAYS, {})
+    assert sorted(os.listdir(tmp_path)) == [mine.name, "model.safetensors"]
+
+
+@pytest.mark.parametrize("kind", ["unnamed", "named"])
+def test_many_writers_of_one_folder_do_not_hinder_each_other(kind, tmp_path, monkeypatch):
+    if kind == "named":
+        monkeypatch.setattr(atomic, "UNNAMED", None)
+    failed = []
+
+    def write(name):
+        try:
+            for _ in range(60):
+                safetensors.write(tmp_path / name, ARRAYS, {})
+        except OSError as error:
+            failed.append(error)
+
+    writers = [threading.Thread(target=write, args=(f"{i % 2}.safetensors",)) for i in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failed == []
+    assert sorted(os.listdir(tmp_path)) == ["0.safetensors", "1.safetensors"]
 
 
 def test_descriptions_are_plain_json():

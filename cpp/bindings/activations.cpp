@@ -51,7 +51,7 @@ py::array activation(std::string_view name, const py::object& object, const py::
     T* to = static_cast<T*>(result.data());
     const Index n = x.size();
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       runtime::parallel(runtime::threads_for(work_of(spec.kind, n)),
                         [&](const runtime::Team& team) {
                           if (flat) return ops::activation<T>(team, spec, from, to, n);
@@ -81,7 +81,7 @@ py::array activation_gradient(std::string_view name, const py::object& x_object,
     T* to = static_cast<T*>(result.data());
     const Index n = x.size();
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       runtime::parallel(
           runtime::threads_for(work_of(spec.kind, n)), [&](const runtime::Team& team) {
             if (flat) return ops::activation_gradient_at_input<T>(team, spec, from, up, to, n);
@@ -162,7 +162,7 @@ py::array along(const std::string& name, const py::object& object, py::ssize_t a
     const Operand<T> operand(x, result.array());
     T* to = static_cast<T*>(result.data());
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       runtime::parallel(
           runtime::threads_for(ops::softmax_work(shape.outer * shape.inner, shape.length)),
           [&](const runtime::Team& team) {
@@ -188,7 +188,7 @@ py::array gradient_along(const std::string& name, const py::object& x_object,
     const Operand<T> input(x, values), above(upstream, result);
     T *kept = static_cast<T*>(values.mutable_data()), *to = static_cast<T*>(result.mutable_data());
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       runtime::parallel(
           runtime::threads_for(2 * ops::softmax_work(shape.outer * shape.inner, shape.length), 3),
           [&](const runtime::Team& team) {

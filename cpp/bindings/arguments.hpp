@@ -2,6 +2,8 @@
 // arguments by name, and exceptions as Python's.
 #pragma once
 
+#include <cxxabi.h>
+
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -17,9 +19,13 @@ void set_python_error() noexcept;
 
 // body()'s result, or null with a Python error set if it throws.
 template <class Body>
-PyObject* guarded(Body&& body) noexcept {
+PyObject* guarded(Body&& body) {
   try {
     return body();
+#ifdef __GLIBCXX__
+  } catch (const abi::__forced_unwind&) {  // the end of the thread, which must go on
+    throw;
+#endif
   } catch (...) {
     set_python_error();
     return nullptr;

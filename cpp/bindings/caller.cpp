@@ -36,7 +36,7 @@ PyObject* call(PyObject* capsule, PyObject* x) {
                                    static_cast<Index>(sizeof(T)));
     T* y = reinterpret_cast<T*>(py::detail::array_proxy(result.ptr())->data);
     if (!network.predict_at_once(samples, y)) {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       network.predict(samples, y, samples.rows);
     }
     return result.release().ptr();

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "gil.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/types.hpp"
 
@@ -94,6 +95,7 @@ void bind_linalg(py::module_& module);
 void bind_random(py::module_& module);
 void bind_losses(py::module_& module);
 void bind_metrics(py::module_& module);
+void bind_steps(py::module_& module);
 void bind_nn(py::module_& module);
 // What networks and optimizers share goes before bind_nn(), the rest after.
 void bind_optimizer_types(py::module_& module);

@@ -87,7 +87,7 @@ template <class Problem, class Explain>
 void run(void (*decompose)(std::span<const Problem>), const std::vector<Problem>& problems,
          Explain&& explain) {
   try {
-    const py::gil_scoped_release released;
+    const GilRelease released;
     decompose(problems);
   } catch (const LinAlgError&) {
     for (std::size_t i = 0; i < problems.size(); ++i) {

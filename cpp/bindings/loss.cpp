@@ -210,7 +210,7 @@ py::tuple loss_of(const LossSpec& spec, const py::array& y_true, const py::array
   rows.row_losses = losses.get();
   double divisor = 1;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     if (spec.reduction != Reduction::none) {
       divisor = ops::loss_divisor(spec, rows.labels, weights, rows.rows);
     }

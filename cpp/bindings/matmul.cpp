@@ -208,7 +208,7 @@ py::object multiply(const Arguments& arguments, const py::array& a, const py::ar
          moved(z.data, stack_offset(stack, out_strides, stack.size(), stack, i))});
   }
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     if (packed != nullptr) {
       multiply_packed(x, *packed, z, products, stack.empty(), options);
     } else if (stack.empty()) {
@@ -291,7 +291,7 @@ PyObject* multiply_plainly(PyObject* a, PyObject* b, PyObject* out) {
   if (x.rows * x.cols * y.cols < least_work_without_gil) {
     matmul<T>(left, right, z);
   } else {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     matmul<T>(left, right, z);
   }
   return result.release().ptr();

@@ -22,19 +22,14 @@ class PythonMetric final : public CustomMetric {
  public:
   PythonMetric(py::object update, py::object reset, Index sums)
       : update_(std::move(update)), reset_(std::move(reset)), sums_(sums) {}
-  ~PythonMetric() override {
-    const py::gil_scoped_acquire acquire;
-    update_ = py::object();
-    reset_ = py::object();
-  }
 
   void reset() override {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     if (!reset_.is_none()) reset_();
   }
 
   void update(const OutputBatch& batch, double* sums) override {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     const auto [targets, outputs] = copies_of(batch);
     py::object weights = py::none();
     if (batch.weights != nullptr) weights = py::array_t<double>(batch.rows, batch.weights);
@@ -49,7 +44,7 @@ class PythonMetric final : public CustomMetric {
   }
 
  private:
-  py::object update_, reset_;
+  Callable update_, reset_;
   Index sums_;
 };
 
@@ -110,7 +105,7 @@ void add(const MetricSpec& spec, Sums& sums, const py::array& y_true, const py::
     rows.targets = static_cast<const T*>(held.data());
   }
   double* to = sums.mutable_data();
-  const py::gil_scoped_release release;
+  const GilRelease release;
   const auto size = static_cast<std::size_t>(rows.rows);
   std::unique_ptr<std::int32_t[]> predicted, expected;
   std::unique_ptr<double[]> values;

@@ -1,8 +1,23 @@
 // The extension module unitgain._native.
 #include "common.hpp"
 
-PYBIND11_MODULE(_native, module) {
+namespace {
+
+// The message if this is a sub-interpreter, else null. Neither NumPy nor what native code asks for
+// the GIL with (PyGILState_Ensure) knows of them: on its way in it would wait for itself.
+const char* why_not_here() {
+  if (PyInterpreterState_Get() == PyInterpreterState_Main()) return nullptr;
+  return "unitgain cannot be imported in a sub-interpreter: import it in the main interpreter, or "
+         "in a process of its own";
+}
+
+}  // namespace
+
+// Made by PyInit__native below, and named by the import system.
+PYBIND11_MODULE(native, module) {
   namespace py = pybind11;
+  // Newer Pythons call PyInit__native in the main interpreter, and this in the one that imports.
+  if (const char* reason = why_not_here()) throw py::import_error(reason);
   module.doc() = "unitgain's compiled core. The public API is the package around it.";
   module.attr("__version__") = UNITGAIN_VERSION;
 
@@ -33,7 +48,17 @@ PYBIND11_MODULE(_native, module) {
   unitgain::bindings::bind_optimizer_types(module);
   unitgain::bindings::bind_losses(module);
   unitgain::bindings::bind_metrics(module);
+  unitgain::bindings::bind_steps(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_optimizer(module);
   unitgain::bindings::bind_kernels(module);
+}
+
+// Comes before pybind11's own preparations, which wait for the GIL.
+extern "C" PYBIND11_EXPORT PyObject* PyInit__native() {
+  if (const char* reason = why_not_here()) {
+    PyErr_SetString(PyExc_ImportError, reason);
+    return nullptr;
+  }
+  return PyInit_native();
 }

@@ -1,5 +1,4 @@
 // Parameters, graphs and networks, once for each float type: _native.float32 and _native.float64.
-#include <pybind11/functional.h>
 #include <pybind11/stl.h>
 
 #include <optional>
@@ -55,8 +54,8 @@ using Order = py::array_t<Index, py::array::c_style>;
 // Python's view of a pass's progress: the callback may raise, and so does a pending Ctrl-C; False
 // ends the pass.
 Progress progress_into(const py::object& callback, bool every_batch = false) {
-  const auto tell = [callback](const Totals& totals) {
-    const py::gil_scoped_acquire acquire;
+  const auto tell = [callback = Callable(callback)](const Totals& totals) {
+    const GilAcquire acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
     if (callback.is_none()) return true;
     return !callback(totals).is(py::bool_(false));
@@ -206,7 +205,7 @@ py::object with_outputs(const Network<T>& network, const py::object& x, const py
     hold_inputs<T>(held, x);
     T* data = y.mutable_data();
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       run(held.samples.x, std::span<T* const>(&data, 1));
     }
     return out;
@@ -217,7 +216,7 @@ py::object with_outputs(const Network<T>& network, const py::object& x, const py
     py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
     T* data = y.mutable_data();
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       run(std::span<const SampleArray>(&samples, 1), std::span<T* const>(&data, 1));
     }
     return y;
@@ -226,7 +225,7 @@ py::object with_outputs(const Network<T>& network, const py::object& x, const py
   hold_inputs<T>(held, x);
   const Outputs<T> outputs(network, held.samples.count);
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     run(held.samples.x, std::span<T* const>(outputs.pointers));
   }
   return outputs.result();
@@ -247,7 +246,7 @@ py::tuple spread(Network<T>& network, const py::object& x, Index passes, Index b
   hold_inputs<T>(held, x);
   const Outputs<T> mean(network, held.samples.count), deviation(network, held.samples.count);
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     network.spread(held.samples.x, passes, batch_size, mean.pointers, deviation.pointers);
   }
   return py::make_tuple(mean.result(), deviation.result());
@@ -270,7 +269,7 @@ Totals train(Network<T>& network, const py::object& x, const py::object& y,
   held.samples.mix = mix;
   held.samples.stops_at_nan = stops_at_nan;
   const Progress progress = progress_into(callback, every_batch);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return network.train(held.samples, batch_size, progress, before);
 }
 
@@ -291,7 +290,7 @@ py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::
   py::array_t<T> mixed_y = new_array<T>({inputs.rows, target.values.cols});
   T *to_x = mixed_x.mutable_data(), *to_y = mixed_y.mutable_data();
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     runtime::parallel(1, [&](const runtime::Team& team) {
       ops::read_inputs<T>(team, samples, 0, step, 0, samples.count, to_x, inputs.cols);
       ops::read_targets<T>(team, samples, 0, step, 0, samples.count, to_y);
@@ -308,7 +307,7 @@ Totals evaluate(const Network<T>& network, const py::object& x, const py::object
   hold_samples(held, x, y, std::nullopt, network);
   hold_weights(held, weights, network);
   const Progress progress = progress_into(callback, every_batch);
-  const py::gil_scoped_release release;
+  const GilRelease release;
   return network.evaluate(held.samples, batch_size, progress, before);
 }
 
@@ -327,7 +326,7 @@ py::tuple gradients(Network<T>& network, const py::object& x, const py::object& 
   }
   Totals totals;
   {
-    const py::gil_scoped_release release;
+    const GilRelease release;
     totals = network.gradients(held.samples, pointers);
   }
   return py::make_tuple(totals, arrays);
@@ -350,7 +349,7 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
     }
     sources.push_back(arrays[i].data());
   }
-  const py::gil_scoped_release release;
+  const GilRelease release;
   network.exclusively([&] {
     for (std::size_t i = 0; i < sources.size(); ++i) {
       std::copy_n(sources[i], parameters[i]->size(), parameters[i]->data());
@@ -386,7 +385,7 @@ void bind_network(py::module_& module) {
           "frozen",
           [](const Network<T>& network, const py::object& precision) {
             const auto chosen = precision_or_none(precision);
-            const py::gil_scoped_release release;
+            const GilRelease release;
             return network.frozen(chosen);
           },
           py::arg("precision") = py::none())
@@ -400,16 +399,16 @@ void bind_network(py::module_& module) {
           "compile",
           [](Network<T>& network, const OptimizerSpec& optimizer,
              const std::vector<OutputLoss>& losses, const std::vector<UpdateOptions>& options) {
-            const py::gil_scoped_release release;
+            const GilRelease release;
             network.compile(optimizer, losses, options);
           },
           py::arg("optimizer"), py::arg("losses"),
           py::arg("options") = std::vector<UpdateOptions>{})
       .def("set_options", &Network<T>::set_options, py::arg("options"),
-           py::call_guard<py::gil_scoped_release>())
+           py::call_guard<GilRelease>())
       .def("memory", &Network<T>::memory, py::arg("batch"), py::arg("training"),
-           py::call_guard<py::gil_scoped_release>())
-      .def("finalize", &Network<T>::finalize, py::call_guard<py::gil_scoped_release>())
+           py::call_guard<GilRelease>())
+      .def("finalize", &Network<T>::finalize, py::call_guard<GilRelease>())
       .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
            py::arg("batch_size"), py::arg("progress") = py::none(),
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
@@ -420,22 +419,18 @@ void bind_network(py::module_& module) {
            py::arg("every_batch") = false, py::arg_v("before", Totals{}, "Totals()"))
       .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"), py::arg("weights") = py::none())
       .def("continue_training", &Network<T>::continue_training, py::arg("whole"),
-           py::call_guard<py::gil_scoped_release>())
+           py::call_guard<GilRelease>())
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)
       .def("describe", &describe<T>, py::arg("named"))
-      .def_property(
-          "step", py::cpp_function(&Network<T>::step, py::call_guard<py::gil_scoped_release>()),
-          py::cpp_function(&Network<T>::set_step, py::call_guard<py::gil_scoped_release>()))
-      .def_property(
-          "learning_rate",
-          py::cpp_function(&Network<T>::learning_rate, py::call_guard<py::gil_scoped_release>()),
-          py::cpp_function(&Network<T>::set_learning_rate,
-                           py::call_guard<py::gil_scoped_release>()))
+      .def_property("step", py::cpp_function(&Network<T>::step, py::call_guard<GilRelease>()),
+                    py::cpp_function(&Network<T>::set_step, py::call_guard<GilRelease>()))
+      .def_property("learning_rate",
+                    py::cpp_function(&Network<T>::learning_rate, py::call_guard<GilRelease>()),
+                    py::cpp_function(&Network<T>::set_learning_rate, py::call_guard<GilRelease>()))
       .def_property_readonly(
-          "iterations",
-          py::cpp_function(&Network<T>::iterations, py::call_guard<py::gil_scoped_release>()));
+          "iterations", py::cpp_function(&Network<T>::iterations, py::call_guard<GilRelease>()));
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ int apply(HeldOptimizer<T>& held, const py::sequence& gradients, int threads) {
   if (missing == static_cast<int>(arrays.size())) {
     throw ValueError("there is no gradient for any variable");
   }
-  const py::gil_scoped_release release;
+  const GilRelease release;
   held.optimizer->apply(std::move(pointers), threads);
   return missing;
 }
@@ -146,7 +146,7 @@ void bind_typed(py::module_& module) {
       [](const Network<T>& network) {
         std::shared_ptr<nn::Optimizer<T>> optimizer;
         {
-          const py::gil_scoped_release release;
+          const GilRelease release;
           optimizer = network.optimizer();
         }
         return Held{std::move(optimizer), {}};
@@ -157,7 +157,11 @@ void bind_typed(py::module_& module) {
            py::arg("options") = std::vector<UpdateOptions>{})
       .def("apply", &apply<T>, py::arg("gradients"), py::arg("threads") = 0)
       .def(
-          "finalize", [](Held& held, std::size_t i) { held.optimizer->finalize(i); },
+          "finalize",
+          [](Held& held, std::size_t i) {
+            const GilRelease release;
+            held.optimizer->finalize(i);
+          },
           py::arg("array"))
       .def("state", &state<T>)
       .def_property(
@@ -166,6 +170,14 @@ void bind_typed(py::module_& module) {
       .def_property(
           "iterations", [](const Held& held) { return held.optimizer->iterations(); },
           [](Held& held, std::int64_t count) { held.optimizer->set_iterations(count); });
+}
+
+std::function<double(std::int64_t)> schedule_of(const py::object& function) {
+  if (function.is_none()) return {};
+  return [call = Callable(function)](std::int64_t step) {
+    const GilAcquire acquire;
+    return py::cast<double>(call(step));
+  };
 }
 
 void bind_schedule(py::module_& module) {
@@ -201,7 +213,11 @@ void bind_schedule(py::module_& module) {
       .def_readwrite("values", &ScheduleSpec::values)
       .def_readwrite("momenta", &ScheduleSpec::momenta)
       .def_readwrite("linear", &ScheduleSpec::linear)
-      .def_readwrite("function", &ScheduleSpec::function)
+      .def_property(
+          "function", [](const ScheduleSpec& spec) { return spec.function; },
+          [](ScheduleSpec& spec, const py::object& function) {
+            spec.function = schedule_of(function);
+          })
       .def("check", &check_schedule)
       .def("rate", &scheduled_rate, py::arg("step"))
       .def("momentum", &scheduled_momentum, py::arg("step"));

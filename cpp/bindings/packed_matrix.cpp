@@ -16,7 +16,7 @@ AnyPackedMatrix pack(const py::object& weights, const py::object& precision) {
       throw ValueError("weights has shape " + shape_text(array) + ", expected two dimensions");
     }
     const MatrixView<const T> view = matrix_view<T>(array);
-    const py::gil_scoped_release release;
+    const GilRelease release;
     return AnyPackedMatrix(PackedMatrix<T>(view, chosen));
   });
 }
@@ -25,7 +25,7 @@ py::array unpack(const AnyPackedMatrix& packed) {
   return packed.visit([]<class T>(const PackedMatrix<T>& matrix) -> py::array {
     py::array_t<T> array = new_array<T>({matrix.rows(), matrix.cols()});
     MatrixView<T> view = mutable_matrix_view<T>(array);
-    const py::gil_scoped_release release;
+    const GilRelease release;
     matrix.unpack(view);
     return array;
   });

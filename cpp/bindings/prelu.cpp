@@ -16,7 +16,7 @@ void prelu(const py::array& x, const py::array& alpha, py::array out) {
     const T* from = static_cast<const T*>(x.data());
     const T* slopes = static_cast<const T*>(alpha.data());
     T* to = static_cast<T*>(out.mutable_data());
-    const py::gil_scoped_release release;
+    const GilRelease release;
     runtime::parallel(
         runtime::threads_for(0.2 * static_cast<double>(rows * cols)),
         [&](const runtime::Team& team) { ops::prelu<T>(team, from, slopes, to, rows, cols); });
@@ -35,7 +35,7 @@ void prelu_gradient(const py::array& x, const py::array& alpha, const py::array&
     T* to = static_cast<T*>(gradient.mutable_data());
     T* sums = static_cast<T*>(alpha_gradient.mutable_data());
     T* products = const_cast<T*>(scratch.data());
-    const py::gil_scoped_release release;
+    const GilRelease release;
     runtime::parallel(runtime::threads_for(0.5 * static_cast<double>(rows * cols)),
                       [&](const runtime::Team& team) {
                         ops::prelu_gradient<T>(team, from, slopes, above, to, products, sums, rows,

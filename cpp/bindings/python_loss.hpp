@@ -27,13 +27,9 @@ class PythonLoss final : public CustomLoss {
  public:
   // compute(y_true, y_pred, with_gradient) returns the rows' losses, and their gradient or None.
   explicit PythonLoss(py::object compute) : compute_(std::move(compute)) {}
-  ~PythonLoss() override {
-    const py::gil_scoped_acquire acquire;
-    compute_ = py::object();
-  }
 
   void compute(const OutputBatch& batch, double* row_losses, void* gradient) override {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     const auto [targets, outputs] = copies_of(batch);
     const auto made = py::cast<std::pair<py::object, py::object>>(
         compute_(targets, outputs, gradient != nullptr));
@@ -58,7 +54,7 @@ class PythonLoss final : public CustomLoss {
     std::copy_n(array.data(), size, to);
   }
 
-  py::object compute_;
+  Callable compute_;
 };
 
 }  // namespace unitgain::bindings

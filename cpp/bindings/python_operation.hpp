@@ -20,22 +20,17 @@ class PythonOperation final : public CustomOperation<T> {
       : forward_(std::move(forward)), backward_(std::move(backward)) {
     for (const auto& parameter : parameters) sizes_.push_back(parameter->size());
   }
-  ~PythonOperation() override {
-    const py::gil_scoped_acquire acquire;
-    forward_ = py::object();
-    backward_ = py::object();
-  }
 
   void forward(std::span<const MatrixView<const T>> inputs, MatrixView<T> output,
                bool training) override {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     take(forward_(copies(inputs), training), output.data, output.rows * output.cols, "the output");
   }
 
   void backward(std::span<const MatrixView<const T>> inputs, MatrixView<const T> output,
                 MatrixView<const T> upstream, std::span<const MatrixView<T>> gradients,
                 std::span<T* const> parameter_gradients) override {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     const auto made = py::cast<std::pair<py::list, py::list>>(
         backward_(copy(upstream), copies(inputs), copy(output)));
     for (std::size_t i = 0; i < gradients.size(); ++i) {
@@ -67,7 +62,7 @@ class PythonOperation final : public CustomOperation<T> {
     std::copy_n(array.data(), size, to);
   }
 
-  py::object forward_, backward_;
+  Callable forward_, backward_;
   std::vector<Index> sizes_;
 };
 

@@ -19,7 +19,7 @@ void fill_array(py::array& array, std::uint64_t key, std::uint64_t stream, Fill&
   dispatch_float(array, "array", [&](auto zero) {
     auto* data = static_cast<decltype(zero)*>(array.mutable_data());
     const Index size = array.size();
-    const py::gil_scoped_release release;
+    const GilRelease release;
     fill(runtime::RandomStream(key, stream), data, size);
   });
 }
@@ -49,7 +49,7 @@ py::array_t<Index> permutation(Index n, std::uint64_t key, std::uint64_t stream)
   if (n < 0) throw ValueError("n must be at least 0, but it is " + std::to_string(n));
   py::array_t<Index> order(n);
   Index* data = order.mutable_data();
-  const py::gil_scoped_release release;
+  const GilRelease release;
   runtime::fill_permutation(runtime::RandomStream(key, stream), data, n);
   return order;
 }
@@ -67,7 +67,7 @@ py::array add_noise(const std::string& name, const std::vector<double>& paramete
     T* to = y.mutable_data();
     const Index n = x.size();
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       runtime::parallel(
           runtime::threads_for(noise_work * static_cast<double>(n)),
           [&](const runtime::Team& team) { ops::noise<T>(team, spec, from, to, n, key, stream); });
@@ -89,7 +89,7 @@ py::array noise_gradient(const std::string& name, const std::vector<double>& par
     T* to = result.mutable_data();
     const Index n = x.size();
     {
-      const py::gil_scoped_release release;
+      const GilRelease release;
       runtime::parallel(runtime::threads_for(noise_work * static_cast<double>(n)),
                         [&](const runtime::Team& team) {
                           ops::noise_gradient<T>(team, spec, from, up, to, n, key, stream);

@@ -1,13 +1,27 @@
 #include "unitgain/runtime.hpp"
 
+#include <dlfcn.h>
 #include <pybind11/stl.h>
 
 #include "arguments.hpp"
 #include "common.hpp"
 #include "ops/peak.hpp"
 #include "runtime/buffer_pool.hpp"
+#include "runtime/threading_layer.hpp"
 
 namespace unitgain::bindings {
+
+namespace {
+
+// The path of a file that lies beside this module's.
+std::string beside_this_module(const std::string& name) {
+  Dl_info module;
+  if (dladdr(reinterpret_cast<const void*>(&beside_this_module), &module) == 0) return name;
+  const std::string path = module.dli_fname;
+  return path.substr(0, path.rfind('/') + 1) + name;
+}
+
+}  // namespace
 
 void bind_runtime(py::module_& module) {
   module.def(
@@ -28,6 +42,10 @@ void bind_runtime(py::module_& module) {
   module.def(
       "set_thread_override", &set_thread_override, py::arg("threads"),
       "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
+  runtime::set_openmp_object(beside_this_module("_native_openmp.so"));
+  module.def("set_threading_layer", &runtime::choose_threading_layer, py::arg("name"));
+  module.def("threading_layer", &threading_layer);
+  module.def("threading_layers", &threading_layers, "The threading layers in this build.");
   module.def(
       "set_float32_matmul_precision",
       [](const py::str& name) { set_float32_matmul_precision(*precision_or_none(name)); },
@@ -51,7 +69,7 @@ void bind_runtime(py::module_& module) {
       "peak_rates",
       [](int threads) {
         const ops::PeakRates rates = [&] {
-          py::gil_scoped_release release;
+          GilRelease release;
           return ops::peak_rates(threads);
         }();
         py::dict named;
@@ -65,7 +83,7 @@ void bind_runtime(py::module_& module) {
       "Floating-point operations a second of the threads together, measured: of multiply-adds by "
       "dtype, and of the bfloat16 instructions that can run.");
   module.def("read_rate", &ops::read_rate, py::arg("bytes"), py::arg("threads"),
-             py::call_guard<py::gil_scoped_release>(),
+             py::call_guard<GilRelease>(),
              "Bytes a second at which the threads together read so many bytes over and over.");
   module.def(
       "empty",

@@ -11,25 +11,11 @@ namespace unitgain::bindings {
 
 namespace {
 
-// A Python callable that any thread may call and drop.
-class Callable {
- public:
-  explicit Callable(py::object function)
-      : function_(new py::object(std::move(function)), [](py::object* held) {
-          const py::gil_scoped_acquire acquire;
-          delete held;
-        }) {}
-  py::object operator()() const { return (*function_)(); }
-
- private:
-  std::shared_ptr<py::object> function_;
-};
-
 // function() returns the penalty and its gradient, an array of the weights' dtype and shape.
 std::function<double(void*, Index)> custom_penalty(const py::object& function) {
   if (function.is_none()) return {};
   return [call = Callable(function)](void* gradient, Index bytes) {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     const auto [value, array] = py::cast<std::pair<double, py::array>>(call());
     if (!(array.flags() & py::array::c_style) || array.nbytes() != bytes) {
       throw ValueError("the gradient of a penalty has " + std::to_string(array.nbytes()) +
@@ -43,7 +29,7 @@ std::function<double(void*, Index)> custom_penalty(const py::object& function) {
 std::function<void()> custom_constraint(const py::object& function) {
   if (function.is_none()) return {};
   return [call = Callable(function)] {
-    const py::gil_scoped_acquire acquire;
+    const GilAcquire acquire;
     call();
   };
 }

@@ -1,5 +1,7 @@
-# Installs the library, compiles the program that docs/building.md shows against what was installed,
-# and runs it. Needs BUILD_DIRECTORY, SCRATCH, DOCUMENT, COMPILER, EMULATOR (may be empty).
+# Installs the library, compiles the programs that docs/building.md shows against what was installed,
+# and runs them. Needs BUILD_DIRECTORY, SCRATCH, DOCUMENT, COMPILER, EMULATOR (may be empty) and
+# OPENMP_FLAGS (empty: the library was built without OpenMP, and the programs that use it are left
+# out).
 function(run)
   execute_process(COMMAND ${ARGV} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT result EQUAL 0)
@@ -8,16 +10,35 @@ function(run)
   message("${output}")
 endfunction()
 
-file(READ "${DOCUMENT}" text)
-string(FIND "${text}" "```cpp\n" begin)
-string(SUBSTRING "${text}" ${begin} -1 text)
-string(REPLACE "```cpp\n" "" text "${text}")
-string(FIND "${text}" "```" end)
-string(SUBSTRING "${text}" 0 ${end} text)
-file(WRITE "${SCRATCH}/main.cpp" "${text}")
-
 run(${CMAKE_COMMAND} --install "${BUILD_DIRECTORY}" --prefix "${SCRATCH}/prefix")
 file(GLOB_RECURSE library "${SCRATCH}/prefix/*/libunitgain.a")
-run(${COMPILER} -std=c++20 -pthread "${SCRATCH}/main.cpp" "-I${SCRATCH}/prefix/include" ${library}
-    -o "${SCRATCH}/main")
-run(${EMULATOR} "${SCRATCH}/main")
+
+file(READ "${DOCUMENT}" text)
+set(programs 0)
+while(TRUE)
+  string(FIND "${text}" "```cpp\n" begin)
+  if(begin EQUAL -1)
+    break()
+  endif()
+  string(SUBSTRING "${text}" ${begin} -1 text)
+  string(REGEX REPLACE "^```cpp\n" "" text "${text}")
+  string(FIND "${text}" "```" end)
+  string(SUBSTRING "${text}" 0 ${end} program)
+  string(SUBSTRING "${text}" ${end} -1 text)
+  math(EXPR programs "${programs} + 1")
+  set(flags -pthread)
+  if(program MATCHES "#pragma omp")
+    set(flags ${OPENMP_FLAGS})
+    if(NOT flags)
+      continue()
+    endif()
+  endif()
+  set(main "${SCRATCH}/main${programs}")
+  file(WRITE "${main}.cpp" "${program}")
+  run(${COMPILER} -std=c++20 ${flags} "${main}.cpp" "-I${SCRATCH}/prefix/include" ${library}
+      -o "${main}")
+  run(${EMULATOR} "${main}")
+endwhile()
+if(NOT programs EQUAL 2)
+  message(FATAL_ERROR "${DOCUMENT} has ${programs} programs, not 2")
+endif()

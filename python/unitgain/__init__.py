@@ -1,5 +1,8 @@
 """Dense neural networks on CPUs: fast kernels under a thin layer API."""
 
+from unitgain._native import __version__  # before NumPy: it says where both cannot be imported
+
+# isort: split
 from unitgain import (
     activations,
     callbacks,
@@ -19,14 +22,15 @@ from unitgain import (
     saving,
     utils,
 )
-from unitgain._native import __version__
 from unitgain.config import (
     float32_matmul_precision,
     get_float32_matmul_precision,
     num_threads,
     set_float32_matmul_precision,
     set_num_threads,
+    set_threading_layer,
     show_config,
+    threading_layer,
     threads,
 )
 from unitgain.initializers import Initializer
@@ -81,7 +85,9 @@ __all__ = [
     "set_cache_limit",
     "set_float32_matmul_precision",
     "set_num_threads",
+    "set_threading_layer",
     "show_config",
+    "threading_layer",
     "threads",
     "utils",
 ]

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from unitgain import _fork
+
 T = TypeVar("T")
 
 _counts: Counter[str] = Counter()
-_lock = threading.Lock()
+_lock = _fork.Lock()
 _custom: ContextVar[Mapping[str, Any]] = ContextVar("unitgain_custom_objects", default={})  # noqa: B039
 
 
@@ -25,7 +26,7 @@ def snake_case(name: str) -> str:
 
 def unique_name(prefix: str) -> str:
     """Return ``prefix``, then ``prefix_1``, ``prefix_2`` ... as long as the process lives."""
-    with _lock:
+    with _lock.current:
         count = _counts[prefix]
         _counts[prefix] += 1
     return f"{prefix}_{count}" if count else prefix
@@ -48,7 +49,7 @@ def numbered(name: str, occurrence: int) -> str:
 
 def forget_names() -> None:
     """Let :func:`unique_name` begin anew."""
-    with _lock:
+    with _lock.current:
         _counts.clear()
 
 

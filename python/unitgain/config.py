@@ -16,7 +16,9 @@ __all__ = [
     "num_threads",
     "set_float32_matmul_precision",
     "set_num_threads",
+    "set_threading_layer",
     "show_config",
+    "threading_layer",
     "threads",
 ]
 
@@ -66,6 +68,33 @@ class threads:  # noqa: N801 - a context manager, read as a word: ``with ug.thre
         traceback: TracebackType | None,
     ) -> None:
         _native.set_thread_override(self._before.pop())
+
+
+def set_threading_layer(name: str) -> None:
+    """Set where the threads of operations come from, for the whole process.
+
+    It starts as ``UNITGAIN_THREADING_LAYER``, or as ``"pool"``. Results have the same bits on
+    both. A process made by ``os.fork()`` computes on the pool, whatever its parent does.
+
+    Args:
+        name: ``"pool"``: threads of the library's own, which sleep when there is nothing to do; or
+            ``"openmp"``: OpenMP's, shared with what else in the process uses OpenMP. A call inside
+            an OpenMP parallel region runs on the calling thread alone then.
+
+    Raises:
+        ValueError: if there is no such layer, the build does not contain it, its library cannot be
+            loaded, or OpenMP is asked for in a forked process.
+    """
+    _native.set_threading_layer(name)
+
+
+def threading_layer() -> str:
+    """Return where the threads of operations come from, ``"pool"`` or ``"openmp"``.
+
+    Raises:
+        ValueError: if ``UNITGAIN_THREADING_LAYER`` names a layer that cannot be had.
+    """
+    return _native.threading_layer()
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -133,6 +162,8 @@ def config_text() -> str:
         f"Python {platform.python_version()}",
         f"machine: {platform.machine()}, {os.cpu_count()} CPUs",
         f"threads: {num_threads()}",
+        f"threading layer: {threading_layer()} "
+        f"(this build has {', '.join(_native.threading_layers())})",
         f"precision of float32 products: {get_float32_matmul_precision()}",
         f"instruction set: {active} ({why})",
     ]
@@ -142,5 +173,5 @@ def config_text() -> str:
 
 
 def show_config() -> None:
-    """Print the versions, the threads, and which instruction set was chosen and why."""
+    """Print the versions, the threads, their layer, and which instruction set was chosen and why."""
     print(config_text())

@@ -12,7 +12,6 @@ import contextlib
 import math
 import operator
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, SupportsIndex, TypeAlias
@@ -20,7 +19,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _native
+from unitgain import _fork, _native
 
 __all__ = ["dropout", "normal", "permutation", "seed", "truncated_normal", "uniform"]
 
@@ -41,7 +40,7 @@ class Streams:
     def __init__(self, key: int, position: int = 0) -> None:
         self.key = key
         self._position = position
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
 
     @property
     def position(self) -> int:
@@ -50,20 +49,15 @@ class Streams:
 
     def take(self) -> int:
         """Return the next stream's number, which nobody else gets."""
-        with self._lock:
+        with self._lock.current:
             taken = self._position
             self._position += 1
         return taken
-
-    def renew_lock(self) -> None:
-        """Forget who holds the lock: in a forked child nobody is left to release it."""
-        self._lock = threading.Lock()
 
 
 _streams = Streams(int.from_bytes(os.urandom(8), "little"))
 # What a thread draws from in place of the process-wide streams.
 _own_streams: ContextVar[Streams | None] = ContextVar("unitgain_streams", default=None)
-os.register_at_fork(after_in_child=lambda: _streams.renew_lock())
 
 
 def seed(seed: SupportsIndex) -> None:

@@ -33,6 +33,18 @@ int num_threads();
 // override that was in force.
 int set_thread_override(int threads);
 
+// The layer that the threads of operations come from, for the whole process: "pool", threads of the
+// library's own, or "openmp", OpenMP's, shared with the program. It starts as
+// UNITGAIN_THREADING_LAYER, or as the pool. Under openmp a call inside a parallel region runs on the
+// calling thread alone. A forked child has the pool. Throws ValueError if the layer is unknown, or
+// cannot be had: not in this build (CMake's UNITGAIN_OPENMP), or asked for in a forked child. A
+// program that calls it is linked with -fopenmp where the library was built with OpenMP.
+void set_threading_layer(const std::string& name);
+// The layer in use; throws ValueError if UNITGAIN_THREADING_LAYER names one that cannot be had.
+std::string threading_layer();
+// The layers that this build contains.
+std::vector<std::string> threading_layers();
+
 // The precision of the products of float32 matrices that name none, for the whole process; highest
 // at the start.
 void set_float32_matmul_precision(Precision precision);

@@ -14,6 +14,10 @@
 
 namespace unitgain::linalg {
 
+// Below, one-sided Jacobi is done sooner, and of a graded matrix it finds small singular values to
+// more digits.
+inline constexpr Index least_dense_cols = 24;
+
 // Of a matrix with at least as many rows as columns: A = Q_1 Q B P^T, B = U diag(s) V^T.
 template <class T>
 struct DenseSvd {

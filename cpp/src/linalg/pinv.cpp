@@ -7,6 +7,7 @@
 #include "base/shape_text.hpp"
 #include "linalg/certificate.hpp"
 #include "linalg/dense_svd.hpp"
+#include "linalg/extended_pinv.hpp"
 #include "linalg/gram_pinv.hpp"
 #include "linalg/householder.hpp"
 #include "linalg/preconditioned_pinv.hpp"
@@ -39,6 +40,7 @@ template <class T>
 struct JacobiWorkspace {
   Decomposition<T> decomposition;
   Columns<T> rows;  // the rows of the pseudoinverse of the tall matrix
+  ExtendedPinv extended;
 };
 
 template <class T>
@@ -46,6 +48,7 @@ JacobiWorkspace<T> carve_jacobi(Carver& carver, Index rows, Index cols, int thre
   JacobiWorkspace<T> workspace;
   workspace.decomposition = carve_decomposition<T>(carver, rows, cols, true, threads);
   workspace.rows = carver.take_columns<T>(rows, cols);
+  if (is_for_extended(rows, cols)) workspace.extended = carve_extended_pinv(carver, rows, cols);
   return workspace;
 }
 
@@ -82,7 +85,17 @@ void invert_by_jacobi(const runtime::Team& team, MatrixView<const S> a, MatrixVi
   const Decomposition<T>& parts = workspace.decomposition;
   reduce(team, a, parts);
   diagonalize(team, parts);
-  multiply_factors(team, parts, rank_of(parts.values, *parts.rank, rcond), workspace.rows);
+  const Index rank = rank_of(parts.values, *parts.rank, rcond);
+  if constexpr (std::is_same_v<S, double>) {
+    if (rank > 0 && is_for_extended(a.rows, a.cols) &&
+        parts.values[0] > least_extended_ratio * parts.values[rank - 1]) {
+      if (team.rank() == 0) {
+        invert_in_extended(a, parts, rcond, out, workspace.extended);
+      }
+      return;
+    }
+  }
+  multiply_factors(team, parts, rank, workspace.rows);
   apply_q(team, parts.qr, workspace.rows);
   store_columns(workspace.rows, nullptr, PowerOfTwo<T>(*parts.exponent),
                 team.share(workspace.rows.count), out);
@@ -230,6 +243,7 @@ bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, Matrix
   }
   const double condition = invert(team, columns, workspace.triangle);
   if (!is_certain<T>(condition, rcond, a.cols)) return false;
+  if (needs_more<S, T>(condition, a.rows, a.cols)) return false;
 
   const MatrixView<T> rows = workspace.rows.in(out);
   const MatrixView<T>& inverse = workspace.triangle.inverse;
@@ -384,12 +398,18 @@ void pinv(std::span<const PinvProblem<T>> problems) {
   linalg::pinv_in_lanes<T>(unsolved, rest);
   if (rest.empty()) return;
   linalg::Stack<T> stack(rest);
+  const MatrixView<const T>& first = rest.front().a;
+  const bool is_dense = std::min(first.rows, first.cols) >= linalg::least_dense_cols;
+  constexpr bool widens = std::is_same_v<T, float>;
   if (!by_svd) {
-    stack.template try_triangle<T>();
-    if constexpr (std::is_same_v<T, float>) stack.template try_triangle<double>();
+    // In double a small matrix of floats takes no longer.
+    if (is_dense || !widens) stack.template try_triangle<T>();
+    if constexpr (widens) stack.template try_triangle<double>();
   }
-  stack.template try_svd<T>();
-  if constexpr (std::is_same_v<T, float>) stack.template try_svd<double>();
+  if (is_dense) {
+    stack.template try_svd<T>();
+    if constexpr (widens) stack.template try_svd<double>();
+  }
   stack.template by_jacobi<double>();
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "linalg/certificate.hpp"
+#include "linalg/extended_pinv.hpp"
 #include "linalg/svd.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
@@ -225,7 +226,8 @@ void pinv_in_lanes(std::span<const PinvProblem<T>> problems, std::vector<PinvPro
         lane.apply_q(parts.qr, parts.inverse);
         for (Index l = 0; l < group.count; ++l) {
           const PinvProblem<T> p = problem(group.first + l);
-          if (!is_certain<T>(static_cast<double>(parts.condition[l]), p.rcond, cols)) {
+          const auto condition = static_cast<double>(parts.condition[l]);
+          if (needs_more<T, T>(condition, rows, cols) || !is_certain<T>(condition, p.rcond, cols)) {
             marked[static_cast<std::size_t>(group.first + l)] = 1;
             continue;
           }

@@ -20,9 +20,6 @@ namespace linalg {
 
 namespace {
 
-// Below, one-sided Jacobi is done sooner.
-constexpr Index least_dense_cols = 24;
-
 // Below, double costs float matrices little, and float's roundings would be as large as what
 // sqrt(cols) of them are allowed to be.
 constexpr Index least_float_cols = 128;

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "nn/lowering.hpp"
 #include "nn/metrics.hpp"
-#include "nn/steps.hpp"
 #include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
 

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <mutex>
 #include <optional>
 #include <shared_mutex>
 
@@ -12,6 +11,7 @@
 #include "nn/node.hpp"
 #include "nn/optimizer.hpp"
 #include "nn/plan_cache.hpp"
+#include "nn/steps.hpp"
 #include "runtime/dispatch.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
@@ -114,12 +114,26 @@ constexpr ElementType element_type =
 }  // namespace
 
 template <class T>
-struct Network<T>::State {
+struct Network<T>::State : nn::Stepped {
+  State(Graph<T> network, std::vector<NodeId> network_outputs)
+      : graph(std::move(network)),
+        inputs(input_nodes(graph)),
+        outputs(std::move(network_outputs)),
+        trainable(trainable_parameters(graph, std::vector(graph.nodes().size(), true))) {
+    if (outputs.empty()) throw ValueError("a network needs outputs");
+    for (const NodeId output : outputs) graph.node(output);  // throws if there is none
+    std::vector<const void*> memory;
+    if (!graph.is_frozen()) {
+      for (const auto& parameter : graph.parameters()) memory.push_back(parameter->data());
+    }
+    enlist(std::move(memory));
+  }
+  ~State() override { withdraw(); }
+
   Graph<T> graph;
   std::vector<NodeId> inputs, outputs;
   std::vector<ParameterPtr<T>> trainable;
-  nn::PlanCache<T> plans;
-  std::shared_mutex parameters;  // shared to read them, alone to change them
+  std::unique_ptr<nn::PlanCache<T>> plans = std::make_unique<nn::PlanCache<T>>();
 
   std::vector<OutputLoss> losses;  // of each output; none before compile()
   std::shared_ptr<nn::Optimizer<T>> optimizer;
@@ -129,6 +143,12 @@ struct Network<T>::State {
   std::vector<std::span<T>> unwritten;
   // The stream of the random numbers of the next training step, or of another run that draws some.
   std::atomic<std::uint64_t> step = 0;
+
+  // The optimizer renews its own. Plans that another thread had in hand are left to it.
+  void renew_locks() override {
+    static_cast<void>(plans.release());
+    plans = std::make_unique<nn::PlanCache<T>>();
+  }
 
   // After a change of the optimizer or the losses.
   void prepare_training() {
@@ -140,13 +160,13 @@ struct Network<T>::State {
       gradients.gradients.push_back(gradient_memory.data() + optimizer->offset(i));
     }
     find_unwritten();
-    plans.clear();
+    plans->clear();
   }
 
   nn::PlanLease<T> lease(Index batch, Mode mode) {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
-    return plans.lease(batch, mode, threads, precision, [&] {
+    return plans->lease(batch, mode, threads, precision, [&] {
       return nn::make_plan<T>({graph, outputs, batch, mode, losses, gradients, threads, precision});
     });
   }
@@ -339,14 +359,8 @@ struct Network<T>::State {
 };
 
 template <class T>
-Network<T>::Network(Graph<T> graph, std::vector<NodeId> outputs) : state_(new State{}) {
-  state_->inputs = input_nodes(graph);
-  if (outputs.empty()) throw ValueError("a network needs outputs");
-  for (const NodeId output : outputs) graph.node(output);  // throws if there is none
-  state_->outputs = std::move(outputs);
-  state_->trainable = trainable_parameters(graph, std::vector(graph.nodes().size(), true));
-  state_->graph = std::move(graph);
-}
+Network<T>::Network(Graph<T> graph, std::vector<NodeId> outputs)
+    : state_(new State(std::move(graph), std::move(outputs))) {}
 
 template <class T>
 Network<T>::~Network() = default;
@@ -383,13 +397,13 @@ const std::vector<ParameterPtr<T>>& Network<T>::trainable() const {
 
 template <class T>
 void Network<T>::exclusively(const std::function<void()>& change) {
-  const std::unique_lock lock(state_->parameters);
+  const nn::StepLock lock(*state_);
   change();
 }
 
 template <class T>
 std::unique_ptr<Network<T>> Network<T>::frozen(std::optional<Precision> precision) const {
-  const std::shared_lock lock(state_->parameters);
+  const std::shared_lock lock(state_->steps());
   return std::make_unique<Network>(state_->graph.frozen(precision), state_->outputs);
 }
 
@@ -399,7 +413,7 @@ void Network<T>::forward(std::span<const SampleArray> x, std::span<T* const> y) 
   const Index rows = x[0].rows;
   if (rows == 0) return;
   const Samples samples{.x = x, .count = rows};
-  const std::unique_lock lock(state_->parameters);
+  const nn::StepLock lock(*state_);
   nn::PlanLease<T> lease = state_->lease(rows, Mode::forward);
   const nn::Context<T> context = state_->context(lease, samples, 0);
   for (std::size_t i = 0; i < y.size(); ++i) lease.set_output(i, y[i]);
@@ -424,7 +438,7 @@ void Network<T>::spread(std::span<const SampleArray> x, Index passes, Index batc
       squares.emplace_back(size);
     }
     for (Index pass = 0; pass < passes; ++pass) {
-      const std::unique_lock lock(state_->parameters);
+      const nn::StepLock lock(*state_);
       nn::PlanLease<T> lease = state_->lease(batch, Mode::sample);
       const nn::Context<T> context = state_->context(lease, samples, first);
       for (std::size_t i = 0; i < mean.size(); ++i) lease.set_output(i, values[i].data());
@@ -456,7 +470,7 @@ void Network<T>::predict(std::span<const SampleArray> x, std::span<T* const> y, 
   const Samples samples{.x = x, .count = x[0].rows};
   for_each_batch(samples.count, batch_size, progress, {},
                  [&](Index first, Index batch, Totals& totals) {
-                   const std::shared_lock lock(state_->parameters);
+                   const std::shared_lock lock(state_->steps());
                    nn::PlanLease<T> lease = state_->lease(batch, Mode::infer);
                    const nn::Context<T> context = state_->context(lease, samples, first);
                    for (std::size_t i = 0; i < y.size(); ++i) {
@@ -470,7 +484,7 @@ void Network<T>::predict(std::span<const SampleArray> x, std::span<T* const> y, 
 template <class T>
 bool Network<T>::predict_at_once(const SampleArray& x, T* y) const {
   constexpr double most_work = 8e3;  // in nanoseconds on one thread
-  const std::shared_lock lock(state_->parameters, std::try_to_lock);
+  const std::shared_lock lock(state_->steps(), std::try_to_lock);
   if (!lock) return false;
   nn::PlanLease<T> lease = state_->lease(x.rows, Mode::infer);
   if (lease.plan().work > most_work || lease.plan().may_fail) return false;
@@ -508,7 +522,7 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
   if (!any) throw ValueError("training needs a loss at one output at least");
   if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
   if (!options.empty()) state.check_count(options);
-  const std::unique_lock lock(state.parameters);
+  const nn::StepLock lock(state);
   std::vector<OptimizedArray<T>> arrays;
   for (std::size_t i = 0; i < state.trainable.size(); ++i) {
     const Parameter<T>& parameter = *state.trainable[i];
@@ -525,8 +539,8 @@ void Network<T>::continue_training(const Network& whole) {
   if (whole.trainable() != trainable()) {
     throw ValueError("the networks have different trainable parameters");
   }
-  const std::shared_lock others(whole.state_->parameters);
-  const std::unique_lock lock(state_->parameters);
+  const std::shared_lock others(whole.state_->steps());
+  const nn::StepLock lock(*state_);
   if (!whole.state_->optimizer) throw ValueError("the network has no loss: compile it first");
   state_->optimizer = whole.state_->optimizer;
   state_->losses = whole.state_->losses;
@@ -544,7 +558,7 @@ void Network<T>::set_options(const std::vector<UpdateOptions>& options) {
 
 template <class T>
 Index Network<T>::memory(Index batch, bool training) const {
-  const std::shared_lock lock(state_->parameters);
+  const std::shared_lock lock(state_->steps());
   const State& state = *state_;
   if (training && !state.optimizer) {
     throw ValueError("the network has no loss: compile it first");
@@ -565,7 +579,6 @@ void Network<T>::set_learning_rate(double learning_rate) {
 
 template <class T>
 std::uint64_t Network<T>::step() const {
-  const std::shared_lock lock(state_->parameters);
   return state_->step;
 }
 
@@ -593,13 +606,13 @@ std::int64_t Network<T>::iterations() const {
 
 template <class T>
 std::shared_ptr<nn::Optimizer<T>> Network<T>::optimizer() const {
-  const std::shared_lock lock(state_->parameters);
+  const std::shared_lock lock(state_->steps());
   return state_->optimizer;
 }
 
 template <class T>
 void Network<T>::finalize() {
-  const std::unique_lock lock(state_->parameters);
+  const nn::StepLock lock(*state_);
   if (!state_->optimizer) return;
   for (std::size_t i = 0; i < state_->trainable.size(); ++i) state_->optimizer->finalize(i);
 }
@@ -609,10 +622,11 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
                          Totals before) {
   state_->check_samples(samples);
   const auto step = [&](Index first, Index batch, Totals& totals) {
-    const std::unique_lock lock(state_->parameters);
+    const nn::StepLock lock(*state_);
     nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
     const nn::Context<T> context = state_->context(lease, samples, first);
     nn::Optimizer<T>& optimizer = *state_->optimizer;
+    const nn::StepLock lock_of_optimizer(optimizer);
     const auto& gradients = state_->gradients.gradients;
     state_->clear_unwritten();
     optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
@@ -632,12 +646,12 @@ Totals Network<T>::evaluate(const Samples& samples, Index batch_size, const Prog
                             Totals before) const {
   state_->check_samples(samples);
   const auto penalty = [&] {
-    const std::shared_lock lock(state_->parameters);
+    const std::shared_lock lock(state_->steps());
     return state_->optimizer->measure_penalty(num_threads());
   };
   const double penalty_of_all = penalty();
   const auto compare = [&](Index first, Index batch, Totals& totals) {
-    const std::shared_lock lock(state_->parameters);
+    const std::shared_lock lock(state_->steps());
     nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
     const nn::Context<T> context = state_->context(lease, samples, first);
     lease.run(context);
@@ -653,11 +667,12 @@ Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& grad
   state_->check_samples(samples);
   Totals totals;
   if (samples.count == 0) throw ValueError("x has no rows");
-  const std::unique_lock lock(state_->parameters);
+  const nn::StepLock lock(*state_);
   nn::PlanLease<T> lease = state_->lease(samples.count, Mode::train);
   nn::Context<T> context = state_->context(lease, samples, 0);
   context.update_statistics = false;
   nn::Optimizer<T>& optimizer = *state_->optimizer;
+  const nn::StepLock lock_of_optimizer(optimizer);
   const auto& own = state_->gradients.gradients;
   state_->clear_unwritten();
   optimizer.begin_penalties(num_threads());

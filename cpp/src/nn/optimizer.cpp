@@ -87,6 +87,14 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>
     std::fill(slots_[0].begin(), slots_[0].end(), static_cast<T>(spec_.initial_accumulator_value));
   }
   work_ += 0.3 * static_cast<double>(size_);
+  std::vector<const void*> memory;
+  for (std::size_t p = 0; p < arrays_.size(); ++p) {
+    memory.push_back(arrays_[p].data);
+    for (int i = 0; i < rule_.slots; ++i) memory.push_back(slot(p, i));
+    if (spec_.use_ema) memory.push_back(average(p));
+    if (accumulates()) memory.push_back(accumulated(p));
+  }
+  enlist(std::move(memory));
 }
 
 template <class T>
@@ -103,6 +111,7 @@ void Optimizer<T>::set_iterations(std::int64_t iterations) {
 template <class T>
 void Optimizer<T>::set_options(const std::vector<UpdateOptions>& options) {
   for (std::size_t p = 0; p < arrays_.size(); ++p) check_options(options[p], arrays_[p].shape);
+  const StepLock lock(*this);
   for (std::size_t p = 0; p < arrays_.size(); ++p) arrays_[p].options = options[p];
   penalties_.read_options();
   constraints_.read_options();
@@ -110,7 +119,7 @@ void Optimizer<T>::set_options(const std::vector<UpdateOptions>& options) {
 
 template <class T>
 void Optimizer<T>::apply(std::vector<const T*> gradients, int threads) {
-  const std::lock_guard lock(mutex_);
+  const StepLock lock(*this);
   const int barriers = (by_norm() ? 2 : 1) + (has_matrices_ ? 4 * spec_.ns_steps : 0);
   const runtime::TeamSize size =
       threads > 0 ? runtime::TeamSize{threads, 1e8} : runtime::threads_for(work_, barriers);
@@ -357,6 +366,7 @@ void Optimizer<T>::run(simd::Update update, simd::UpdateArrays<T> arrays, Index 
 template <class T>
 void Optimizer<T>::finalize(std::size_t array) {
   if (!spec_.use_ema || iterations() == 0) return;
+  const StepLock lock(*this);
   std::copy_n(average(array), elements(array), arrays_[array].data);
 }
 

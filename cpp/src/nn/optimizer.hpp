@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <vector>
 
 #include "base/aligned_buffer.hpp"
@@ -10,6 +9,7 @@
 #include "nn/constraint.hpp"
 #include "nn/orthogonalize.hpp"
 #include "nn/penalty.hpp"
+#include "nn/steps.hpp"
 #include "nn/update_rule.hpp"
 #include "runtime/parallel.hpp"
 
@@ -19,17 +19,18 @@ namespace unitgain::nn {
 // kind, with every array at a cache line. A team divides that length among its members, whatever
 // the arrays' number and sizes.
 template <class T>
-class Optimizer {
+class Optimizer final : public Stepped {
  public:
   Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>> arrays);
+  ~Optimizer() override { withdraw(); }
 
   // One step on as many threads as it is worth, or on `threads` if that is not 0. A null gradient
   // leaves its array as it is. The gradients are taken to be those of the penalties, too.
   void apply(std::vector<const T*> gradients, int threads = 0);
 
-  // The same in three parts, for a team that is there: the first on one thread before, the second
-  // on each member, the third on the first thread. If the gradients can be written to, by
-  // `penalized`, those of the penalties are added.
+  // The same in three parts, for a team that is there and a caller that holds steps() alone: the
+  // first on one thread before, the second on each member, the third on the first thread. If the
+  // gradients can be written to, by `penalized`, those of the penalties are added.
   void begin_step(std::vector<const T*> gradients, int threads, T* const* penalized = nullptr);
   void update(const runtime::Team& team);
   void finish_step() { constraints_.call(gradients_); }
@@ -77,6 +78,7 @@ class Optimizer {
   }
 
  private:
+  void renew_locks() override { penalties_.renew_lock(); }
   bool is_matrix(std::size_t array) const { return is_matrix_[array]; }
   Index elements(std::size_t array) const { return sizes_[array]; }
   bool by_norm() const {
@@ -116,7 +118,6 @@ class Optimizer {
   Penalties<T> penalties_;
   Constraints<T> constraints_;
 
-  std::mutex mutex_;  // one step at a time
   std::atomic<double> learning_rate_;
   std::atomic<std::int64_t> iterations_{0};
   double momentum_product_ = 1;  // Nadam's

@@ -105,7 +105,7 @@ double Penalties<T>::value() const {
 template <class T>
 double Penalties<T>::measure(int threads) {
   if (!any_) return 0;
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(*mutex_);
   begin(threads);
   double elements = 0;
   for (std::size_t p = 0; p < arrays_.size(); ++p) {

@@ -1,6 +1,7 @@
 // The penalties of an optimizer's arrays: their sum, and their gradients.
 #pragma once
 
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -41,6 +42,11 @@ class Penalties {
   double value() const;
   // The sum of all for the weights as they are now, which nobody may change meanwhile.
   double measure(int threads);
+  // In a forked child: another thread of the parent's may have been measuring.
+  void renew_lock() {
+    static_cast<void>(mutex_.release());
+    mutex_ = std::make_unique<std::mutex>();
+  }
 
  private:
   struct Magnitudes {
@@ -56,7 +62,7 @@ class Penalties {
   std::vector<double> whole_;                          // of each array: what goes not by weight
   std::vector<base::AlignedBuffer<T>> own_gradients_;  // of each array, of custom penalties
   Orthogonality<T> orthogonality_;
-  std::mutex mutex_;  // of measure()
+  std::unique_ptr<std::mutex> mutex_ = std::make_unique<std::mutex>();  // of measure()
 };
 
 }  // namespace unitgain::nn

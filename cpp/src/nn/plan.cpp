@@ -1,7 +1,7 @@
 #include "nn/plan.hpp"
 
 #include "nn/fusion.hpp"
-#include "nn/steps.hpp"
+#include "nn/lowering.hpp"
 
 namespace unitgain::nn {
 

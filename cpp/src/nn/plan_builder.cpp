@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "nn/steps.hpp"
+#include "nn/lowering.hpp"
 #include "ops/activation.hpp"
 #include "ops/noise.hpp"
 #include "ops/rows.hpp"

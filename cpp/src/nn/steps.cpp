@@ -1,93 +1,112 @@
 #include "nn/steps.hpp"
 
-#include "ops/activation.hpp"
-#include "ops/noise.hpp"
-#include "ops/rows.hpp"
+#include <pthread.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
 
 namespace unitgain::nn {
 
-template <class T>
-void copy_matrix(PlanBuilder<T>& builder, const char* name, const View& from, const View& to) {
-  builder.step(name, 0.2 * static_cast<double>(to.rows * to.cols), {from.buffer, to.buffer},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::copy_rows<T>(team, read_at(context, from), at(context, to));
-               });
-}
+// All objects there are. Its mutex is held for moments, by nobody who waits for anything else.
+struct Enlisted {
+  std::mutex mutex;
+  std::vector<Stepped*> all;
 
-template <class T>
-void activation_forward(PlanBuilder<T>& builder, const Group<T>& group,
-                        const ActivationSpec& activation) {
-  const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
-  const Index n = builder.values(group.result);
-  builder.step("activation", 0.3 * static_cast<double>(n), {x, y},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::activation<T>(team, activation, context.at(x), context.at(y), n);
-               });
-}
-
-template <class T>
-void activation_backward(PlanBuilder<T>& builder, const Group<T>& group,
-                         const ActivationSpec& activation) {
-  const NodeId source = group.inputs[0];
-  if (!builder.wants_gradient(source)) return;
-  const BufferId saved =
-      builder.value(activation_info(activation.kind).saves_input ? source : group.result);
-  const BufferId dy = builder.gradient(group.result), dx = builder.begin_gradient(source);
-  const Index n = builder.values(source);
-  builder.step("activation gradient", 0.3 * static_cast<double>(n), {saved, dy, dx},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::activation_gradient<T>(team, activation, context.at(saved), context.at(dy),
-                                             context.at(dx), n);
-               });
-  builder.finish_gradient(source, dx);
-}
-
-template <class T>
-void noise_gradient(PlanBuilder<T>& builder, const NoiseSpec& noise, std::uint64_t key, BufferId x,
-                    BufferId dy, BufferId dx, Index n) {
-  builder.step("noise gradient", 0.5 * static_cast<double>(n), {x, dy, dx},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::noise_gradient<T>(team, noise, context.at(x), context.at(dy), context.at(dx),
-                                        n, key, context.step);
-               });
-}
-
-template <class T>
-void differentiate_group(PlanBuilder<T>& builder, const Group<T>& group) {
-  const NodeId result = group.result;
-  if (builder.derivative_applied(result)) return;
-  if (group.dropout) {
-    const BufferId dy = builder.gradient(result);
-    const BufferId dx = builder.owns_gradient(result) ? dy : builder.begin_gradient(result);
-    noise_gradient(builder, group.dropout->noise, group.dropout->key, dy, dy, dx,
-                   builder.values(result));
-    builder.replace_gradient(result, dx);
+  // In a child of fork(), whose only thread this is. The mutexes may be held by threads that the
+  // child does not have; they are never destroyed, as the caller may be in a step of its own.
+  void renew() {
+    for (Stepped* stepped : all) {
+      new std::shared_ptr<StepMutex>(stepped->steps_);
+      stepped->steps_ = std::make_shared<StepMutex>();
+      stepped->renew_locks();
+    }
+    mutex.unlock();
   }
-  if (group.activation.kind == Activation::linear) return;
-  const View saved = builder.saved(group), dy = builder.gradient_matrix(result, saved.cols);
-  View dx = dy;
-  if (!builder.owns_gradient(result) || !dy.contiguous()) {
-    dx = builder.whole(builder.begin_gradient(result), dy.rows, dy.cols);
-    builder.replace_gradient(result, dx.buffer);
-  }
-  builder.step(
-      "activation gradient", 0.3 * static_cast<double>(builder.values(result)),
-      {saved.buffer, dy.buffer, dx.buffer},
-      [=, activation = group.activation](const runtime::Team& team, const Context<T>& context) {
-        ops::activation_gradient_rows<T>(team, activation, read_at(context, saved),
-                                         read_at(context, dy), at(context, dx));
-      });
+};
+
+namespace {
+
+// Never destroyed: networks may be while the process ends.
+Enlisted& enlisted = *new Enlisted();
+
+// Held through a fork, so that the child finds the list whole.
+[[maybe_unused]] const int fork_handler = pthread_atfork(
+    [] { enlisted.mutex.lock(); }, [] { enlisted.mutex.unlock(); }, [] { enlisted.renew(); });
+
+// The steps that the thread is in: those of networks that layers written in Python call, too.
+thread_local const StepLock* innermost = nullptr;
+
+}  // namespace
+
+void Stepped::enlist(std::vector<const void*> memory) {
+  memory_ = std::move(memory);
+  const std::lock_guard lock(enlisted.mutex);
+  enlisted.all.push_back(this);
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                               \
-  template void copy_matrix(PlanBuilder<T>&, const char*, const View&, const View&);          \
-  template void activation_forward(PlanBuilder<T>&, const Group<T>&, const ActivationSpec&);  \
-  template void activation_backward(PlanBuilder<T>&, const Group<T>&, const ActivationSpec&); \
-  template void noise_gradient(PlanBuilder<T>&, const NoiseSpec&, std::uint64_t, BufferId,    \
-                               BufferId, BufferId, Index);                                    \
-  template void differentiate_group(PlanBuilder<T>&, const Group<T>&)
-UNITGAIN_INSTANTIATE(float);
-UNITGAIN_INSTANTIATE(double);
-#undef UNITGAIN_INSTANTIATE
+void Stepped::withdraw() {
+  const std::lock_guard lock(enlisted.mutex);
+  std::erase(enlisted.all, this);
+}
+
+StepLock::StepLock(const Stepped& object) : mutex_(object.steps()) {
+  mutex_.lock();
+  outer_ = std::exchange(innermost, this);
+}
+
+StepLock::~StepLock() {
+  innermost = outer_;
+  mutex_.unlock();
+}
+
+bool StepLock::is_in(const StepMutex& mutex) {
+  for (const StepLock* step = innermost; step != nullptr; step = step->outer_) {
+    if (&step->mutex_ == &mutex) return true;
+  }
+  return false;
+}
+
+Still::Still(std::optional<std::span<const void* const>> memory) {
+  const std::lock_guard lock(enlisted.mutex);
+  for (const Stepped* stepped : enlisted.all) {
+    const auto changes = [&](const void* array) {
+      return std::find(stepped->memory_.begin(), stepped->memory_.end(), array) !=
+             stepped->memory_.end();
+    };
+    const bool asked = !memory || std::any_of(memory->begin(), memory->end(), changes);
+    if (asked && !StepLock::is_in(stepped->steps())) {
+      chosen_.push_back(stepped->steps_);
+    }
+  }
+}
+
+// A step may need another object's mutex (a layer written in Python runs a second network), so
+// nobody may wait long for one while holding others: who has waited in vain lets go of all, and
+// waits for that one first, holding none.
+void Still::hold(std::optional<Seconds> patience) {
+  using Clock = std::chrono::steady_clock;
+  constexpr auto while_holding = std::chrono::milliseconds(200);
+  const auto given_up =
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(patience.value_or(Seconds(0)));
+  std::size_t at = 0;
+  while (at < chosen_.size()) {
+    if (chosen_[at]->try_lock_shared_for(while_holding)) {
+      held_.push_back(chosen_[at++]);
+    } else if (patience && Clock::now() >= given_up) {
+      ++at;
+    } else if (!held_.empty()) {
+      release();
+      std::rotate(chosen_.begin(), chosen_.begin() + static_cast<std::ptrdiff_t>(at),
+                  chosen_.end());
+      at = 0;
+    }
+  }
+}
+
+void Still::release() {
+  for (const auto& mutex : held_) mutex->unlock_shared();
+  held_.clear();
+}
 
 }  // namespace unitgain::nn

@@ -1,47 +1,78 @@
-// Steps that several kinds of nodes add to a plan.
+// What threads change step by step, networks and optimizers: how others read, copy or fork it
+// between two steps.
 #pragma once
 
-#include "nn/plan_builder.hpp"
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <shared_mutex>
+#include <span>
+#include <vector>
 
 namespace unitgain::nn {
 
-template <class T>
-T* data_or_null(const ParameterPtr<T>& parameter) {
-  return parameter != nullptr ? parameter->data() : nullptr;
-}
+using StepMutex = std::shared_timed_mutex;
 
-// A step that copies a matrix.
-template <class T>
-void copy_matrix(PlanBuilder<T>& builder, const char* name, const View& from, const View& to);
+// Steps hold its mutex alone, who reads between two of them shared. The process knows all objects
+// that are enlisted; a forked child finds the mutexes of all free.
+class Stepped {
+ public:
+  Stepped() = default;
+  Stepped(const Stepped&) = delete;
+  Stepped& operator=(const Stepped&) = delete;
+  virtual ~Stepped() { withdraw(); }
 
-// The passes of a group that is an activation alone.
-template <class T>
-void activation_forward(PlanBuilder<T>& builder, const Group<T>& group,
-                        const ActivationSpec& activation);
-template <class T>
-void activation_backward(PlanBuilder<T>& builder, const Group<T>& group,
-                         const ActivationSpec& activation);
+  StepMutex& steps() const { return *steps_; }
 
-// dx = dy times the derivative of the noise at x, which only rrelu looks at.
-template <class T>
-void noise_gradient(PlanBuilder<T>& builder, const NoiseSpec& noise, std::uint64_t key, BufferId x,
-                    BufferId dy, BufferId dx, Index n);
+ protected:
+  // The last act of a constructor: `memory` is where the arrays begin that steps change.
+  void enlist(std::vector<const void*> memory);
+  // The first of a destructor.
+  void withdraw();
 
-// The gradient of a group's own dropout and activation, unless the product that made the gradient
-// had it. What others read too, or lies within another gradient, is written to a buffer of its own.
-template <class T>
-void differentiate_group(PlanBuilder<T>& builder, const Group<T>& group);
+ private:
+  friend class Still;
+  friend struct Enlisted;
+  // In a forked child: makes the other locks anew that one of the parent's threads may hold.
+  virtual void renew_locks() {}
 
-// Calls what is the embedding program's, or Python's: one thread does, while the rest of the team
-// waits. What is thrown is kept: the run ends at the step's barrier.
-template <class T, class Body>
-void call_program(const runtime::Team& team, const Context<T>& context, Body&& body) {
-  if (team.rank() != 0) return;
-  try {
-    body();
-  } catch (...) {
-    *context.failure = std::current_exception();
-  }
-}
+  std::shared_ptr<StepMutex> steps_ = std::make_shared<StepMutex>();
+  std::vector<const void*> memory_;
+};
+
+// Held through a step, or another change, of an object.
+class StepLock {
+ public:
+  explicit StepLock(const Stepped& object);
+  StepLock(const StepLock&) = delete;
+  StepLock& operator=(const StepLock&) = delete;
+  ~StepLock();
+  // Whether the calling thread is in a step of the object with this mutex.
+  static bool is_in(const StepMutex& mutex);
+
+ private:
+  StepMutex& mutex_;
+  const StepLock* outer_;
+};
+
+// Holds objects between two of their steps; not those in whose step the calling thread is.
+class Still {
+ public:
+  using Seconds = std::chrono::duration<double>;
+
+  // Those whose steps change one of the arrays at `memory`; without it, all.
+  explicit Still(std::optional<std::span<const void* const>> memory);
+  Still(const Still&) = delete;
+  Still& operator=(const Still&) = delete;
+  ~Still() { release(); }
+
+  // Waits for the steps that run, for so long at most if a patience is given: what is in the middle
+  // of one then stays so.
+  void hold(std::optional<Seconds> patience = {});
+  void release();
+
+ private:
+  std::vector<std::shared_ptr<StepMutex>> chosen_, held_;
+};
 
 }  // namespace unitgain::nn

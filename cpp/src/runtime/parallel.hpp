@@ -69,6 +69,9 @@ struct TeamSize {
   double patience;
 };
 
+// The CPUs that this process may use.
+int count_cpus();
+
 // How long it pays to wait for workers, for an operation of that much work.
 double patience_for(double work);
 
@@ -77,10 +80,11 @@ double patience_for(double work);
 TeamSize threads_for(double work, int barriers = 1);
 
 // The type-erased form of parallel(): body(context, team).
-void run_team(TeamSize size, void (*body)(void*, const Team&), void* context);
+using TeamBody = void (*)(void* context, const Team& team);
+void run_team(TeamSize size, TeamBody body, void* context);
 
-// Runs body(team) on each member of a team of at most size.threads, the caller being rank 0. The
-// body must not throw. Called by a member of a team, it runs on the caller alone.
+// Runs body(team) on each member of a team of at most size.threads, the caller being rank 0, by the
+// threading layer in use. The body must not throw. Called by a member of a team, it runs on the caller alone.
 template <class Body>
 void parallel(TeamSize size, Body&& body) {
   if (size.threads <= 1) {

@@ -12,6 +12,7 @@ from typing import Any
 from unitgain.callbacks.monitoring import Monitor
 from unitgain.callbacks.states import packed, unpacked
 from unitgain.formats.document import Document, from_file, to_file
+from unitgain.formats.foreign import checked_name
 from unitgain.models.saving import explained, model_document, restore
 from unitgain.training.callback import Callback, Keeper, Logs
 
@@ -56,9 +57,7 @@ class ModelCheckpoint(Monitor):
         initial_value_threshold: float | None = None,
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
-        self.filepath = os.fspath(filepath)
-        if not self.filepath.endswith(".safetensors"):
-            raise ValueError(f"filepath is {self.filepath!r}, expected a name in .safetensors")
+        self.filepath = checked_name(filepath)
         self.verbose = verbose
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only

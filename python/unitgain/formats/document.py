@@ -38,7 +38,12 @@ def unpacked(arrays: Mapping[str, NDArray[Any]], text: Mapping[str, str]) -> Doc
         ValueError: if it is none, or text or arrays are not as they were written.
     """
     if text.get("format") != "unitgain" or not {"description", "sha256"} <= text.keys():
-        raise ValueError("the file has no description of a unitgain model")
+        names = ", ".join(list(arrays)[:3]) or "none"
+        raise ValueError(
+            "the file has no description of a unitgain model: it is another program's safetensors "
+            f"file, with {len(arrays)} arrays ({names}{', ...' if len(arrays) > 3 else ''}); "
+            "safetensors.numpy.load_file reads them, and set_weights takes them"
+        )
     description = text["description"]
     if not hmac.compare_digest(
         _digest(description, arrays), text["sha256"].encode(errors="replace").decode()

@@ -7,17 +7,16 @@ Source: https://github.com/huggingface/safetensors, "Format".
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from unitgain.formats import atomic, foreign
 
 __all__ = ["read", "read_bytes", "write", "write_bytes"]
 
@@ -44,21 +43,7 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, Any], text: Mapping
         TypeError: if an array's dtype has no name in the format.
         OSError: if the folder cannot be written.
     """
-    target = Path(path)
-    chunks = list(_chunks(arrays, text))
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        with open(temporary, "xb") as file:
-            for chunk in chunks:
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(target.parent)
+    atomic.write(path, _chunks(arrays, text))
 
 
 def write_bytes(arrays: Mapping[str, Any], text: Mapping[str, str]) -> bytes:
@@ -70,11 +55,18 @@ def read(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
     """Return a file's arrays and text.
 
     Raises:
-        ValueError: if the file is not of the format, in any respect.
+        ValueError: if the file is not of the format, in any respect; it names the format of
+            another program's, if that is known.
         OSError: if it cannot be read.
     """
-    with open(path, "rb") as file:
-        return _read(file, os.fstat(file.fileno()).st_size)
+    try:
+        with open(path, "rb") as file:
+            return _read(file, os.fstat(file.fileno()).st_size)
+    except (ValueError, IsADirectoryError):
+        known = foreign.description(path)
+        if known is None:
+            raise
+        raise ValueError(f"it is {known}") from None
 
 
 def read_bytes(content: bytes) -> tuple[Arrays, dict[str, str]]:
@@ -106,16 +98,6 @@ def _chunks(arrays: Mapping[str, Any], text: Mapping[str, str]) -> Iterator[Any]
     yield encoded
     for array in contents:
         yield array.reshape(-1).view(np.uint8).data if array.size else b""
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power failure, where folders can be synced."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _read(file: BinaryIO, size: int) -> tuple[Arrays, dict[str, str]]:

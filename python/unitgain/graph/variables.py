@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _names, constraints, initializers, random, regularizers
+from unitgain import _names, _native, constraints, initializers, random, regularizers
 from unitgain.graph.native import native
 from unitgain.graph.tensors import SampleShape
 
@@ -21,6 +21,7 @@ __all__ = [
     "Variable",
     "checked_sizes",
     "checked_weights",
+    "copies",
     "initial_values",
     "note_change",
     "penalties",
@@ -78,8 +79,8 @@ class Variable:
         return self.array
 
     def numpy(self) -> NDArray[Any]:
-        """Return a copy of the values."""
-        return self.array.copy()
+        """Return a copy of the values, between two steps."""
+        return copies([self])[0]
 
     def assign(self, values: ArrayLike) -> None:
         """Set the values.
@@ -103,6 +104,13 @@ class Variable:
 
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def copies(variables: Sequence[Variable]) -> list[NDArray[Any]]:
+    """Return the values of all variables as they are between two steps of who trains them."""
+    arrays = [variable.array for variable in variables]
+    with _native.Still(arrays):
+        return [array.copy() for array in arrays]
 
 
 class _Changes:

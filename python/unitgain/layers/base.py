@@ -21,6 +21,7 @@ from unitgain.graph.variables import (
     SavedWeights,
     Variable,
     checked_weights,
+    copies,
     initial_values,
     note_change,
     penalties,
@@ -416,7 +417,7 @@ class Layer(Configurable, Operation):
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Return copies of the weights."""
-        return [w.numpy() for w in self.weights]
+        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of :meth:`get_weights`.
@@ -455,7 +456,7 @@ class Layer(Configurable, Operation):
                 "draws": self.draws,
                 "weights": names,
             }
-            arrays = {n: w.array for n, w in zip(names, self.weights, strict=True)}
+            arrays = dict(zip(names, copies(self.weights), strict=True))
             content = to_bytes(document, arrays)
         return type(self)._restored, (content, classes)
 

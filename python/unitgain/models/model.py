@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -11,14 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _names, optimizers
+from unitgain import _fork, _names, optimizers
 from unitgain._arrays import as_rows
 from unitgain._config import checked_config
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect
 from unitgain.graph.tensors import Node, SymbolicTensor, flatten
-from unitgain.graph.variables import Variable, checked_weights, penalties, trainable_changes
+from unitgain.graph.variables import Variable, checked_weights, copies, penalties, trainable_changes
 from unitgain.layers.composite import untold
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
@@ -93,7 +92,7 @@ class Model(Saving, Inference, Operation):
         self._network_trainable: list[bool] = []
         self._trainable_changes = -1
         self._needs_compile = False
-        self._lock = threading.Lock()
+        self._lock = _fork.Lock()
         if inputs is not None:
             self._function = Function(inputs, outputs)
 
@@ -295,8 +294,8 @@ class Model(Saving, Inference, Operation):
         return sum(math.prod(weight.shape) for weight in self.weights)
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of all weights."""
-        return [w.numpy() for w in self.weights]
+        """Return copies of all weights, between two steps."""
+        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of :meth:`get_weights`, between two steps.
@@ -383,7 +382,7 @@ class Model(Saving, Inference, Operation):
             or self._needs_compile
             or self._trainable_changes != trainable_changes()
         ):
-            with self._lock:
+            with self._lock.current:
                 return self._prepared_network()
         return self._network
 
@@ -438,7 +437,7 @@ class Model(Saving, Inference, Operation):
                 f"an optimizer of its own, such as "
                 f"{type(optimizer).__name__}.from_config(optimizer.get_config())"
             )
-        with self._lock:
+        with self._lock.current:
             self._attach_optimizer(network)
 
     # ---- configuration ----

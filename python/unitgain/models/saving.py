@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import _names, random
+from unitgain import _names, _native, random
 from unitgain._config import custom_classes, serialize
 from unitgain.formats.document import (
     Arrays,
@@ -23,8 +23,9 @@ from unitgain.formats.document import (
     to_bytes,
     to_file,
 )
+from unitgain.formats.foreign import checked_name
 from unitgain.graph.native import NativeParameter
-from unitgain.graph.variables import SavedWeights, Variable, taking_weights_from
+from unitgain.graph.variables import SavedWeights, Variable, copies, taking_weights_from
 from unitgain.layers.registry import operation_from
 from unitgain.training.trainer import Trainer
 
@@ -178,9 +179,7 @@ def checked_path(filepath: Path_, overwrite: bool) -> Path:
         ValueError: if its name does not end in ``.safetensors``.
         FileExistsError: if it is there, and must not be replaced.
     """
-    path = Path(filepath)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"filepath is {str(filepath)!r}, expected a name ending in .safetensors")
+    path = Path(checked_name(filepath))
     if not overwrite and path.exists():
         raise FileExistsError(f"{path} is there already, and overwrite is False")
     return path
@@ -214,21 +213,27 @@ def architecture(model: Saving) -> Document:
 def model_document(model: Saving) -> tuple[Document, Arrays]:
     """Return a model as a description and arrays."""
     document = architecture(model)
-    names = _names.disambiguated([weight.name for weight in model.weights])
-    arrays = {name: w.array for name, w in zip(names, model.weights, strict=True)}
+    variables = model.weights
+    names = _names.disambiguated([weight.name for weight in variables])
     document["weights"] = names
-    document["streams"] = random_state(model)
+    network = None
     if model.optimizer is not None:
         document["training"] = {"compile": model.get_compile_config(), "state": None}
         # An optimizer that has trained another model has no state of this one.
         if model.built and model.loss is not None and model.optimizer.may_train(model):
             model._own_optimizer()
             network = model._native_network()
+    # Another thread may be training the model: all of this is of one moment between two steps.
+    with _native.Still([weight.array for weight in variables]):
+        arrays = {name: w.array.copy() for name, w in zip(names, variables, strict=True)}
+        document["streams"] = random_state(model)
+        if network is not None:
+            assert model.optimizer is not None
             state, slots = model.optimizer.get_state()
             document["training"] |= {"state": state, "step": network.step}
             arrays |= slots
     if model.built:
-        graph = _lowered(model, names, arrays)
+        graph = _lowered(model, dict(zip(names, variables, strict=True)), arrays)
         if graph is not None:
             document["graph"], constants = graph
             arrays |= constants
@@ -236,7 +241,7 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
 
 
 def _lowered(
-    model: Saving, weights: Sequence[str], taken: Iterable[str]
+    model: Saving, weights: Mapping[str, Variable], taken: Iterable[str]
 ) -> tuple[Document, Arrays] | None:
     """Return the native graph, and arrays that its nodes read beside the model's weights.
 
@@ -244,16 +249,16 @@ def _lowered(
 
     Args:
         model: a built model.
-        weights: what the weights are called.
+        weights: its weights by name.
         taken: names of arrays, which others must not have.
     """
     named: dict[str, NativeParameter | None] = dict.fromkeys(taken)
-    named |= {name: w.parameter for name, w in zip(weights, model.weights, strict=True)}
+    named |= {name: weight.parameter for name, weight in weights.items()}
     described = model.function.network().describe(named)
     if described is None:
         return None
     graph, parameters = described
-    constants = parameters.keys() - set(weights)
+    constants = parameters.keys() - weights.keys()
     return graph, {name: parameters[name].array for name in sorted(constants)}
 
 
@@ -266,6 +271,11 @@ def model_of(
         ValueError: if description and arrays make no model.
     """
     names = listed_arrays(document, "weights", arrays)
+    if "model" not in document:
+        raise ValueError(
+            "it has weights alone, as save_weights writes them: make the model, and call its "
+            "load_weights"
+        )
     values = SavedWeights({name: arrays[name] for name in names})
     with _names.custom_objects(custom_objects):
         with taking_weights_from(values):
@@ -367,7 +377,7 @@ def restored_predictor(content: bytes, classes: Mapping[str, Any]) -> Any:
 
 def _weights_document(variables: Sequence[Variable]) -> tuple[Document, Arrays]:
     names = _names.disambiguated([weight.name for weight in variables])
-    return {"weights": names}, {n: w.array for n, w in zip(names, variables, strict=True)}
+    return {"weights": names}, dict(zip(names, copies(variables), strict=True))
 
 
 def _weights_of(document: Document, arrays: Arrays) -> list[NDArray[Any]]:

@@ -49,27 +49,29 @@ class OptimizerVariable:
 
     Attributes:
         name: what it is, after the variable that it belongs to: ``dense/kernel_momentum``.
+        array: the value itself, not a copy.
     """
 
     def __init__(self, name: str, array: NDArray[Any], owner: Any = None, field: str = "") -> None:
         self.name = name
-        self._array = array
+        self.array = array
         self._owner = owner
         self._field = field
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The value's shape."""
-        return self._array.shape
+        return self.array.shape
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The value's dtype."""
-        return self._array.dtype
+        return self.array.dtype
 
     def numpy(self) -> NDArray[Any]:
-        """Return a copy of the value."""
-        return self._array.copy()
+        """Return a copy of the value, between two steps."""
+        with _native.Still([self.array]):
+            return self.array.copy()
 
     def assign(self, value: ArrayLike) -> None:
         """Set the value.
@@ -80,9 +82,9 @@ class OptimizerVariable:
         new = np.asarray(value)
         if new.shape != self.shape:
             raise ValueError(f"value has shape {new.shape}, but {self.name} has {self.shape}")
-        self._array[...] = new
+        self.array[...] = new
         if self._owner is not None:
-            setattr(self._owner, self._field, self._array.item())
+            setattr(self._owner, self._field, self.array.item())
 
     def __repr__(self) -> str:
         return f"<OptimizerVariable {self.name}, shape={self.shape}, dtype={self.dtype}>"
@@ -470,6 +472,10 @@ class Optimizer(Configurable, Stateful):
                 found += [OptimizerVariable(f"{prefix}_{name}", array) for name, array in values]
         return found
 
+    def _still(self) -> _native.Still:
+        """Return what holds the variables, and the optimizer, between two steps in a block."""
+        return _native.Still([getattr(variable, "array", variable) for variable in self._trainable])
+
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all of :attr:`variables`.
 
@@ -493,9 +499,10 @@ class Optimizer(Configurable, Stateful):
             variable.assign(array)
 
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
-        """Put the values of :attr:`variables` into ``store``, by their numbers."""
-        for i, variable in enumerate(self.variables):
-            store[str(i)] = variable.numpy()
+        """Put the values of :attr:`variables`, between two steps, into ``store``, by number."""
+        with self._still():
+            for i, variable in enumerate(self.variables):
+                store[str(i)] = variable.array.copy()
 
     def load_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Set :attr:`variables` from what :meth:`save_own_variables` stored."""

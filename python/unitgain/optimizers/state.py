@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unitgain import _names
+from unitgain import _names, _native
 from unitgain._config import custom_classes
 from unitgain.formats.document import Arrays, Document, from_bytes, listed_arrays, to_bytes
 
@@ -57,6 +57,10 @@ class Stateful:
         """Return the names that were excluded from weight decay."""
         raise NotImplementedError(f"{type(self).__name__} does not exclude variables")
 
+    def _still(self) -> _native.Still:
+        """Return what holds the variables, and the optimizer, between two steps in a block."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement still")
+
     def without_decay(self) -> list[str]:
         """Return the names of the variables that were excluded from weight decay."""
         raise NotImplementedError(f"{type(self).__name__} does not exclude variables")
@@ -64,18 +68,20 @@ class Stateful:
     def get_state(self) -> tuple[Document, Arrays]:
         """Return the counts, and arrays for each of the variables, of an optimizer that has them.
 
+        To be called while it is held between two steps, see :meth:`_still`.
+
         Raises:
             ValueError: if the optimizer has no variables yet.
         """
         count, rate, *slots = self.variables
         names = _names.disambiguated([f"optimizer/{slot.name}" for slot in slots])
         state = {
-            "iterations": int(count.numpy()),
-            "learning_rate": float(rate.numpy()),
+            "iterations": int(count.array),
+            "learning_rate": float(rate.array),
             "slots": names,
             "no_decay": self.without_decay(),
         }
-        return state, {name: slot.numpy() for name, slot in zip(names, slots, strict=True)}
+        return state, {name: slot.array.copy() for name, slot in zip(names, slots, strict=True)}
 
     def set_state(self, state: Document, arrays: Arrays) -> None:
         """Put an optimizer that has its variables where :meth:`get_state` found one.
@@ -106,7 +112,8 @@ class Stateful:
         document["no_decay"] = self.no_decay_patterns()
         arrays: Arrays = {}
         if self.built:
-            document["state"], arrays = self.get_state()
+            with self._still():
+                document["state"], arrays = self.get_state()
         elif self._restored_state is not None:
             document["state"], arrays = self._restored_state
         return type(self)._restored, (to_bytes(document, arrays), classes)

@@ -1,7 +1,7 @@
 // Activations of each value by itself.
 #include "unitgain/activation.hpp"
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {

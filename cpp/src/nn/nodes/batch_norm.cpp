@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "ops/activation.hpp"
 #include "ops/batch_norm.hpp"
 #include "ops/fold_batch_norm.hpp"

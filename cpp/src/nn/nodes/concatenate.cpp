@@ -1,6 +1,6 @@
 // The columns of the inputs side by side.
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {

@@ -1,8 +1,8 @@
 // Dense: z = x W + b, y = f(z). Backward, with dz = dy f'(z): dW = x^T dz, db = sum of dz's rows,
 // dx = dz W^T.
 #include "base/shape_text.hpp"
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "ops/activation.hpp"
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"

@@ -1,8 +1,8 @@
 // Layer normalisation.
 #include "ops/layer_norm.hpp"
 
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "ops/grain.hpp"
 
 namespace unitgain {

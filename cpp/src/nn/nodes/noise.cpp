@@ -1,7 +1,7 @@
 // Dropout and noise.
 #include "unitgain/noise.hpp"
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "ops/noise.hpp"
 
 namespace unitgain {

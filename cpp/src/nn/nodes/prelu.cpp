@@ -2,8 +2,8 @@
 #include "ops/prelu.hpp"
 
 #include "base/shape_text.hpp"
+#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "nn/steps.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {

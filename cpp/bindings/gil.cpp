@@ -1,0 +1,38 @@
+#include "gil.hpp"
+
+#include <unistd.h>
+
+namespace unitgain::bindings {
+
+void SleepIfUnwound::sleep_for_ever() {
+  while (true) pause();  // which signals end
+}
+
+void GilRelease::restore(PyThreadState* state) {
+  SleepIfUnwound guard;
+  PyEval_RestoreThread(state);
+  guard.done();
+}
+
+PyGILState_STATE GilAcquire::ensure() {
+  SleepIfUnwound guard;
+  const PyGILState_STATE state = PyGILState_Ensure();
+  guard.done();
+  return state;
+}
+
+Callable::Callable(py::object function)
+    : function_(new py::object(std::move(function)), [](py::object* held) {
+        const GilAcquire acquire;
+        delete held;
+      }) {}
+
+py::object Callable::call(const py::tuple& arguments) const {
+  SleepIfUnwound guard;
+  PyObject* result = PyObject_CallObject(function_->ptr(), arguments.ptr());
+  guard.done();
+  if (result == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(result);
+}
+
+}  // namespace unitgain::bindings

@@ -1,0 +1,230 @@
+// The threading layer of threads of the library's own.
+//
+// Why it is the default: at the end of a region OpenMP's threads look for each other for
+// milliseconds without sleeping. Where other processes use the CPUs too, a member that looks keeps
+// the one that it waits for from running, and work of 0.4 ms took 10. Here who comes late is left
+// out, who waits goes to sleep, and a forked child starts threads of its own.
+#include <pthread.h>
+#include <sched.h>
+#if defined(__linux__)
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <mutex>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "runtime/threading_layer.hpp"
+#include "runtime/waiting.hpp"
+
+namespace unitgain::runtime {
+
+namespace {
+
+// An idle worker looks about as long, so that it is there for a step that follows the last at once.
+constexpr int idle_looks = 4000;
+
+// Asks for time slices of a tenth of a millisecond for the calling thread, which lets it preempt a
+// thread with longer slices when it is woken (Linux 6.12 and later; older ones take no notice). A
+// CPU may be held by another library's thread that is looking for work: PyTorch's do so for
+// milliseconds after each of its operations.
+void ask_for_short_slices() {
+#if defined(__linux__) && defined(SYS_sched_setattr)
+  struct {  // struct sched_attr, version 0
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime, deadline, period;
+  } attributes = {};
+  attributes.size = sizeof attributes;
+  attributes.policy = SCHED_OTHER;
+  attributes.nice = getpriority(PRIO_PROCESS, 0);
+  attributes.runtime = 100'000;  // nanoseconds
+  syscall(SYS_sched_setattr, 0, &attributes, 0u);
+#endif
+}
+
+int current_cpu() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+// One call of parallel(). It lives on the caller's stack; a worker touches it only between
+// accepting its offer and counting itself as finished.
+struct Job {
+  void (*body)(void*, const Team&);
+  void* context;
+  Barrier barrier;
+  std::atomic<int> accepted{0};
+  std::atomic<std::uint32_t> size{0};  // of the team; 0 until the caller has closed it
+  std::atomic<std::uint32_t> finished{0};
+};
+
+class Worker {
+ public:
+  Worker() {
+    std::thread thread([this] { work(); });
+    thread_ = thread.native_handle();
+    thread.detach();
+  }
+
+  // False if the worker has a job. `caller_cpu` is a CPU to keep off, the caller's; -1: none.
+  bool offer(Job* job, int caller_cpu) {
+    if (job_.load(std::memory_order_relaxed) != nullptr) return false;
+    if (caller_cpu >= 0 && caller_cpu != kept_off_) keep_off(caller_cpu);
+    Job* expected = nullptr;
+    if (!job_.compare_exchange_strong(expected, job, std::memory_order_acq_rel)) return false;
+    calls_.fetch_add(1, std::memory_order_release);
+    calls_.notify_one();
+    return true;
+  }
+
+  // Takes the offer back; false if the worker has accepted it.
+  bool retract(Job* job) {
+    return job_.compare_exchange_strong(job, nullptr, std::memory_order_acq_rel);
+  }
+
+ private:
+  [[noreturn]] void work() {
+    sigset_t all;  // signals are for the program's own threads
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    ask_for_short_slices();
+    std::uint32_t seen = 0;
+    while (true) {
+      wait_while_equal(calls_, seen, idle_looks);
+      seen = calls_.load(std::memory_order_acquire);
+      Job* job = job_.load(std::memory_order_acquire);
+      if (job == nullptr || !job_.compare_exchange_strong(job, busy(), std::memory_order_acq_rel)) {
+        continue;
+      }
+      take_part(*job);
+      job_.store(nullptr, std::memory_order_release);
+    }
+  }
+
+  // Bars the worker from the caller's CPU. A thread that is woken there, where it slept last, waits
+  // until the caller is done or a tick moves it, while another CPU idles: the median of the
+  // products above was 10 ms. Called under the pool's lock.
+  void keep_off(int cpu) {
+    kept_off_ = cpu;
+#if defined(__linux__)
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    CPU_CLR(static_cast<std::size_t>(cpu), &allowed);
+    if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread_, sizeof allowed, &allowed);
+#endif
+  }
+
+  static void take_part(Job& job) {
+    const int rank = job.accepted.fetch_add(1, std::memory_order_acq_rel) + 1;
+    wait_while_equal(job.size, 0, barrier_looks);
+    const auto size = static_cast<int>(job.size.load(std::memory_order_acquire));
+    job.body(job.context, Team(rank, size, &job.barrier));
+    job.finished.fetch_add(1, std::memory_order_release);
+    job.finished.notify_one();
+  }
+
+  // Stands in job_ for the job that the worker is doing.
+  static Job* busy() {
+    static constinit Job mark{};
+    return &mark;
+  }
+
+  pthread_t thread_;
+  int kept_off_ = -1;
+  std::atomic<Job*> job_{nullptr};
+  std::atomic<std::uint32_t> calls_{0};
+};
+
+// All workers, of all callers: a caller takes those that are idle, so that many callers at once do
+// not ask for more threads than there are.
+class Pool {
+ public:
+  // Offers the job to up to `wanted` idle workers; `offered` becomes those that got the offer.
+  // Where too few are idle more are started, until there is one for each CPU or as many as are
+  // wanted.
+  void offer(Job* job, int wanted, std::vector<Worker*>& offered) {
+    const std::lock_guard lock(mutex_);
+    // Among many CPUs a woken thread finds an idle one by itself.
+    constexpr int few_cpus = 8;
+    const int caller_cpu = cpus_ <= few_cpus ? current_cpu() : -1;
+    const auto most = static_cast<std::size_t>(std::max(wanted, cpus_ - 1));
+    offered.clear();
+    for (std::size_t i = 0; offered.size() < static_cast<std::size_t>(wanted); ++i) {
+      if (i == workers_.size() && (exhausted_ || i >= most || !start_worker())) break;
+      if (workers_[i]->offer(job, caller_cpu)) offered.push_back(workers_[i].get());
+    }
+  }
+
+ private:
+  // False when the system gives no more threads: then those there are must do.
+  bool start_worker() {
+    try {
+      workers_.push_back(std::make_unique<Worker>());
+    } catch (const std::system_error&) {
+      exhausted_ = true;
+    }
+    return !exhausted_;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  bool exhausted_ = false;
+  int cpus_ = count_cpus();
+};
+
+// Never destroyed: at exit its threads may still be looking for work.
+std::atomic<Pool*> the_pool{new Pool};
+
+// A forked child has none of the threads, and perhaps a locked mutex. Registered when the library
+// is loaded, so that no fork is missed.
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
+  the_pool.store(new Pool, std::memory_order_release);
+});
+
+// Waits for the workers to accept; then who has not is left out. Returns how many have.
+int close_team(Job& job, const std::vector<Worker*>& offered, double patience) {
+  using Clock = std::chrono::steady_clock;
+  const auto everybody = static_cast<int>(offered.size());
+  const auto deadline =
+      Clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(patience));
+  constexpr int looks_per_time = 16;
+  for (int look = 1; job.accepted.load(std::memory_order_acquire) < everybody; ++look) {
+    if (look % looks_per_time == 0 && Clock::now() > deadline) break;
+    pause();
+  }
+  int members = 0;
+  for (Worker* worker : offered) members += worker->retract(&job) ? 0 : 1;
+  return members;
+}
+
+void run(TeamSize size, int, TeamBody body, void* context) {
+  Job job{body, context, {}, {}, {}, {}};
+  thread_local std::vector<Worker*> offered;  // kept between calls for its memory
+  the_pool.load(std::memory_order_acquire)->offer(&job, size.threads - 1, offered);
+  const int workers = close_team(job, offered, size.patience);
+  job.size.store(static_cast<std::uint32_t>(workers + 1), std::memory_order_release);
+  job.size.notify_all();
+  body(context, Team(0, workers + 1, &job.barrier));
+  for (std::uint32_t done = 0; done < static_cast<std::uint32_t>(workers);
+       done = job.finished.load(std::memory_order_acquire)) {
+    wait_while_equal(job.finished, done, barrier_looks);
+  }
+}
+
+}  // namespace
+
+const ThreadingLayer pool_layer = {"pool", &run};
+
+}  // namespace unitgain::runtime
