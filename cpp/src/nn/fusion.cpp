@@ -1,23 +1,11 @@
 #include "nn/fusion.hpp"
 
+#include "nn/graph_queries.hpp"
 #include "unitgain/activation.hpp"
 
 namespace unitgain::nn {
 
 namespace {
-
-// The nodes that the outputs depend on.
-template <class T>
-std::vector<bool> reachable(const Graph<T>& graph, const std::vector<NodeId>& outputs) {
-  std::vector<bool> reached(graph.nodes().size(), false);
-  for (const NodeId output : outputs) reached[static_cast<std::size_t>(output)] = true;
-  for (auto id = static_cast<NodeId>(reached.size()) - 1; id >= 0; --id) {
-    if (!reached[static_cast<std::size_t>(id)]) continue;
-    for (const NodeId input : graph.node(id).inputs)
-      reached[static_cast<std::size_t>(input)] = true;
-  }
-  return reached;
-}
 
 // Puts the node into the group that computes its input, if that group can take it.
 template <class T>
@@ -81,7 +69,7 @@ void place_in_concatenations(const Graph<T>& graph, const std::vector<NodeId>& o
 template <class T>
 Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode mode) {
   const auto count = graph.nodes().size();
-  const std::vector<bool> needed = reachable(graph, outputs);
+  const std::vector<bool> needed = ancestors(graph, outputs);
   Fusion<T> fusion{{},
                    std::vector<NodeId>(count, -1),
                    std::vector<int>(count, -1),
