@@ -48,6 +48,7 @@ ELSEWHERE = {
 
 # Why there is a name that Keras has not. By name, else by namespace.
 OWN = {
+    "layers.GLU": "Keras has the function alone: `activations.glu`",
     "layers.RReLU": "as PyTorch's",
     "layers.SymbolicTensor": "`keras.KerasTensor`",
     "layers.Variable": "`keras.Variable`, with the weights as a NumPy array in `array`",
@@ -116,6 +117,8 @@ MISSING = {
     "callbacks": "a native pass calls nobody",
     "clone_function": CONFIGURATION,
     "CutMix.data_format": "channels are last",
+    "Discretization.dtype": "indices are int64, and float32 within a network",
+    "HashedCrossing.dtype": "indices are int64, and float32 within a network",
     "data_format": "mixing does not depend on it",
     "expand_nested": NOT_OFFERED,
     "from_sorted_ids": "predictions are scores",
@@ -203,6 +206,13 @@ NOTES = {
     "dtype of the whole network.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.CategoryEncoding": "Rows are along the last axis, however many there are.",
+    "layers.Hashing": "Keras's hash functions, and bins. Numbers are whole, or an error.",
+    "layers.HashedCrossing": "Keras's hash function, and bins.",
+    "layers.StringLookup": "For arrays before training, not within a network. A file holds the "
+    "vocabulary itself.",
+    "layers.IntegerLookup": "A file holds the vocabulary itself.",
+    "layers.SpectralNormalization": "While it is frozen the kernel stays as it is.",
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
     "layers.Dropout": "`noise_shape` must be None.",
     "layers.AlphaDropout": "`noise_shape` must be None.",
@@ -225,6 +235,9 @@ NOTES = {
     "trains on its first batches again. Outputs that are no probabilities, and data that are not "
     "finite, are warned of. Objects with `__dlpack__` alone, and object arrays of numbers, are "
     "taken.",
+    "utils.FeatureSpace": "Takes frames and dicts; `load` reads what `save` wrote, a "
+    "`.safetensors` file. Columns without a feature are left out. Crosses may be of more "
+    "than two columns.",
     "Model.save": "One `.safetensors` file; for a name in `.keras` the error has the one to use.",
     "Model.save_weights": "One `.safetensors` file.",
     "Model.load_weights": "By order, whatever the layers' names.",

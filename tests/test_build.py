@@ -57,6 +57,8 @@ def variant(request):
 def objects(build_directory, variant):
     folder = build_directory / "cpp" / "CMakeFiles" / f"unitgain_simd_{variant}.dir"
     sources = {path.name for path in (ROOT / "cpp/src/simd").glob("*.cpp")}
+    if variant == "amx":  # the rest is avx512's
+        sources = {"gemm_amx.cpp", "peak.cpp", "table.cpp"}
     found = sorted(folder.rglob("*.o"))
     assert {path.stem for path in found} == sources
     return found

@@ -16,8 +16,8 @@ __all__ = ["NUMBER_CLASSES", "Rows", "SparseRows", "as_numbers", "as_rows", "is_
 # What is said of text in place of labels, and elsewhere.
 NUMBER_CLASSES = "number the classes from 0: classes, y = np.unique(y, return_inverse=True)"
 _ENCODE = (
-    "encode categories as numbers, for instance with pandas.get_dummies or with np.unique(column, "
-    "return_inverse=True)"
+    "encode categories as numbers, for instance with ug.utils.FeatureSpace, pandas.get_dummies or "
+    "np.unique(column, return_inverse=True)"
 )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "gelu",
     "gelu_tanh",
     "get",
+    "glu",
     "gradient",
     "hard_sigmoid",
     "hard_silu",
@@ -356,6 +357,28 @@ def _require_like(name: str, array: object, x: Array) -> None:
         raise TypeError(f"{name} has dtype {array.dtype}, but x has {x.dtype}")
     if array.shape != x.shape:
         raise ValueError(f"{name} has shape {array.shape}, but x has {x.shape}")
+
+
+def glu(x: npt.ArrayLike, out: Array | None = None, *, axis: int = -1) -> Array:
+    """Return ``a * sigmoid(b)``, of the two halves ``a`` and ``b`` of ``x`` along an axis.
+
+    A layer of it is :class:`unitgain.layers.GLU`: it halves the size, which no other activation
+    does, so that it has no place within a layer.
+
+    Raises:
+        ValueError: if there is no such axis, or its size is odd.
+
+    Source: Dauphin, Fan, Auli and Grangier, "Language modeling with gated convolutional networks",
+    ICML 2017.
+    """
+    array = _array(x)
+    if not -array.ndim <= axis < array.ndim or array.shape[axis] % 2:
+        raise ValueError(
+            f"x has shape {array.shape}, expected an even size along axis {axis}, to be halved"
+        )
+    a, b = np.split(array, 2, axis)
+    made: Array = np.multiply(a, sigmoid(b), out=out)
+    return made
 
 
 def softmax(x: npt.ArrayLike, axis: int = -1, out: Array | None = None) -> Array:

@@ -173,5 +173,5 @@ def config_text() -> str:
 
 
 def show_config() -> None:
-    """Print the versions, the threads, their layer, and which instruction set was chosen and why."""
+    """Print the versions, the threads and their layer, and which instruction set runs and why."""
     print(config_text())

@@ -100,14 +100,14 @@ UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, 
     const Partial y = Way::quick(load_at(x + first), p);
     written[i] = is_inside(y.holds);
     const Vec<float> value = finish(y.value, load_at, first);
-    stdx::where(written[i], value).copy_to(result + first, stdx::element_aligned);
+    store_where(written[i], value, result + first);
     return is_inside(!y.holds);
   };
   const auto slowly = [&](Index i, auto load_at, auto is_inside) __attribute__((always_inline)) {
     const Mask<float> waits = is_inside(!written[i]);
-    if (stdx::none_of(waits)) return;
+    if (none_of(waits)) return;
     const Vec<float> value = finish(Way::general(load_at(x + first), p), load_at, first);
-    stdx::where(waits, value).copy_to(result + first, stdx::element_aligned);
+    store_where(waits, value, result + first);
   };
   const auto whole = [](const float* from) __attribute__((always_inline)) { return load(from); };
   const auto all = [](Mask<float> mask) __attribute__((always_inline)) { return mask; };
@@ -118,7 +118,7 @@ UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, 
     for (Index i = 0; i < count; ++i, first += lanes<float>) {
       waits = waits || quickly(i, whole, all);
     }
-    if (stdx::none_of(waits)) [[likely]]
+    if (none_of(waits)) [[likely]]
       continue;
     first = begin;
     for (Index i = 0; i < count; ++i, first += lanes<float>) slowly(i, whole, all);
@@ -129,7 +129,7 @@ UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, 
     const auto inside = [rest](Mask<float> mask) __attribute__((always_inline)) {
       return mask && lane_index<float>() < static_cast<float>(rest);
     };
-    if (stdx::any_of(quickly(0, part, inside))) slowly(0, part, inside);
+    if (any_of(quickly(0, part, inside))) slowly(0, part, inside);
   }
 }
 

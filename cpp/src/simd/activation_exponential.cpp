@@ -13,7 +13,7 @@ UNITGAIN_INLINE N one() {
 }
 
 UNITGAIN_INLINE Wide negative_part(Wide x) {
-  stdx::where(x > 0.0, x) = 0.0;
+  where(x > 0.0, x) = 0.0;
   return x;
 }
 
@@ -145,7 +145,7 @@ struct Celu {
   UNITGAIN_INLINE static N quotient(Wide x, double alpha) {
     const Wide lowest = -800.0 * alpha;
     x = negative_part(x);
-    stdx::where(x < lowest, x) = lowest;
+    where(x < lowest, x) = lowest;
     return number<N>(x) / number<N>(Wide(alpha));
   }
   template <class N>

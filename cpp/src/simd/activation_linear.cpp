@@ -47,7 +47,7 @@ struct Step {
 struct Relu {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
-    stdx::where(x < T{0}, x) = T{0};
+    where(x < T{0}, x) = T{0};
     return x;
   }
   template <class T>
@@ -64,8 +64,8 @@ struct Relu {
 struct Relu6 {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
-    stdx::where(x < T{0}, x) = T{0};
-    stdx::where(x > T{6}, x) = T{6};
+    where(x < T{0}, x) = T{0};
+    where(x > T{6}, x) = T{6};
     return x;
   }
   template <class T>
@@ -101,15 +101,15 @@ struct GeneralRelu {
     const T slope = static_cast<T>(p.value[0]), max_value = static_cast<T>(p.value[1]);
     const T threshold = static_cast<T>(p.value[2]);
     Vec<T> y = x;
-    stdx::where(x > max_value, y) = max_value;
-    stdx::where(x < threshold, y) = slope == T{0} ? Vec<T>(T{0}) : slope * (x - threshold);
+    where(x > max_value, y) = max_value;
+    where(x < threshold, y) = slope == T{0} ? Vec<T>(T{0}) : slope * (x - threshold);
     return y;
   }
   template <class T>
   UNITGAIN_INLINE static Vec<T> derivative(Vec<T> x, const Parameters& p) {
     const T max_value = static_cast<T>(p.value[1]), threshold = static_cast<T>(p.value[2]);
     Vec<T> slope = select<T>(x > threshold, T{1}, static_cast<T>(p.value[0]));
-    stdx::where(x >= max_value && x > threshold, slope) = T{0};
+    where(x >= max_value && x > threshold, slope) = T{0};
     return slope;
   }
 };
@@ -118,8 +118,8 @@ struct GeneralRelu {
 struct HardSigmoid {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
-    stdx::where(x < T{-3}, x) = T{-3};
-    stdx::where(x > T{3}, x) = T{3};
+    where(x < T{-3}, x) = T{-3};
+    where(x > T{3}, x) = T{3};
     return select<T>(x == T{3}, T{1}, (x + T{3}) * T(1. / 6));
   }
   template <class T>
@@ -138,8 +138,8 @@ struct HardSilu {
   template <class T>
   UNITGAIN_INLINE static Vec<T> forward(Vec<T> x, const Parameters&) {
     Vec<T> a = x;
-    stdx::where(x < T{-3}, a) = T{-3};
-    stdx::where(x > T{3}, a) = T{3};
+    where(x < T{-3}, a) = T{-3};
+    where(x > T{3}, a) = T{3};
     const Vec<T> sum = T{3} + a, sum_low = a - (sum - T{3});
     const Vec<T> product = a * sum;
     const Vec<T> low = product_error<T>(a, sum, product) + a * sum_low;

@@ -50,10 +50,10 @@ UNITGAIN_INLINE Single single_silu(Single x) {
   const Single low = multiply_add<float>(numerator, select<float>(negative, lost, 0.0f),
                                          product_error<float>(x, factor, numerator));
   Single y = divide_by_one_plus(numerator, low, e, e * lost);
-  stdx::where(negative, y) = y * scale;
-  stdx::where(x < zero, y) = -0.0f;
+  where(negative, y) = y * scale;
+  where(x < zero, y) = -0.0f;
   // Infinity and -0 too, which the correction would spoil.
-  stdx::where(x > -zero || x == 0.0f, y) = x;
+  where(x > -zero || x == 0.0f, y) = x;
   return y;
 }
 
@@ -62,7 +62,7 @@ UNITGAIN_INLINE Single single_silu(Single x) {
 // of cancellation there. One division serves both.
 UNITGAIN_INLINE Single single_tanh(Single x) {
   Single a = absolute<float>(x);
-  stdx::where(a > Format<float>::tanh_constant, a) = Format<float>::tanh_constant;
+  where(a > Format<float>::tanh_constant, a) = Format<float>::tanh_constant;
   const Mask<float> near = a < 0.625f;
   const Single square = a * a;
   Single numerator = polynomial<float>(square, {-315, -14});

@@ -73,7 +73,7 @@ void moments(const T* x, Index row_stride, Index rows, Index cols, T* mean, T* r
       unlike[v] = T(0.75) * found.square[v] < found.shift[v] * found.shift[v];
       poor = poor || unlike[v];
     }
-    if (stdx::any_of(poor)) {
+    if (any_of(poor)) {
       Vec<T> better[vectors];
       for (int v = 0; v < vectors; ++v) better[v] = center[v] + found.shift[v];
       const Moments<T, vectors> again = moments_about<T>(x, row_stride, rows, columns, better);
@@ -88,7 +88,7 @@ void moments(const T* x, Index row_stride, Index rows, Index cols, T* mean, T* r
       columns.put(rounded, mean, v);
       columns.put((center[v] - rounded) + found.shift[v], residual, v);
       Vec<T> square = found.square[v] - found.shift[v] * found.shift[v];
-      stdx::where(square < T{0}, square) = T{0};
+      where(square < T{0}, square) = T{0};
       columns.put(square, variance, v);
     }
   });

@@ -22,7 +22,7 @@ UNITGAIN_INLINE Index first_equal(const T* row, Index n, T value) {
   Index i = 0;
   for (; i + lanes<T> <= n; i += lanes<T>) {
     const Mask<T> equal = load(row + i) == value;
-    if (stdx::any_of(equal)) return i + stdx::find_first_set(equal);
+    if (any_of(equal)) return i + find_first_set(equal);
   }
   for (; i < n; ++i) {
     if (row[i] == value) return i;
@@ -40,12 +40,12 @@ UNITGAIN_INLINE Largest largest(const T* row, Index n) {
                        unordered = unordered || v != v;
                        best = larger<T>(v, best);
                      });
-  if (stdx::any_of(unordered)) {
+  if (any_of(unordered)) {
     Index i = 0;
     while (row[i] == row[i]) ++i;
     return {true, i};
   }
-  return {false, first_equal<T>(row, n, stdx::hmax(best))};
+  return {false, first_equal<T>(row, n, hmax(best))};
 }
 
 // What is left of a row's loss when its exponentials are summed: total log1p(rest) + gap.
@@ -72,7 +72,7 @@ struct ChunkParts {
                               // A row without weight has no loss, whatever its logits.
                               const Vec<double> own = load_from(total);
                               Vec<double> loss = own * log_sum + load_from(gap);
-                              stdx::where(own == 0.0 && load_from(gap) == 0.0, loss) = 0.0;
+                              where(own == 0.0 && load_from(gap) == 0.0, loss) = 0.0;
                               store_to(loss, losses);
                             });
   }
@@ -156,8 +156,8 @@ struct ShortSparse {
     for (Index k = 1; k < cols; ++k) {
       const Vec<T> v = x.column[k];
       const Mask<T> better = v > best || (v != v && best == best);
-      stdx::where(better, best) = v;
-      stdx::where(better, index) = static_cast<T>(k);
+      where(better, best) = v;
+      where(better, index) = static_cast<T>(k);
     }
     return index;
   }
@@ -290,7 +290,7 @@ UNITGAIN_INLINE RowParts dense_row(const LossRows<T>& rows, Index i, const Smoot
   for_each_filled<T>(row, n, -Format<T>::infinity,
                      [&](Vec<T> v, Index j) __attribute__((always_inline)) {
                        Vec<T> t = smooth(load_at<T>(target, j, n));
-                       stdx::where(lane_index<T>() >= static_cast<T>(n - j), t) = T{0};
+                       where(lane_index<T>() >= static_cast<T>(n - j), t) = T{0};
                        const Vec<T> e = exp_nonpositive<T>(v - peak);
                        others.add(e);
                        targets.add(t);
@@ -326,12 +326,12 @@ UNITGAIN_INLINE double dense_row_from_probabilities(const LossRows<T>& rows, Ind
   RunningSum<T> losses, unclipped;
   for_each_filled<T>(row, n, sum, [&](Vec<T> v, Index j) __attribute__((always_inline)) {
     Vec<T> t = smooth(load_at<T>(target, j, n));
-    stdx::where(lane_index<T>() >= static_cast<T>(n - j), t) = T{0};
+    where(lane_index<T>() >= static_cast<T>(n - j), t) = T{0};
     Vec<T> p = v / sum;
     const Mask<T> within = !(p < clip<T>) && !(p > high_clip<T>);
     unclipped.add(select<T>(within, t, T{0}));
-    stdx::where(p < clip<T>, p) = clip<T>;
-    stdx::where(p > high_clip<T>, p) = high_clip<T>;
+    where(p < clip<T>, p) = clip<T>;
+    where(p > high_clip<T>, p) = high_clip<T>;
     losses.add(t * select<T>(p == p, log_normal<T>(p), p));
   });
   if (rows.gradient != nullptr) {

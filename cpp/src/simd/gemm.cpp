@@ -84,8 +84,8 @@ void pack_panel(const T* source, Index line_stride, Index depth_stride, Index wi
   if (depth_stride == 1) {
     for (; p + lanes<T> <= depth; p += lanes<T>) {
       for (Index i = 0; i < width; i += lanes<T>) {
-        pack_block<T, panel>(source + i * line_stride + p, line_stride,
-                             std::min(lanes<T>, width - i), packed + p * panel + i);
+        pack_block<T, panel>(source + i * line_stride + p, line_stride, lesser(lanes<T>, width - i),
+                             packed + p * panel + i);
       }
     }
   }
@@ -101,7 +101,7 @@ void pack(const T* source, Index line_stride, Index depth_stride, Index width, I
           T* packed) {
   for (Index i = 0; i < width; i += panel) {
     pack_panel<T, panel>(source + i * line_stride, line_stride, depth_stride,
-                         std::min(panel, width - i), depth, packed + i * depth);
+                         lesser(panel, width - i), depth, packed + i * depth);
   }
 }
 

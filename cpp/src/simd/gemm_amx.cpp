@@ -130,7 +130,7 @@ struct Products<3> {
 template <int terms, int index, int rows, int cols>
 UNITGAIN_INLINE void multiply_terms(Tiles& tiles, const std::byte* a, const std::byte* b) {
   constexpr auto& order = Products<terms>::order;
-  if constexpr (index < static_cast<int>(std::size(order))) {
+  if constexpr (index < static_cast<int>(sizeof(order) / sizeof(Product))) {
     constexpr Product now = order[index], before = index > 0 ? order[index - 1] : Product{-1, -1};
     constexpr bool loads_a = now.a != before.a, loads_b = now.b != before.b;
     constexpr int size = static_cast<int>(tile_bytes), from_a = now.a * 2 * size,

@@ -23,7 +23,8 @@ constexpr int registers = 16, most_depth = 8;
 // The rows of a column panel of B stay in registers while all rows of A pass: `depth` times so many
 // vectors, that many sums and a value of A fill them.
 constexpr int vectors_for(int depth) {
-  return std::clamp((registers - 1) / (depth + 1), 1, 4);
+  const int rows = (registers - 1) / (depth + 1);
+  return rows < 1 ? 1 : rows < 4 ? rows : 4;
 }
 
 template <class T, int depth, int vectors>
@@ -111,7 +112,7 @@ void shallow(Index k, const T* a, Index a_row_stride, Index a_col_stride, const 
   const PanelsByWidth<T>& panels = shallow_panels<T>.depth[k - 1];
   const Index width = vectors_for(static_cast<int>(k)) * lanes<T>;
   for (Index j = 0; j < n; j += width) {
-    const Index cols = std::min(width, n - j), vectors = (cols + lanes<T> - 1) / lanes<T>;
+    const Index cols = lesser(width, n - j), vectors = (cols + lanes<T> - 1) / lanes<T>;
     panels.kernel[vectors - 1](a, a_row_stride, a_col_stride, b + j, b_row_stride, alpha, beta,
                                c + j, c_row_stride, m, cols - (vectors - 1) * lanes<T>);
   }
@@ -149,7 +150,7 @@ UNITGAIN_INLINE void fold_all(NativeVector<T>* vectors) {
 constexpr int dot_rows = registers == 32 ? 4 : 2, most_dots = registers / 2, most_dot_cols = 6;
 
 constexpr int dot_cols(int rows) {
-  return std::min(most_dot_cols, most_dots / rows);
+  return lesser(most_dot_cols, most_dots / rows);
 }
 
 template <class T, int rows, int cols>
@@ -217,9 +218,9 @@ template <class T>
 void dots(Index k, const T* a, Index a_stride, Index m, const T* b, Index b_stride, Index n,
           T alpha, T beta, T* c, Index c_row_stride, Index c_col_stride) {
   const Index parts = (m + dot_rows - 1) / dot_rows;
-  const Index step = dot_cols(static_cast<int>((m + parts - 1) / std::max<Index>(parts, 1)));
+  const Index step = dot_cols(static_cast<int>((m + parts - 1) / greater(parts, 1)));
   for (Index j = 0; j < n; j += step) {
-    const Index cols = std::min(step, n - j);
+    const Index cols = lesser(step, n - j);
     for (Index part = 0; part < parts; ++part) {
       const Index i = m * part / parts, rows = m * (part + 1) / parts - i;
       dot_tiles<T>.kernel[rows - 1][cols - 1](
@@ -290,7 +291,7 @@ void add_rows_to(Index k, const T* a, Index a_row_stride, Index a_col_stride, co
                                                     : bytes_ahead / size;
   const auto head_of = [&](const T* row) {
     const auto past = static_cast<Index>(reinterpret_cast<std::uintptr_t>(row) / size) % line;
-    return std::min(n, (line - past) % line % lanes<T>);
+    return lesser(n, (line - past) % line % lanes<T>);
   };
   const Index blocks = k / block * block;
   for (Index first = 0; first < blocks; first += block) {
@@ -331,7 +332,7 @@ void add_rows(Index k, const T* a, Index a_row_stride, Index a_col_stride, const
   const auto add = (far ? from_afar : near_by)[m - 1];
   for (Index j = 0; j < n; j += widest) {
     add(k, a, a_row_stride, a_col_stride, b + j, b_row_stride, far, c + j, c_row_stride,
-        std::min(widest, n - j));
+        lesser(widest, n - j));
   }
 }
 

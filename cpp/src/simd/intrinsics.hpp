@@ -1,7 +1,7 @@
 // The operations for which the compiler needs to be told the instruction.
 //
-// fused: a * b + c with one rounding. The vector library's fma is a loop over lanes that GCC may
-// leave out of line, where it is slow, and a weak symbol compiled for one variant.
+// fused: a * b + c with one rounding. Without a fused instruction it is left undefined, since
+// std::fma is a library call for each lane.
 //
 // product: the 64-bit products of the lanes' lower halves. A plain 64-bit product takes three to
 // eight instructions, and GCC 12 does not see that the upper halves are not wanted.
@@ -21,22 +21,14 @@
 // arithmetic on exponents, and its mask that of the flush to zero: a third of exp's instructions.
 #pragma once
 
-#include <bit>
-#include <cstdint>
-#include <experimental/simd>
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#elif defined(__aarch64__)
-#include <arm_neon.h>
-#endif
+#include "simd/register.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
-using Floats = std::experimental::native_simd<float>;
-using Doubles = std::experimental::native_simd<double>;
-using Words = std::experimental::native_simd<std::uint64_t>;
-using Integers = std::experimental::native_simd<std::uint32_t>;
+using Floats = Vec<float>;
+using Doubles = Vec<double>;
+using Words = Vec<std::uint64_t>;
+using Integers = Vec<std::uint32_t>;
 
 #define UNITGAIN_INTRINSIC [[gnu::always_inline]] inline
 

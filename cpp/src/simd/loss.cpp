@@ -99,8 +99,8 @@ struct KLDivergence {
             select<T>(clipped, T{0}, -q / p)};
   }
   UNITGAIN_INLINE static Vec<T> clipped_to_one(Vec<T> v) {
-    stdx::where(v < clip<T>, v) = clip<T>;
-    stdx::where(v > T{1}, v) = T{1};
+    where(v < clip<T>, v) = clip<T>;
+    where(v > T{1}, v) = T{1};
     return v;
   }
 };
@@ -120,7 +120,7 @@ struct SquaredHinge : Mean<T> {
   using Mean<T>::Mean;
   UNITGAIN_INLINE Slope<T> operator()(Vec<T> y, Vec<T> t) const {
     Vec<T> margin = T{1} - t * y;
-    stdx::where(margin < T{0}, margin) = T{0};
+    where(margin < T{0}, margin) = T{0};
     return {margin * margin, T{-2} * t * margin};
   }
 };
@@ -154,8 +154,8 @@ struct BinaryFromProbabilities : Mean<T> {
     t = smooth(t);
     const Mask<T> clipped = y < clip<T> || y > high_clip<T>;
     Vec<T> p = y;
-    stdx::where(y < clip<T>, p) = clip<T>;
-    stdx::where(y > high_clip<T>, p) = high_clip<T>;
+    where(y < clip<T>, p) = clip<T>;
+    where(y > high_clip<T>, p) = high_clip<T>;
     const Vec<T> value = -(t * log_normal<T>(p) + (T{1} - t) * log1p_finite<T>(-p));
     return {select<T>(p == p, value, p), select<T>(clipped, T{0}, (p - t) / (p * (T{1} - p)))};
   }
@@ -181,15 +181,16 @@ UNITGAIN_INLINE void wide_rows(const Loss& loss, const LossRows<T>& rows, T shar
     T* gradient = rows.gradient == nullptr ? nullptr : rows.gradient + i * n;
     const T scale = scale_of(rows, i) * share;
     RunningSum<T> sum;
-    for_each_filled<T>(
-        rows.outputs + i * n, n, T{0}, [&](Vec<T> y, Index j) __attribute__((always_inline)) {
-          Slope<T> slope = loss(y, load_at<T>(target, j, n));
-          if (gradient != nullptr) store_at<T>(slope.derivative * scale, gradient, j, n);
-          if (n - j < lanes<T>) {
-            stdx::where(lane_index<T>() >= static_cast<T>(n - j), slope.value) = T{0};
-          }
-          sum.add(slope.value);
-        });
+    for_each_filled<T>(rows.outputs + i * n, n, T{0},
+                       [&](Vec<T> y, Index j) __attribute__((always_inline)) {
+                         Slope<T> slope = loss(y, load_at<T>(target, j, n));
+                         if (gradient != nullptr)
+                           store_at<T>(slope.derivative * scale, gradient, j, n);
+                         if (n - j < lanes<T>) {
+                           where(lane_index<T>() >= static_cast<T>(n - j), slope.value) = T{0};
+                         }
+                         sum.add(slope.value);
+                       });
     rows.row_losses[i] = static_cast<double>(sum.value()) * factor;
   }
 }
@@ -266,11 +267,11 @@ struct GaussianNll {
   UNITGAIN_INLINE Slopes operator()(Vec<T> mean, Vec<T> spread, Vec<T> t) const {
     const Vec<T> e = mean - t;
     if (log_variance) {
-      stdx::where(spread < log_epsilon, spread) = log_epsilon;
+      where(spread < log_epsilon, spread) = log_epsilon;
       const Vec<T> inverse = inverse_exp(spread), square = e * e * inverse;
       return {T{0.5} * (spread + square) + constant, e * inverse, T{0.5} * (T{1} - square)};
     }
-    stdx::where(spread < epsilon, spread) = epsilon;
+    where(spread < epsilon, spread) = epsilon;
     const Vec<T> inverse = T{1} / spread, square = e * e * inverse;
     return {T{0.5} * (log_any<T>(spread) + square) + constant, e * inverse,
             T{0.5} * inverse * (T{1} - square)};
@@ -296,7 +297,7 @@ void gaussian_nll(const LossSpec& spec, const LossRows<T>& rows) {
     for (Index j = 0; j < n; j += lanes<T>) {
       auto slopes =
           loss(load_at<T>(mean, j, n), load_at<T>(spread, j, n), load_at<T>(target, j, n));
-      stdx::where(lane_index<T>() >= static_cast<T>(n - j), slopes.value) = T{0};
+      where(lane_index<T>() >= static_cast<T>(n - j), slopes.value) = T{0};
       sum.add(slopes.value);
       if (gradient == nullptr) continue;
       store_at<T>(scale * slopes.mean, gradient, j, n);
@@ -321,12 +322,12 @@ void categorical_hinge(const LossSpec&, const LossRows<T>& rows) {
       const Vec<T> other = (T{1} - target) * v;
       const Mask<T> within = lane_index<T>() < static_cast<T>(n - j);
       const Mask<T> better = within && (other > best);
-      stdx::where(better, best) = other;
-      stdx::where(better, place) = lane_index<T>() + static_cast<T>(j);
+      where(better, best) = other;
+      where(better, place) = lane_index<T>() + static_cast<T>(j);
     }
     // Lanes hold the first of their own maxima: the least index among the best lanes is the first.
-    const T negative = stdx::hmax(best);
-    const T first = stdx::hmin(select<T>(best == negative, place, Format<T>::infinity));
+    const T negative = hmax(best);
+    const T first = hmin(select<T>(best == negative, place, Format<T>::infinity));
     const T margin = T{1} + negative - positive.value();
     rows.row_losses[i] = static_cast<double>(margin < T{0} ? T{0} : margin);
     if (rows.gradient == nullptr) continue;

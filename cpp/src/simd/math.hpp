@@ -53,7 +53,7 @@ struct Format<double> {
 };
 
 template <class T>
-using BitsVec = stdx::rebind_simd_t<typename Format<T>::Bits, Vec<T>>;
+using BitsVec = Vec<typename Format<T>::Bits>;
 
 template <class T>
 UNITGAIN_INLINE BitsVec<T> to_bits(Vec<T> v) {
@@ -79,14 +79,10 @@ UNITGAIN_INLINE Vec<T> with_sign(Vec<T> magnitude, Vec<T> sign) {
                       (to_bits<T>(sign) & BitsVec<T>(bit)));
 }
 
+// mask ? yes : no, lane by lane.
 template <class T>
-using Mask = typename Vec<T>::mask_type;
-
-// where ? yes : no, lane by lane.
-template <class T>
-UNITGAIN_INLINE Vec<T> select(Mask<T> where, Vec<T> yes, Vec<T> no) {
-  stdx::where(where, no) = yes;
-  return no;
+UNITGAIN_INLINE Vec<T> select(Mask<T> mask, Vec<T> yes, Vec<T> no) {
+  return blend(mask, yes, no);
 }
 
 // A plain loop, which becomes one instruction: on the library's own way GCC 12 warns of its
@@ -94,9 +90,9 @@ UNITGAIN_INLINE Vec<T> select(Mask<T> where, Vec<T> yes, Vec<T> no) {
 template <class T>
 UNITGAIN_INLINE Vec<T> square_root(Vec<T> v) {
   alignas(Vec<T>) T lane[lanes<T>];
-  v.copy_to(lane, stdx::vector_aligned);
+  store(v, lane);
   for (Index i = 0; i < lanes<T>; ++i) lane[i] = __builtin_sqrt(lane[i]);
-  return Vec<T>(lane, stdx::vector_aligned);
+  return load(lane);
 }
 
 // c[0] + c[1] x + c[2] x^2 + ...
@@ -169,7 +165,7 @@ UNITGAIN_INLINE ScaledExp<T> scaled_exp(Vec<T> x, T zero) {
   using F = Format<T>;
   // Lanes far below are computed as exp 0: a product that underflows costs a hundred cycles.
   const Mask<T> far = x < zero;
-  stdx::where(far, x) = T{0};
+  where(far, x) = T{0};
   const auto [n, r, r_lost] = reduce_exponent<T>(x);
   const Vec<T> tail = multiply_add<T>(r * r, polynomial<T>(r, F::exp_polynomial), r);
   const Vec<T> power = T{1} + tail;
@@ -179,7 +175,7 @@ UNITGAIN_INLINE ScaledExp<T> scaled_exp(Vec<T> x, T zero) {
   const BitsVec<T> biased = n + BitsVec<T>(2 * F::exponent_bias);
   const BitsVec<T> half = biased >> 1;
   Vec<T> value = power * from_bits<T>(half << F::fraction_bits);
-  stdx::where(far, value) = T{0};
+  where(far, value) = T{0};
   return {value, from_bits<T>((biased - half) << F::fraction_bits), lost};
 }
 
@@ -187,10 +183,10 @@ UNITGAIN_INLINE ScaledExp<T> scaled_exp(Vec<T> x, T zero) {
 template <class T>
 UNITGAIN_INLINE Vec<T> exp_flushed(Vec<T> x) {
   const Mask<T> tiny = x < Format<T>::exp_normal;
-  stdx::where(tiny, x) = T{0};
+  where(tiny, x) = T{0};
   const auto [n, r, r_lost] = reduce_exponent<T>(x);
   Vec<T> value = exp_reduced<T>(r) * power_of_two<T>(n);
-  stdx::where(tiny, value) = T{0};
+  where(tiny, value) = T{0};
   return value;
 }
 
@@ -212,7 +208,7 @@ struct Pair {
 template <class T>
 UNITGAIN_INLINE Pair<T> expm1_negative(Vec<T> x) {
   using F = Format<T>;
-  stdx::where(x < F::expm1_constant, x) = F::expm1_constant;
+  where(x < F::expm1_constant, x) = F::expm1_constant;
   const auto [n, r, r_lost] = reduce_exponent<T>(x);
   // p = exp r - 1 = r + r^2 q(r); |r^2 q| < |r|, so the error of the addition is exact as written.
   const Vec<T> tail = r * r * polynomial<T>(r, F::exp_polynomial);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int group = noise_group;
 constexpr int counters = group / 4;
-constexpr int word_lanes = static_cast<int>(Words::size());
+constexpr int word_lanes = static_cast<int>(lanes<std::uint64_t>);
 
 // The Philox keys of the ten rounds.
 struct Keys {
@@ -42,7 +42,7 @@ UNITGAIN_INLINE void random_words(const Keys& keys, std::uint64_t stream, std::u
     Words word[vectors][4];
     for (int v = 0; v < vectors; ++v) {
       const auto start = first + static_cast<std::uint64_t>(done + v * word_lanes);
-      word[v][0] = Words(start) + Words([](auto i) { return static_cast<std::uint64_t>(i); });
+      word[v][0] = Words(start) + lane_index<std::uint64_t>();
       word[v][1] = word[v][0] >> 32;
       word[v][2] = Words(stream);
       word[v][3] = Words(stream >> 32);
@@ -60,7 +60,7 @@ UNITGAIN_INLINE void random_words(const Keys& keys, std::uint64_t stream, std::u
     for (int v = 0; v < vectors; ++v) {
       for (int w = 0; w < 4; ++w) {
         alignas(Words) std::uint64_t lane[word_lanes];
-        word[v][w].copy_to(lane, stdx::vector_aligned);
+        store(word[v][w], lane);
         std::uint32_t* out = words + w * counters + done + v * word_lanes;
         for (int i = 0; i < word_lanes; ++i) out[i] = static_cast<std::uint32_t>(lane[i]);
       }

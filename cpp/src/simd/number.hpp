@@ -122,8 +122,8 @@ UNITGAIN_INLINE Twofold choose(Mask<double> where, Twofold yes, Twofold no) {
 
 // x within [-limit, limit]; NaN stays.
 UNITGAIN_INLINE Wide clamped(Wide x, double limit) {
-  stdx::where(x > limit, x) = limit;
-  stdx::where(x < -limit, x) = -limit;
+  where(x > limit, x) = limit;
+  where(x < -limit, x) = -limit;
   return x;
 }
 
@@ -224,7 +224,7 @@ UNITGAIN_INLINE N expm1(N x) {
     const Wide high = choose(x.high < lowest, lowest, x.high);
     x = {high, choose(high == x.high, x.low, 0.0)};
   } else {
-    stdx::where(x < lowest, x) = lowest;
+    where(x < lowest, x) = lowest;
   }
   const auto [n, r] = reduced(x);
   const Wide scale = power_of_two<double>(n);

@@ -17,7 +17,7 @@ UNITGAIN_INLINE Vec<T> divide_by_root(Vec<T> a, Vec<T> b, T c) {
     // A square root and a division of 16 floats take 35 cycles, more than all the rest of an
     // update. One Newton step on each 14-bit estimate leaves an error below 2^-26, an ulp after
     // rounding; it needs b to be neither 0 nor denormal nor too large.
-    if (stdx::all_of(b > 0x1p-120f && b < 0x1p120f)) {
+    if (all_of(b > 0x1p-120f && b < 0x1p120f)) {
       const Vec<T> r = root_reciprocal_estimate(b);
       const Vec<T> r_error = multiply_add<T>(T(-0.5) * b * r, r, Vec<T>(T(0.5)));
       const Vec<T> divisor = b * multiply_add<T>(r, r_error, r) + c;
@@ -33,7 +33,7 @@ UNITGAIN_INLINE Vec<T> divide_by_root(Vec<T> a, Vec<T> b, T c) {
 // The larger, or NaN if one is.
 template <class T>
 UNITGAIN_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
-  stdx::where(b > a || b != b, a) = b;
+  where(b > a || b != b, a) = b;
   return a;
 }
 
@@ -129,7 +129,7 @@ struct Adamax {
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
     const Vec<T> first = s.move(0, g, f.rest_1);
     const Vec<T> old = s.get(1);
-    const Vec<T> norm = s.put(1, maximum<T>(old - old * f.rest_2, stdx::abs(g)));
+    const Vec<T> norm = s.put(1, maximum<T>(old - old * f.rest_2, abs(g)));
     return w - f.rate * first / (norm + f.epsilon);
   }
 };
@@ -149,8 +149,8 @@ struct Lion {
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
     const Vec<T> old = s.get(0);
     Vec<T> sign = multiply_add<T>(g - old, f.rest_1, old);  // a zero and a NaN remain
-    stdx::where(sign > T(0), sign) = T(1);
-    stdx::where(sign < T(0), sign) = T(-1);
+    where(sign > T(0), sign) = T(1);
+    where(sign < T(0), sign) = T(-1);
     s.put(0, multiply_add<T>(g - old, f.rest_2, old));
     return w - f.rate * sign;
   }
@@ -170,8 +170,8 @@ UNITGAIN_INLINE Vec<T> clipped(Vec<T> g, const UpdateFactors<T>& f) {
   g = g * f.scale[0] * f.scale[1];
   if (f.clip > 0) {
     // Comparisons, because a minimum of vectors may lose a NaN.
-    stdx::where(g > f.clip, g) = f.clip;
-    stdx::where(g < -f.clip, g) = -f.clip;
+    where(g > f.clip, g) = f.clip;
+    where(g < -f.clip, g) = -f.clip;
   }
   return g;
 }
@@ -210,7 +210,7 @@ double sum_of_squares(const T* x, Index n, double scale) {
   double sums[lanes<T>] = {};
   for_each_vector<T>(n, [&](auto load_at, auto) __attribute__((always_inline)) {
     alignas(Vec<T>) T lane[lanes<T>];
-    load_at(x).copy_to(lane, stdx::vector_aligned);
+    store(load_at(x), lane);
     for (Index i = 0; i < lanes<T>; ++i) {
       const double value = static_cast<double>(lane[i]) * scale;
       sums[i] += value * value;

@@ -33,7 +33,7 @@ UNITGAIN_INLINE void sum_row(Index n, T (&results)[sums], Add&& add) {
   });
   for (int s = 0; s < sums; ++s) {
     totals[s].add(partial[s]);
-    results[s] = stdx::reduce(totals[s].value());
+    results[s] = reduce(totals[s].value());
   }
 }
 

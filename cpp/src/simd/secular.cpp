@@ -22,8 +22,8 @@ void sums(const double* d, const double* z2, SecularRoot root, Index n, double* 
     sum += term;
     derivative = multiply_add<double>(term, inverse, derivative);
   });
-  sums[0] = stdx::reduce(sum);
-  sums[1] = stdx::reduce(derivative);
+  sums[0] = reduce(sum);
+  sums[1] = reduce(derivative);
 }
 
 void multiply(const double* d, SecularRoot root, double pole, double* products, Index n) {
@@ -48,8 +48,8 @@ void vectors(const double* d, const double* z, SecularRoot root, Index n, double
     left_squares = multiply_add<double>(left_value, left_value, left_squares);
     right_squares = multiply_add<double>(right_value, right_value, right_squares);
   });
-  squares[0] = stdx::reduce(left_squares);
-  squares[1] = stdx::reduce(right_squares);
+  squares[0] = reduce(left_squares);
+  squares[1] = reduce(right_squares);
 }
 
 }  // namespace

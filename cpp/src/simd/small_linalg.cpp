@@ -126,11 +126,11 @@ UNITGAIN_INLINE void pivot(const Interleaved<T>& a, Index k, Index* order, T* sq
   for (Index j = k + 1; j < a.cols; ++j) {
     const Vec<T> square = at(squares, j);
     const Mask<T> longer = square > most;
-    stdx::where(longer, most) = square;
-    stdx::where(longer, chosen) = static_cast<T>(j);
+    where(longer, most) = square;
+    where(longer, chosen) = static_cast<T>(j);
   }
   alignas(Vec<T>) T lane[width];
-  chosen.copy_to(lane, stdx::vector_aligned);
+  store(chosen, lane);
   for (Index l = 0; l < width; ++l) {
     const Index from = static_cast<Index>(lane[l]);
     if (from == k) continue;
@@ -274,7 +274,7 @@ UNITGAIN_INLINE bool find_turn(Sweep<T>& sweep, Turn<T>& turn) {
   const Vec<T> magnitude = absolute<T>(product);
   const Mask<T> turns = sweep.active && magnitude > tolerance<T> * p_length * q_length &&
                         p_length > sweep.least_length && q_length > sweep.least_length;
-  if (stdx::none_of(turns)) return false;
+  if (none_of(turns)) return false;
 
   const Vec<T> p = at(sweep.squares, first), q = at(sweep.squares, second);
   const Vec<T> zeta = (q - p) / (product + product);
@@ -291,8 +291,8 @@ UNITGAIN_INLINE bool find_turn(Sweep<T>& sweep, Turn<T>& turn) {
   const Mask<T> longer = p_length > q_length;
   const Vec<T> ratio = select<T>(longer, p_length / q_length, q_length / p_length);
   const Vec<T> angle = magnitude / p_length / q_length, moved = absolute<T>(tangent) * ratio;
-  stdx::where(turns, sweep.cosine) = maximum<T>(angle, sweep.cosine);
-  stdx::where(turns, sweep.movement) = maximum<T>(moved, sweep.movement);
+  where(turns, sweep.cosine) = maximum<T>(angle, sweep.cosine);
+  where(turns, sweep.movement) = maximum<T>(moved, sweep.movement);
   return true;
 }
 
@@ -306,8 +306,8 @@ UNITGAIN_INLINE void turn_columns(const Turn<T>& turn, T* x, T* y, Index n, Vec<
     Vec<T> lower = multiply_add<T>(s, multiply_add<T>(minus_r, v, u), v);
     if constexpr (exchanges) {
       const Vec<T> old = upper;
-      stdx::where(turn.exchanged, upper) = lower;
-      stdx::where(turn.exchanged, lower) = old;
+      where(turn.exchanged, upper) = lower;
+      where(turn.exchanged, lower) = old;
     }
     put<T>(upper, x, i);
     put<T>(lower, y, i);
@@ -350,7 +350,7 @@ template <class T>
       if (find_turn(sweep, turn)) ++count;
     }
     for (Index i = 0; i < count; ++i) {
-      if (stdx::any_of(turns[i].exchanged)) {
+      if (any_of(turns[i].exchanged)) {
         apply_turn<true>(sweep, turns[i]);
       } else {
         apply_turn<false>(sweep, turns[i]);
@@ -393,7 +393,7 @@ void orthogonalize(const InterleavedQr<T>& qr, const Interleaved<T>& x,
   const T rounding =
       tolerance<T> * (2 + static_cast<T>(__builtin_sqrt(static_cast<double>(n))) / 4);
   const Index blocks = (n + block - 1) / block;
-  for (int count = 0; count < limits.most_sweeps && stdx::any_of(sweep.active); ++count) {
+  for (int count = 0; count < limits.most_sweeps && any_of(sweep.active); ++count) {
     sweep.cosine = T{0};
     sweep.movement = T{0};
     for (Index round = 0; round < blocks; ++round) {

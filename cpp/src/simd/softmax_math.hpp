@@ -14,7 +14,7 @@ UNITGAIN_INLINE Vec<T> larger(Vec<T> v, Vec<T> best) {
 #if defined(UNITGAIN_LARGER)
   return larger(v, best);
 #else
-  stdx::where(v > best, best) = v;
+  where(v > best, best) = v;
   return best;
 #endif
 }
@@ -25,7 +25,7 @@ UNITGAIN_INLINE Vec<T> exp_nonpositive(Vec<T> x) {
   using F = Format<T>;
 #if !defined(UNITGAIN_SCALE)
   const Mask<T> tiny = x < F::exp_normal;
-  stdx::where(tiny, x) = T{0};
+  where(tiny, x) = T{0};
 #endif
   const Vec<T> shifted = multiply_add<T>(x, F::log2_e, F::round_shift);
   const Vec<T> n = shifted - F::round_shift;
@@ -35,7 +35,7 @@ UNITGAIN_INLINE Vec<T> exp_nonpositive(Vec<T> x) {
   return scaled_unless_below(power, n, x, Vec<T>(F::exp_normal));
 #else
   Vec<T> value = power * power_of_two<T>(to_bits<T>(shifted) - to_bits<T>(Vec<T>(F::round_shift)));
-  stdx::where(tiny, value) = T{0};
+  where(tiny, value) = T{0};
   return value;
 #endif
 }
@@ -45,7 +45,7 @@ template <class T>
 UNITGAIN_INLINE Vec<T> expm1_nonpositive(Vec<T> x) {
   using F = Format<T>;
   constexpr T lowest = sizeof(T) == sizeof(float) ? T(-18) : T(-38);  // the result is -1 below
-  stdx::where(x < lowest, x) = lowest;
+  where(x < lowest, x) = lowest;
   const auto [n, r, lost] = reduce_exponent<T>(x);
   const Vec<T> scale = power_of_two<T>(n);
   const Vec<T> p = multiply_add<T>(r * r, polynomial<T>(r, F::exp_polynomial), r);
@@ -89,10 +89,10 @@ UNITGAIN_INLINE Vec<T> log_normal(Vec<T> x) {
 template <class T>
 UNITGAIN_INLINE Vec<T> log_any(Vec<T> x) {
   Vec<T> result = log_normal<T>(x);
-  stdx::where(!(x < Format<T>::infinity), result) = x;
-  stdx::where(x < std::bit_cast<T>(typename Format<T>::Bits{1} << Format<T>::fraction_bits),
-              result) = -Format<T>::infinity;
-  stdx::where(x < T{0}, result) = Format<T>::infinity - Format<T>::infinity;
+  where(!(x < Format<T>::infinity), result) = x;
+  where(x < std::bit_cast<T>(typename Format<T>::Bits{1} << Format<T>::fraction_bits), result) =
+      -Format<T>::infinity;
+  where(x < T{0}, result) = Format<T>::infinity - Format<T>::infinity;
   return result;
 }
 
@@ -124,7 +124,7 @@ struct RunningSum {
     total.add(partial);
     return total.value();
   }
-  UNITGAIN_INLINE T value() { return stdx::reduce(lanes_value()); }
+  UNITGAIN_INLINE T value() { return reduce(lanes_value()); }
 };
 
 // Calls body(v, i) for the vectors of a row, the lanes beyond its end being `fill`.
@@ -134,7 +134,7 @@ UNITGAIN_INLINE void for_each_filled(const T* row, Index n, T fill, Body&& body)
   for (; i + lanes<T> <= n; i += lanes<T>) body(load(row + i), i);
   if (const Index rest = n - i; rest > 0) {
     Vec<T> v = load_partial(row + i, rest);
-    stdx::where(lane_index<T>() >= static_cast<T>(rest), v) = fill;
+    where(lane_index<T>() >= static_cast<T>(rest), v) = fill;
     body(v, i);
   }
 }
@@ -180,7 +180,7 @@ UNITGAIN_INLINE T row_maximum(const T* row, Index n) {
   }
   for_each_filled<T>(row + i, n - i, -Format<T>::infinity,
                      [&](Vec<T> v, Index) __attribute__((always_inline)) { a = larger<T>(v, a); });
-  return stdx::hmax(larger<T>(larger<T>(a, b), larger<T>(c, d)));
+  return hmax(larger<T>(larger<T>(a, b), larger<T>(c, d)));
 }
 
 // The sum of a row's exp(x - max) without one for the maximum itself, beside which a small rest
@@ -193,9 +193,9 @@ struct Rest {
   UNITGAIN_INLINE void add(Vec<T> exponential) {
     const Mask<T> top = exponential == T{1};
     sum.add(select<T>(top, T{0}, exponential));
-    stdx::where(top, tops) = tops + T{1};
+    where(top, tops) = tops + T{1};
   }
-  UNITGAIN_INLINE T value() { return sum.value() + (stdx::reduce(tops) - T{1}); }
+  UNITGAIN_INLINE T value() { return sum.value() + (reduce(tops) - T{1}); }
   UNITGAIN_INLINE Vec<T> lanes_value() { return sum.lanes_value() + (tops - T{1}); }
 };
 

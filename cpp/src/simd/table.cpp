@@ -2,6 +2,8 @@
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
+using namespace simd::UNITGAIN_SHARED_VARIANT;
+
 // Constant-initialised: a constructor that ran at load time would be this variant's code on a CPU
 // that may not have its instructions.
 constinit const KernelTable table = {

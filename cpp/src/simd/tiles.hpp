@@ -22,7 +22,7 @@ constexpr Index tile_bytes = tile_lines * tile_line_bytes;
 
 namespace emulated {
 
-using Words = stdx::rebind_simd_t<std::uint32_t, Vec<float>>;
+using Words = Vec<std::uint32_t>;
 static_assert(sizeof(Words) == tile_line_bytes);
 
 UNITGAIN_INLINE Words load_words(const std::byte* from) {
@@ -33,7 +33,7 @@ UNITGAIN_INLINE Words load_words(const std::byte* from) {
 // Denormals are zeros to every operation, on both sides. Not told apart are sums that round to the
 // least normal number from below, and those that do so in a denormal's precision alone.
 UNITGAIN_INLINE Vec<float> flushed(Vec<float> x) {
-  stdx::where(stdx::abs(x) < 0x1p-126f, x) *= 0.0f;
+  where(abs(x) < 0x1p-126f, x) *= 0.0f;
   return x;
 }
 UNITGAIN_INLINE Vec<float> even(Words words) {

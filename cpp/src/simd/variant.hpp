@@ -1,5 +1,7 @@
 // The tables that one variant's sources define, each in the variant's own namespace.
-// UNITGAIN_VARIANT is set by the build: baseline, avx2, avx512 or amx.
+// UNITGAIN_VARIANT is set by the build: baseline, avx2, avx512 or amx. So is
+// UNITGAIN_SHARED_VARIANT, the variant whose tables this one takes where its own would be the same:
+// avx512 for amx, else itself.
 #pragma once
 
 #include "simd/kernels.hpp"
@@ -9,7 +11,7 @@
 #define UNITGAIN_TILES
 #endif
 
-namespace unitgain::simd::UNITGAIN_VARIANT {
+namespace unitgain::simd::UNITGAIN_SHARED_VARIANT {
 
 extern const GemmKernels<float> gemm_f32;
 extern const GemmKernels<double> gemm_f64;
@@ -38,8 +40,13 @@ extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
 extern const SmallLinalgKernels<float> small_linalg_f32;
 extern const SmallLinalgKernels<double> small_linalg_f64;
-extern const PeakKernels peak;
 extern const SecularKernels secular;
+
+}  // namespace unitgain::simd::UNITGAIN_SHARED_VARIANT
+
+namespace unitgain::simd::UNITGAIN_VARIANT {
+
+extern const PeakKernels peak;
 #if defined(__AVX512F__)
 extern const SplitGemmKernels split_medium;
 #endif

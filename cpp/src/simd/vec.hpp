@@ -1,65 +1,39 @@
-// The vector type and the few operations on it that the standard library's does not give, or gives
-// as scalar calls on some variant. For sources in simd/ only.
+// Partial loads and stores, multiply-add, and the loop over vectors. For sources in simd/ only.
 #pragma once
 
-#include <bit>
-#include <cstdint>
-#include <experimental/simd>
-
 #include "simd/intrinsics.hpp"
-#include "simd/kernels.hpp"
-
-#define UNITGAIN_INLINE [[gnu::always_inline]] inline
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
-namespace stdx = std::experimental;
-
-template <class T>
-using Vec = stdx::native_simd<T>;
-template <class T>
-inline constexpr Index lanes = static_cast<Index>(Vec<T>::size());
-
-template <class T>
-UNITGAIN_INLINE Vec<T> load(const T* p) {
-  return Vec<T>(p, stdx::element_aligned);
+// Not the standard library's, which the linker may share among variants.
+UNITGAIN_INLINE constexpr Index lesser(Index a, Index b) {
+  return a < b ? a : b;
 }
-
-template <class T>
-UNITGAIN_INLINE void store(Vec<T> v, T* p) {
-  v.copy_to(p, stdx::element_aligned);
-}
-
-// 0, 1, 2, ... across the lanes.
-template <class T>
-UNITGAIN_INLINE Vec<T> lane_index() {
-  return Vec<T>([](auto i) { return static_cast<T>(static_cast<int>(i)); });
+UNITGAIN_INLINE constexpr Index greater(Index a, Index b) {
+  return a > b ? a : b;
 }
 
 // The first n lanes from memory, zero in the others; no byte beyond them is touched. 0 <= n <
 // lanes.
 template <class T>
 UNITGAIN_INLINE Vec<T> load_partial(const T* p, Index n) {
-#if defined(__AVX__)
-  Vec<T> v = 0;
-  stdx::where(lane_index<T>() < static_cast<T>(n), v).copy_from(p, stdx::element_aligned);
-  return v;
+#if defined(__AVX2__)
+  return load_where(lane_index<T>() < static_cast<T>(n), p);
 #else
   // Without masked loads a short copy through the stack is faster than lane-by-lane inserts.
   alignas(Vec<T>) T lane[lanes<T>] = {};
   for (Index i = 0; i < n; ++i) lane[i] = p[i];
-  return Vec<T>(lane, stdx::vector_aligned);
+  return load(lane);
 #endif
 }
 
 template <class T>
 UNITGAIN_INLINE void store_partial(Vec<T> v, T* p, Index n) {
-#if defined(__AVX__)
-  stdx::where(lane_index<T>() < static_cast<T>(n), v).copy_to(p, stdx::element_aligned);
+#if defined(__AVX2__)
+  store_where(lane_index<T>() < static_cast<T>(n), v, p);
 #else
-  // SSE's masked store (maskmovdqu) bypasses the cache and takes hundreds of cycles.
   alignas(Vec<T>) T lane[lanes<T>];
-  v.copy_to(lane, stdx::vector_aligned);
+  store(v, lane);
   for (Index i = 0; i < n; ++i) p[i] = lane[i];
 #endif
 }

@@ -42,7 +42,7 @@ UNITGAIN_INLINE void for_each_vector_of_four(Index n, Body&& body) {
 
 template <class T>
 UNITGAIN_INLINE T sum_of(const Vec<T>* parts) {
-  return stdx::reduce((parts[0] + parts[1]) + (parts[2] + parts[3]));
+  return reduce((parts[0] + parts[1]) + (parts[2] + parts[3]));
 }
 
 template <class T>
@@ -65,7 +65,7 @@ void dot4(const T* const* x, const T* y, Index n, T* dots) {
     sums[2] = multiply_add<T>(get(x2), v, sums[2]);
     sums[3] = multiply_add<T>(get(x3), v, sums[3]);
   });
-  for (int i = 0; i < 4; ++i) dots[i] = stdx::reduce(sums[i]);
+  for (int i = 0; i < 4; ++i) dots[i] = reduce(sums[i]);
 }
 
 template <class T>
@@ -73,10 +73,10 @@ T max_abs(const T* x, Index n) {
   Vec<T> largest = 0, poison = 0;
   for_each_vector<T>(n, [&](auto get, auto) __attribute__((always_inline)) {
     const Vec<T> v = get(x);
-    largest = stdx::max(largest, stdx::abs(v));
+    largest = max(largest, abs(v));
     poison += v - v;  // 0 for a finite value, NaN for any other
   });
-  return stdx::hmax(largest) + stdx::reduce(poison);
+  return hmax(largest) + reduce(poison);
 }
 
 template <class T>
@@ -169,7 +169,7 @@ UNITGAIN_INLINE void turn_some(T* a, Index stride, Index n, const T* const* x,
       sums[j] = multiply_add<T>(turned, w, sums[j]);
     }
   });
-  for (int j = 0; j < count; ++j) dots[j] = stdx::reduce(sums[j]);
+  for (int j = 0; j < count; ++j) dots[j] = reduce(sums[j]);
 }
 
 template <class T>

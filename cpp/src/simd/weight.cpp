@@ -13,7 +13,7 @@ void magnitudes(const T* w, Index n, double* sums) {
   double absolute[lanes<T>] = {}, squares[lanes<T>] = {};
   for_each_vector<T>(n, [&](auto load_at, auto) __attribute__((always_inline)) {
     alignas(Vec<T>) T lane[lanes<T>];
-    stdx::abs(load_at(w)).copy_to(lane, stdx::vector_aligned);
+    store(abs(load_at(w)), lane);
     for (Index i = 0; i < lanes<T>; ++i) {
       const double value = static_cast<double>(lane[i]);
       absolute[i] += value;
@@ -36,8 +36,8 @@ void penalize(const PenaltyArrays<T>& given_arrays, Index n,
   for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
     const Vec<T> w = load_at(a.w);
     Vec<T> sign = w;  // a zero and a NaN remain
-    stdx::where(w > T(0), sign) = T(1);
-    stdx::where(w < T(0), sign) = T(-1);
+    where(w > T(0), sign) = T(1);
+    where(w < T(0), sign) = T(-1);
     Vec<T> g = load_at(a.g);
     if (f.l1 != T(0)) g = multiply_add<T>(sign, Vec<T>(f.l1), g);
     if (f.l2 != T(0)) g = multiply_add<T>(w, Vec<T>(T(2) * f.l2), g);
@@ -50,7 +50,7 @@ template <class T>
 void non_negative(T* w, Index n) {
   for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
     Vec<T> value = load_at(w);
-    stdx::where(value < T(0), value) = T(0);
+    where(value < T(0), value) = T(0);
     store_at(value, w);
   });
 }

@@ -1,10 +1,31 @@
 """Layers: the parts that networks are made of."""
 
 from unitgain.graph.tensors import SymbolicTensor
-from unitgain.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from unitgain.layers.activation import ELU, GLU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
-from unitgain.layers.core import Activation, Dense, Flatten, Input
-from unitgain.layers.merging import Add, Concatenate, add, concatenate
+from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
+from unitgain.layers.discretization import Discretization
+from unitgain.layers.encoding import CategoryEncoding
+from unitgain.layers.hashing import HashedCrossing, Hashing
+from unitgain.layers.lookup import IntegerLookup, StringLookup
+from unitgain.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
 from unitgain.layers.preprocessing import Normalization, Rescaling
 from unitgain.layers.registry import deserialize, register, serialize
@@ -16,36 +37,64 @@ from unitgain.layers.regularization import (
     GaussianNoise,
     RReLU,
 )
+from unitgain.layers.reshaping import Permute, RepeatVector, Reshape
+from unitgain.layers.spectral_normalization import SpectralNormalization
+from unitgain.layers.unit_normalization import UnitNormalization
 
 __all__ = [
     "ELU",
+    "GLU",
     "Activation",
     "ActivityRegularization",
     "Add",
     "AlphaDropout",
+    "Average",
     "BatchNormalization",
+    "CategoryEncoding",
     "Concatenate",
     "Dense",
+    "Discretization",
+    "Dot",
     "Dropout",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "HashedCrossing",
+    "Hashing",
+    "Identity",
     "Input",
+    "IntegerLookup",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "PReLU",
+    "Permute",
     "RReLU",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
+    "Reshape",
     "Softmax",
+    "SpectralNormalization",
+    "StringLookup",
+    "Subtract",
     "SymbolicTensor",
+    "UnitNormalization",
     "Variable",
     "add",
+    "average",
     "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
 
 register(

@@ -1,16 +1,18 @@
-"""ReLU, LeakyReLU, ELU, PReLU, Softmax: activations as layers of their own."""
+"""ReLU, LeakyReLU, ELU, PReLU, GLU, Softmax: activations as layers of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from unitgain import _native, constraints, initializers, regularizers
+import numpy as np
+
+from unitgain import _native, activations, constraints, initializers, regularizers
 from unitgain.graph.native import NativeGraph, rows_and_cols
-from unitgain.layers.axes import lower_along, neighbouring_axes
+from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape
 
-__all__ = ["ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
+__all__ = ["ELU", "GLU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
 
 class Parametric(Layer):
@@ -169,6 +171,54 @@ class PReLU(Layer):
         """Add a PReLU node."""
         rows, cols = rows_and_cols(self.alpha.shape)
         return int(graph.prelu(node, self.alpha.parameter, rows, cols, self.trainable))
+
+
+class GLU(Layer):
+    """``a * sigmoid(b)``, of the two halves ``a`` and ``b`` of a sample along an axis.
+
+    The output has half the size of the input there. The product is NumPy's: each batch costs a
+    call of Python.
+
+    Args:
+        axis: the axis along which samples are halved, the batch being axis 0.
+        name: what the layer is called.
+
+    Raises:
+        ValueError: at the first use, if there is no such axis, or its size is odd.
+
+    Source: Dauphin, Fan, Auli and Grangier, "Language modeling with gated convolutional networks",
+    ICML 2017.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> ug.layers.GLU()(np.array([[3.0, 5.0, 0.0, 100.0]]))
+    array([[1.5, 5. ]])
+    """
+
+    def __init__(self, axis: int = -1, name: str | None = None, **keywords: Any) -> None:
+        super().__init__(name, **keywords)
+        self.axis = axis
+
+    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
+        """Return the input's shape with half its size along the axis."""
+        axis = sample_axis(self.axis, input_shape)
+        if input_shape[axis] % 2:
+            raise ValueError(
+                f"{self.name} is given samples of shape {input_shape}, expected an even size along "
+                f"axis {self.axis}"
+            )
+        return (*input_shape[:axis], input_shape[axis] // 2, *input_shape[axis + 1 :])
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the first half, gated by the second."""
+        return activations.glu(inputs, axis=sample_axis(self.axis, inputs.shape[1:]) + 1)
+
+    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
+        """Return the gradient at the inputs."""
+        axis = sample_axis(self.axis, inputs.shape[1:]) + 1
+        a, b = np.split(inputs, 2, axis)
+        gates = activations.gradient("sigmoid", b, upstream * a)
+        return np.concatenate([upstream * activations.sigmoid(b), gates], axis)
 
 
 class Softmax(Layer):

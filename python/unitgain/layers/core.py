@@ -1,4 +1,4 @@
-"""Input, Dense, Activation, Flatten."""
+"""Input, Dense, Activation, Flatten, Identity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unitgain.layers.activation import Parametric
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.registry import deserialize
 
-__all__ = ["Activation", "Dense", "Flatten", "Input"]
+__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input"]
 
 ActivationName = str | Callable[..., Any] | None
 
@@ -206,6 +206,18 @@ class Flatten(Layer):
         """Add a node that reads the same memory as one row."""
         assert self.input_shape is not None
         return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(self.input_shape))))
+
+
+class Identity(Layer):
+    """Hands its input on.
+
+    Args:
+        name: what the layer is called.
+    """
+
+    def lower(self, graph: NativeGraph, node: int) -> int:
+        """Return the input's node."""
+        return node
 
 
 def activation_of(activation: ActivationName | Mapping[str, Any]) -> str | Parametric:

@@ -1,22 +1,49 @@
-"""Layers of several inputs: Add and Concatenate."""
+"""Layers of several inputs: sums, products, extremes, Dot and Concatenate."""
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.graph.tensors import define_operator
+from unitgain.layers.affine import lower_scaled
+from unitgain.layers.axes import sample_axis
 from unitgain.layers.base import Layer, SampleShape
+from unitgain.layers.unit_normalization import unit_length, unit_length_gradient
 
-__all__ = ["Add", "Concatenate", "add", "concatenate"]
+__all__ = [
+    "Add",
+    "Average",
+    "Concatenate",
+    "Dot",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Subtract",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
+]
+
+Array = NDArray[Any]
 
 
 class _Merging(Layer):
-    """A layer that is called with a list of tensors."""
+    """A layer that is called with a list of tensors, of shapes that broadcast to one."""
 
     _takes_several = True
+    _is_pair = False  # whether it takes two and no more
 
     def _shapes(self, input_shape: Any) -> list[SampleShape]:
         if not isinstance(input_shape, list) or len(input_shape) < 2:
@@ -24,11 +51,49 @@ class _Merging(Layer):
                 f"{self.name} is given samples of shape {input_shape}, expected a list of two "
                 f"inputs or more"
             )
+        if self._is_pair and len(input_shape) != 2:
+            raise ValueError(f"{self.name} takes two inputs, but is given {len(input_shape)}")
         return input_shape
+
+    def compute_output_shape(self, input_shape: Any) -> SampleShape:
+        """Return the shape that the inputs' shapes broadcast to, as NumPy does it."""
+        shapes = self._shapes(input_shape)
+        try:
+            return np.broadcast_shapes(*shapes)
+        except ValueError:
+            raise ValueError(
+                f"the inputs of {self.name} have samples of the shapes "
+                f"{', '.join(map(str, shapes))}, which do not broadcast to one"
+            ) from None
+
+    def _lower_broadcast(self, graph: NativeGraph, nodes: Sequence[int]) -> list[int]:
+        """Return nodes of the output's shape."""
+        shapes = self._shapes(self.input_shape)
+        target = self.compute_output_shape(shapes)
+        return [
+            lower_broadcast(graph, node, shape, target)
+            for node, shape in zip(nodes, shapes, strict=True)
+        ]
+
+    def _cols(self) -> int:
+        return self.compute_output_shape(self.input_shape)[-1]
+
+
+def lower_broadcast(graph: NativeGraph, node: int, shape: SampleShape, target: SampleShape) -> int:
+    """Add what repeats a sample along its axes of size 1 until it has another shape."""
+    if shape == target:
+        return node
+    sizes = [1] * (len(target) - len(shape)) + list(shape)
+    for axis, size in enumerate(target):
+        if sizes[axis] != size:
+            node = graph.reshape(node, math.prod(sizes[:axis]), math.prod(sizes[axis:]))
+            node = graph.concatenate([node] * size)
+            sizes[axis] = size
+    return int(graph.reshape(node, *rows_and_cols(target)))
 
 
 class Add(_Merging):
-    """The sum of its inputs, all of one shape: ``Add()([x, y])``.
+    """The sum of its inputs, of shapes that broadcast: ``Add()([x, y])``.
 
     With ``y`` computed from ``x`` it is a residual connection (He, Zhang, Ren and Sun, "Deep
     residual learning for image recognition", CVPR 2016).
@@ -37,7 +102,8 @@ class Add(_Merging):
         name: what the layer is called.
 
     Raises:
-        ValueError: when called, if there are fewer than two inputs or their shapes differ.
+        ValueError: when called, if there are fewer than two inputs or their shapes do not
+            broadcast.
 
     >>> import unitgain as ug
     >>> x = ug.layers.Input((4,))
@@ -46,19 +112,246 @@ class Add(_Merging):
     (None, 4)
     """
 
-    def compute_output_shape(self, input_shape: Any) -> SampleShape:
-        """Return the inputs' shape."""
-        shapes = self._shapes(input_shape)
-        if any(shape != shapes[0] for shape in shapes):
-            raise ValueError(
-                f"the inputs of {self.name} have samples of the shapes "
-                f"{', '.join(map(str, shapes))}: a sum needs the same shape of all"
-            )
-        return shapes[0]
-
     def lower(self, graph: NativeGraph, node: Any) -> int:
         """Add the sum's node."""
-        return int(graph.add(node))
+        return int(graph.add(self._lower_broadcast(graph, node)))
+
+
+class Average(_Merging):
+    """The mean of its inputs, of shapes that broadcast: ``Average()([x, y])``.
+
+    Args:
+        name: what the layer is called.
+
+    Raises:
+        ValueError: when called, if there are fewer than two inputs or their shapes do not
+            broadcast.
+    """
+
+    def lower(self, graph: NativeGraph, node: Any) -> int:
+        """Add the sum's node, and one that divides."""
+        total = graph.add(self._lower_broadcast(graph, node))
+        return lower_scaled(graph, total, 1 / len(node), self._cols(), self.dtype)
+
+
+class Subtract(_Merging):
+    """The first of two inputs minus the second, of shapes that broadcast: ``Subtract()([x, y])``.
+
+    Args:
+        name: what the layer is called.
+
+    Raises:
+        ValueError: when called, if there are not two inputs or their shapes do not broadcast.
+    """
+
+    _is_pair = True
+
+    def lower(self, graph: NativeGraph, node: Any) -> int:
+        """Add the sum of the first and the other's negative."""
+        first, second = self._lower_broadcast(graph, node)
+        return int(graph.add([first, lower_scaled(graph, second, -1, self._cols(), self.dtype)]))
+
+
+class _Elementwise(_Merging):
+    """What merges with NumPy, value by value."""
+
+    def _aligned(self, inputs: Sequence[Array]) -> list[Array]:
+        """Return the inputs with as many axes each, behind the batch's."""
+        axes = max(x.ndim for x in inputs)
+        return [x.reshape(len(x), *[1] * (axes - x.ndim), *x.shape[1:]) for x in inputs]
+
+    def _gradients(self, upstream: Array, inputs: list[Array], output: Array) -> Iterator[Array]:
+        """Yield the gradients at the inputs, broadcast to the output's shape."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement _gradients")
+
+    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
+        """Return the gradients at the inputs, summed along the axes that were repeated."""
+        made = []
+        aligned = self._aligned(inputs)
+        found = self._gradients(upstream, aligned, outputs)
+        for gradient, repeated, given in zip(found, aligned, inputs, strict=True):
+            axes = tuple(
+                i for i in range(1, gradient.ndim) if repeated.shape[i] != gradient.shape[i]
+            )
+            made.append(gradient.sum(axes, keepdims=True).reshape(given.shape))
+        return made
+
+
+class Multiply(_Elementwise):
+    """The product of its inputs, value by value: ``Multiply()([x, y])``.
+
+    The arithmetic is NumPy's: each batch costs a call of Python.
+
+    Args:
+        name: what the layer is called.
+
+    Raises:
+        ValueError: when called, if there are fewer than two inputs or their shapes do not
+            broadcast.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> ug.layers.Multiply()([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0]])])
+    array([[3., 8.]])
+    """
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the product."""
+        return functools.reduce(np.multiply, self._aligned(inputs))
+
+    def _gradients(self, upstream: Array, inputs: list[Array], output: Array) -> Iterator[Array]:
+        for i in range(len(inputs)):
+            yield functools.reduce(np.multiply, inputs[:i] + inputs[i + 1 :], upstream)
+
+
+class _Extreme(_Elementwise):
+    """The largest or the smallest of its inputs, by a NumPy function of two."""
+
+    _choose: np.ufunc
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the chosen values."""
+        return functools.reduce(self._choose, self._aligned(inputs))
+
+    def _gradients(self, upstream: Array, inputs: list[Array], output: Array) -> Iterator[Array]:
+        chosen = [(x == output) | (x != x) for x in inputs]  # a NaN is chosen, too
+        share = upstream / np.sum(np.broadcast_arrays(*chosen), 0, dtype=upstream.dtype)
+        for mask in chosen:
+            yield share * mask
+
+
+class Maximum(_Extreme):
+    """The largest of its inputs, value by value: ``Maximum()([x, y])``.
+
+    Inputs that are equally large get equal shares of the gradient. The arithmetic is NumPy's: each
+    batch costs a call of Python.
+
+    Args:
+        name: what the layer is called.
+
+    Raises:
+        ValueError: when called, if there are fewer than two inputs or their shapes do not
+            broadcast.
+    """
+
+    _choose = np.maximum
+
+
+class Minimum(_Extreme):
+    """The smallest of its inputs, value by value: ``Minimum()([x, y])``.
+
+    Inputs that are equally small get equal shares of the gradient. The arithmetic is NumPy's: each
+    batch costs a call of Python.
+
+    Args:
+        name: what the layer is called.
+
+    Raises:
+        ValueError: when called, if there are fewer than two inputs or their shapes do not
+            broadcast.
+    """
+
+    _choose = np.minimum
+
+
+class Dot(_Merging):
+    """The products of two inputs along an axis of each, sample by sample: ``Dot(1)([x, y])``.
+
+    The output has the other axes of the first and then those of the second; behind two rows of
+    features it has one value. The arithmetic is NumPy's: each batch costs a call of Python.
+
+    Args:
+        axes: the axis of both, or a pair of the first's and the second's, the batch being axis 0.
+        normalize: whether each input is divided by its norm along the axis first (by 1e-7 where
+            that is less): the output is then the cosine of the angle between the two.
+        name: what the layer is called.
+
+    Raises:
+        TypeError: if ``axes`` is neither an int nor a pair of ints.
+        ValueError: when called, if there are not two inputs, there is no such axis, or its sizes
+            differ.
+
+    >>> import unitgain as ug
+    >>> x, y = ug.layers.Input((3, 5)), ug.layers.Input((10, 3))
+    >>> ug.layers.Dot((1, 2))([x, y]).shape
+    (None, 5, 10)
+    """
+
+    _is_pair = True
+    _epsilon = 1e-7
+
+    def __init__(
+        self,
+        axes: int | Sequence[int],
+        normalize: bool = False,
+        name: str | None = None,
+        **keywords: Any,
+    ) -> None:
+        super().__init__(name, **keywords)
+        given = [axes, axes] if isinstance(axes, int) else axes
+        if (
+            not isinstance(given, (list, tuple))
+            or len(given) != 2
+            or not all(isinstance(axis, int) for axis in given)
+        ):
+            raise TypeError(f"axes is {axes!r}, expected an int or a pair of ints")
+        self.axes = axes if isinstance(axes, int) else list(axes)
+        self.normalize = normalize
+
+    def _pair(self, shapes: Sequence[SampleShape]) -> list[int]:
+        """Return the axis of each input's array."""
+        given = [self.axes] * 2 if isinstance(self.axes, int) else self.axes
+        return [sample_axis(axis, shape) + 1 for axis, shape in zip(given, shapes, strict=True)]
+
+    def compute_output_shape(self, input_shape: Any) -> SampleShape:
+        """Return the sizes of the axes that are kept."""
+        shapes = self._shapes(input_shape)
+        kept: list[int] = []
+        sizes = []
+        for shape, axis in zip(shapes, self._pair(shapes), strict=True):
+            kept += [*shape[: axis - 1], *shape[axis:]]
+            sizes.append(shape[axis - 1])
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"the inputs of {self.name} have samples of the shapes {shapes[0]} and "
+                f"{shapes[1]}, of sizes {sizes[0]} and {sizes[1]} along axes={self.axes}"
+            )
+        return tuple(kept) or (1,)
+
+    def _rows(self, inputs: Sequence[Array]) -> tuple[list[Array], list[Array], list[int]]:
+        """Return the inputs as stacks of rows along the axis, their divisors, and the axes."""
+        axes = self._pair([x.shape[1:] for x in inputs])
+        rows, divisors = [], []
+        for x, axis in zip(inputs, axes, strict=True):
+            moved = np.moveaxis(x, axis, -1)
+            moved = moved.reshape(len(x), math.prod(moved.shape[1:-1]), moved.shape[-1])
+            if self.normalize:
+                moved, divisor = unit_length(moved, (-1,), self._epsilon)
+                divisors.append(divisor)
+            rows.append(moved)
+        return rows, divisors, axes
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Return the products."""
+        (x, y), _, _ = self._rows(inputs)
+        shape = self.compute_output_shape([given.shape[1:] for given in inputs])
+        return np.matmul(x, y.swapaxes(1, 2)).reshape(len(x), *shape)
+
+    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
+        """Return the gradients at both inputs."""
+        (x, y), divisors, axes = self._rows(inputs)
+        products = upstream.reshape(len(x), x.shape[1], y.shape[1])
+        gradients = [products @ y, products.swapaxes(1, 2) @ x]
+        made = []
+        for i, (given, axis) in enumerate(zip(inputs, axes, strict=True)):
+            gradient = gradients[i]
+            if self.normalize:
+                gradient = unit_length_gradient(
+                    gradient, (x, y)[i], divisors[i], (-1,), self._epsilon
+                )
+            moved = np.moveaxis(given, axis, -1)
+            made.append(np.moveaxis(gradient.reshape(moved.shape), -1, axis))
+        return made
 
 
 class Concatenate(_Merging):
@@ -125,6 +418,36 @@ define_operator("+", lambda tensors: Add()(tensors))
 def add(inputs: Sequence[Any], **keywords: Any) -> Any:
     """Return ``Add(**keywords)(inputs)``."""
     return Add(**keywords)(inputs)
+
+
+def average(inputs: Sequence[Any], **keywords: Any) -> Any:
+    """Return ``Average(**keywords)(inputs)``."""
+    return Average(**keywords)(inputs)
+
+
+def subtract(inputs: Sequence[Any], **keywords: Any) -> Any:
+    """Return ``Subtract(**keywords)(inputs)``."""
+    return Subtract(**keywords)(inputs)
+
+
+def multiply(inputs: Sequence[Any], **keywords: Any) -> Any:
+    """Return ``Multiply(**keywords)(inputs)``."""
+    return Multiply(**keywords)(inputs)
+
+
+def maximum(inputs: Sequence[Any], **keywords: Any) -> Any:
+    """Return ``Maximum(**keywords)(inputs)``."""
+    return Maximum(**keywords)(inputs)
+
+
+def minimum(inputs: Sequence[Any], **keywords: Any) -> Any:
+    """Return ``Minimum(**keywords)(inputs)``."""
+    return Minimum(**keywords)(inputs)
+
+
+def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **keywords: Any) -> Any:
+    """Return ``Dot(axes, **keywords)(inputs)``."""
+    return Dot(axes, **keywords)(inputs)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **keywords: Any) -> Any:

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain._arrays import SparseRows, as_numbers, as_rows, is_array
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import Constant
+from unitgain.layers.affine import lower_affine
 from unitgain.layers.axes import neighbouring_axes
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.normalization import _Normalization
 
-__all__ = ["Normalization", "Rescaling"]
+__all__ = ["Normalization", "Rescaling", "batches_of_numbers"]
 
 # The least deviation that is divided by, as in Keras.
 _LEAST = 1e-7
@@ -87,6 +88,11 @@ class Normalization(_Normalization):
         """The variance, of the shape of the axes kept, and at least 1e-14."""
         return self._spread.numpy() ** 2 if self.invert else self._spread.numpy()
 
+    @property
+    def is_adaptable(self) -> bool:
+        """Whether :meth:`adapt` may be called: not if the moments were given."""
+        return self._given is None
+
     def build(self, input_shape: SampleShape) -> None:
         """Make mean and variance: those given, or 0 and 1."""
         self._axes = self._kept(input_shape)
@@ -126,7 +132,7 @@ class Normalization(_Normalization):
         if self._given is not None:
             raise ValueError(f"{self.name} was made with a mean and a variance: it has no adapt")
         moments = _Moments()
-        for batch in _batches(data):
+        for batch in batches_of_numbers(data):
             shape = batch.shape[1:] or (1,)
             kept = self._kept(shape)
             over = tuple(i for i in range(batch.ndim) if i - 1 not in kept)
@@ -156,8 +162,8 @@ class Normalization(_Normalization):
 
     def _lower_last(self, graph: NativeGraph, node: int) -> int:
         if self.invert:
-            return _affine(graph, node, self._spread, self._mean, self._zero, self._one)
-        return _affine(graph, node, None, None, self._mean, self._spread)
+            return lower_affine(graph, node, self._spread, self._mean, self._zero, self._one)
+        return lower_affine(graph, node, None, None, self._mean, self._spread)
 
 
 class Rescaling(Layer):
@@ -207,23 +213,9 @@ class Rescaling(Layer):
         if self._values["scale"].shape != self.input_shape[-1:]:  # one of several uses
             self.build(self.input_shape)
         values = self._values
-        return _affine(
+        return lower_affine(
             graph, node, values["scale"], values["offset"], values["zero"], values["one"]
         )
-
-
-def _affine(
-    graph: NativeGraph,
-    node: int,
-    scale: Variable | None,
-    offset: Variable | None,
-    mean: Variable,
-    variance: Variable,
-) -> int:
-    gamma, beta = (None if v is None else v.parameter for v in (scale, offset))
-    return int(
-        graph.batch_norm(node, gamma, beta, mean.parameter, variance.parameter, 1.0, 0.0, False)
-    )
 
 
 def _number_or_array(value: ArrayLike) -> Any:
@@ -231,7 +223,7 @@ def _number_or_array(value: ArrayLike) -> Any:
     return float(array) if array.ndim == 0 else array
 
 
-def _batches(data: Any) -> Iterator[NDArray[Any]]:
+def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
     """Yield batches of float64, however the data come.
 
     Raises:

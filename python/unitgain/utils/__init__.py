@@ -6,8 +6,9 @@ from typing import SupportsIndex
 
 from unitgain import _names, random
 from unitgain.data import to_categorical
+from unitgain.utils.feature_space import FeatureSpace
 
-__all__ = ["clear_session", "set_random_seed", "to_categorical"]
+__all__ = ["FeatureSpace", "clear_session", "set_random_seed", "to_categorical"]
 
 
 def clear_session(free_memory: bool = True) -> None:
