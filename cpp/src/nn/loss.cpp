@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "nn/lowering.hpp"
 #include "nn/metrics.hpp"
 #include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
@@ -44,6 +45,24 @@ void gather(const Samples& samples, const U* from, Index first, Index batch, Ind
   for (Index i = 0; i < batch; ++i) {
     const Index row = samples.order != nullptr ? samples.order[first + i] : first + i;
     std::copy_n(from + row * per_sample, per_sample, to + i * per_sample);
+  }
+}
+
+// A team's part of a loss's step that is the embedding program's, or Python's.
+template <class T>
+void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
+                 const simd::LossRows<T>& rows, const LossBuffers& buffers) {
+  call_program(team, context, [&] {
+    custom.compute(output_batch<T>(rows, buffers), rows.row_losses, rows.gradient);
+    if (rows.gradient == nullptr) return;
+    for (Index i = 0; i < rows.rows; ++i) {
+      const T scale = rows.row_scales == nullptr ? rows.scale : rows.scale * rows.row_scales[i];
+      T* gradient = rows.gradient + i * rows.cols;
+      for (Index j = 0; j < rows.cols; ++j) gradient[j] *= scale;
+    }
+  });
+  if (rows.predicted != nullptr) {
+    ops::argmax(team, rows.outputs, rows.rows, rows.cols, rows.predicted);
   }
 }
 

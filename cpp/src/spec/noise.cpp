@@ -16,6 +16,14 @@ constexpr const char* names[noise_count] = {"dropout", "alpha_dropout", "gaussia
 
 }  // namespace
 
+const char* noise_name(Noise kind) {
+  return names[static_cast<int>(kind)];
+}
+
+int noise_parameters(Noise kind) {
+  return kind == Noise::rrelu ? 2 : 1;
+}
+
 void check_noise(const NoiseSpec& spec) {
   const double first = spec.parameters[0], second = spec.parameters[1];
   const auto refuse = [](const std::string& what, double value) {
@@ -45,7 +53,7 @@ NoiseSpec noise_spec(std::string_view name, std::span<const double> parameters) 
   for (int i = 0; i < noise_count; ++i) {
     if (name != names[i]) continue;
     NoiseSpec spec = {static_cast<Noise>(i), {}};
-    const std::size_t expected = spec.kind == Noise::rrelu ? 2 : 1;
+    const auto expected = static_cast<std::size_t>(noise_parameters(spec.kind));
     if (parameters.size() != expected) {
       throw ValueError(std::string(name) + " takes " + std::to_string(expected) +
                        " parameters, but got " + std::to_string(parameters.size()));
