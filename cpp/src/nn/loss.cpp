@@ -70,12 +70,12 @@ void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLos
 
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         const LossSpec& spec, const OutputLoss& asked, bool softmax) {
+                         SampleShape shape, const LossSpec& spec, const OutputLoss& asked,
+                         bool softmax) {
   const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
   const bool takes_labels = loss_info(spec.kind).takes_labels;
-  const Index batch = builder.batch(), rows = builder.rows(output);
-  const Index cols = builder.node(output).shape.cols;
+  const Index batch = builder.batch(), rows = batch * shape.rows, cols = shape.cols;
   const BufferId y = builder.value(output);
   LossBuffers buffers;
   buffers.has_labels = takes_labels;
@@ -146,9 +146,9 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
 
 template void read_batch(PlanBuilder<float>&, std::size_t, NodeId);
 template void read_batch(PlanBuilder<double>&, std::size_t, NodeId);
-template LossBuffers compute_loss(PlanBuilder<float>&, std::size_t, NodeId, const LossSpec&,
-                                  const OutputLoss&, bool);
-template LossBuffers compute_loss(PlanBuilder<double>&, std::size_t, NodeId, const LossSpec&,
-                                  const OutputLoss&, bool);
+template LossBuffers compute_loss(PlanBuilder<float>&, std::size_t, NodeId, SampleShape,
+                                  const LossSpec&, const OutputLoss&, bool);
+template LossBuffers compute_loss(PlanBuilder<double>&, std::size_t, NodeId, SampleShape,
+                                  const LossSpec&, const OutputLoss&, bool);
 
 }  // namespace unitgain::nn

@@ -40,7 +40,7 @@ void call_program(const runtime::Team& team, const Context<T>& context, Body&& b
   try {
     body();
   } catch (...) {
-    *context.failure = std::current_exception();
+    context.failure->error = std::current_exception();
   }
 }
 

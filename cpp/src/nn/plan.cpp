@@ -107,7 +107,9 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
   if (compares(request.mode)) {
     losses.resize(request.outputs.size());
     for (const Goal& goal : goals) {
-      losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node),
+      // The output's own shape: behind a reshape, the value's has other rows.
+      const SampleShape shape = request.graph.node(request.outputs[goal.output]).shape;
+      losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node), shape,
                                          goal.loss, request.losses[goal.output], goal.softmax);
     }
   } else {

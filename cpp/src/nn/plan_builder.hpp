@@ -153,11 +153,12 @@ class PlanBuilder {
 
 // The steps that read an input's batch, and those that compare an output with what it should be;
 // the backward pass starts from the latter. `softmax`: the network's output is the softmax of this
-// one.
+// one. `shape`: the output's, which behind a reshape has other rows than the value.
 template <class T>
 void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id);
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         const LossSpec& loss, const OutputLoss& wanted, bool softmax);
+                         SampleShape shape, const LossSpec& loss, const OutputLoss& wanted,
+                         bool softmax);
 
 }  // namespace unitgain::nn
