@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+import unitgain as ug
 from unitgain.benchmarks import instruction_sets, peaks, report, runner, timing, training
 from unitgain.benchmarks.case import (
+    OPENMP,
     OURS,
     REFERENCE,
     Case,
@@ -54,10 +56,25 @@ def measure(case):
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.large])
 def test_unitgain_agrees_with_numpy_in_every_case(name):
     trial = CASES[name].prepare()
-    ours, numpy = trial.contenders[OURS](), trial.contenders[REFERENCE]()
-    assert difference(ours.result(), numpy.result()) <= trial.tolerance
-    ours.run()
+    numpy = trial.contenders[REFERENCE]()
+    expected = numpy.result()
+    for contender in (OURS, OPENMP):
+        if contender in trial.contenders:
+            ours = trial.contenders[contender]()
+            assert difference(ours.result(), expected) <= trial.tolerance
+            ours.run()
     numpy.run()
+
+
+def test_each_threading_layer_runs_under_its_name_and_the_one_before_comes_back(monkeypatch):
+    seen = []
+    monkeypatch.setattr(ug, "matmul", lambda *a, **k: seen.append(ug.threading_layer()))
+    trial = CASES["threading_layers/alone/product-256"].prepare()
+    before = ug.threading_layer()
+    for contender in (OURS, OPENMP):
+        trial.contenders[contender]().run()
+    assert seen == ["pool", "openmp"]
+    assert ug.threading_layer() == before
 
 
 def test_every_subject_has_cases_and_quick_ones():
