@@ -28,7 +28,7 @@ UNITGAIN_TEST(products_keep_the_promise_of_every_precision) {
       {64, 64, 32}, {65, 79, 33}, {100, 130, 71}, {97, 64, 353}, {70, 81, 1100}};
   for (const Precision precision : precisions) {
     for (const auto& [m, n, k] : shapes) {
-      for_each_layout(m, k, 1, [&, m = m, n = n, k = k](const MatrixView<const float>& a) {
+      for_each_layout(m, k, 1, [&](const MatrixView<const float>& a) {
         for_each_layout(k, n, 2, [&](const MatrixView<const float>& b) {
           const auto c = Matrix<float>::filled(m, n, 3);
           const Matrix<float> before = c;

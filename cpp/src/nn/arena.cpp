@@ -21,8 +21,8 @@ Arena place(const std::vector<Lifetime>& buffers) {
   std::vector<std::size_t> by_size(buffers.size());
   std::iota(by_size.begin(), by_size.end(), std::size_t{0});
   std::erase_if(by_size, [&](std::size_t i) { return buffers[i].last < buffers[i].first; });
-  std::stable_sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) {
-    return buffers[a].bytes > buffers[b].bytes;
+  std::sort(by_size.begin(), by_size.end(), [&](std::size_t a, std::size_t b) {
+    return buffers[a].bytes != buffers[b].bytes ? buffers[a].bytes > buffers[b].bytes : a < b;
   });
 
   Arena arena{std::vector<Index>(buffers.size(), 0), 0};
