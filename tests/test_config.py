@@ -51,6 +51,12 @@ LOSSES = [
     losses.Huber(0.5),
     losses.GaussianNLL(True, 1e-3, log_variance=True),
     *(getattr(losses, n)() for n in ("MeanSquaredError", "KLDivergence", "Poisson", "LogCosh")),
+    losses.BinaryFocalCrossentropy(True, 0.3, 1.5),
+    losses.CategoricalFocalCrossentropy([0.1, 0.9], from_logits=True),
+    losses.Quantile(0.9),
+    losses.Tversky(0.2, axis=(1, 2)),
+    losses.Circle(margin=0.3),
+    *(getattr(losses, n)() for n in ("Dice", "CosineSimilarity")),
     *(getattr(losses, n)() for n in ("Hinge", "SquaredHinge", "CategoricalHinge")),
 ]
 OPTIMIZERS = [

@@ -101,7 +101,8 @@ class OutputLoss:
         loss: LossSpec | None,
         metrics: Sequence[MetricSpec] = ...,
         weight: float = 1.0,
-        compute: Callable[[Any, Any, bool], tuple[Any, Any]] | None = None,
+        compute: Callable[[Any, Any, bool, Any], tuple[Any, Any]] | None = None,
+        joins_rows: bool = False,
     ) -> None: ...
 
 class Totals:
@@ -135,6 +136,10 @@ class LossSpec:
         full: bool = False,
         log_variance: bool = False,
         epsilon: float = 1e-6,
+        quantile: float = 0.5,
+        gamma: float = 2.0,
+        balances_classes: bool = False,
+        alpha: float = 0.25,
     ) -> None: ...
     @property
     def takes_labels(self) -> bool: ...

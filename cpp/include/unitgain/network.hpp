@@ -234,7 +234,7 @@ struct OutputLoss {
   std::optional<LossSpec> loss;  // none: the output is not trained
   std::vector<MetricSpec> metrics = {};
   double weight = 1;
-  std::shared_ptr<CustomLoss> custom = nullptr;  // of the kinds custom and custom_of_labels
+  std::shared_ptr<CustomLoss> custom = nullptr;  // of the kinds that have no kernel
 };
 
 // Throws ValueError for an alpha that is not above 0, images that do not make the rows of x, or

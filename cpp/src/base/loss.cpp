@@ -24,8 +24,12 @@ constexpr LossInfo infos[loss_count] = {
     {"hinge", false},
     {"squared_hinge", false},
     {"categorical_hinge", false},
+    {"quantile", false},
+    {"binary_focal_crossentropy", false},
+    {"cosine_similarity", false},
     {"custom", false},
     {"custom_of_labels", true},
+    {"custom_of_column", false},
 };
 
 }  // namespace
@@ -43,6 +47,9 @@ LossSpec loss_spec(LossKind kind) {
   spec.kind = kind;
   spec.delta = 1.0;
   spec.epsilon = 1e-6;
+  spec.quantile = 0.5;
+  spec.gamma = 2.0;
+  spec.alpha = 0.25;
   return spec;
 }
 
@@ -57,7 +64,8 @@ LossSpec loss_spec(std::string_view name) {
 }
 
 Index target_cols(const LossSpec& spec, Index output_cols) {
-  return spec.kind == LossKind::gaussian_nll ? output_cols / 2 : output_cols;
+  if (spec.kind == LossKind::gaussian_nll) return output_cols / 2;
+  return spec.kind == LossKind::custom_of_column ? 1 : output_cols;
 }
 
 void check_loss(const LossSpec& spec, Index output_cols) {
@@ -70,6 +78,16 @@ void check_loss(const LossSpec& spec, Index output_cols) {
   }
   if (!(spec.epsilon > 0.0 && std::isfinite(spec.epsilon))) {
     throw ValueError("eps must be greater than 0, but it is " + std::to_string(spec.epsilon));
+  }
+  if (!(spec.quantile > 0.0 && spec.quantile < 1.0)) {
+    throw ValueError("quantile must be between 0 and 1, but it is " +
+                     std::to_string(spec.quantile));
+  }
+  if (!(spec.gamma >= 0.0 && std::isfinite(spec.gamma))) {
+    throw ValueError("gamma must be at least 0, but it is " + std::to_string(spec.gamma));
+  }
+  if (!(spec.alpha >= 0.0 && spec.alpha <= 1.0)) {
+    throw ValueError("alpha must be between 0 and 1, but it is " + std::to_string(spec.alpha));
   }
   if (output_cols < 1) throw ValueError("the outputs have no values");
   if (spec.kind == LossKind::gaussian_nll && output_cols % 2 != 0) {

@@ -119,12 +119,16 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
 
 template <class T>
 void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
-                 const simd::LossRows<T>& rows, const LossBuffers& buffers) {
+                 const simd::LossRows<T>& rows, const double* weights,
+                 const LossBuffers& buffers) {
   call(team, context, [&] {
-    custom.compute(output_batch<T>(rows, buffers), rows.row_losses, rows.gradient);
+    OutputBatch batch = output_batch<T>(rows, buffers);
+    batch.weights = weights;
+    custom.compute(batch, rows.row_losses, rows.gradient);
     if (rows.gradient == nullptr) return;
+    const T* scales = custom.joins_rows() ? nullptr : rows.row_scales;
     for (Index i = 0; i < rows.rows; ++i) {
-      const T scale = rows.row_scales == nullptr ? rows.scale : rows.scale * rows.row_scales[i];
+      const T scale = scales == nullptr ? rows.scale : rows.scale * scales[i];
       T* gradient = rows.gradient + i * rows.cols;
       for (Index j = 0; j < rows.cols; ++j) gradient[j] *= scale;
     }
@@ -135,9 +139,9 @@ void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLos
 }
 
 template void custom_loss(const runtime::Team&, const Context<float>&, CustomLoss&,
-                          const simd::LossRows<float>&, const LossBuffers&);
+                          const simd::LossRows<float>&, const double*, const LossBuffers&);
 template void custom_loss(const runtime::Team&, const Context<double>&, CustomLoss&,
-                          const simd::LossRows<double>&, const LossBuffers&);
+                          const simd::LossRows<double>&, const double*, const LossBuffers&);
 template void custom_forward(PlanBuilder<float>&, const Group<float>&, const CustomNode<float>&);
 template void custom_forward(PlanBuilder<double>&, const Group<double>&, const CustomNode<double>&);
 template void custom_backward(PlanBuilder<float>&, const Group<float>&, const CustomNode<float>&);

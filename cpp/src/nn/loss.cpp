@@ -115,7 +115,7 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  if (weights != nullptr && scales != no_buffer)
                    part.row_scales = context.at(scales);
                  if (custom != nullptr) {
-                   custom_loss(team, context, *custom, part, buffers);
+                   custom_loss(team, context, *custom, part, weights, buffers);
                  } else {
                    ops::loss(team, spec, part);
                  }

@@ -200,7 +200,7 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
 // A team's part of a loss's step that is the embedding program's, or Python's.
 template <class T>
 void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
-                 const simd::LossRows<T>& rows, const LossBuffers& buffers);
+                 const simd::LossRows<T>& rows, const double* weights, const LossBuffers& buffers);
 
 // A step that copies a matrix.
 template <class T>
