@@ -66,6 +66,10 @@ OPTIMIZERS = [
     optimizers.Muon(exclude_layers=["head"], rms_rate=None),
     *(getattr(optimizers, n)() for n in ("Adagrad", "Adadelta", "RMSprop", "Adamax", "Nadam")),
     optimizers.Lion(clipvalue=0.5, gradient_accumulation_steps=4),
+    optimizers.Lamb(0.1, epsilon=1e-3),
+    optimizers.Ftrl(l1_regularization_strength=0.2, beta=1.0),
+    optimizers.Adafactor(clip_threshold=2.0, relative_step=False),
+    optimizers.LossScaleOptimizer(optimizers.Adam(0.3), 8.0, name="mine"),
 ]
 METRICS = [metrics.BinaryAccuracy("mine"), metrics.MeanSquaredError(), metrics.get("mae")]
 KINDS = {

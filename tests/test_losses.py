@@ -428,7 +428,10 @@ def test_errors_name_the_argument(call, error, words):
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("alias", ["quantile", "Dice", "circle", "mse", "MSE", "mae", "bce", "BCE", "kld", "KLDivergence"])
+@pytest.mark.parametrize(
+    "alias",
+    ["quantile", "Dice", "circle", "mse", "MSE", "mae", "bce", "BCE", "kld", "KLDivergence"],
+)
 def test_aliases(alias):
     assert isinstance(losses.get(alias), losses.Loss)
 

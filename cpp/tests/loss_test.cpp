@@ -89,9 +89,9 @@ UNITGAIN_TYPED_TEST(element_losses_match_their_formulas) {
 
 // The row losses that need their whole row, on rows of every size up to the guard page.
 UNITGAIN_TYPED_TEST(row_losses_stay_within_their_arrays) {
-  for (const LossKind kind : {LossKind::categorical_crossentropy, LossKind::gaussian_nll,
-                              LossKind::kl_divergence, LossKind::categorical_hinge,
-                              LossKind::cosine_similarity}) {
+  for (const LossKind kind :
+       {LossKind::categorical_crossentropy, LossKind::gaussian_nll, LossKind::kl_divergence,
+        LossKind::categorical_hinge, LossKind::cosine_similarity}) {
     for (const bool from_logits : {false, true}) {
       for (const Index cols : sizes) {
         LossSpec spec = loss_spec(kind);

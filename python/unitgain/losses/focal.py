@@ -101,7 +101,9 @@ class CategoricalFocalCrossentropy(Loss):
         if not (gamma >= 0 and np.isfinite(gamma)):
             raise ValueError(f"gamma must be at least 0, but it is {gamma}")
         if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"label_smoothing must be between 0 and 1, but it is {label_smoothing}")
+            raise ValueError(
+                f"label_smoothing must be between 0 and 1, but it is {label_smoothing}"
+            )
         self.alpha = alpha
         self.gamma = gamma
         self.from_logits = from_logits

@@ -25,9 +25,7 @@ class _Overlap(Loss):
     # s, a, b, c.
     _coefficients: tuple[float, float, float, float]
 
-    def __init__(
-        self, reduction: str | None, name: str, axis: int | Sequence[int] | None
-    ) -> None:
+    def __init__(self, reduction: str | None, name: str, axis: int | Sequence[int] | None) -> None:
         super().__init__(name, reduction)
         if axis is not None and not isinstance(axis, int):
             axis = tuple(operator.index(one) for one in axis)
@@ -74,7 +72,7 @@ class _Overlap(Loss):
     ) -> Rows:
         shape = y_pred.shape
         value, _, _ = self._value(y_true, y_pred)
-        # A row's loss is the mean over its values of the losses that they belong to. Where the losses
+        # A row's loss is the mean over its values of the losses that they belong to. Where losses
         # are summed and not averaged, each counts once; one loss of all counts for each weight.
         several = max(y_pred.size // max(value.size, 1), 1)
         factor = shape[-1] / several
@@ -96,8 +94,8 @@ class _Overlap(Loss):
 class Dice(_Overlap):
     """``1 - 2 sum(t y) / (sum(t) + sum(y))``: how far masks are from covering each other.
 
-    Sums run over the whole batch, or along ``axis``. Targets t and predictions y are between 0 and 1.
-    Milletari, Navab and Ahmadi, "V-Net", 3DV 2016.
+    Sums run over the whole batch, or along ``axis``. Targets t and predictions y are between 0 and
+    1. Milletari, Navab and Ahmadi, "V-Net", 3DV 2016.
 
     Args:
         reduction: see :class:`~unitgain.losses.Loss`; None gives the losses that remain beside
@@ -159,7 +157,8 @@ class Circle(Loss):
     With the distance ``d = max(1 - y_i . y_j, 0)`` of two rows of length 1, a row's loss is
     ``log(1 + sum exp(gamma (d^2 - m^2)) sum exp(gamma max(1 + m - d, 0) (1 - m - d)))``, the first
     sum over the rows of its label, the second over all others of the batch. Rows without a loss do
-    not count in the mean. A batch costs the square of its rows. Sun et al., "Circle loss", CVPR 2020.
+    not count in the mean. A batch costs the square of its rows. Sun et al., "Circle loss", CVPR
+    2020.
 
     Targets are one number a row: whole ones, whatever they are. End the model with
     :class:`unitgain.layers.UnitNormalization`.

@@ -65,9 +65,9 @@ class LogCosh(NativeLoss):
 class Quantile(NativeLoss):
     """The mean of ``max(q (t - y), (q - 1) (t - y))``, least where y is the q-quantile of t.
 
-    Also called the pinball loss. With q = 0.9 nine of ten targets come to lie below the predictions;
-    with q = 0.5 it is half the mean absolute error. The derivative at 0 is 0. Koenker and Bassett,
-    "Regression quantiles", Econometrica 46, 1978.
+    Also called the pinball loss. With q = 0.9 nine of ten targets come to lie below the
+    predictions; with q = 0.5 it is half the mean absolute error. The derivative at 0 is 0. Koenker
+    and Bassett, "Regression quantiles", Econometrica 46, 1978.
 
     Args:
         quantile: q, between 0 and 1.
