@@ -55,6 +55,8 @@ def test_trajectories_are_keras_s(name, dtype):
     moved = max(1.0, np.abs(expected[-2] - flat(START.values())).max())
     has_norm = kind == "Muon" or "clipnorm" in arguments or "global_clipnorm" in arguments
     bound = 6e-5 if dtype == "float32" else 2e-8 if has_norm else 1e-11
+    if kind == "Adafactor" and dtype == "float64":
+        bound = 1e-7  # its constants are float32 numbers there; the formulas below are exact
     bound *= 5 if dtype == "float32" and kind == "Muon" else 1  # Newton-Schulz magnifies roundings
     np.testing.assert_allclose(np.stack(found), expected, rtol=0, atol=bound * moved)
     assert optimizer.iterations == max(STOPS)
@@ -261,6 +263,16 @@ def test_adafactor_keeps_the_moments_of_rows_and_columns():
     }
 
 
+def test_adafactor_of_rows_and_columns_without_gradients_stands_still_there():
+    g = np.random.default_rng(5).standard_normal((4, 3)).astype(np.float32)
+    g[1], g[:, 2] = 0, 0
+    w = np.ones((4, 3), np.float32)
+    for _ in range(3):
+        optimizers.Adafactor(0.1).apply([g], [w])
+    assert np.array_equal(w == 1, g == 0)
+    assert np.isfinite(w).all()
+
+
 # ---- a scaled loss ----
 
 
@@ -274,7 +286,8 @@ def test_a_scaled_loss_makes_the_steps_of_the_inner_optimizer():
         g = rng.standard_normal((4, 3)).astype(np.float32)
         if step in (2, 9):
             before = scaled.copy()
-            optimizer.apply([np.where(g > 1, np.nan if step == 2 else np.inf, g)], [scaled])
+            g[1, 2] = np.nan if step == 2 else np.inf
+            optimizer.apply([g], [scaled])
             np.testing.assert_array_equal(scaled, before)
         else:
             inner.apply([g], [plain])

@@ -109,10 +109,11 @@ void FactoredMoments<T>::divide(std::size_t array, T* gradient, Index begin, Ind
     const Index row = i / part.cols, col = i % part.cols, matrix = row / part.rows;
     const Index last = std::min(begin + count, (row + 1) * part.cols);
     const double mean = means_[static_cast<std::size_t>(part.mean_offset + matrix)];
-    const auto share = static_cast<T>(static_cast<double>(first(array)[row]) / mean);
+    // Roots, since the product of two moments of zeros alone underflows.
+    const auto root = static_cast<T>(std::sqrt(static_cast<double>(first(array)[row]) / mean));
     const T* moments = columns(array) + matrix * part.cols + col;
     T* values = gradient + (i - begin);
-    for (Index j = 0; j < last - i; ++j) values[j] /= std::sqrt(share * moments[j]);
+    for (Index j = 0; j < last - i; ++j) values[j] /= root * std::sqrt(moments[j]);
     i = last;
   }
 }

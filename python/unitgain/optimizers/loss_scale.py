@@ -11,6 +11,7 @@ from unitgain import _names, _native
 from unitgain._config import checked_config, serialize
 
 from .base import Optimizer, OptimizerVariable, check
+from .rate import Rate
 from .registry import find
 
 if TYPE_CHECKING:
@@ -73,6 +74,15 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_growth_steps = dynamic_growth_steps
 
     @property
+    def learning_rate(self) -> Rate:
+        """The inner optimizer's step size; may be set, or assigned to."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: float) -> None:
+        self.inner_optimizer.learning_rate = learning_rate
+
+    @property
     def dynamic_scale(self) -> float:
         """What the loss is multiplied by."""
         return self.initial_scale if self._native is None else float(self._native.loss_scale)
@@ -84,7 +94,6 @@ class LossScaleOptimizer(Optimizer):
     def spec(self) -> _native.OptimizerSpec:
         """Return the configuration that the native step takes."""
         spec = self.inner_optimizer.spec()
-        spec.learning_rate = float(self.learning_rate)
         spec.loss_scale = self.initial_scale
         spec.scale_growth_steps = self.dynamic_growth_steps
         return spec
