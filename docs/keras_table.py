@@ -225,8 +225,8 @@ NOTES = {
     "regularizers.OrthogonalRegularizer": "The penalty of a single row is 0, not NaN.",
     "losses.Circle": "Labels of a model in float32 are whole numbers up to 2^24.",
     "losses.Tversky": "As Keras computes it: `alpha` weighs what the predictions leave out.",
-    "optimizers.Adafactor": "Only the moments of rows and columns are kept, not their product. Where "
-    "a row and a column have no gradient in float32, the weight stays, and is not NaN.",
+    "optimizers.Adafactor": "Only the moments of rows and columns are kept, not their product. "
+    "Where a row and a column have no gradient in float32, the weight stays, and is not NaN.",
     "optimizers.Ftrl": "A weight without gradients so far is 0, not NaN.",
     "optimizers.LossScaleOptimizer": "`fit` computes in float32 or float64, so that it scales "
     "nothing, and leaves out steps whose gradients are not finite.",

@@ -34,6 +34,8 @@ LAYERS = [
     layers.PReLU("ones", alpha_constraint="max_norm", shared_axes=[1]),
     layers.BatchNormalization(1, 0.9, 1e-4, gamma_initializer="he_normal", beta_regularizer="l2"),
     layers.LayerNormalization([1, 2], scale=False),
+    layers.GroupNormalization(4, 1, 1e-4, gamma_regularizer="l1", beta_constraint="max_norm"),
+    layers.RMSNormalization([-2, -1], 1e-5),
     layers.Dropout(0.25, seed=1),
     layers.AlphaDropout(0.25),
     layers.GaussianDropout(0.25),
