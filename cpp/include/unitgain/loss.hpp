@@ -18,8 +18,8 @@ const LossInfo& loss_info(LossKind kind);
 // Whether a kernel computes it; else a CustomLoss does.
 bool has_kernel(const LossSpec& spec);
 
-// A loss with its default parameters: mean over the rows, delta 1, epsilon 1e-6, quantile 0.5, gamma
-// 2, alpha 0.25, the rest off.
+// A loss with its default parameters: mean over the rows, delta 1, epsilon 1e-6, quantile 0.5,
+// gamma 2, alpha 0.25, the rest off.
 LossSpec loss_spec(LossKind kind);
 
 // The loss of that name. Throws ValueError for an unknown name.
@@ -51,8 +51,8 @@ class CustomLoss {
   // Writes the loss of each row, without weights, and, unless `gradient` is null, its derivatives
   // with respect to the row's outputs, of their type.
   virtual void compute(const OutputBatch& batch, double* row_losses, void* gradient) = 0;
-  // Whether a row's loss depends on other rows, too. Then `gradient` is that of the losses' sum with
-  // the rows' weights, which `batch` has.
+  // Whether a row's loss depends on other rows, too. Then `gradient` is that of the losses' sum
+  // with the rows' weights, which `batch` has.
   virtual bool joins_rows() const { return false; }
 };
 

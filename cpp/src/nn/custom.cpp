@@ -119,8 +119,7 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
 
 template <class T>
 void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
-                 const simd::LossRows<T>& rows, const double* weights,
-                 const LossBuffers& buffers) {
+                 const simd::LossRows<T>& rows, const double* weights, const LossBuffers& buffers) {
   call(team, context, [&] {
     OutputBatch batch = output_batch<T>(rows, buffers);
     batch.weights = weights;

@@ -7,8 +7,8 @@
 // arXiv:1308.0850 (centered). Kingma and Ba, "Adam: a method for stochastic optimization", ICLR
 // 2015, section 2 and 7.1 (Adamax). Reddi, Kale and Kumar, "On the convergence of Adam and beyond",
 // ICLR 2018 (AMSGrad). Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
-// Chen et al., "Symbolic discovery of optimization algorithms", arXiv:2302.06675 (Lion). You et al.,
-// "Large batch optimization for deep learning", ICLR 2020 (Lamb). McMahan et al., "Ad click
+// Chen et al., "Symbolic discovery of optimization algorithms", arXiv:2302.06675 (Lion). You et
+// al., "Large batch optimization for deep learning", ICLR 2020 (Lamb). McMahan et al., "Ad click
 // prediction", KDD 2013 (Ftrl). Shazeer and Stern, "Adafactor", ICML 2018.
 #pragma once
 
