@@ -57,7 +57,7 @@ class Loss(Configurable):
     0.5
     """
 
-    axis = -1
+    axis: int | tuple[int, ...] | None = -1
     kind = "custom"
     takes_labels = False
     direction: str | None = "down"
