@@ -13,6 +13,8 @@ Array = NDArray[Any]
 
 OURS = "unitgain"
 REFERENCE = "NumPy"
+# unitgain on its other threading layer, where a case sets it beside the pool.
+OPENMP = "on openmp"
 # The libraries to compare with, and the module whose presence means that one can run.
 PEERS = {
     REFERENCE: "numpy",

@@ -16,7 +16,7 @@ from typing import Any
 from unitgain import _native, num_threads
 
 from . import instruction_sets, peaks
-from .case import OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
+from .case import OPENMP, OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
 from .timing import Effort, Times, alternate
 
 SUBJECTS = (
@@ -30,6 +30,7 @@ SUBJECTS = (
     "linalg",
     "training",
     "inference",
+    "threading_layers",
 )
 # The shares of the machine's peaks that a measurement may have.
 SHARES = ("multiply_add", "bfloat16", "read")
@@ -109,7 +110,7 @@ def installed_peers() -> list[str]:
 def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measurement]:
     """Measure a case by unitgain, NumPy and those of ``libraries`` that it has a contender for."""
     trial = case.prepare()
-    wanted = {OURS, REFERENCE, *libraries}
+    wanted = {OURS, OPENMP, REFERENCE, *libraries}
     contenders = {name: make() for name, make in trial.contenders.items() if name in wanted}
     results = {name: contender.result() for name, contender in contenders.items()}
     exact = trial.exact() if trial.exact else None

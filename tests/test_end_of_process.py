@@ -1,8 +1,10 @@
 """What the end of the interpreter, and a second interpreter, meet: never an abort, never a hang."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -98,6 +100,14 @@ def test_daemon_threads_in_native_calls_let_the_process_end(call, tmp_path):
         assert "terminate" not in process.stderr
         assert "Fatal" not in process.stderr
         assert "Traceback" not in process.stderr
+
+
+def test_bindings_wait_for_the_gil_by_one_file_alone():
+    """A wait of pybind11's own would abort as above, in a call that no test here makes."""
+    bindings = Path(__file__).parents[1] / "cpp" / "bindings"
+    waits = re.compile(r"gil_scoped_(release|acquire)|PyEval_RestoreThread|PyGILState_Ensure\(")
+    files = [path.name for path in bindings.iterdir() if waits.search(path.read_text("utf-8"))]
+    assert files == ["gil.cpp"]
 
 
 SUB_INTERPRETER = """

@@ -25,7 +25,7 @@ def cases():
     found |= {f"inverse of hilbert {n}": np.array(invhilbert(n), float) for n in range(4, 15)}
     found |= {f"vandermonde {n}": np.vander(np.linspace(0, 1, n)) for n in range(4, 21)}
     found |= {
-        f"vandermonde of integers {n}": np.vander(np.arange(1.0, n + 1)) for n in range(4, 16)
+        f"vandermonde of integers {n}": np.vander(np.arange(1.0, n + 1)) for n in range(4, 13)
     }
     found |= {f"magic {n}": magic(n) for n in range(3, 21) if n % 2 or n % 4 == 0}
     return found
@@ -57,16 +57,14 @@ def test_residuals_are_at_most_twice_numpys(dtype, relative, method, stacked, tu
         cutoff = len(a) * np.finfo(dtype).eps if relative is None else relative
         ours = ug.linalg.pinv(given, cutoff, method=method)
         ours = ours[4] if stacked else ours
-        found, limit = worst_residual(a, ours), 2 * worst_residual(a, np.linalg.pinv(a, cutoff))
-        # What rounding A's and X's entries may leave. Well-conditioned, NumPy's have less by chance
-        # alone; and beyond 1 / epsilon nothing but that is left of either.
-        rounding = (
-            np.finfo(dtype).eps
-            * np.linalg.norm(a.astype(float))
-            * np.linalg.norm(ours.astype(float))
-        )
-        if rounding < 1e4 * np.finfo(dtype).eps or rounding > 1:
-            limit = max(limit, 2 * rounding)
+        # Float's is what of the exact one is left by rounding its entries, as is NumPy's in double.
+        rounded = np.linalg.pinv(a.astype(float), cutoff).astype(dtype)
+        limit = 2 * max(worst_residual(a, x) for x in (np.linalg.pinv(a, cutoff), rounded))
+        # What rounding A's and X's entries may leave: NumPy's have less by chance alone.
+        norms = np.linalg.norm(a.astype(float)) * np.linalg.norm(ours.astype(float))
+        if norms < 1e4:
+            limit = max(limit, 2 * np.finfo(dtype).eps * norms)
+        found = worst_residual(a, ours)
         if found > limit:
             failed.append(f"{name}: {found:.2g}, but NumPy's twice is {limit:.2g}")
     assert not failed, "\n".join(failed)

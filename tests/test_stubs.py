@@ -22,7 +22,7 @@ def declared(body):
     found = {}
     for node in body:
         match node:
-            case ast.FunctionDef(decorator_list=[]):
+            case ast.FunctionDef(decorator_list=[] | [ast.Name(id="staticmethod")]):
                 found[node.name] = parameters(node)
             case ast.FunctionDef() | ast.ClassDef():
                 found[node.name] = None
@@ -35,6 +35,8 @@ def held(owner):
     """Return what a module or a class holds, in the same form, by pybind11's signatures."""
     found = {}
     for name, member in vars(owner).items():
+        if isinstance(member, staticmethod):
+            member = member.__func__
         if not callable(member) or isinstance(member, type):
             found[name] = None
         elif getattr(member, "__text_signature__", None):

@@ -101,7 +101,7 @@ print(_native.threading_layer())
 """
     error, layer = run_python(program).stdout.splitlines()
     assert error.startswith("the threading layer is openmp, but it cannot be loaded: ")
-    assert str(tmp_path / "_native_openmp.so") in error
+    assert str(tmp_path / "_native.openmp.so") in error
     assert layer == "pool"
 
 

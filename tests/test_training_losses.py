@@ -187,3 +187,60 @@ def test_circle_loss_takes_one_label_a_row_and_no_metric_of_outputs():
         model.fit(X, X**2, verbose=0)
     with pytest.raises(ValueError, match="needs a target for each output"):
         model_of(3, losses.Circle(), ["mse"])
+
+
+# ---- outputs behind a reshape ----
+
+
+class Squares(ug.losses.Loss):
+    def call(self, y_true, y_pred):
+        return ((y_true - y_pred) ** 2).mean(axis=-1)
+
+    def backward(self, y_true, y_pred):
+        return 2 * (y_pred - y_true) / y_pred.shape[-1]
+
+
+def reshaped_losses():
+    labels = np.array([0, 3, 5, 1, 2])
+    rows = np.random.default_rng(3).random((5, 6))
+
+    def crossentropy(outputs):
+        shifted = outputs - outputs.max(axis=1, keepdims=True)
+        log_shares = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        return -log_shares[np.arange(5), labels].mean()
+
+    from_logits = {"from_logits": True}
+    yield ug.losses.SparseCategoricalCrossentropy(**from_logits), labels, crossentropy
+    yield ug.losses.CategoricalCrossentropy(**from_logits), np.eye(6)[labels], crossentropy
+    yield Squares(), rows, lambda outputs: ((outputs - rows) ** 2).mean()
+    yield ug.losses.MeanSquaredError(), rows, lambda outputs: ((outputs - rows) ** 2).mean()
+
+
+@pytest.mark.parametrize(("loss", "y", "expected"), list(reshaped_losses()))
+def test_the_rows_of_a_loss_are_those_of_the_output_behind_a_reshape(loss, y, expected):
+    ug.random.seed(4)
+    model = ug.Sequential(
+        [ug.layers.Input((3, 4), "float64"), ug.layers.Dense(2), ug.layers.Flatten()]
+    )
+    metrics = ["accuracy"] if y.shape == (5,) or "rossentropy" in type(loss).__name__ else []
+    model.compile("sgd", loss, metrics=metrics)
+    x = np.random.default_rng(5).standard_normal((5, 3, 4))
+    outputs = model.predict(x)
+    found = model.evaluate(x, y, return_dict=True)
+    assert found["loss"] == pytest.approx(expected(outputs), rel=1e-12)
+    if metrics:
+        labels = y if y.ndim == 1 else y.argmax(axis=1)
+        assert found["accuracy"] == (outputs.argmax(axis=1) == labels).mean()
+
+    value, gradients = model.gradients(x, y)
+    assert value == pytest.approx(expected(outputs), rel=1e-12)
+    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
+        for index in np.ndindex(weight.shape):
+            kept, step = weight.array[index], 1e-6
+            sides = []
+            for side in (kept + step, kept - step):
+                weight.array[index] = side
+                sides.append(expected(model.predict(x)))
+            weight.array[index] = kept
+            slope = (sides[0] - sides[1]) / (2 * step)
+            assert gradient[index] == pytest.approx(slope, rel=1e-6, abs=1e-9)

@@ -32,14 +32,16 @@ bool is_float32(const py::array& array, const char* name) {
 
 py::array as_array(const py::handle& object) {
   if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
-  return py::module_::import("numpy").attr("asarray")(object);
+  return called(py::module_::import("numpy").attr("asarray"), py::make_tuple(object));
 }
 
 py::array as_float_array(const py::handle& object) {
   if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
   const py::module_ numpy = py::module_::import("numpy");
-  if (py::isinstance(object, numpy.attr("generic"))) return numpy.attr("asarray")(object);
-  return numpy.attr("asarray")(object, numpy.attr("float64"));
+  if (py::isinstance(object, numpy.attr("generic"))) {
+    return called(numpy.attr("asarray"), py::make_tuple(object));
+  }
+  return called(numpy.attr("asarray"), py::make_tuple(object, numpy.attr("float64")));
 }
 
 bool is_viewable(const py::array& array) {
@@ -52,7 +54,7 @@ bool is_viewable(const py::array& array) {
 
 py::array viewable(py::array array) {
   if (is_viewable(array)) return array;
-  return py::module_::import("numpy").attr("ascontiguousarray")(array);
+  return called(py::module_::import("numpy").attr("ascontiguousarray"), py::make_tuple(array));
 }
 
 namespace {

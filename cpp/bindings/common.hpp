@@ -100,6 +100,6 @@ void bind_nn(py::module_& module);
 // What networks and optimizers share goes before bind_nn(), the rest after.
 void bind_optimizer_types(py::module_& module);
 void bind_optimizer(py::module_& module);
-void bind_kernels(py::module_& module);
+void bind_ops_for_tests(py::module_& module);
 
 }  // namespace unitgain::bindings

@@ -4,7 +4,7 @@
 
 namespace unitgain::bindings {
 
-void SleepIfUnwound::sleep_for_ever() {
+void sleep_for_ever() {
   while (true) pause();  // which signals end
 }
 
@@ -27,9 +27,9 @@ Callable::Callable(py::object function)
         delete held;
       }) {}
 
-py::object Callable::call(const py::tuple& arguments) const {
+py::object called(const py::object& function, const py::tuple& arguments) {
   SleepIfUnwound guard;
-  PyObject* result = PyObject_CallObject(function_->ptr(), arguments.ptr());
+  PyObject* result = PyObject_CallObject(function.ptr(), arguments.ptr());
   guard.done();
   if (result == nullptr) throw py::error_already_set();
   return py::reinterpret_steal<py::object>(result);

@@ -16,6 +16,9 @@ namespace unitgain::bindings {
 
 namespace py = pybind11;
 
+// Ends the thread's part in the process, but not the thread.
+[[noreturn]] void sleep_for_ever();
+
 // Puts the thread to sleep if its stack is unwound through the scope before done() is called.
 class SleepIfUnwound {
  public:
@@ -28,7 +31,6 @@ class SleepIfUnwound {
   void done() { done_ = true; }
 
  private:
-  [[noreturn]] static void sleep_for_ever();
   bool done_ = false;
 };
 
@@ -51,12 +53,18 @@ class GilAcquire {
   GilAcquire() : state_(ensure()) {}
   GilAcquire(const GilAcquire&) = delete;
   GilAcquire& operator=(const GilAcquire&) = delete;
-  ~GilAcquire() { PyGILState_Release(state_); }
+  ~GilAcquire() {
+    if (!PyGILState_Check()) sleep_for_ever();  // unwound by something that let the GIL go
+    PyGILState_Release(state_);
+  }
 
  private:
   static PyGILState_STATE ensure();
   PyGILState_STATE state_;
 };
+
+// function(arguments...), of Python code or of what lets the GIL go, as NumPy does while it copies.
+py::object called(const py::object& function, const py::tuple& arguments);
 
 // A Python callable that any thread may drop, and call while it has the GIL: native code that calls
 // back holds more than references, such as locks and a team.
@@ -65,12 +73,11 @@ class Callable {
   explicit Callable(py::object function);
   template <class... Arguments>
   py::object operator()(Arguments&&... arguments) const {
-    return call(py::make_tuple(std::forward<Arguments>(arguments)...));
+    return called(*function_, py::make_tuple(std::forward<Arguments>(arguments)...));
   }
   bool is_none() const { return function_->is_none(); }
 
  private:
-  py::object call(const py::tuple& arguments) const;
   std::shared_ptr<py::object> function_;
 };
 

@@ -32,7 +32,7 @@ class PythonMetric final : public CustomMetric {
     const GilAcquire acquire;
     const auto [targets, outputs] = copies_of(batch);
     py::object weights = py::none();
-    if (batch.weights != nullptr) weights = py::array_t<double>(batch.rows, batch.weights);
+    if (batch.weights != nullptr) weights = copy_of(batch.weights, {batch.rows});
     const py::object added = update_(targets, outputs, weights);
     if (added.is_none()) return;
     const auto values = py::cast<std::vector<double>>(added);

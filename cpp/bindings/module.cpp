@@ -51,7 +51,7 @@ PYBIND11_MODULE(native, module) {
   unitgain::bindings::bind_steps(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_optimizer(module);
-  unitgain::bindings::bind_kernels(module);
+  unitgain::bindings::bind_ops_for_tests(module);
 }
 
 // Comes before pybind11's own preparations, which wait for the GIL.

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "callback_arrays.hpp"
 #include "common.hpp"
 #include "unitgain/loss.hpp"
 
@@ -13,14 +14,12 @@ namespace unitgain::bindings {
 // buffers while Python still holds the arrays.
 inline std::pair<py::object, py::object> copies_of(const OutputBatch& batch) {
   const auto matrix = [&](const void* data, Index cols) -> py::object {
-    if (batch.is_double) {
-      return py::array_t<double>({batch.rows, cols}, static_cast<const double*>(data));
-    }
-    return py::array_t<float>({batch.rows, cols}, static_cast<const float*>(data));
+    if (batch.is_double) return copy_of(static_cast<const double*>(data), {batch.rows, cols});
+    return copy_of(static_cast<const float*>(data), {batch.rows, cols});
   };
   const py::object outputs = matrix(batch.outputs, batch.cols);
   if (batch.labels == nullptr) return {matrix(batch.targets, batch.target_cols), outputs};
-  return {py::array_t<std::int32_t>(batch.rows, batch.labels), outputs};
+  return {copy_of(batch.labels, {batch.rows}), outputs};
 }
 
 class PythonLoss final : public CustomLoss {
@@ -52,16 +51,6 @@ class PythonLoss final : public CustomLoss {
   }
 
  private:
-  template <class U>
-  static void take(const py::object& given, U* to, Index size, const char* what) {
-    const auto array = py::cast<py::array_t<U, py::array::c_style | py::array::forcecast>>(given);
-    if (array.size() != size) {
-      throw ValueError(std::string(what) + " has " + std::to_string(array.size()) +
-                       " values, expected " + std::to_string(size));
-    }
-    std::copy_n(array.data(), size, to);
-  }
-
   Callable compute_;
   bool joins_rows_;
 };

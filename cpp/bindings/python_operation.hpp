@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "callback_arrays.hpp"
 #include "common.hpp"
 #include "unitgain/network.hpp"
 
@@ -46,22 +47,13 @@ class PythonOperation final : public CustomOperation<T> {
 
  private:
   static py::array_t<T> copy(const MatrixView<const T>& from) {
-    return py::array_t<T>({from.rows, from.cols}, from.data);
+    return copy_of(from.data, {from.rows, from.cols});
   }
   static py::list copies(std::span<const MatrixView<const T>> from) {
     py::list arrays;
     for (const auto& matrix : from) arrays.append(copy(matrix));
     return arrays;
   }
-  static void take(const py::object& given, T* to, Index size, const char* what) {
-    const auto array = py::cast<py::array_t<T, py::array::c_style | py::array::forcecast>>(given);
-    if (array.size() != size) {
-      throw ValueError(std::string(what) + " has " + std::to_string(array.size()) +
-                       " values, expected " + std::to_string(size));
-    }
-    std::copy_n(array.data(), size, to);
-  }
-
   Callable forward_, backward_;
   std::vector<Index> sizes_;
 };

@@ -72,7 +72,9 @@ Result::Result(const py::object& out, const py::array& x, std::initializer_list<
 
 py::array Result::finish() {
   if (!out_) return written_;
-  if (!out_.is(written_)) py::module_::import("numpy").attr("copyto")(out_, written_);
+  if (!out_.is(written_)) {
+    called(py::module_::import("numpy").attr("copyto"), py::make_tuple(out_, written_));
+  }
   return out_;
 }
 

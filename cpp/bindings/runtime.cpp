@@ -42,7 +42,7 @@ void bind_runtime(py::module_& module) {
   module.def(
       "set_thread_override", &set_thread_override, py::arg("threads"),
       "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
-  runtime::set_openmp_object(beside_this_module("_native_openmp.so"));
+  runtime::set_openmp_object(beside_this_module("_native.openmp.so"));
   module.def("set_threading_layer", &runtime::choose_threading_layer, py::arg("name"));
   module.def("threading_layer", &threading_layer);
   module.def("threading_layers", &threading_layers, "The threading layers in this build.");

@@ -166,4 +166,29 @@ UNITGAIN_TYPED_TEST(what_a_custom_operation_throws_comes_out) {
   }
 }
 
+// A member that is slow to leave the barrier before the operation must not take its failure for one
+// of the step before, and leave the others waiting for it.
+UNITGAIN_TEST(a_custom_operation_may_fail_while_members_come_late) {
+  auto operation = std::make_shared<Negation<float>>();
+  Graph<float> graph;
+  const NodeId x = graph.input({1, 3});
+  const NodeId y = graph.custom({x}, {1, 3}, {operation, {}});
+  const Network<float> network(std::move(graph), y);
+  const std::vector<float> values(6000, 1.0f);
+  std::vector<float> results(6000);
+  const SampleArray samples = {values.data(), ElementType::float32, 2000, 3, 12, 4};
+  operation->fails = true;
+  const int before = set_thread_override(4);
+  int thrown = 0;
+  for (int run = 0; run < 3000; ++run) {
+    try {
+      network.predict(samples, results.data(), 2000);
+    } catch (const std::runtime_error&) {
+      ++thrown;
+    }
+  }
+  set_thread_override(before);
+  CHECK(thrown == 3000, "thrown: " << thrown);
+}
+
 }  // namespace unitgain::tests

@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from unitgain import _fork
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 _counts: Counter[str] = Counter()
 _lock = _fork.Lock()
@@ -72,6 +73,9 @@ def custom_objects(objects: Mapping[str, Any] | None) -> Iterator[None]:
         _custom.reset(token)
 
 
+given_objects = custom_objects  # where a parameter has its name
+
+
 def custom_object(name: object) -> Any:
     """Return what :func:`custom_objects` made of a name, or None."""
     return _custom.get().get(name) if isinstance(name, str) else None
@@ -115,6 +119,42 @@ def resolve(
     raise TypeError(
         f"{argument} is of type {type(value).__name__}, expected a name or a {kind.__name__}"
     )
+
+
+class Deserializer(Protocol[T_co]):
+    """Makes what a configuration describes, with classes of one's own by name."""
+
+    def __call__(
+        self, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> T_co: ...
+
+
+def deserializer(what: str, get: Callable[[Any], T]) -> Deserializer[T]:
+    """Return the function ``deserialize`` of a module.
+
+    Args:
+        what: what it makes, in the words of its documentation.
+        get: makes it from a configuration.
+    """
+
+    def deserialize(
+        config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
+    ) -> T:
+        with given_objects(custom_objects):
+            return get(config)
+
+    deserialize.__doc__ = f"""Return the {what} that :func:`serialize` described.
+
+    Args:
+        config: a mapping with a ``class_name`` and a ``config``.
+        custom_objects: classes and functions of one's own by name.
+
+    Raises:
+        ValueError: if it describes none.
+    """
+    deserialize.__module__ = get.__module__
+    deserialize.__qualname__ = "deserialize"
+    return deserialize
 
 
 def _maker(

@@ -342,6 +342,10 @@ class _Parameter:
 class _Graph:
     training: bool | None
     def __init__(self) -> None: ...
+    @staticmethod
+    def from_description(
+        description: Mapping[str, Any], parameters: Mapping[str, _Parameter]
+    ) -> _Graph: ...
     def input(self, rows: int, cols: int) -> int: ...
     def dense(
         self, x: int, kernel: _Parameter, bias: _Parameter | None, trainable: bool
@@ -453,6 +457,9 @@ class _Network:
     def trainable(self) -> list[_Parameter]: ...
     @property
     def parameters(self) -> list[_Parameter]: ...
+    def describe(
+        self, named: Mapping[str, _Parameter | None]
+    ) -> tuple[dict[str, Any], dict[str, _Parameter]] | None: ...
     step: int
     learning_rate: float
     @property

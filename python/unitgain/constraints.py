@@ -238,17 +238,4 @@ def serialize(constraint: Constraint | None) -> Any:
     return _serialize(constraint)
 
 
-def deserialize(
-    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-) -> Constraint | None:
-    """Return the constraint that :func:`serialize` described.
-
-    Args:
-        config: a mapping with a ``class_name`` and a ``config``.
-        custom_objects: classes of one's own by name.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    with _names.custom_objects(custom_objects):
-        return get(config)
+deserialize = _names.deserializer("constraint", get)

@@ -221,7 +221,8 @@ def pinv(
     Returns:
         The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose condition leaves float32
         arithmetic fewer than two digits is computed in float64, as NumPy does with all, so that
-        ``rcond`` means what it says.
+        ``rcond`` means what it says. An ill-conditioned float64 matrix of less than 24 columns is
+        computed in C's ``long double``, so that little but the rounding of its entries is left.
 
     Raises:
         LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,

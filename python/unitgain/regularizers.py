@@ -280,17 +280,4 @@ def serialize(regularizer: Regularizer | None) -> Any:
     return _serialize(regularizer)
 
 
-def deserialize(
-    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-) -> Regularizer | None:
-    """Return the regularizer that :func:`serialize` described.
-
-    Args:
-        config: a mapping with a ``class_name`` and a ``config``.
-        custom_objects: classes of one's own by name.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    with _names.custom_objects(custom_objects):
-        return get(config)
+deserialize = _names.deserializer("regularizer", get)

@@ -12,6 +12,11 @@ namespace unitgain {
 // ValueError for another name and for bad parameters.
 NoiseSpec noise_spec(std::string_view name, std::span<const double> parameters);
 
+const char* noise_name(Noise kind);
+
+// How many parameters it has.
+int noise_parameters(Noise kind);
+
 // Throws ValueError unless a rate is in [0, 1), a standard deviation finite and at least 0, and
 // slopes finite with 0 <= lower <= upper.
 void check_noise(const NoiseSpec& spec);

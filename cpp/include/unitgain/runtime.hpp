@@ -35,9 +35,9 @@ int set_thread_override(int threads);
 
 // The layer that the threads of operations come from, for the whole process: "pool", threads of the
 // library's own, or "openmp", OpenMP's, shared with the program. It starts as
-// UNITGAIN_THREADING_LAYER, or as the pool. Under openmp a call inside a parallel region runs on the
-// calling thread alone. A forked child has the pool. Throws ValueError if the layer is unknown, or
-// cannot be had: not in this build (CMake's UNITGAIN_OPENMP), or asked for in a forked child. A
+// UNITGAIN_THREADING_LAYER, or as the pool. Under openmp a call inside a parallel region runs on
+// the calling thread alone. A forked child has the pool. Throws ValueError if the layer is unknown,
+// or cannot be had: not in this build (CMake's UNITGAIN_OPENMP), or asked for in a forked child. A
 // program that calls it is linked with -fopenmp where the library was built with OpenMP.
 void set_threading_layer(const std::string& name);
 // The layer in use; throws ValueError if UNITGAIN_THREADING_LAYER names one that cannot be had.

@@ -1,105 +1,38 @@
 #include "nn/fusion.hpp"
 
-#include <optional>
-
-#include "unitgain/noise.hpp"
+#include "nn/graph_queries.hpp"
+#include "unitgain/activation.hpp"
 
 namespace unitgain::nn {
 
 namespace {
 
-template <class T>
-bool is_identity(const Node<T>& node, Mode mode) {
-  if (std::holds_alternative<ReshapeNode>(node.operation)) return true;
-  if (std::holds_alternative<ActivityNode>(node.operation)) return !compares(mode);
-  if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
-    return activation->activation.kind == Activation::linear;
-  }
-  if (const auto* noise = std::get_if<NoiseNode>(&node.operation)) {
-    if (noise->noise.kind == Noise::rrelu) return false;
-    return !draws(mode, node.training) || noise->noise.parameters[0] == 0.0;
-  }
-  return false;
-}
-
-// What the node is if it is an activation: where it does not draw, rrelu is one with its mean
-// slope.
-template <class T>
-std::optional<ActivationSpec> activation_of(const Node<T>& node, Mode mode) {
-  if (const auto* activation = std::get_if<ActivationNode>(&node.operation)) {
-    return activation->activation;
-  }
-  if (const auto* noise = std::get_if<NoiseNode>(&node.operation);
-      noise != nullptr && noise->noise.kind == Noise::rrelu && !draws(mode, node.training)) {
-    return mean_activation(noise->noise);
-  }
-  return std::nullopt;
-}
-
-template <class T>
-bool has_parameters(const Node<T>& node) {
-  return std::holds_alternative<DenseNode<T>>(node.operation) ||
-         std::holds_alternative<BatchNormNode<T>>(node.operation) ||
-         std::holds_alternative<LayerNormNode<T>>(node.operation) ||
-         std::holds_alternative<PReluNode<T>>(node.operation) ||
-         std::holds_alternative<CustomNode<T>>(node.operation);
-}
-
-// The nodes that the outputs depend on.
-template <class T>
-std::vector<bool> reachable(const Graph<T>& graph, const std::vector<NodeId>& outputs) {
-  std::vector<bool> reached(graph.nodes().size(), false);
-  for (const NodeId output : outputs) reached[static_cast<std::size_t>(output)] = true;
-  for (auto id = static_cast<NodeId>(reached.size()) - 1; id >= 0; --id) {
-    if (!reached[static_cast<std::size_t>(id)]) continue;
-    for (const NodeId input : graph.node(id).inputs)
-      reached[static_cast<std::size_t>(input)] = true;
-  }
-  return reached;
-}
-
 // Puts the node into the group that computes its input, if that group can take it.
 template <class T>
 bool absorb(Group<T>& group, const Graph<T>& graph, NodeId id, Mode mode) {
   const Node<T>& node = graph.node(id);
-  const auto& head = graph.node(group.head).operation;
-  const bool open = group.activation.kind == Activation::linear && group.dropout < 0;
-  const bool dense = std::holds_alternative<DenseNode<T>>(head);
-  const bool norm = std::holds_alternative<BatchNormNode<T>>(head);
-  const bool sum = std::holds_alternative<AddNode>(head);
-  if (std::holds_alternative<BatchNormNode<T>>(node.operation) && !in_training(mode) &&
-      node.training != Training::always && dense && open && group.folded_norm < 0) {
-    group.folded_norm = id;
-    return true;
-  }
-  if (const auto activation = activation_of(node, mode);
-      activation && open && (dense || norm || sum)) {
+  const auto epilogue = node.operation->as_epilogue(mode, node.training);
+  if (!epilogue || !graph.node(group.head).operation->takes(*epilogue)) return false;
+  const bool open = group.activation.kind == Activation::linear && !group.dropout;
+  if (const auto* norm = std::get_if<FixedNorm<T>>(&*epilogue)) {
+    if (!open || group.norm) return false;
+    group.norm = *norm;
+  } else if (const auto* activation = std::get_if<ActivationSpec>(&*epilogue)) {
+    if (!open) return false;
     group.activation = *activation;
-    return true;
+  } else {
+    // The activation's derivative must not need what dropout leaves nowhere: it is taken at what
+    // went in, or is 0 where dropout's result is.
+    const bool differentiable = open || activation_info(group.activation.kind).saves_input ||
+                                group.activation.kind == Activation::relu;
+    if (group.dropout || !differentiable) return false;
+    group.dropout = std::get<Dropout>(*epilogue);
   }
-  // The activation's derivative must not need what dropout leaves nowhere: it is taken at what went
-  // in, or is 0 where dropout's result is.
-  const auto* noise = std::get_if<NoiseNode>(&node.operation);
-  const bool differentiable = open || activation_info(group.activation.kind).saves_input ||
-                              group.activation.kind == Activation::relu;
-  if (noise != nullptr && noise->noise.kind == Noise::dropout && dense && group.dropout < 0 &&
-      differentiable) {
-    group.dropout = id;
-    return true;
-  }
-  return false;
+  return true;
 }
 
 std::size_t at(NodeId id) {
   return static_cast<std::size_t>(id);
-}
-
-// Whether a group reads and writes matrices whose rows lie apart.
-template <class T>
-bool takes_rows_apart(const Graph<T>& graph, const Group<T>& group) {
-  const auto& head = graph.node(group.head).operation;
-  return std::holds_alternative<DenseNode<T>>(head) ||
-         std::holds_alternative<ConcatenateNode>(head);
 }
 
 // Gives values a place in the concatenation that reads them, if those who make and read them can
@@ -113,7 +46,7 @@ void place_in_concatenations(const Graph<T>& graph, const std::vector<NodeId>& o
   const auto value_of = [&](NodeId id) { return fusion.value_of[at(id)]; };
   for (const NodeId output : outputs) may[at(value_of(output))] = false;
   for (const Group<T>& group : fusion.groups) {
-    const bool takes = takes_rows_apart(graph, group);
+    const bool takes = graph.node(group.head).operation->takes_rows_apart();
     if (!takes) may[at(group.result)] = false;
     for (const NodeId input : graph.node(group.head).inputs) {
       const SampleShape made = graph.node(value_of(input)).shape, read = graph.node(input).shape;
@@ -121,7 +54,7 @@ void place_in_concatenations(const Graph<T>& graph, const std::vector<NodeId>& o
     }
   }
   for (const Group<T>& group : fusion.groups) {
-    if (!std::holds_alternative<ConcatenateNode>(graph.node(group.head).operation)) continue;
+    if (graph.node(group.head).operation->role() != Role::concatenation) continue;
     Index column = 0;
     for (const NodeId input : graph.node(group.head).inputs) {
       Slot& slot = fusion.slots[at(value_of(input))];
@@ -136,7 +69,7 @@ void place_in_concatenations(const Graph<T>& graph, const std::vector<NodeId>& o
 template <class T>
 Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode mode) {
   const auto count = graph.nodes().size();
-  const std::vector<bool> needed = reachable(graph, outputs);
+  const std::vector<bool> needed = ancestors(graph, outputs);
   Fusion<T> fusion{{},
                    std::vector<NodeId>(count, -1),
                    std::vector<int>(count, -1),
@@ -149,7 +82,7 @@ Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode m
   for (std::size_t i = 0; i < count; ++i) {
     if (!needed[i]) continue;
     const Node<T>& node = graph.nodes()[i];
-    const bool identity = is_identity(node, mode);
+    const bool identity = node.operation->is_identity(mode, node.training);
     fusion.value_of[i] = identity ? fusion.value_of[at(node.inputs[0])] : static_cast<NodeId>(i);
     if (identity) continue;
     for (const NodeId input : node.inputs) ++readers[at(fusion.value_of[at(input)])];
@@ -159,7 +92,7 @@ Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode m
   for (std::size_t i = 0; i < count; ++i) {
     const Node<T>& node = graph.nodes()[i];
     if (!needed[i] || fusion.value_of[i] != static_cast<NodeId>(i)) continue;
-    bool gradient = node.trainable && has_parameters(node);
+    bool gradient = node.trainable && !node.operation->trained().empty();
     std::vector<NodeId> inputs;
     for (const NodeId input : node.inputs) {
       inputs.push_back(fusion.value_of[at(input)]);
@@ -177,7 +110,7 @@ Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode m
       continue;
     }
     fusion.group_of[i] = static_cast<int>(fusion.groups.size());
-    fusion.groups.push_back({static_cast<NodeId>(i), inputs, -1, {}, -1, static_cast<NodeId>(i)});
+    fusion.groups.push_back({static_cast<NodeId>(i), inputs, {}, {}, {}, static_cast<NodeId>(i)});
   }
   for (const Group<T>& group : fusion.groups) {
     for (const NodeId input : group.inputs) ++fusion.consumers[at(input)];

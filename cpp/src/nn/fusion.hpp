@@ -2,22 +2,22 @@
 // nothing are left out.
 #pragma once
 
+#include <optional>
 #include <vector>
 
-#include "nn/plan.hpp"
+#include "nn/node.hpp"
 
 namespace unitgain::nn {
 
-// A head node with what is computed in the same pass: for a dense node in inference mode a batch
-// norm behind it, for dense, batch norm and add nodes an activation, and for dense nodes in
-// training a dropout behind all.
+// A head node with what is computed in the same pass, in this order: a normalisation whose
+// statistics stay as they are, an activation, a dropout; those that the head's kind takes.
 template <class T>
 struct Group {
   NodeId head;
   std::vector<NodeId> inputs;  // values, see Fusion::value_of
-  NodeId folded_norm = -1;
+  std::optional<FixedNorm<T>> norm = {};
   ActivationSpec activation = {};
-  NodeId dropout = -1;
+  std::optional<Dropout> dropout = {};
   NodeId result;  // the value that it computes
 };
 

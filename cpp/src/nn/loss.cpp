@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "nn/lowering.hpp"
 #include "nn/metrics.hpp"
 #include "ops/mix.hpp"
 #include "unitgain/loss.hpp"
@@ -47,16 +48,37 @@ void gather(const Samples& samples, const U* from, Index first, Index batch, Ind
   }
 }
 
+// A team's part of a loss's step that is the embedding program's, or Python's.
+template <class T>
+void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
+                 const simd::LossRows<T>& rows, const double* weights, const LossBuffers& buffers) {
+  call_program(team, context, [&] {
+    OutputBatch batch = output_batch<T>(rows, buffers);
+    batch.weights = weights;
+    custom.compute(batch, rows.row_losses, rows.gradient);
+    if (rows.gradient == nullptr) return;
+    const T* scales = custom.joins_rows() ? nullptr : rows.row_scales;
+    for (Index i = 0; i < rows.rows; ++i) {
+      const T scale = scales == nullptr ? rows.scale : rows.scale * scales[i];
+      T* gradient = rows.gradient + i * rows.cols;
+      for (Index j = 0; j < rows.cols; ++j) gradient[j] *= scale;
+    }
+  });
+  if (rows.predicted != nullptr) {
+    ops::argmax(team, rows.outputs, rows.rows, rows.cols, rows.predicted);
+  }
+}
+
 }  // namespace
 
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         const LossSpec& spec, const OutputLoss& asked, bool softmax) {
+                         SampleShape shape, const LossSpec& spec, const OutputLoss& asked,
+                         bool softmax) {
   const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
   const bool takes_labels = loss_info(spec.kind).takes_labels;
-  const Index batch = builder.batch(), rows = builder.rows(output);
-  const Index cols = builder.node(output).shape.cols;
+  const Index batch = builder.batch(), rows = batch * shape.rows, cols = shape.cols;
   const BufferId y = builder.value(output);
   LossBuffers buffers;
   buffers.has_labels = takes_labels;
@@ -127,9 +149,9 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
 
 template void read_batch(PlanBuilder<float>&, std::size_t, NodeId);
 template void read_batch(PlanBuilder<double>&, std::size_t, NodeId);
-template LossBuffers compute_loss(PlanBuilder<float>&, std::size_t, NodeId, const LossSpec&,
-                                  const OutputLoss&, bool);
-template LossBuffers compute_loss(PlanBuilder<double>&, std::size_t, NodeId, const LossSpec&,
-                                  const OutputLoss&, bool);
+template LossBuffers compute_loss(PlanBuilder<float>&, std::size_t, NodeId, SampleShape,
+                                  const LossSpec&, const OutputLoss&, bool);
+template LossBuffers compute_loss(PlanBuilder<double>&, std::size_t, NodeId, SampleShape,
+                                  const LossSpec&, const OutputLoss&, bool);
 
 }  // namespace unitgain::nn

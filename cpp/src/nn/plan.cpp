@@ -1,7 +1,7 @@
 #include "nn/plan.hpp"
 
 #include "nn/fusion.hpp"
-#include "nn/plan_builder.hpp"
+#include "nn/lowering.hpp"
 
 namespace unitgain::nn {
 
@@ -15,12 +15,11 @@ NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss) {
     return output;
   }
   NodeId id = output;
-  while (std::holds_alternative<ReshapeNode>(graph.node(id).operation)) {
+  while (graph.node(id).operation->role() == Role::reshape) {
     id = graph.node(id).inputs[0];
   }
   const Node<T>& node = graph.node(id);
-  if (!std::holds_alternative<SoftmaxNode>(node.operation) ||
-      node.shape.cols != graph.node(output).shape.cols) {
+  if (node.operation->role() != Role::softmax || node.shape.cols != graph.node(output).shape.cols) {
     return output;
   }
   loss.from_logits = true;
@@ -81,7 +80,7 @@ std::vector<BufferId> read_inputs(PlanBuilder<T>& builder, const Graph<T>& graph
   std::vector<BufferId> buffers;
   for (std::size_t i = 0; i < graph.nodes().size(); ++i) {
     const auto id = static_cast<NodeId>(i);
-    if (!std::holds_alternative<InputNode>(graph.node(id).operation)) continue;
+    if (graph.node(id).operation->role() != Role::input) continue;
     const std::size_t number = buffers.size();
     const bool used = builder.fusion().consumers[i] > 0;
     if (used) read_batch(builder, number, id);
@@ -101,12 +100,16 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
   const Fusion<T>& fusion = builder.fusion();
 
   std::vector<BufferId> inputs = read_inputs(builder, request.graph), outputs;
-  for (const Group<T>& group : fusion.groups) lower_forward(builder, group);
+  for (const Group<T>& group : fusion.groups) {
+    request.graph.node(group.head).operation->forward(builder, group);
+  }
   std::vector<LossBuffers> losses;
   if (compares(request.mode)) {
     losses.resize(request.outputs.size());
     for (const Goal& goal : goals) {
-      losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node),
+      // The output's own shape: behind a reshape, the value's has other rows.
+      const SampleShape shape = request.graph.node(request.outputs[goal.output]).shape;
+      losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node), shape,
                                          goal.loss, request.losses[goal.output], goal.softmax);
     }
   } else {
@@ -114,7 +117,9 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
   }
   if (request.mode == Mode::train) {
     for (auto group = fusion.groups.rbegin(); group != fusion.groups.rend(); ++group) {
-      lower_backward(builder, *group);
+      if (!builder.wants_gradient(group->result)) continue;
+      differentiate_group(builder, *group);
+      request.graph.node(group->head).operation->backward(builder, *group);
     }
   }
   Plan<T> plan = builder.finish();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <exception>
 #include <functional>
@@ -11,41 +12,22 @@
 #include <vector>
 
 #include "nn/arena.hpp"
+#include "nn/mode.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/network.hpp"
 
 namespace unitgain::nn {
 
-enum class Mode {
-  infer,     // the output
-  forward,   // the output in training mode
-  sample,    // the output with dropout and noise alone as in training
-  evaluate,  // the output and its loss
-  train,     // the output in training mode, its loss, and the gradients
-};
-
-// Whether batch norm takes the batch's statistics, and whether dropout drops.
-constexpr bool in_training(Mode mode) {
-  return mode == Mode::forward || mode == Mode::train;
-}
-constexpr bool draws(Mode mode) {
-  return in_training(mode) || mode == Mode::sample;
-}
-// The same for one node, which may always or never do so.
-constexpr bool in_training(Mode mode, Training training) {
-  return training == Training::as_run ? in_training(mode) : training == Training::always;
-}
-constexpr bool draws(Mode mode, Training training) {
-  return training == Training::as_run ? draws(mode) : training == Training::always;
-}
-
-// Whether outputs are compared with what they should be.
-constexpr bool compares(Mode mode) {
-  return mode == Mode::evaluate || mode == Mode::train;
-}
-
 using BufferId = int;
 inline constexpr BufferId no_buffer = -1;
+
+// What a custom operation has thrown, and the step that it was. The first member alone throws and
+// looks at the exception; the others know the step.
+struct Failure {
+  static constexpr std::size_t none = static_cast<std::size_t>(-1);
+  std::exception_ptr error;
+  std::atomic<std::size_t> step{none};
+};
 
 // What one run works on.
 template <class T>
@@ -53,11 +35,11 @@ struct Context {
   std::byte* const* buffers;  // where each lies
 
   const Samples* samples;
-  Index first;                  // of the batch, in the samples' order
-  const bool* read_in_place;    // of each input: whether its buffer is the user's array
-  std::uint64_t step;           // the training step: the stream of this run's random numbers
-  bool update_statistics;       // whether batch norm moves its moving statistics
-  std::exception_ptr* failure;  // what a custom operation has thrown
+  Index first;                // of the batch, in the samples' order
+  const bool* read_in_place;  // of each input: whether its buffer is the user's array
+  std::uint64_t step;         // the training step: the stream of this run's random numbers
+  bool update_statistics;     // whether batch norm moves its moving statistics
+  Failure* failure;
 
   template <class U = T>
   U* at(BufferId buffer) const {
@@ -187,16 +169,22 @@ struct PlanRequest {
 template <class T>
 Plan<T> make_plan(const PlanRequest<T>& request);
 
-// One member's part of a run.
+// One member's part of a run. Returns whether it has come to the end: the same for all members,
+// which meet after each step that may fail.
 template <class T>
-void run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team) {
-  for (const Step<T>& step : plan.steps) {
+bool run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team) {
+  Failure& failure = *context.failure;
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step<T>& step = plan.steps[i];
     step.run(team, context);
+    if (plan.may_fail && team.rank() == 0 && failure.error) failure.step = i;
     if (!step.barrier) continue;
     team.barrier();
-    // All members see the same: the first writes it before the barrier of the step that failed.
-    if (plan.may_fail && *context.failure) return;
+    // A member that comes late from this barrier may find that a later step has failed by now: it
+    // has to go there too.
+    if (plan.may_fail && failure.step <= i) return false;
   }
+  return true;
 }
 
 }  // namespace unitgain::nn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "nn/lowering.hpp"
 #include "ops/activation.hpp"
 #include "ops/noise.hpp"
 #include "ops/rows.hpp"
@@ -53,7 +54,7 @@ View PlanBuilder<T>::saved(const Group<T>& group) {
 
 template <class T>
 BufferId PlanBuilder<T>::dropout_mask(const Group<T>& group) {
-  const auto [found, added] = statistics_.try_emplace({group.dropout, 0}, no_buffer);
+  const auto [found, added] = statistics_.try_emplace({group.result, 0}, no_buffer);
   if (added) {
     found->second = buffer<std::uint64_t>(ops::dropout_mask_words(values(group.result)));
   }

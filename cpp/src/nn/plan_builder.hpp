@@ -151,68 +151,14 @@ class PlanBuilder {
   std::vector<ActivityBuffer> activities_;
 };
 
-// ---- one file an operation: what its forward and backward passes add to the plan ----
-
-template <class T>
-void lower_forward(PlanBuilder<T>& builder, const Group<T>& group);
-template <class T>
-void lower_backward(PlanBuilder<T>& builder, const Group<T>& group);
-
-template <class T>
-void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense);
-template <class T>
-void dense_backward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense);
-template <class T>
-void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
-                        const BatchNormNode<T>& norm);
-template <class T>
-void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
-                         const BatchNormNode<T>& norm);
-template <class T>
-void layer_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
-                        const LayerNormNode<T>& norm);
-template <class T>
-void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
-                         const LayerNormNode<T>& norm);
-
-template <class T>
-void prelu_forward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu);
-template <class T>
-void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu);
-
-template <class T>
-void activity_forward(PlanBuilder<T>& builder, const Group<T>& group, const ActivityNode& node);
-template <class T>
-void activity_backward(PlanBuilder<T>& builder, const Group<T>& group, const ActivityNode& node);
-template <class T>
-void add_forward(PlanBuilder<T>& builder, const Group<T>& group);
-template <class T>
-void add_backward(PlanBuilder<T>& builder, const Group<T>& group);
-template <class T>
-void concatenate_forward(PlanBuilder<T>& builder, const Group<T>& group);
-template <class T>
-void concatenate_backward(PlanBuilder<T>& builder, const Group<T>& group);
-template <class T>
-void custom_forward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom);
-template <class T>
-void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom);
-
-// A team's part of a loss's step that is the embedding program's, or Python's.
-template <class T>
-void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
-                 const simd::LossRows<T>& rows, const double* weights, const LossBuffers& buffers);
-
-// A step that copies a matrix.
-template <class T>
-void copy_matrix(PlanBuilder<T>& builder, const char* name, const View& from, const View& to);
-
 // The steps that read an input's batch, and those that compare an output with what it should be;
 // the backward pass starts from the latter. `softmax`: the network's output is the softmax of this
-// one.
+// one. `shape`: the output's, which behind a reshape has other rows than the value.
 template <class T>
 void read_batch(PlanBuilder<T>& builder, std::size_t input, NodeId id);
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         const LossSpec& loss, const OutputLoss& wanted, bool softmax);
+                         SampleShape shape, const LossSpec& loss, const OutputLoss& wanted,
+                         bool softmax);
 
 }  // namespace unitgain::nn

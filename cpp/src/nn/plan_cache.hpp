@@ -26,7 +26,7 @@ struct RunMemory {
   base::AlignedBuffer<std::byte> arena;
   std::vector<std::byte*> buffers;
   std::unique_ptr<bool[]> in_place;
-  std::exception_ptr failure;
+  Failure failure;
 };
 
 // A plan with the memory that no run is using.
@@ -95,8 +95,7 @@ class PlanLease {
     using Clock = std::chrono::steady_clock;
     const auto body = [&](const runtime::Team& team) {
       const runtime::FlushDenormals flush(plan().mode == Mode::train);
-      run_steps(plan(), context, team);
-      if (!plan().may_fail || !memory_->failure) after(team);
+      if (run_steps(plan(), context, team)) after(team);
     };
     const runtime::TeamSize size = {threads_, runtime::patience_for(plan().work)};
     if (!cached_->tuner.tries()) {
@@ -106,8 +105,9 @@ class PlanLease {
       runtime::parallel(size, body);
       time_ = std::chrono::duration<double, std::nano>(Clock::now() - start).count();
     }
-    if (plan().may_fail && memory_->failure) {
-      std::rethrow_exception(std::exchange(memory_->failure, nullptr));
+    if (plan().may_fail && memory_->failure.error) {
+      memory_->failure.step = Failure::none;
+      std::rethrow_exception(std::exchange(memory_->failure.error, nullptr));
     }
   }
   void run(const Context<T>& context) {

@@ -103,7 +103,8 @@ const Choice& choice() {
   static constinit std::atomic<const Choice*> chosen{nullptr};
   const Choice* known = chosen.load(std::memory_order_acquire);
   if (known != nullptr) return *known;
-  threading_layer_in_use();  // a wrong setting is an error of the first call, however small its work
+  threading_layer_in_use();  // a wrong setting is an error of the first call, however small its
+                             // work
   auto mine = std::make_unique<const Choice>(choose());
   if (chosen.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel)) {
     known = mine.release();

@@ -1,5 +1,6 @@
-// The threading layer of OpenMP's threads, for programs that use them too. It is compiled apart from
-// the rest, for a program or a shared object of its own, because OpenMP's library comes with it.
+// The threading layer of OpenMP's threads, for programs that use them too. It is compiled apart
+// from the rest, for a program or a shared object of its own, because OpenMP's library comes with
+// it.
 #include <omp.h>
 
 #include <algorithm>
@@ -30,5 +31,4 @@ void run(TeamSize size, int available, TeamBody body, void* context) {
 }  // namespace unitgain::runtime
 
 extern "C" __attribute__((visibility("default")))
-const unitgain::runtime::ThreadingLayer unitgain_openmp_layer = {"openmp",
-                                                                 &unitgain::runtime::run};
+const unitgain::runtime::ThreadingLayer unitgain_openmp_layer = {"openmp", &unitgain::runtime::run};

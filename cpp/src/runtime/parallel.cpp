@@ -70,8 +70,7 @@ namespace {
 thread_local bool in_team = false;
 
 // A child that a member forks is a member of nothing.
-[[maybe_unused]] const int fork_handler =
-    pthread_atfork(nullptr, nullptr, [] { in_team = false; });
+[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { in_team = false; });
 
 struct Call {
   TeamBody body;

@@ -84,7 +84,8 @@ using TeamBody = void (*)(void* context, const Team& team);
 void run_team(TeamSize size, TeamBody body, void* context);
 
 // Runs body(team) on each member of a team of at most size.threads, the caller being rank 0, by the
-// threading layer in use. The body must not throw. Called by a member of a team, it runs on the caller alone.
+// threading layer in use. The body must not throw. Called by a member of a team, it runs on the
+// caller alone.
 template <class Body>
 void parallel(TeamSize size, Body&& body) {
   if (size.threads <= 1) {

@@ -189,9 +189,8 @@ std::atomic<Pool*> the_pool{new Pool};
 
 // A forked child has none of the threads, and perhaps a locked mutex. Registered when the library
 // is loaded, so that no fork is missed.
-[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
-  the_pool.store(new Pool, std::memory_order_release);
-});
+[[maybe_unused]] const int fork_handler =
+    pthread_atfork(nullptr, nullptr, [] { the_pool.store(new Pool, std::memory_order_release); });
 
 // Waits for the workers to accept; then who has not is left out. Returns how many have.
 int close_team(Job& job, const std::vector<Worker*>& offered, double patience) {

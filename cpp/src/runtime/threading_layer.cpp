@@ -28,6 +28,7 @@ constexpr bool has_openmp = false;
 
 std::atomic<const ThreadingLayer*> in_use{nullptr};  // null: not yet asked for
 std::atomic<const std::string*> openmp_object{nullptr};
+std::atomic<const ThreadingLayer*> loaded{nullptr};  // of that object
 
 // OpenMP's threads are not those of a forked child, and its library would wait for them for ever.
 // Whether somebody in the parent has used it is not to be found out, so a child has the pool.
@@ -44,6 +45,8 @@ const ThreadingLayer& openmp_layer(const std::string& asked) {
     throw ValueError(asked + " is openmp, but this build has no OpenMP (UNITGAIN_OPENMP)");
   }
   if (&unitgain_openmp_layer != nullptr) return unitgain_openmp_layer;
+  const ThreadingLayer* known = loaded.load(std::memory_order_acquire);
+  if (known != nullptr) return *known;
   const std::string* path = openmp_object.load(std::memory_order_acquire);
   if (path == nullptr) {
     throw ValueError(asked +
@@ -55,7 +58,9 @@ const ThreadingLayer& openmp_layer(const std::string& asked) {
   if (layer == nullptr) {
     throw ValueError(asked + " is openmp, but it cannot be loaded: " + dlerror());
   }
-  return *static_cast<const ThreadingLayer*>(layer);
+  known = static_cast<const ThreadingLayer*>(layer);
+  loaded.store(known, std::memory_order_release);
+  return *known;
 }
 
 // `asked` says in errors what has named the layer.

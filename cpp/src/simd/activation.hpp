@@ -14,7 +14,7 @@
 #pragma once
 
 #include "simd/activation_rows.hpp"
-#include "simd/activation_tables.hpp"
+#include "simd/generated/activation_tables.hpp"
 #include "simd/number.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {

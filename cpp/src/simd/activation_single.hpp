@@ -3,7 +3,7 @@
 // stay below 1.5 ulp. For sources in simd/ only.
 #pragma once
 
-#include "simd/coefficients.hpp"
+#include "simd/generated/coefficients.hpp"
 #include "simd/math.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {

@@ -260,12 +260,37 @@ UNITGAIN_INLINE void wide_rows(const Loss& loss, const LossRows<T>& rows, T shar
                          Slope<T> slope = loss(y, load_at<T>(target, j, n));
                          if (gradient != nullptr)
                            store_at<T>(slope.derivative * scale, gradient, j, n);
-                         if (n - j < lanes<T>) {
+                         if (n - j < lanes<T>) [[unlikely]] {
                            where(lane_index<T>() >= static_cast<T>(n - j), slope.value) = T{0};
                          }
                          sum.add(slope.value);
                        });
     rows.row_losses[i] = static_cast<double>(sum.value()) * factor;
+  }
+}
+
+// losses[i] = factor times the sum of row i of n values. Of one, two and four the compiler makes
+// shuffles.
+template <class T>
+[[gnu::noinline]] void sum_rows(const T* values, Index count, Index n, double factor,
+                                double* losses) {
+  const auto sum = [&](auto known) __attribute__((always_inline)) {
+    const Index cols = known > 0 ? known : n;
+    for (Index i = 0; i < count; ++i) {
+      double total = 0;
+      for (Index j = 0; j < cols; ++j) total += static_cast<double>(values[i * cols + j]);
+      losses[i] = total * factor;
+    }
+  };
+  switch (n) {
+    case 1:
+      return sum(std::integral_constant<Index, 1>());
+    case 2:
+      return sum(std::integral_constant<Index, 2>());
+    case 4:
+      return sum(std::integral_constant<Index, 4>());
+    default:
+      return sum(std::integral_constant<Index, 0>());
   }
 }
 
@@ -290,11 +315,7 @@ UNITGAIN_INLINE void narrow_rows(const Loss& loss, const LossRows<T>& rows, T sh
                          if (gradient != nullptr) store_to(slope.derivative * scale, gradient);
                          store_to(slope.value, static_cast<T*>(value));
                        });
-    for (Index i = 0; i < count; ++i) {
-      double sum = 0;
-      for (Index j = 0; j < n; ++j) sum += static_cast<double>(value[i * n + j]);
-      rows.row_losses[first + i] = sum * factor;
-    }
+    sum_rows(value, count, n, factor, rows.row_losses + first);
     if (gradient == nullptr || rows.row_scales == nullptr) continue;
     for (Index i = 0; i < count; ++i) {
       for (Index j = 0; j < n; ++j) gradient[i * n + j] *= rows.row_scales[first + i];

@@ -4,7 +4,7 @@
 // is subtracted in two parts, the first short enough that n times it is exact (Cody and Waite,
 // "Software Manual for the Elementary Functions", 1980), so that r has one rounding. Then exp r = 1
 // + r + r^2 q(r) with a near-minimax polynomial q, whose error is below 2^-26 of exp r in float and
-// 2^-55 in double; tests/fit_polynomials.py computes its coefficients. The errors of what is built
+// 2^-55 in double; tools/fit_polynomials.py computes its coefficients. The errors of what is built
 // on this are measured by cpp/tests/sweep/main.cpp.
 #pragma once
 

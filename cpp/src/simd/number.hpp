@@ -9,7 +9,7 @@
 // building blocks of double-word arithmetic", ACM TOMS 44, 2017.
 #pragma once
 
-#include "simd/coefficients.hpp"
+#include "simd/generated/coefficients.hpp"
 #include "simd/math.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {

@@ -94,7 +94,11 @@ struct Vec {
     return v;
   }
 
-  UNITGAIN_INLINE T operator[](Index i) const { return lane[i]; }
+  // Of a copy, since what is indexed by a variable lives in memory.
+  UNITGAIN_INLINE T operator[](Index i) const {
+    const Register copy = lane;
+    return copy[i];
+  }
 
   UNITGAIN_INLINE friend Vec operator-(Vec a) { return of(-a.lane); }
   UNITGAIN_INLINE friend Vec operator+(Vec a, Vec b) { return of(a.lane + b.lane); }
@@ -309,28 +313,49 @@ UNITGAIN_INLINE Vec<T> lane_index() {
   }
 }
 
+#if defined(__AVX512F__)
+
+template <int half>
+UNITGAIN_INLINE auto half_of(__m512 v) {
+  using Half [[gnu::vector_size(32)]] = float;
+  return static_cast<Half>(
+      _mm512_maskz_extractf32x8_ps(0xff, v, half));  // GCC 12 warns of the one without a mask
+}
+template <int half>
+UNITGAIN_INLINE auto half_of(__m512d v) {
+  using Half [[gnu::vector_size(32)]] = double;
+  return static_cast<Half>(_mm512_maskz_extractf64x4_pd(0xf, v, half));
+}
+
+#endif
+#if defined(__AVX2__)
+
+template <int half>
+UNITGAIN_INLINE auto half_of(__m256 v) {
+  using Half [[gnu::vector_size(16)]] = float;
+  return static_cast<Half>(_mm256_extractf128_ps(v, half));
+}
+template <int half>
+UNITGAIN_INLINE auto half_of(__m256d v) {
+  using Half [[gnu::vector_size(16)]] = double;
+  return static_cast<Half>(_mm256_extractf128_pd(v, half));
+}
+
+#endif
+
 // Combines the lanes in a tree: the halves first, then the four or two lanes left from both ends.
 template <class T, class Combine>
 UNITGAIN_INLINE T fold(Vec<T> v, Combine combine) {
-  using Half [[gnu::vector_size(32)]] = T;
   using Quarter [[gnu::vector_size(16)]] = T;
-  struct Halves {
-    Half half[2];
-  };
-  struct Quarters {
-    Quarter quarter[2];
-  };
   Quarter rest;
-  if constexpr (register_bytes == 64) {
-    const auto halves = std::bit_cast<Halves>(v);
-    const auto quarters = std::bit_cast<Quarters>(combine(halves.half[0], halves.half[1]));
-    rest = combine(quarters.quarter[0], quarters.quarter[1]);
-  } else if constexpr (register_bytes == 32) {
-    const auto quarters = std::bit_cast<Quarters>(v);
-    rest = combine(quarters.quarter[0], quarters.quarter[1]);
-  } else {
-    rest = v.lane;
-  }
+#if defined(__AVX512F__)
+  const auto half = combine(half_of<0>(v.lane), half_of<1>(v.lane));
+  rest = combine(half_of<0>(half), half_of<1>(half));
+#elif defined(__AVX2__)
+  rest = combine(half_of<0>(v.lane), half_of<1>(v.lane));
+#else
+  rest = v.lane;
+#endif
   if constexpr (sizeof(T) == sizeof(float)) {
     rest = combine(rest, Quarter{rest[3], rest[2], rest[1], rest[0]});
     rest = combine(rest, Quarter{rest[2], rest[3], rest[2], rest[3]});
@@ -361,9 +386,18 @@ UNITGAIN_INLINE Vec<T> abs(Vec<T> v) {
     return std::bit_cast<Vec<T>>(std::bit_cast<Vec<std::uint64_t>>(v) & (~std::uint64_t{0} >> 1));
   }
 }
+// a > b ? a : b. By its name on AVX-512, where GCC makes a comparison and a blend of it.
 template <class T>
 UNITGAIN_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return Vec<T>::of(_mm512_maskz_max_ps(0xffff, a.lane, b.lane));
+  } else {
+    return Vec<T>::of(_mm512_maskz_max_pd(0xff, a.lane, b.lane));
+  }
+#else
   return Vec<T>::of(a.lane > b.lane ? a.lane : b.lane);
+#endif
 }
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -114,7 +114,7 @@ struct RunningSum {
 
   UNITGAIN_INLINE void add(Vec<T> term) {
     partial += term;
-    if (++count % run_length == 0) {
+    if (++count % run_length == 0) [[unlikely]] {
       total.add(partial);
       partial = T{0};
     }
@@ -141,12 +141,16 @@ UNITGAIN_INLINE void for_each_filled(const T* row, Index n, T fill, Body&& body)
 
 template <class T>
 UNITGAIN_INLINE Vec<T> load_at(const T* row, Index i, Index n) {
-  return i + lanes<T> <= n ? load(row + i) : load_partial(row + i, n - i);
+  if (i + lanes<T> <= n) [[likely]] {
+    return load(row + i);
+  } else {
+    return load_partial(row + i, n - i);
+  }
 }
 
 template <class T>
 UNITGAIN_INLINE void store_at(Vec<T> v, T* row, Index i, Index n) {
-  if (i + lanes<T> <= n) {
+  if (i + lanes<T> <= n) [[likely]] {
     store(v, row + i);
   } else {
     store_partial(v, row + i, n - i);

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from unitgain.graph.native import NativeGraph
 from unitgain.graph.tensors import Node, SymbolicTensor
+from unitgain.graph.variables import Variable, copies, penalties
 
 __all__ = ["Operation", "connect"]
 
@@ -21,6 +24,48 @@ class Operation:
 
     name: str
     nodes: list[Node]
+
+    if TYPE_CHECKING:  # attributes of layers, properties of models
+
+        @property
+        def weights(self) -> list[Variable]:
+            """All weights."""
+            raise NotImplementedError
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement trainable_weights")
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves: frozen ones, and moving statistics."""
+        trainable = self.trainable_weights
+        return [w for w in self.weights if w not in trainable]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights, by Keras's other name."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """The weights that training changes."""
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The weights that training leaves."""
+        return self.non_trainable_weights
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the trainable weights that have a regularizer, without activities'."""
+        return penalties(self.trainable_weights)
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return copies of all weights, between two steps."""
+        return copies(self.weights)
 
     def ensure_built(self, input_shape: Any, dtype: str) -> None:
         """Make the weights for samples of this shape, or check that they fit.

@@ -24,7 +24,6 @@ from unitgain.graph.variables import (
     copies,
     initial_values,
     note_change,
-    penalties,
     taking_weights_from,
 )
 from unitgain.layers.composite import adopt_parts, is_traced, trace
@@ -173,11 +172,6 @@ class Layer(Configurable, Operation):
         self._learning_rate_multiplier = float(value)
         for weight in self.weights:
             weight.learning_rate_multiplier = self._learning_rate_multiplier
-
-    @property
-    def losses(self) -> list[float]:
-        """The penalties of the trainable weights that have a regularizer, without activities'."""
-        return penalties(self.trainable_weights)
 
     @property
     def input(self) -> Any:
@@ -390,34 +384,9 @@ class Layer(Configurable, Operation):
         frozen = {w for part in self.parts for w in part.non_trainable_weights}
         return [w for w in self.weights if w.trainable and self.trainable and w not in frozen]
 
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves: frozen ones, and moving statistics."""
-        trainable = self.trainable_weights
-        return [w for w in self.weights if w not in trainable]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """The weights, by Keras's other name."""
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The weights that training changes."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The weights that training leaves."""
-        return self.non_trainable_weights
-
     def count_params(self) -> int:
         """Return the number of values in the weights."""
         return sum(math.prod(w.shape) for w in self.weights)
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of the weights."""
-        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of :meth:`get_weights`.

@@ -114,15 +114,4 @@ def get(loss: str | Mapping[str, Any] | Loss) -> Loss:
     return _names.resolve("loss", loss, _TABLE, Loss)
 
 
-def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Loss:
-    """Return the loss that :func:`serialize` described.
-
-    Args:
-        config: a mapping with a ``class_name`` and a ``config``.
-        custom_objects: classes of one's own by name.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    with _names.custom_objects(custom_objects):
-        return get(config)
+deserialize = _names.deserializer("loss", get)

@@ -171,17 +171,4 @@ def get(
     return made
 
 
-def deserialize(
-    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-) -> Metric:
-    """Return the metric that :func:`serialize` described.
-
-    Args:
-        config: a mapping with a ``class_name`` and a ``config``.
-        custom_objects: classes and functions of one's own by name.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    with _names.custom_objects(custom_objects):
-        return get(config)
+deserialize = _names.deserializer("metric", get)

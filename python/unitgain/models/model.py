@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from unitgain import _fork, _names, optimizers
 from unitgain._arrays import as_rows
@@ -17,7 +17,7 @@ from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect
 from unitgain.graph.tensors import Node, SymbolicTensor, flatten
-from unitgain.graph.variables import Variable, checked_weights, copies, penalties, trainable_changes
+from unitgain.graph.variables import Variable, checked_weights, trainable_changes
 from unitgain.layers.composite import untold
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
@@ -224,27 +224,6 @@ class Model(Saving, Inference, Operation):
         return list(dict.fromkeys(w for layer in self.layers for w in layer.trainable_weights))
 
     @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves: frozen ones, and moving statistics."""
-        trainable = self.trainable_weights
-        return [w for w in self.weights if w not in trainable]
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All weights, by Keras's other name."""
-        return self.weights
-
-    @property
-    def trainable_variables(self) -> list[Variable]:
-        """The weights that training changes."""
-        return self.trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The weights that training leaves."""
-        return self.non_trainable_weights
-
-    @property
     def trainable(self) -> bool:
         """Whether training may change the weights; setting it sets that of every layer."""
         return any(layer.trainable for layer in self.leaves())
@@ -264,11 +243,6 @@ class Model(Saving, Inference, Operation):
     def learning_rate_multiplier(self, value: float) -> None:
         for layer in self.leaves():
             layer.learning_rate_multiplier = value
-
-    @property
-    def losses(self) -> list[float]:
-        """The penalties of the trainable weights that have a regularizer, without activities'."""
-        return penalties(self.trainable_weights)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """Return the layer of that name, or at that place among :attr:`layers`.
@@ -292,10 +266,6 @@ class Model(Saving, Inference, Operation):
         """Return the number of values in the weights."""
         self._check_built()
         return sum(math.prod(weight.shape) for weight in self.weights)
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of all weights, between two steps."""
-        return copies(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of :meth:`get_weights`, between two steps.

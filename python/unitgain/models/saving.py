@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from unitgain.formats.document import (
     to_file,
 )
 from unitgain.formats.foreign import checked_name
+from unitgain.graph.native import NativeParameter
 from unitgain.graph.variables import SavedWeights, Variable, copies, taking_weights_from
 from unitgain.layers.registry import operation_from
 from unitgain.training.trainer import Trainer
@@ -231,7 +232,34 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
             state, slots = model.optimizer.get_state()
             document["training"] |= {"state": state, "step": network.step}
             arrays |= slots
+    if model.built:
+        graph = _lowered(model, dict(zip(names, variables, strict=True)), arrays)
+        if graph is not None:
+            document["graph"], constants = graph
+            arrays |= constants
     return document, arrays
+
+
+def _lowered(
+    model: Saving, weights: Mapping[str, Variable], taken: Iterable[str]
+) -> tuple[Document, Arrays] | None:
+    """Return the native graph, and arrays that its nodes read beside the model's weights.
+
+    It is what a program without Python runs. None if a layer computes in Python.
+
+    Args:
+        model: a built model.
+        weights: its weights by name.
+        taken: names of arrays, which others must not have.
+    """
+    named: dict[str, NativeParameter | None] = dict.fromkeys(taken)
+    named |= {name: weight.parameter for name, weight in weights.items()}
+    described = model.function.network().describe(named)
+    if described is None:
+        return None
+    graph, parameters = described
+    constants = parameters.keys() - weights.keys()
+    return graph, {name: parameters[name].array for name in sorted(constants)}
 
 
 def model_of(
@@ -261,6 +289,7 @@ def model_of(
         spared = set(training["state"]["no_decay"])
         model.optimizer.exclude_from_weight_decay([w for w in model.weights if w.name in spared])
     extra = arrays.keys() - set(names) - _slot_names(training)
+    extra -= _graph_names(document, arrays)
     if extra:
         raise ValueError(f"nothing takes the array {min(extra)!r}")
     _resume(model, document, arrays)
@@ -353,6 +382,19 @@ def _weights_document(variables: Sequence[Variable]) -> tuple[Document, Arrays]:
 
 def _weights_of(document: Document, arrays: Arrays) -> list[NDArray[Any]]:
     return [arrays[name] for name in listed_arrays(document, "weights", arrays)]
+
+
+def _graph_names(document: Document, arrays: Arrays) -> set[str]:
+    """Return the names of the arrays that the native graph's nodes read.
+
+    Raises:
+        ValueError: if one is missing.
+    """
+    nodes = document["graph"]["nodes"] if "graph" in document else []
+    names = {name for node in nodes for name in node["parameters"].values()}
+    for name in names - arrays.keys():
+        raise ValueError(f"there is no array {name!r}, which the graph reads")
+    return names
 
 
 def _slot_names(training: Document | None) -> set[str]:

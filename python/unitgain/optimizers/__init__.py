@@ -40,17 +40,4 @@ def get(optimizer: str | Mapping[str, Any] | Optimizer) -> Optimizer:
     return find(optimizer)
 
 
-def deserialize(
-    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-) -> Optimizer:
-    """Return the optimizer that :func:`serialize` described.
-
-    Args:
-        config: a mapping with a ``class_name`` and a ``config``.
-        custom_objects: classes of one's own by name.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    with _names.custom_objects(custom_objects):
-        return get(config)
+deserialize = _names.deserializer("optimizer", get)

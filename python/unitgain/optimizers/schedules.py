@@ -403,20 +403,7 @@ def get(schedule: Mapping[str, Any] | LearningRateSchedule) -> LearningRateSched
     return _names.resolve("schedule", schedule, _TABLE, LearningRateSchedule, str)
 
 
-def deserialize(
-    config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None
-) -> LearningRateSchedule:
-    """Return the schedule that :func:`serialize` described.
-
-    Args:
-        config: a mapping with a ``class_name`` and a ``config``.
-        custom_objects: classes of one's own by name.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    with _names.custom_objects(custom_objects):
-        return get(config)
+deserialize = _names.deserializer("schedule", get)
 
 
 def _positive(name: str, value: float) -> float:

@@ -1,24 +1,38 @@
-// Operations and losses of the embedding program's, or of Python: the caller's thread runs them,
-// while the rest of the team waits.
-#include <algorithm>
+// What the embedding program, or Python, computes itself: the caller's thread runs it, while the
+// rest of the team waits. No description can hold it.
+#include "nn/lowering.hpp"
+#include "nn/node.hpp"
+#include "unitgain/error.hpp"
 
-#include "nn/plan_builder.hpp"
-#include "ops/loss.hpp"
+namespace unitgain {
 
-namespace unitgain::nn {
+namespace nn {
 
 namespace {
 
-// What is thrown is kept: the run ends at the step's barrier.
-template <class T, class Body>
-void call(const runtime::Team& team, const Context<T>& context, Body&& body) {
-  if (team.rank() != 0) return;
-  try {
-    body();
-  } catch (...) {
-    *context.failure = std::current_exception();
+template <class T>
+class Custom final : public Kind<Custom<T>, T> {
+ public:
+  static constexpr const char* kind_name = "custom";
+
+  Custom(CustomNode<T> custom, SampleShape shape) : custom_(std::move(custom)), shape_(shape) {}
+
+  Arity arity() const override { return Arity::several; }
+  SampleShape bind(std::span<const SampleShape>) override {
+    if (custom_.operation == nullptr) throw ValueError("operation is missing");
+    if (shape_.rows < 1 || shape_.cols < 1) throw ValueError("a custom node needs an output");
+    return shape_;
   }
-}
+  // They stay the operation's: neither copied when freezing nor listed with the graph's.
+  std::vector<ParameterPtr<T>> trained() const override { return custom_.parameters; }
+
+  void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+  void backward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+
+ private:
+  CustomNode<T> custom_;
+  SampleShape shape_;
+};
 
 // Each input as the operation takes it: one sample a row.
 template <class T>
@@ -38,10 +52,8 @@ std::vector<MatrixView<const T>> matrices(const Context<T>& context,
   return found;
 }
 
-}  // namespace
-
 template <class T>
-void custom_forward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom) {
+void Custom<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   builder.may_fail();
   const std::vector<View> inputs = rows_of_inputs(builder, group);
   const View y = builder.matrix(group.result, builder.node(group.result).shape.size());
@@ -50,14 +62,15 @@ void custom_forward(PlanBuilder<T>& builder, const Group<T>& group, const Custom
   const bool training = draws(builder.mode(), builder.node(group.head).training);
   builder.step(
       "custom", 1e4, std::move(uses),
-      [=, operation = custom.operation](const runtime::Team& team, const Context<T>& context) {
-        call(team, context,
-             [&] { operation->forward(matrices(context, inputs), at(context, y), training); });
+      [=, operation = custom_.operation](const runtime::Team& team, const Context<T>& context) {
+        call_program(team, context, [&] {
+          operation->forward(matrices(context, inputs), at(context, y), training);
+        });
       });
 }
 
 template <class T>
-void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const CustomNode<T>& custom) {
+void Custom<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const std::vector<View> inputs = rows_of_inputs(builder, group);
   const Index cols = builder.node(group.result).shape.size();
   const View y = builder.matrix(group.result, cols);
@@ -76,7 +89,7 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
   std::vector<Target> targets;
   std::vector<BufferId> parts;
   std::vector<Index> sizes;
-  for (const ParameterPtr<T>& parameter : custom.parameters) {
+  for (const ParameterPtr<T>& parameter : custom_.parameters) {
     const bool trainable = builder.node(group.head).trainable;
     targets.push_back(trainable ? builder.begin_parameter(parameter) : Target{nullptr, false});
     sizes.push_back(parameter->size());
@@ -85,8 +98,8 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
   }
   builder.step(
       "custom gradient", 1e4, std::move(uses),
-      [=, operation = custom.operation](const runtime::Team& team, const Context<T>& context) {
-        call(team, context, [&] {
+      [=, operation = custom_.operation](const runtime::Team& team, const Context<T>& context) {
+        call_program(team, context, [&] {
           std::vector<MatrixView<T>> to;
           for (const View& dx : gradients) {
             if (dx.buffer == no_buffer) {
@@ -117,34 +130,18 @@ void custom_backward(PlanBuilder<T>& builder, const Group<T>& group, const Custo
   }
 }
 
+}  // namespace
+
+}  // namespace nn
+
 template <class T>
-void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
-                 const simd::LossRows<T>& rows, const double* weights, const LossBuffers& buffers) {
-  call(team, context, [&] {
-    OutputBatch batch = output_batch<T>(rows, buffers);
-    batch.weights = weights;
-    custom.compute(batch, rows.row_losses, rows.gradient);
-    if (rows.gradient == nullptr) return;
-    const T* scales = custom.joins_rows() ? nullptr : rows.row_scales;
-    for (Index i = 0; i < rows.rows; ++i) {
-      const T scale = scales == nullptr ? rows.scale : rows.scale * scales[i];
-      T* gradient = rows.gradient + i * rows.cols;
-      for (Index j = 0; j < rows.cols; ++j) gradient[j] *= scale;
-    }
-  });
-  if (rows.predicted != nullptr) {
-    ops::argmax(team, rows.outputs, rows.rows, rows.cols, rows.predicted);
-  }
+NodeId Graph<T>::custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
+                        bool trainable) {
+  return append(std::make_shared<nn::Custom<T>>(std::move(node), shape), inputs, trainable);
 }
+template NodeId Graph<float>::custom(const std::vector<NodeId>&, SampleShape, CustomNode<float>,
+                                     bool);
+template NodeId Graph<double>::custom(const std::vector<NodeId>&, SampleShape, CustomNode<double>,
+                                      bool);
 
-template void custom_loss(const runtime::Team&, const Context<float>&, CustomLoss&,
-                          const simd::LossRows<float>&, const double*, const LossBuffers&);
-template void custom_loss(const runtime::Team&, const Context<double>&, CustomLoss&,
-                          const simd::LossRows<double>&, const double*, const LossBuffers&);
-template void custom_forward(PlanBuilder<float>&, const Group<float>&, const CustomNode<float>&);
-template void custom_forward(PlanBuilder<double>&, const Group<double>&, const CustomNode<double>&);
-template void custom_backward(PlanBuilder<float>&, const Group<float>&, const CustomNode<float>&);
-template void custom_backward(PlanBuilder<double>&, const Group<double>&,
-                              const CustomNode<double>&);
-
-}  // namespace unitgain::nn
+}  // namespace unitgain

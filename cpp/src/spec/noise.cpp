@@ -4,17 +4,37 @@
 #include <cmath>
 #include <string>
 
+#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
 
 namespace {
 
-// In the order of the enumeration.
-constexpr const char* names[noise_count] = {"dropout", "alpha_dropout", "gaussian_noise",
-                                            "gaussian_dropout", "rrelu"};
+struct Row {
+  Noise kind;
+  const char* name;
+  int parameters;
+};
+
+constexpr Row rows[noise_count] = {
+    {Noise::dropout, "dropout", 1},
+    {Noise::alpha_dropout, "alpha_dropout", 1},
+    {Noise::gaussian_noise, "gaussian_noise", 1},
+    {Noise::gaussian_dropout, "gaussian_dropout", 1},
+    {Noise::rrelu, "rrelu", 2},
+};
+static_assert(spec::in_order(rows));
 
 }  // namespace
+
+const char* noise_name(Noise kind) {
+  return rows[static_cast<int>(kind)].name;
+}
+
+int noise_parameters(Noise kind) {
+  return rows[static_cast<int>(kind)].parameters;
+}
 
 void check_noise(const NoiseSpec& spec) {
   const double first = spec.parameters[0], second = spec.parameters[1];
@@ -42,12 +62,11 @@ void check_noise(const NoiseSpec& spec) {
 }
 
 NoiseSpec noise_spec(std::string_view name, std::span<const double> parameters) {
-  for (int i = 0; i < noise_count; ++i) {
-    if (name != names[i]) continue;
-    NoiseSpec spec = {static_cast<Noise>(i), {}};
-    const std::size_t expected = spec.kind == Noise::rrelu ? 2 : 1;
-    if (parameters.size() != expected) {
-      throw ValueError(std::string(name) + " takes " + std::to_string(expected) +
+  for (const Row& row : rows) {
+    if (name != row.name) continue;
+    NoiseSpec spec = {row.kind, {}};
+    if (std::ssize(parameters) != row.parameters) {
+      throw ValueError(std::string(name) + " takes " + std::to_string(row.parameters) +
                        " parameters, but got " + std::to_string(parameters.size()));
     }
     std::copy(parameters.begin(), parameters.end(), spec.parameters);

@@ -3,39 +3,45 @@
 #include <cmath>
 #include <string>
 
+#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
 
 namespace {
 
-// In the order of LossKind.
-constexpr LossInfo infos[loss_count] = {
-    {"sparse_categorical_crossentropy", true},
-    {"categorical_crossentropy", false},
-    {"binary_crossentropy", false},
-    {"mean_squared_error", false},
-    {"mean_absolute_error", false},
-    {"huber", false},
-    {"log_cosh", false},
-    {"gaussian_nll", false},
-    {"poisson", false},
-    {"kl_divergence", false},
-    {"hinge", false},
-    {"squared_hinge", false},
-    {"categorical_hinge", false},
-    {"quantile", false},
-    {"binary_focal_crossentropy", false},
-    {"cosine_similarity", false},
-    {"custom", false},
-    {"custom_of_labels", true},
-    {"custom_of_column", false},
+struct Row {
+  LossKind kind;
+  LossInfo info;
 };
+
+constexpr Row infos[loss_count] = {
+    {LossKind::sparse_categorical_crossentropy, {"sparse_categorical_crossentropy", true}},
+    {LossKind::categorical_crossentropy, {"categorical_crossentropy", false}},
+    {LossKind::binary_crossentropy, {"binary_crossentropy", false}},
+    {LossKind::mean_squared_error, {"mean_squared_error", false}},
+    {LossKind::mean_absolute_error, {"mean_absolute_error", false}},
+    {LossKind::huber, {"huber", false}},
+    {LossKind::log_cosh, {"log_cosh", false}},
+    {LossKind::gaussian_nll, {"gaussian_nll", false}},
+    {LossKind::poisson, {"poisson", false}},
+    {LossKind::kl_divergence, {"kl_divergence", false}},
+    {LossKind::hinge, {"hinge", false}},
+    {LossKind::squared_hinge, {"squared_hinge", false}},
+    {LossKind::categorical_hinge, {"categorical_hinge", false}},
+    {LossKind::quantile, {"quantile", false}},
+    {LossKind::binary_focal_crossentropy, {"binary_focal_crossentropy", false}},
+    {LossKind::cosine_similarity, {"cosine_similarity", false}},
+    {LossKind::custom, {"custom", false}},
+    {LossKind::custom_of_labels, {"custom_of_labels", true}},
+    {LossKind::custom_of_column, {"custom_of_column", false}},
+};
+static_assert(spec::in_order(infos));
 
 }  // namespace
 
 const LossInfo& loss_info(LossKind kind) {
-  return infos[static_cast<int>(kind)];
+  return infos[static_cast<int>(kind)].info;
 }
 
 bool has_kernel(const LossSpec& spec) {
@@ -54,12 +60,12 @@ LossSpec loss_spec(LossKind kind) {
 }
 
 LossSpec loss_spec(std::string_view name) {
-  for (int i = 0; i < loss_count; ++i) {
-    if (name == infos[i].name) return loss_spec(static_cast<LossKind>(i));
+  for (const auto& [kind, info] : infos) {
+    if (name == info.name) return loss_spec(kind);
   }
   std::string message = "loss is '";
   message.append(name).append("', expected one of");
-  for (const LossInfo& info : infos) message.append(" ").append(info.name);
+  for (const Row& row : infos) message.append(" ").append(row.info.name);
   throw ValueError(message);
 }
 

@@ -1,17 +1,41 @@
 // Layer normalisation.
 #include "ops/layer_norm.hpp"
 
-#include "nn/plan_builder.hpp"
+#include "nn/lowering.hpp"
+#include "nn/node.hpp"
 #include "ops/grain.hpp"
 
-namespace unitgain::nn {
+namespace unitgain {
+
+namespace nn {
 
 namespace {
 
 template <class T>
-T* data(const ParameterPtr<T>& parameter) {
-  return parameter != nullptr ? parameter->data() : nullptr;
-}
+class LayerNorm final : public Kind<LayerNorm<T>, T> {
+ public:
+  static constexpr const char* kind_name = "layer_norm";
+
+  LayerNorm() = default;
+  explicit LayerNorm(const LayerNormNode<T>& norm) : norm_(norm) {}
+
+  Content<T> content() override {
+    return {{{"gamma", &norm_.gamma, true}, {"beta", &norm_.beta, true}},
+            {{"epsilon", &norm_.epsilon}}};
+  }
+  SampleShape bind(std::span<const SampleShape> inputs) override {
+    const SampleShape shape = inputs[0];
+    check_vector(norm_.gamma, "gamma", shape.cols, true);
+    check_vector(norm_.beta, "beta", shape.cols, true);
+    return shape;
+  }
+
+  void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+  void backward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+
+ private:
+  LayerNormNode<T> norm_{};
+};
 
 // What the forward pass leaves for each row: mean, residual, inverse deviation.
 template <class T>
@@ -23,27 +47,23 @@ struct Statistics {
   BufferId mean, residual, inverse_deviation;
 };
 
-}  // namespace
-
 template <class T>
-void layer_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
-                        const LayerNormNode<T>& norm) {
+void LayerNorm<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
   const Statistics<T> kept(builder, group.head);
   builder.step("layer norm", 0.5 * static_cast<double>(rows * cols),
                {x, y, kept.mean, kept.residual, kept.inverse_deviation},
-               [=](const runtime::Team& team, const Context<T>& context) {
+               [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
                  ops::layer_norm<T>(team, context.at(x), context.at(y), rows, cols,
-                                    data(norm.gamma), data(norm.beta), static_cast<T>(norm.epsilon),
-                                    context.at(kept.mean), context.at(kept.residual),
-                                    context.at(kept.inverse_deviation));
+                                    data_or_null(norm.gamma), data_or_null(norm.beta),
+                                    static_cast<T>(norm.epsilon), context.at(kept.mean),
+                                    context.at(kept.residual), context.at(kept.inverse_deviation));
                });
 }
 
 template <class T>
-void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
-                         const LayerNormNode<T>& norm) {
+void LayerNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const NodeId source = group.inputs[0];
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(source), dy = builder.gradient(group.result);
@@ -51,19 +71,20 @@ void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
   const BufferId scratch = builder.buffer(ops::layer_norm_scratch(rows, cols));
   const BufferId sums = builder.buffer(2 * cols);
   const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
-  const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
+  const auto gamma = builder.begin_parameter(norm_.gamma);
+  const auto beta = builder.begin_parameter(norm_.beta);
 
   std::vector<BufferId> uses{x,       dy,  kept.mean, kept.residual, kept.inverse_deviation,
                              scratch, sums};
   if (dx != no_buffer) uses.push_back(dx);
   builder.step("layer norm gradient", static_cast<double>(rows * cols), std::move(uses),
-               [=](const runtime::Team& team, const Context<T>& context) {
+               [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
                  T* const found[] = {context.at(sums), context.at(sums) + cols};
                  const bool wanted[] = {gamma.gradient != nullptr, beta.gradient != nullptr};
                  ops::layer_norm_gradient<T>(
                      team, context.at(x), context.at(dy),
-                     dx != no_buffer ? context.at(dx) : nullptr, rows, cols, data(norm.gamma),
-                     context.at(kept.mean), context.at(kept.residual),
+                     dx != no_buffer ? context.at(dx) : nullptr, rows, cols,
+                     data_or_null(norm.gamma), context.at(kept.mean), context.at(kept.residual),
                      context.at(kept.inverse_deviation), wanted[0] ? found[0] : nullptr,
                      wanted[1] ? found[1] : nullptr, context.at(scratch));
                  // Each member has the sums of its own columns.
@@ -80,13 +101,17 @@ void layer_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
   if (dx != no_buffer) builder.finish_gradient(source, dx);
 }
 
-template void layer_norm_forward(PlanBuilder<float>&, const Group<float>&,
-                                 const LayerNormNode<float>&);
-template void layer_norm_forward(PlanBuilder<double>&, const Group<double>&,
-                                 const LayerNormNode<double>&);
-template void layer_norm_backward(PlanBuilder<float>&, const Group<float>&,
-                                  const LayerNormNode<float>&);
-template void layer_norm_backward(PlanBuilder<double>&, const Group<double>&,
-                                  const LayerNormNode<double>&);
+}  // namespace
 
-}  // namespace unitgain::nn
+UNITGAIN_NODE_KIND(layer_norm, LayerNorm);
+
+}  // namespace nn
+
+template <class T>
+NodeId Graph<T>::layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable) {
+  return append(std::make_shared<nn::LayerNorm<T>>(parameters), {x}, trainable);
+}
+template NodeId Graph<float>::layer_norm(NodeId, const LayerNormNode<float>&, bool);
+template NodeId Graph<double>::layer_norm(NodeId, const LayerNormNode<double>&, bool);
+
+}  // namespace unitgain

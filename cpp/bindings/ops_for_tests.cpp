@@ -266,7 +266,7 @@ py::array column_sums(const py::array& x, int threads) {
 
 }  // namespace
 
-void bind_kernels(py::module_& module) {
+void bind_ops_for_tests(py::module_& module) {
   py::module_ ops = module.def_submodule("ops", "Single operations, for tests.");
   ops.def("cross_entropy", &cross_entropy, py::arg("rows"), py::arg("labels"), py::arg("scale"),
           py::kw_only(), py::arg("threads") = 1, py::arg("from_logits") = true,

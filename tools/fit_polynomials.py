@@ -1,10 +1,11 @@
 """Compute the constants of the vector functions and print them as C++.
 
-``python tests/fit_polynomials.py`` needs mpmath. It prints the constants of cpp/src/simd/math.hpp;
-with ``--coefficients`` the whole of cpp/src/simd/coefficients.hpp, with ``--tables`` the whole of
-cpp/src/simd/activation_tables.hpp. Every function is interpolated at the Chebyshev points of its
-interval, which is close to the best polynomial of its degree; each set of coefficients is printed
-with the largest relative error that it has before rounding.
+``python tools/fit_polynomials.py`` needs mpmath. It prints the constants of cpp/src/simd/math.hpp;
+with ``--coefficients`` the whole of cpp/src/simd/generated/coefficients.hpp (but for its format),
+with ``--tables`` the whole of cpp/src/simd/generated/activation_tables.hpp. Every function is
+interpolated at the Chebyshev points of its interval, which is close to the best polynomial of its
+degree; each set of coefficients is printed with the largest relative error that it has before
+rounding.
 """
 
 import argparse
@@ -164,7 +165,7 @@ def print_fit(name: str, f: Function, low: float, high: float, terms: int, what:
     print_array(name, coefficients, "double", f"{what}: error below 2^{log2(error)}.")
 
 
-HEADER = """// Printed by tests/fit_polynomials.py {option}, which says what each function is.
+HEADER = """// Printed by tools/fit_polynomials.py {option}, which says what each function is.
 #pragma once
 
 #include "simd/vec.hpp"

@@ -1,4 +1,4 @@
-// Printed by tests/fit_polynomials.py --coefficients, which says what each function is.
+// Printed by tools/fit_polynomials.py --coefficients, which says what each function is.
 #pragma once
 
 #include "simd/vec.hpp"

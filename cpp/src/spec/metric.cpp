@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/loss.hpp"
 
@@ -10,23 +11,28 @@ namespace unitgain {
 
 namespace {
 
-// In the order of MetricKind.
-constexpr const char* names[metric_count] = {
-    "loss",
-    "equality",
-    "binary_accuracy",
-    "top_k",
-    "percentage_error",
-    "logarithmic_error",
-    "cosine_similarity",
-    "pearson",
-    "concordance",
-    "categorical_accuracy",
-    "confusion",
-    "f_score",
-    "r2",
-    "custom",
+struct Row {
+  MetricKind kind;
+  const char* name;
 };
+
+constexpr Row rows[metric_count] = {
+    {MetricKind::loss, "loss"},
+    {MetricKind::equality, "equality"},
+    {MetricKind::binary_accuracy, "binary_accuracy"},
+    {MetricKind::top_k, "top_k"},
+    {MetricKind::percentage_error, "percentage_error"},
+    {MetricKind::logarithmic_error, "logarithmic_error"},
+    {MetricKind::cosine_similarity, "cosine_similarity"},
+    {MetricKind::pearson, "pearson"},
+    {MetricKind::concordance, "concordance"},
+    {MetricKind::categorical_accuracy, "categorical_accuracy"},
+    {MetricKind::confusion, "confusion"},
+    {MetricKind::f_score, "f_score"},
+    {MetricKind::r2, "r2"},
+    {MetricKind::custom, "custom"},
+};
+static_assert(spec::in_order(rows));
 
 void check_confusion(const MetricSpec& spec, Index cols) {
   if (spec.thresholds.empty()) throw ValueError("thresholds must not be empty");
@@ -47,12 +53,12 @@ void check_confusion(const MetricSpec& spec, Index cols) {
 }  // namespace
 
 MetricKind metric_kind(std::string_view name) {
-  for (int i = 0; i < metric_count; ++i) {
-    if (name == names[i]) return static_cast<MetricKind>(i);
+  for (const Row& row : rows) {
+    if (name == row.name) return row.kind;
   }
   std::string message = "metric is '";
   message.append(name).append("', expected one of");
-  for (const char* known : names) message.append(" ").append(known);
+  for (const Row& row : rows) message.append(" ").append(row.name);
   throw ValueError(message);
 }
 

@@ -2,21 +2,59 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/plan_builder.hpp"
+#include "nn/lowering.hpp"
+#include "nn/node.hpp"
 #include "ops/activation.hpp"
 #include "ops/batch_norm.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
 
-namespace unitgain::nn {
+namespace unitgain {
+
+namespace nn {
 
 namespace {
 
 template <class T>
-T* data(const ParameterPtr<T>& parameter) {
-  return parameter != nullptr ? parameter->data() : nullptr;
-}
+class BatchNorm final : public Kind<BatchNorm<T>, T> {
+ public:
+  static constexpr const char* kind_name = "batch_norm";
+
+  BatchNorm() = default;
+  explicit BatchNorm(const BatchNormNode<T>& norm) : norm_(norm) {}
+
+  Content<T> content() override {
+    return {{{"gamma", &norm_.gamma, true},
+             {"beta", &norm_.beta, true},
+             {"moving_mean", &norm_.moving_mean, false},
+             {"moving_variance", &norm_.moving_variance, false}},
+            {{"momentum", &norm_.momentum}, {"epsilon", &norm_.epsilon}}};
+  }
+  SampleShape bind(std::span<const SampleShape> inputs) override {
+    const SampleShape shape = inputs[0];
+    check_vector(norm_.gamma, "gamma", shape.cols, true);
+    check_vector(norm_.beta, "beta", shape.cols, true);
+    check_vector(norm_.moving_mean, "moving_mean", shape.cols, false);
+    check_vector(norm_.moving_variance, "moving_variance", shape.cols, false);
+    return shape;
+  }
+
+  std::optional<Epilogue<T>> as_epilogue(Mode mode, Training training) const override {
+    if (in_training(mode) || training == Training::always) return std::nullopt;
+    return FixedNorm<T>{norm_.gamma, norm_.beta, norm_.moving_mean, norm_.moving_variance,
+                        norm_.epsilon};
+  }
+  bool takes(const Epilogue<T>& epilogue) const override {
+    return std::holds_alternative<ActivationSpec>(epilogue);
+  }
+
+  void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+  void backward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+
+ private:
+  BatchNormNode<T> norm_{};
+};
 
 // A frozen layer uses its moving statistics in training too, as in Keras.
 template <class T>
@@ -37,11 +75,8 @@ void activate(PlanBuilder<T>& builder, const Group<T>& group, BufferId z) {
       });
 }
 
-}  // namespace
-
 template <class T>
-void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
-                        const BatchNormNode<T>& norm) {
+void BatchNorm<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(group.inputs[0]);
   const bool keep_input =
@@ -51,33 +86,31 @@ void batch_norm_forward(PlanBuilder<T>& builder, const Group<T>& group,
   const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
   const BufferId residual = builder.statistics(group.head, 2, cols);
   const BufferId scale = builder.buffer(cols);
-  const T epsilon = static_cast<T>(norm.epsilon);
+  const T epsilon = static_cast<T>(norm_.epsilon);
   const double work = 0.5 * static_cast<double>(rows * cols);
   if (uses_batch_statistics(builder, group)) {
     const bool moves = in_training(builder.mode());  // what only reads may run side by side
     builder.step("batch norm", work, {x, z, mean, residual, inverse_deviation, scale},
-                 [=](const runtime::Team& team, const Context<T>& context) {
+                 [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
                    const bool update = moves && context.update_statistics;
                    ops::batch_norm_train<T>(
-                       team, context.at(x), context.at(z), rows, cols, data(norm.gamma),
-                       data(norm.beta), epsilon, norm.momentum,
+                       team, context.at(x), context.at(z), rows, cols, data_or_null(norm.gamma),
+                       data_or_null(norm.beta), epsilon, norm.momentum,
                        update ? norm.moving_mean->data() : nullptr,
                        update ? norm.moving_variance->data() : nullptr, context.at(mean),
                        context.at(residual), context.at(inverse_deviation), context.at(scale));
                  });
   } else {
     builder.step("batch norm", work, {x, z, scale},
-                 [=](const runtime::Team& team, const Context<T>& context) {
+                 [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
                    ops::batch_norm_infer<T>(team, context.at(x), context.at(z), rows, cols,
-                                            data(norm.gamma), data(norm.beta), epsilon,
-                                            norm.moving_mean->data(), norm.moving_variance->data(),
-                                            context.at(scale));
+                                            data_or_null(norm.gamma), data_or_null(norm.beta),
+                                            epsilon, norm.moving_mean->data(),
+                                            norm.moving_variance->data(), context.at(scale));
                  });
   }
   activate(builder, group, z);
 }
-
-namespace {
 
 // Adds to the gradients of gamma and beta, or sets them, where the statistics are constants.
 template <class T>
@@ -128,7 +161,7 @@ void constant_backward(PlanBuilder<T>& builder, const Group<T>& group,
   builder.step("batch norm gradient", 0.3 * static_cast<double>(rows * cols),
                {dz, dx, scale, shift}, [=](const runtime::Team& team, const Context<T>& context) {
                  T* factor = context.at(scale);
-                 ops::fold_batch_norm<T>(team, cols, nullptr, data(norm.gamma), nullptr,
+                 ops::fold_batch_norm<T>(team, cols, nullptr, data_or_null(norm.gamma), nullptr,
                                          norm.moving_mean->data(), norm.moving_variance->data(),
                                          static_cast<T>(norm.epsilon), factor, context.at(shift));
                  const runtime::Range range = team.share(cols, ops::column_grain<T>);
@@ -141,12 +174,9 @@ void constant_backward(PlanBuilder<T>& builder, const Group<T>& group,
   builder.finish_gradient(source, dx);
 }
 
-}  // namespace
-
 template <class T>
-void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
-                         const BatchNormNode<T>& norm) {
-  if (!uses_batch_statistics(builder, group)) return constant_backward(builder, group, norm);
+void BatchNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
+  if (!uses_batch_statistics(builder, group)) return constant_backward(builder, group, norm_);
   const NodeId source = group.inputs[0];
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(source), dz = builder.gradient(group.result);
@@ -155,18 +185,19 @@ void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
   const BufferId residual = builder.statistics(group.head, 2, cols);
   const BufferId scratch = builder.buffer(3 * cols), sums = builder.buffer(2 * cols);
   const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
-  const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
+  const auto gamma = builder.begin_parameter(norm_.gamma);
+  const auto beta = builder.begin_parameter(norm_.beta);
 
   std::vector<BufferId> uses{x, dz, mean, residual, inverse_deviation, scratch, sums};
   if (dx != no_buffer) uses.push_back(dx);
   builder.step(
       "batch norm gradient", static_cast<double>(rows * cols), std::move(uses),
-      [=](const runtime::Team& team, const Context<T>& context) {
+      [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
         T* gamma_gradient = context.at(sums);
         T* beta_gradient = context.at(sums) + cols;
         ops::batch_norm_gradient<T>(
             team, context.at(x), context.at(dz), dx != no_buffer ? context.at(dx) : nullptr, rows,
-            cols, data(norm.gamma), context.at(mean), context.at(residual),
+            cols, data_or_null(norm.gamma), context.at(mean), context.at(residual),
             context.at(inverse_deviation), gamma_gradient, beta_gradient, context.at(scratch));
         // Each member has the sums of its own columns.
         const runtime::Range range = team.share(cols, ops::column_grain<T>);
@@ -182,13 +213,17 @@ void batch_norm_backward(PlanBuilder<T>& builder, const Group<T>& group,
   if (dx != no_buffer) builder.finish_gradient(source, dx);
 }
 
-template void batch_norm_forward(PlanBuilder<float>&, const Group<float>&,
-                                 const BatchNormNode<float>&);
-template void batch_norm_forward(PlanBuilder<double>&, const Group<double>&,
-                                 const BatchNormNode<double>&);
-template void batch_norm_backward(PlanBuilder<float>&, const Group<float>&,
-                                  const BatchNormNode<float>&);
-template void batch_norm_backward(PlanBuilder<double>&, const Group<double>&,
-                                  const BatchNormNode<double>&);
+}  // namespace
 
-}  // namespace unitgain::nn
+UNITGAIN_NODE_KIND(batch_norm, BatchNorm);
+
+}  // namespace nn
+
+template <class T>
+NodeId Graph<T>::batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable) {
+  return append(std::make_shared<nn::BatchNorm<T>>(parameters), {x}, trainable);
+}
+template NodeId Graph<float>::batch_norm(NodeId, const BatchNormNode<float>&, bool);
+template NodeId Graph<double>::batch_norm(NodeId, const BatchNormNode<double>&, bool);
+
+}  // namespace unitgain

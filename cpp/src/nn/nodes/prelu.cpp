@@ -1,10 +1,48 @@
 // PReLU, whose slopes are one for each value of a sample, or shared along its rows or columns.
 #include "ops/prelu.hpp"
-#include "nn/plan_builder.hpp"
 
-namespace unitgain::nn {
+#include "base/shape_text.hpp"
+#include "nn/lowering.hpp"
+#include "nn/node.hpp"
+#include "unitgain/error.hpp"
+
+namespace unitgain {
+
+namespace nn {
 
 namespace {
+
+template <class T>
+class PRelu final : public Kind<PRelu<T>, T> {
+ public:
+  static constexpr const char* kind_name = "prelu";
+
+  PRelu() = default;
+  explicit PRelu(const PReluNode<T>& prelu) : prelu_(prelu) {}
+
+  Content<T> content() override {
+    return {{{"alpha", &prelu_.alpha, true}},
+            {{"rows", &prelu_.alpha_shape.rows}, {"cols", &prelu_.alpha_shape.cols}}};
+  }
+  SampleShape bind(std::span<const SampleShape> inputs) override {
+    const SampleShape shape = inputs[0], alpha = prelu_.alpha_shape;
+    if (prelu_.alpha == nullptr) throw ValueError("alpha is missing");
+    const bool fits = (alpha.rows == 1 || alpha.rows == shape.rows) &&
+                      (alpha.cols == 1 || alpha.cols == shape.cols);
+    if (!fits || alpha.size() != prelu_.alpha->size()) {
+      throw ValueError("alpha has shape " + base::shape_text(prelu_.alpha->shape()) +
+                       ", but x has samples of shape " +
+                       base::shape_text({shape.rows, shape.cols}));
+    }
+    return shape;
+  }
+
+  void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+  void backward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+
+ private:
+  PReluNode<T> prelu_{};
+};
 
 // The slopes as the kernels take them: `period` of them, for `repeats` runs of values.
 template <class T>
@@ -58,16 +96,14 @@ void reduce(const runtime::Team& team, const T* all, SampleShape from, SampleSha
   }
 }
 
-}  // namespace
-
 template <class T>
-void prelu_forward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu) {
+void PRelu<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
-  const Layout<T> layout = layout_of(builder, group.head, prelu);
+  const Layout<T> layout = layout_of(builder, group.head, prelu_);
   const SampleShape shape = builder.node(group.head).shape;
   const BufferId slopes = builder.buffer(layout.expanded ? layout.period : 0);
   builder.step("prelu", 0.2 * static_cast<double>(layout.repeats * layout.period), {x, y, slopes},
-               [=, alpha_shape = prelu.alpha_shape, alpha = prelu.alpha](
+               [=, alpha_shape = prelu_.alpha_shape, alpha = prelu_.alpha](
                    const runtime::Team& team, const Context<T>& context) {
                  const T* values = alpha->data();
                  if (layout.expanded) {
@@ -80,14 +116,14 @@ void prelu_forward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNo
 }
 
 template <class T>
-void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluNode<T>& prelu) {
+void PRelu<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const NodeId source = group.inputs[0];
   const BufferId x = builder.value(source), dy = builder.gradient(group.result);
   const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
   const bool trainable = builder.node(group.head).trainable;
-  const auto target = trainable ? builder.begin_parameter(prelu.alpha)
+  const auto target = trainable ? builder.begin_parameter(prelu_.alpha)
                                 : typename PlanBuilder<T>::ParameterTarget{nullptr, false};
-  const Layout<T> layout = layout_of(builder, group.head, prelu);
+  const Layout<T> layout = layout_of(builder, group.head, prelu_);
   const SampleShape shape = builder.node(group.head).shape;
   // One run of slopes is one row of a "sample" for the reduction.
   const SampleShape run = layout.period == shape.size() ? shape : SampleShape{1, layout.period};
@@ -98,8 +134,8 @@ void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluN
   if (dx != no_buffer) uses.push_back(dx);
   builder.step(
       "prelu gradient", 0.5 * static_cast<double>(layout.repeats * layout.period), std::move(uses),
-      [=, alpha_shape = prelu.alpha_shape, alpha = prelu.alpha](const runtime::Team& team,
-                                                                const Context<T>& context) {
+      [=, alpha_shape = prelu_.alpha_shape, alpha = prelu_.alpha](const runtime::Team& team,
+                                                                  const Context<T>& context) {
         const T* values = alpha->data();
         if (layout.expanded) {
           expand(team, values, alpha_shape, run, context.at(slopes));
@@ -116,9 +152,17 @@ void prelu_backward(PlanBuilder<T>& builder, const Group<T>& group, const PReluN
   if (dx != no_buffer) builder.finish_gradient(source, dx);
 }
 
-template void prelu_forward(PlanBuilder<float>&, const Group<float>&, const PReluNode<float>&);
-template void prelu_forward(PlanBuilder<double>&, const Group<double>&, const PReluNode<double>&);
-template void prelu_backward(PlanBuilder<float>&, const Group<float>&, const PReluNode<float>&);
-template void prelu_backward(PlanBuilder<double>&, const Group<double>&, const PReluNode<double>&);
+}  // namespace
 
-}  // namespace unitgain::nn
+UNITGAIN_NODE_KIND(prelu, PRelu);
+
+}  // namespace nn
+
+template <class T>
+NodeId Graph<T>::prelu(NodeId x, const PReluNode<T>& parameters, bool trainable) {
+  return append(std::make_shared<nn::PRelu<T>>(parameters), {x}, trainable);
+}
+template NodeId Graph<float>::prelu(NodeId, const PReluNode<float>&, bool);
+template NodeId Graph<double>::prelu(NodeId, const PReluNode<double>&, bool);
+
+}  // namespace unitgain

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -15,30 +16,37 @@ namespace {
 
 constexpr double unbounded = std::numeric_limits<double>::infinity();
 
-// In the order of the enumeration.
-constexpr ActivationInfo infos[activation_count] = {
-    {"linear", false, 0, {}, {}},
-    {"relu", false, 3, {"negative_slope", "max_value", "threshold"}, {0.0, unbounded, 0.0}},
-    {"leaky_relu", false, 1, {"negative_slope"}, {0.2}},
-    {"elu", false, 1, {"alpha"}, {1.0}},
-    {"selu", false, 0, {}, {}},
-    {"sigmoid", false, 0, {}, {}},
-    {"tanh", false, 0, {}, {}},
-    {"silu", true, 0, {}, {}},
-    {"step", false, 0, {}, {}},
-    {"relu", true, 3, {"negative_slope", "max_value", "threshold"}, {0.0, unbounded, 0.0}},
-    {"relu6", false, 0, {}, {}},
-    {"celu", false, 1, {"alpha"}, {1.0}},
-    {"gelu", true, 0, {}, {}},
-    {"gelu_tanh", true, 0, {}, {}},
-    {"hard_sigmoid", false, 0, {}, {}},
-    {"softplus", true, 0, {}, {}},
-    {"log_sigmoid", true, 0, {}, {}},
-    {"softsign", false, 0, {}, {}},
-    {"hard_silu", true, 0, {}, {}},
-    {"mish", true, 0, {}, {}},
-    {"exponential", false, 0, {}, {}},
+struct Row {
+  Activation kind;
+  ActivationInfo info;
 };
+
+constexpr Row infos[activation_count] = {
+    {Activation::linear, {"linear", false, 0, {}, {}}},
+    {Activation::relu,
+     {"relu", false, 3, {"negative_slope", "max_value", "threshold"}, {0.0, unbounded, 0.0}}},
+    {Activation::leaky_relu, {"leaky_relu", false, 1, {"negative_slope"}, {0.2}}},
+    {Activation::elu, {"elu", false, 1, {"alpha"}, {1.0}}},
+    {Activation::selu, {"selu", false, 0, {}, {}}},
+    {Activation::sigmoid, {"sigmoid", false, 0, {}, {}}},
+    {Activation::tanh, {"tanh", false, 0, {}, {}}},
+    {Activation::silu, {"silu", true, 0, {}, {}}},
+    {Activation::step, {"step", false, 0, {}, {}}},
+    {Activation::general_relu,
+     {"relu", true, 3, {"negative_slope", "max_value", "threshold"}, {0.0, unbounded, 0.0}}},
+    {Activation::relu6, {"relu6", false, 0, {}, {}}},
+    {Activation::celu, {"celu", false, 1, {"alpha"}, {1.0}}},
+    {Activation::gelu, {"gelu", true, 0, {}, {}}},
+    {Activation::gelu_tanh, {"gelu_tanh", true, 0, {}, {}}},
+    {Activation::hard_sigmoid, {"hard_sigmoid", false, 0, {}, {}}},
+    {Activation::softplus, {"softplus", true, 0, {}, {}}},
+    {Activation::log_sigmoid, {"log_sigmoid", true, 0, {}, {}}},
+    {Activation::softsign, {"softsign", false, 0, {}, {}}},
+    {Activation::hard_silu, {"hard_silu", true, 0, {}, {}}},
+    {Activation::mish, {"mish", true, 0, {}, {}}},
+    {Activation::exponential, {"exponential", false, 0, {}, {}}},
+};
+static_assert(spec::in_order(infos));
 
 // Levenshtein's distance: the least number of insertions, deletions and substitutions.
 int edit_distance(std::string_view a, std::string_view b) {
@@ -58,9 +66,9 @@ int edit_distance(std::string_view a, std::string_view b) {
 
 std::string unknown_name(std::string_view name) {
   std::string names;
-  const char* nearest = infos[0].name;
-  for (const ActivationInfo& info : infos) {
-    if (&info == &infos[static_cast<int>(Activation::general_relu)]) continue;
+  const char* nearest = infos[0].info.name;
+  for (const auto& [kind, info] : infos) {
+    if (kind == Activation::general_relu) continue;
     names += (names.empty() ? "" : ", ") + std::string(info.name);
     if (edit_distance(name, info.name) < edit_distance(name, nearest)) nearest = info.name;
   }
@@ -74,16 +82,15 @@ std::string unknown_name(std::string_view name) {
 }  // namespace
 
 const ActivationInfo& activation_info(Activation kind) {
-  return infos[static_cast<int>(kind)];
+  return infos[static_cast<int>(kind)].info;
 }
 
 ActivationSpec activation_spec(std::string_view name) {
   if (name == "swish") name = "silu";
   if (name == "hard_swish") name = "hard_silu";
-  for (int i = 0; i < activation_count; ++i) {
-    if (name != infos[i].name) continue;
-    const double* defaults = infos[i].defaults;
-    return {static_cast<Activation>(i), {defaults[0], defaults[1], defaults[2]}};
+  for (const auto& [kind, info] : infos) {
+    if (name != info.name) continue;
+    return {kind, {info.defaults[0], info.defaults[1], info.defaults[2]}};
   }
   throw ValueError(unknown_name(name));
 }

@@ -1,16 +1,91 @@
 // Dense: z = x W + b, y = f(z). Backward, with dz = dy f'(z): dW = x^T dz, db = sum of dz's rows,
 // dx = dz W^T.
-#include "nn/plan_builder.hpp"
+#include "base/shape_text.hpp"
+#include "nn/lowering.hpp"
+#include "nn/node.hpp"
 #include "ops/activation.hpp"
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/gemm.hpp"
 #include "ops/noise.hpp"
 #include "ops/packed_panels.hpp"
+#include "unitgain/error.hpp"
 
-namespace unitgain::nn {
+namespace unitgain {
+
+namespace nn {
 
 namespace {
+
+template <class T>
+class Dense final : public Kind<Dense<T>, T> {
+ public:
+  static constexpr const char* kind_name = "dense";
+
+  Dense() = default;
+  Dense(ParameterPtr<T> kernel, ParameterPtr<T> bias)
+      : kernel_(std::move(kernel)), bias_(std::move(bias)) {}
+
+  // A packed kernel as the products use it.
+  Content<T> content() override {
+    if (packed_ != nullptr) kernel_ = unpacked();
+    return {{{"kernel", &kernel_, true}, {"bias", &bias_, true}}};
+  }
+  SampleShape bind(std::span<const SampleShape> inputs) override;
+  void freeze(Precision precision) override;
+  bool is_frozen() const override { return packed_ != nullptr; }
+
+  bool takes(const Epilogue<T>&) const override { return true; }
+  bool takes_rows_apart() const override { return true; }
+
+  void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+  void backward(PlanBuilder<T>& builder, const Group<T>& group) const override;
+
+  Index inputs() const { return packed_ != nullptr ? packed_->rows() : kernel_->shape()[0]; }
+  Index units() const { return packed_ != nullptr ? packed_->cols() : kernel_->shape()[1]; }
+  const ParameterPtr<T>& bias() const { return bias_; }
+
+ private:
+  ParameterPtr<T> unpacked() const;
+  BufferId forward_workspace(PlanBuilder<T>& builder, Index rows) const;
+  void fold_norm(PlanBuilder<T>& builder, const FixedNorm<T>& norm, BufferId scale,
+                 BufferId shift) const;
+
+  ParameterPtr<T> kernel_;                                   // (inputs, units); null if packed
+  ParameterPtr<T> bias_;                                     // (units), or null
+  std::shared_ptr<const PackedMatrix<T>> packed_ = nullptr;  // of a frozen graph
+};
+
+template <class T>
+SampleShape Dense<T>::bind(std::span<const SampleShape> given) {
+  const SampleShape shape = given[0];
+  if (kernel_ == nullptr) throw ValueError("kernel is missing");
+  if (kernel_->shape().size() != 2 || kernel_->shape()[0] != shape.cols) {
+    throw ValueError("kernel has shape " + base::shape_text(kernel_->shape()) + ", but x has " +
+                     std::to_string(shape.cols) + " features");
+  }
+  if (bias_ != nullptr && bias_->shape() != std::vector<Index>{units()}) {
+    throw ValueError("bias has shape " + base::shape_text(bias_->shape()) + ", but kernel has " +
+                     std::to_string(units()) + " units");
+  }
+  return {shape.rows, units()};
+}
+
+template <class T>
+void Dense<T>::freeze(Precision precision) {
+  this->copy_parameter(bias_);
+  if (packed_ != nullptr) return;
+  packed_ = std::make_shared<const PackedMatrix<T>>(
+      MatrixView<const T>{kernel_->data(), inputs(), units(), units(), 1}, precision);
+  kernel_ = nullptr;
+}
+
+template <class T>
+ParameterPtr<T> Dense<T>::unpacked() const {
+  auto kernel = std::make_shared<Parameter<T>>("kernel", std::vector<Index>{inputs(), units()});
+  packed_->unpack({kernel->data(), inputs(), units(), units(), 1});
+  return kernel;
+}
 
 template <class T>
 MatrixView<const T> matrix(const T* data, Index rows, Index cols) {
@@ -23,31 +98,23 @@ BufferId product_workspace(PlanBuilder<T>& builder, Index m, Index n, Index k) {
 }
 
 template <class T>
-BufferId forward_workspace(PlanBuilder<T>& builder, Index rows, const DenseNode<T>& dense) {
-  if (dense.packed == nullptr) {
-    return product_workspace(builder, rows, dense.units(), dense.inputs());
-  }
-  return builder.workspace(ops::gemm_workspace<T>(
-      rows, dense.units(), dense.inputs(), builder.threads(), dense.packed->precision(), true));
-}
-
-template <class T>
-const NoiseNode& dropout_of(const PlanBuilder<T>& builder, const Group<T>& group) {
-  return std::get<NoiseNode>(builder.node(group.dropout).operation);
+BufferId Dense<T>::forward_workspace(PlanBuilder<T>& builder, Index rows) const {
+  if (packed_ == nullptr) return product_workspace(builder, rows, units(), inputs());
+  return builder.workspace(ops::gemm_workspace<T>(rows, units(), inputs(), builder.threads(),
+                                                  packed_->precision(), true));
 }
 
 // What the group's dropout keeps, for the forward pass and for the product that makes the gradient;
 // no_buffer if there is none.
 template <class T>
 BufferId dropout_mask(PlanBuilder<T>& builder, const Group<T>& group) {
-  if (group.dropout < 0) return no_buffer;
-  const NoiseNode& node = dropout_of(builder, group);
+  if (!group.dropout) return no_buffer;
   const Index n = builder.values(group.result);
   builder.draws();
   const BufferId bits = builder.dropout_mask(group);
   builder.step("dropout mask", 0.3 * static_cast<double>(n), {bits},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 ops::dropout_mask(team, node.noise, n, node.key, context.step,
+               [=, dropout = *group.dropout](const runtime::Team& team, const Context<T>& context) {
+                 ops::dropout_mask(team, dropout.noise, n, dropout.key, context.step,
                                    context.template at<std::uint64_t>(bits));
                });
   return bits;
@@ -55,27 +122,24 @@ BufferId dropout_mask(PlanBuilder<T>& builder, const Group<T>& group) {
 
 // Scale and shift that stand for the batch norm behind the product, and for the bias before it.
 template <class T>
-void fold_norm(PlanBuilder<T>& builder, const BatchNormNode<T>& norm, const DenseNode<T>& dense,
-               BufferId scale, BufferId shift, Index features) {
-  builder.step("fold batch norm", static_cast<double>(features), {scale, shift},
-               [=](const runtime::Team& team, const Context<T>& context) {
-                 const auto data = [](const ParameterPtr<T>& p) { return p ? p->data() : nullptr; };
-                 ops::fold_batch_norm<T>(team, features, data(dense.bias), data(norm.gamma),
-                                         data(norm.beta), norm.moving_mean->data(),
-                                         norm.moving_variance->data(), static_cast<T>(norm.epsilon),
-                                         context.at(scale), context.at(shift));
-               });
+void Dense<T>::fold_norm(PlanBuilder<T>& builder, const FixedNorm<T>& norm, BufferId scale,
+                         BufferId shift) const {
+  builder.step(
+      "fold batch norm", static_cast<double>(units()), {scale, shift},
+      [=, bias = bias_, features = units()](const runtime::Team& team, const Context<T>& context) {
+        ops::fold_batch_norm<T>(team, features, data_or_null(bias), data_or_null(norm.gamma),
+                                data_or_null(norm.beta), norm.mean->data(), norm.variance->data(),
+                                static_cast<T>(norm.epsilon), context.at(scale), context.at(shift));
+      });
 }
 
-}  // namespace
-
 template <class T>
-void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
+void Dense<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const Index rows = builder.rows(group.head);
-  const Index features = dense.inputs(), units = dense.units();
+  const Index features = inputs(), units = this->units();
   const View x = builder.matrix(group.inputs[0], features);
   const View y = builder.matrix(group.result, units);
-  const BufferId workspace = forward_workspace(builder, rows, dense);
+  const BufferId workspace = forward_workspace(builder, rows);
   std::vector<BufferId> uses{x.buffer, y.buffer, workspace};
 
   // The pre-activation is kept only where the backward pass will want it.
@@ -85,48 +149,45 @@ void dense_forward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNo
     uses.push_back(z.buffer);
   }
   BufferId scale = no_buffer, shift = no_buffer;
-  if (group.folded_norm >= 0) {
+  if (group.norm) {
     scale = builder.buffer(units);
     shift = builder.buffer(units);
     uses.insert(uses.end(), {scale, shift});
-    fold_norm(builder, std::get<BatchNormNode<T>>(builder.node(group.folded_norm).operation), dense,
-              scale, shift, units);
+    fold_norm(builder, *group.norm, scale, shift);
   }
   const BufferId mask = dropout_mask(builder, group);
   if (mask != no_buffer) uses.push_back(mask);
-  const NoiseSpec dropout = mask == no_buffer ? NoiseSpec{} : dropout_of(builder, group).noise;
+  const NoiseSpec dropout = mask == no_buffer ? NoiseSpec{} : group.dropout->noise;
   const ActivationSpec activation = group.activation;
-  builder.step(
-      "dense", ops::gemm_work(rows, units, features), std::move(uses),
-      [=, precision = builder.precision()](const runtime::Team& team, const Context<T>& context) {
-        ops::Gemm<T> product;
-        product.a = read_at(context, x);
-        product.c = at(context, z);
-        product.precision = precision;
-        if (dense.packed != nullptr) {
-          dense.packed->content().panels.operand_of(product);
-        } else {
-          product.b = matrix<T>(dense.kernel->data(), features, units);
-        }
-        product.epilogue.activation = activation;
-        product.epilogue.bias = dense.bias ? dense.bias->data() : nullptr;
-        if (scale != no_buffer) {
-          product.epilogue.scale = context.at(scale);
-          product.epilogue.bias = context.at(shift);
-        }
-        if (mask != no_buffer) {
-          product.epilogue.dropout =
-              ops::dropout_epilogue<T>(dropout, context.template at<std::uint64_t>(mask), units);
-        }
-        if (z.buffer != y.buffer) {
-          product.epilogue.output = at(context, y).data;
-          product.epilogue.output_stride = y.row_stride;
-        }
-        ops::gemm(team, product, context.template at<std::byte>(workspace));
-      });
+  builder.step("dense", ops::gemm_work(rows, units, features), std::move(uses),
+               [=, precision = builder.precision(), kernel = kernel_, bias = bias_,
+                packed = packed_](const runtime::Team& team, const Context<T>& context) {
+                 ops::Gemm<T> product;
+                 product.a = read_at(context, x);
+                 product.c = at(context, z);
+                 product.precision = precision;
+                 if (packed != nullptr) {
+                   packed->content().panels.operand_of(product);
+                 } else {
+                   product.b = matrix<T>(kernel->data(), features, units);
+                 }
+                 product.epilogue.activation = activation;
+                 product.epilogue.bias = data_or_null(bias);
+                 if (scale != no_buffer) {
+                   product.epilogue.scale = context.at(scale);
+                   product.epilogue.bias = context.at(shift);
+                 }
+                 if (mask != no_buffer) {
+                   product.epilogue.dropout = ops::dropout_epilogue<T>(
+                       dropout, context.template at<std::uint64_t>(mask), units);
+                 }
+                 if (z.buffer != y.buffer) {
+                   product.epilogue.output = at(context, y).data;
+                   product.epilogue.output_stride = y.row_stride;
+                 }
+                 ops::gemm(team, product, context.template at<std::byte>(workspace));
+               });
 }
-
-namespace {
 
 template <class T>
 void kernel_gradient(PlanBuilder<T>& builder, const View& x, const View& dz,
@@ -182,9 +243,9 @@ void bias_gradient(PlanBuilder<T>& builder, const View& dz, const ParameterPtr<T
 template <class T>
 ParameterPtr<T> bias_to_sum(const PlanBuilder<T>& builder, const Group<T>* group, Index cols) {
   if (group == nullptr || !builder.node(group->head).trainable) return nullptr;
-  const auto* dense = std::get_if<DenseNode<T>>(&builder.node(group->head).operation);
-  if (dense == nullptr || dense->bias == nullptr || dense->bias->size() != cols) return nullptr;
-  return dense->bias;
+  const auto* dense = dynamic_cast<const Dense<T>*>(builder.node(group->head).operation.get());
+  if (dense == nullptr || dense->bias() == nullptr || dense->bias()->size() != cols) return nullptr;
+  return dense->bias();
 }
 
 template <class T>
@@ -209,9 +270,9 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, const View& dz,
   }
   BufferId mask = no_buffer;
   NoiseSpec dropout = {};
-  if (maker != nullptr && maker->dropout >= 0) {
+  if (maker != nullptr && maker->dropout) {
     mask = builder.dropout_mask(*maker);
-    dropout = dropout_of(builder, *maker).noise;
+    dropout = maker->dropout->noise;
     builder.derivative_applied(source) = true;
     uses.push_back(mask);
   }
@@ -252,24 +313,30 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, const View& dz,
   if (!adds) builder.finish_gradient(source, dx);
 }
 
-}  // namespace
-
 template <class T>
-void dense_backward(PlanBuilder<T>& builder, const Group<T>& group, const DenseNode<T>& dense) {
-  const View x = builder.matrix(group.inputs[0], dense.inputs());
-  const View dz = builder.gradient_matrix(group.result, dense.units());
+void Dense<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
+  const View x = builder.matrix(group.inputs[0], inputs());
+  const View dz = builder.gradient_matrix(group.result, units());
   if (builder.node(group.head).trainable) {
-    if (!builder.bias_summed(group.result)) bias_gradient(builder, dz, dense.bias);
-    kernel_gradient(builder, x, dz, dense.kernel);
+    if (!builder.bias_summed(group.result)) bias_gradient(builder, dz, bias_);
+    kernel_gradient(builder, x, dz, kernel_);
   }
   if (builder.wants_gradient(group.inputs[0])) {
-    input_gradient(builder, group.inputs[0], dz, dense.kernel);
+    input_gradient(builder, group.inputs[0], dz, kernel_);
   }
 }
 
-template void dense_forward(PlanBuilder<float>&, const Group<float>&, const DenseNode<float>&);
-template void dense_forward(PlanBuilder<double>&, const Group<double>&, const DenseNode<double>&);
-template void dense_backward(PlanBuilder<float>&, const Group<float>&, const DenseNode<float>&);
-template void dense_backward(PlanBuilder<double>&, const Group<double>&, const DenseNode<double>&);
+}  // namespace
 
-}  // namespace unitgain::nn
+UNITGAIN_NODE_KIND(dense, Dense);
+
+}  // namespace nn
+
+template <class T>
+NodeId Graph<T>::dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable) {
+  return append(std::make_shared<nn::Dense<T>>(std::move(kernel), std::move(bias)), {x}, trainable);
+}
+template NodeId Graph<float>::dense(NodeId, ParameterPtr<float>, ParameterPtr<float>, bool);
+template NodeId Graph<double>::dense(NodeId, ParameterPtr<double>, ParameterPtr<double>, bool);
+
+}  // namespace unitgain

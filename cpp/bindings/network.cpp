@@ -1,0 +1,253 @@
+// Networks: predictions, training and evaluation on NumPy's arrays.
+#include "network.hpp"
+
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <span>
+#include <variant>
+
+#include "arguments.hpp"
+#include "caller.hpp"
+#include "gil.hpp"
+#include "graph.hpp"
+#include "samples.hpp"
+
+namespace unitgain::bindings {
+
+namespace {
+
+// Python's view of a pass's progress: the callback may raise, and so does a pending Ctrl-C; False
+// ends the pass.
+Progress progress_into(const py::object& callback, bool every_batch = false) {
+  const auto tell = [callback = Callable(callback)](const Totals& totals) {
+    const GilAcquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+    if (callback.is_none()) return true;
+    return !callback(totals).is(py::bool_(false));
+  };
+  return {tell, every_batch};
+}
+
+// Fresh arrays for `count` rows of each output, and where they lie.
+template <class T>
+struct Outputs {
+  Outputs(const Network<T>& network, Index count) {
+    for (std::size_t i = 0; i < network.outputs().size(); ++i) {
+      py::array_t<T> y = new_array<T>({count, network.output_shape(i).size()});
+      pointers.push_back(y.mutable_data());
+      arrays.append(std::move(y));
+    }
+  }
+  // The array, or a list of several.
+  py::object result() const {
+    if (arrays.size() == 1) return arrays[0];
+    return arrays;
+  }
+  py::list arrays;
+  std::vector<T*> pointers;
+};
+
+// Fresh arrays for a network's outputs, or `out`: run(x, y), and then the array, or a list of
+// several.
+template <class T, class Run>
+py::object with_outputs(const Network<T>& network, const py::object& x, const py::object& out,
+                        Run&& run) {
+  if (!out.is_none()) {
+    auto y = py::cast<py::array_t<T>>(out);
+    HeldSamples held;
+    hold_inputs<T>(held, x);
+    T* data = y.mutable_data();
+    {
+      const GilRelease release;
+      run(held.samples.x, std::span<T* const>(&data, 1));
+    }
+    return out;
+  }
+  if (py::isinstance<py::array>(x) && network.outputs().size() == 1) {  // the call in a hurry
+    py::array keep;
+    const SampleArray samples = sample_array<T>(py::reinterpret_borrow<py::array>(x), "x", keep);
+    py::array_t<T> y = new_array<T>({samples.rows, network.output_shape().size()});
+    T* data = y.mutable_data();
+    {
+      const GilRelease release;
+      run(std::span<const SampleArray>(&samples, 1), std::span<T* const>(&data, 1));
+    }
+    return y;
+  }
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  const Outputs<T> outputs(network, held.samples.count);
+  {
+    const GilRelease release;
+    run(held.samples.x, std::span<T* const>(outputs.pointers));
+  }
+  return outputs.result();
+}
+
+template <class T>
+py::object predict(const Network<T>& network, const py::object& x, Index batch_size,
+                   const py::object& callback, bool every_batch, const py::object& out) {
+  const Progress progress = progress_into(callback, every_batch);
+  return with_outputs(network, x, out, [&](auto samples, auto y) {
+    network.predict(samples, y, batch_size, progress);
+  });
+}
+
+template <class T>
+py::tuple spread(Network<T>& network, const py::object& x, Index passes, Index batch_size) {
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  const Outputs<T> mean(network, held.samples.count), deviation(network, held.samples.count);
+  {
+    const GilRelease release;
+    network.spread(held.samples.x, passes, batch_size, mean.pointers, deviation.pointers);
+  }
+  return py::make_tuple(mean.result(), deviation.result());
+}
+
+template <class T>
+py::object forward(Network<T>& network, const py::object& x) {
+  return with_outputs(network, x, py::none(),
+                      [&](auto samples, auto y) { network.forward(samples, y); });
+}
+
+template <class T>
+Totals train(Network<T>& network, const py::object& x, const py::object& y,
+             const std::optional<Order>& order, Index batch_size, const py::object& callback,
+             const MixSpec& mix, const py::object& weights, bool every_batch, bool stops_at_nan,
+             const Totals& before) {
+  HeldSamples held;
+  hold_samples(held, x, y, order, network);
+  hold_weights(held, weights, network);
+  held.samples.mix = mix;
+  held.samples.stops_at_nan = stops_at_nan;
+  const Progress progress = progress_into(callback, every_batch);
+  const GilRelease release;
+  return network.train(held.samples, batch_size, progress, before);
+}
+
+template <class T>
+Totals evaluate(const Network<T>& network, const py::object& x, const py::object& y,
+                Index batch_size, const py::object& callback, const py::object& weights,
+                bool every_batch, const Totals& before) {
+  HeldSamples held;
+  hold_samples(held, x, y, std::nullopt, network);
+  hold_weights(held, weights, network);
+  const Progress progress = progress_into(callback, every_batch);
+  const GilRelease release;
+  return network.evaluate(held.samples, batch_size, progress, before);
+}
+
+template <class T>
+py::tuple gradients(Network<T>& network, const py::object& x, const py::object& y,
+                    const py::object& weights) {
+  HeldSamples held;
+  hold_samples(held, x, y, std::nullopt, network);
+  hold_weights(held, weights, network);
+  py::list arrays;
+  std::vector<T*> pointers;
+  for (const ParameterPtr<T>& parameter : network.trainable()) {
+    py::array_t<T> array = new_array<T>(parameter->shape());
+    pointers.push_back(array.mutable_data());
+    arrays.append(std::move(array));
+  }
+  Totals totals;
+  {
+    const GilRelease release;
+    totals = network.gradients(held.samples, pointers);
+  }
+  return py::make_tuple(totals, arrays);
+}
+
+// Copies arrays into parameters while no step runs.
+template <class T>
+void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
+            const std::vector<py::array_t<T, py::array::c_style | py::array::forcecast>>& arrays) {
+  if (parameters.size() != arrays.size()) {
+    throw ValueError(std::to_string(arrays.size()) + " arrays for " +
+                     std::to_string(parameters.size()) + " parameters");
+  }
+  std::vector<const T*> sources;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    if (arrays[i].size() != parameters[i]->size()) {
+      throw ValueError("the array for " + parameters[i]->name() + " has shape " +
+                       shape_text(arrays[i]) + ", expected " +
+                       shape_text(parameter_array(parameters[i])));
+    }
+    sources.push_back(arrays[i].data());
+  }
+  const GilRelease release;
+  network.exclusively([&] {
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+      std::copy_n(sources[i], parameters[i]->size(), parameters[i]->data());
+    }
+  });
+}
+
+}  // namespace
+
+template <class T>
+void bind_network(py::module_& module) {
+  py::class_<Network<T>>(module, "Network")
+      .def(py::init([](const Graph<T>& graph, std::variant<NodeId, std::vector<NodeId>> outputs) {
+             if (const auto* one = std::get_if<NodeId>(&outputs)) outputs = std::vector{*one};
+             return std::make_unique<Network<T>>(graph, std::get<1>(std::move(outputs)));
+           }),
+           py::arg("graph"), py::arg("outputs"))
+      .def(
+          "frozen",
+          [](const Network<T>& network, const py::object& precision) {
+            const auto chosen = precision_or_none(precision);
+            const GilRelease release;
+            return network.frozen(chosen);
+          },
+          py::arg("precision") = py::none())
+      .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
+           py::arg("progress") = py::none(), py::arg("every_batch") = false,
+           py::arg("out") = py::none())
+      .def("spread", &spread<T>, py::arg("x"), py::arg("passes"), py::arg("batch_size"))
+      .def("forward", &forward<T>, py::arg("x"))
+      .def("caller", &caller<T>)
+      .def(
+          "compile",
+          [](Network<T>& network, const OptimizerSpec& optimizer,
+             const std::vector<OutputLoss>& losses, const std::vector<UpdateOptions>& options) {
+            const GilRelease release;
+            network.compile(optimizer, losses, options);
+          },
+          py::arg("optimizer"), py::arg("losses"),
+          py::arg("options") = std::vector<UpdateOptions>{})
+      .def("set_options", &Network<T>::set_options, py::arg("options"),
+           py::call_guard<GilRelease>())
+      .def("memory", &Network<T>::memory, py::arg("batch"), py::arg("training"),
+           py::call_guard<GilRelease>())
+      .def("finalize", &Network<T>::finalize, py::call_guard<GilRelease>())
+      .def("train", &train<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
+           py::arg("batch_size"), py::arg("progress") = py::none(),
+           py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
+           py::arg("every_batch") = false, py::arg("stops_at_nan") = false,
+           py::arg_v("before", Totals{}, "Totals()"))
+      .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
+           py::arg("progress") = py::none(), py::arg("weights") = py::none(),
+           py::arg("every_batch") = false, py::arg_v("before", Totals{}, "Totals()"))
+      .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"), py::arg("weights") = py::none())
+      .def("continue_training", &Network<T>::continue_training, py::arg("whole"),
+           py::call_guard<GilRelease>())
+      .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
+      .def_property_readonly("trainable", &Network<T>::trainable)
+      .def_property_readonly("parameters", &Network<T>::parameters)
+      .def("describe", &describe<T>, py::arg("named"))
+      .def_property("step", py::cpp_function(&Network<T>::step, py::call_guard<GilRelease>()),
+                    py::cpp_function(&Network<T>::set_step, py::call_guard<GilRelease>()))
+      .def_property("learning_rate",
+                    py::cpp_function(&Network<T>::learning_rate, py::call_guard<GilRelease>()),
+                    py::cpp_function(&Network<T>::set_learning_rate, py::call_guard<GilRelease>()))
+      .def_property_readonly(
+          "iterations", py::cpp_function(&Network<T>::iterations, py::call_guard<GilRelease>()));
+}
+
+template void bind_network<float>(py::module_&);
+template void bind_network<double>(py::module_&);
+
+}  // namespace unitgain::bindings

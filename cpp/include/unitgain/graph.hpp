@@ -1,0 +1,192 @@
+// Graphs: what networks are, as nodes with parameters.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "unitgain/activation.hpp"
+#include "unitgain/matmul.hpp"
+#include "unitgain/types.hpp"
+
+namespace unitgain {
+
+namespace nn {
+template <class T>
+class Operation;
+}
+
+// An array of weights that layers own and networks use. Its memory never moves.
+template <class T>
+class Parameter {
+ public:
+  // Zero-filled.
+  Parameter(std::string name, std::vector<Index> shape);
+  ~Parameter();
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+
+  const std::string& name() const { return name_; }
+  const std::vector<Index>& shape() const { return shape_; }
+  Index size() const { return size_; }
+  T* data() const { return data_; }
+
+ private:
+  std::string name_;
+  std::vector<Index> shape_;
+  Index size_;
+  T* data_;
+};
+
+template <class T>
+using ParameterPtr = std::shared_ptr<Parameter<T>>;
+
+// One sample of a node's output, as a matrix: layers act along the columns.
+struct SampleShape {
+  Index rows;
+  Index cols;
+  Index size() const { return rows * cols; }
+};
+
+using NodeId = int;
+
+// What some nodes take.
+template <class T>
+struct BatchNormNode {
+  ParameterPtr<T> gamma, beta;  // (features), either may be null
+  ParameterPtr<T> moving_mean, moving_variance;
+  double momentum;
+  double epsilon;
+};
+template <class T>
+struct LayerNormNode {
+  ParameterPtr<T> gamma, beta;  // (features), either may be null
+  double epsilon;
+};
+template <class T>
+struct PReluNode {
+  ParameterPtr<T> alpha;    // the slopes below 0
+  SampleShape alpha_shape;  // each size the sample's or 1, along which they are shared
+};
+
+// What an embedding program, or Python, computes itself, for a batch of samples, one a row. One
+// thread calls it, and what it throws ends the run.
+template <class T>
+class CustomOperation {
+ public:
+  virtual ~CustomOperation() = default;
+  virtual void forward(std::span<const MatrixView<const T>> inputs, MatrixView<T> output,
+                       bool training) = 0;
+  // Writes the gradients at the inputs and at the node's parameters; null: not wanted.
+  virtual void backward(std::span<const MatrixView<const T>> inputs, MatrixView<const T> output,
+                        MatrixView<const T> upstream, std::span<const MatrixView<T>> gradients,
+                        std::span<T* const> parameter_gradients) = 0;
+};
+template <class T>
+struct CustomNode {
+  std::shared_ptr<CustomOperation<T>> operation;
+  std::vector<ParameterPtr<T>> parameters;  // that training changes
+};
+
+// Whether a node does what training does: dropout and noise, a batch's own statistics.
+enum class Training { as_run, always, never };
+
+template <class T>
+struct Node {
+  std::shared_ptr<const nn::Operation<T>> operation;
+  std::vector<NodeId> inputs;
+  SampleShape shape;
+  bool trainable;
+  Training training;
+};
+
+// A node as a file holds it. The names of its attributes and parameters are those of its kind, a
+// file in src/nn/nodes/.
+using Attribute = std::variant<Index, std::uint64_t, double, std::string, std::vector<double>>;
+struct NodeDescription {
+  std::string kind;
+  std::vector<NodeId> inputs = {};
+  std::map<std::string, Attribute> attributes = {};
+  std::map<std::string, std::string> parameters = {};  // the node's name for each: the graph's
+  bool trainable = false;
+  Training training = Training::as_run;
+};
+struct GraphDescription {
+  std::vector<NodeDescription> nodes;
+  std::vector<NodeId> outputs = {};
+};
+// As JSON: {"nodes": [{"kind", "inputs", "attributes", "parameters", "trainable"}], "outputs"},
+// with "training" of the nodes that always or never do what training does. Numbers have all their
+// digits; those that are not finite are "inf", "-inf" and "nan".
+std::string to_json(const GraphDescription& graph);
+
+// Parameters by the names that descriptions have for them. A name without one is taken, no more.
+template <class T>
+using NamedParameters = std::map<std::string, ParameterPtr<T>>;
+template <class T>
+struct DescribedGraph {
+  GraphDescription description;
+  NamedParameters<T> parameters;  // those that the nodes have
+};
+
+// What a network is: a directed acyclic graph, in an order in which every node follows its inputs.
+// Each member adds a node and returns its number; ValueError where shapes do not fit.
+template <class T>
+class Graph {
+ public:
+  NodeId input(SampleShape shape);
+  NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
+  NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
+  NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
+  NodeId activation(NodeId x, const ActivationSpec& activation);
+  NodeId prelu(NodeId x, const PReluNode<T>& parameters, bool trainable = true);
+  NodeId softmax(NodeId x);
+  NodeId log_softmax(NodeId x);
+  NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
+  NodeId activity(NodeId x, double l1, double l2);
+  NodeId reshape(NodeId x, SampleShape shape);
+  // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
+  NodeId transpose(NodeId x, Index rows);
+  NodeId add(const std::vector<NodeId>& inputs);
+  NodeId concatenate(const std::vector<NodeId>& inputs);
+  NodeId custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
+                bool trainable = true);
+
+  // A node of any kind but custom, with the parameters that its description names. ValueError for
+  // an unknown kind, and for attributes and parameters that are not the kind's.
+  NodeId add_node(const NodeDescription& node, const NamedParameters<T>& parameters);
+
+  // The nodes, but for outputs; none if one is custom. Parameters have the names that they have in
+  // `named`, and others their own, with a number behind if it is taken.
+  std::optional<DescribedGraph<T>> describe(const NamedParameters<T>& named = {}) const;
+  // The graph of a description. ValueError if it makes none.
+  static Graph from_description(const GraphDescription& description,
+                                const NamedParameters<T>& parameters);
+
+  // Of the nodes that are added from now on.
+  void set_training(Training training) { training_ = training; }
+  Training training() const { return training_; }
+
+  // The graph with copies of all parameters, as they are now, and dense kernels packed: for
+  // inference alone, and faster. Precision as for PackedMatrix.
+  Graph frozen(std::optional<Precision> precision = {}) const;
+  bool is_frozen() const;
+  // In the nodes' order; a packed kernel as the products use it.
+  std::vector<ParameterPtr<T>> parameters() const;
+
+  const std::vector<Node<T>>& nodes() const { return nodes_; }
+  const Node<T>& node(NodeId id) const;
+
+ private:
+  NodeId append(std::shared_ptr<nn::Operation<T>> operation, std::vector<NodeId> inputs,
+                bool trainable = false);
+  std::vector<Node<T>> nodes_;
+  Training training_ = Training::as_run;
+};
+
+}  // namespace unitgain

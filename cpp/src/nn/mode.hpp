@@ -1,0 +1,36 @@
+// What a plan is for, and what nodes do then.
+#pragma once
+
+#include "unitgain/graph.hpp"
+
+namespace unitgain::nn {
+
+enum class Mode {
+  infer,     // the output
+  forward,   // the output in training mode
+  sample,    // the output with dropout and noise alone as in training
+  evaluate,  // the output and its loss
+  train,     // the output in training mode, its loss, and the gradients
+};
+
+// Whether batch norm takes the batch's statistics, and whether dropout drops.
+constexpr bool in_training(Mode mode) {
+  return mode == Mode::forward || mode == Mode::train;
+}
+constexpr bool draws(Mode mode) {
+  return in_training(mode) || mode == Mode::sample;
+}
+// The same for one node, which may always or never do so.
+constexpr bool in_training(Mode mode, Training training) {
+  return training == Training::as_run ? in_training(mode) : training == Training::always;
+}
+constexpr bool draws(Mode mode, Training training) {
+  return training == Training::as_run ? draws(mode) : training == Training::always;
+}
+
+// Whether outputs are compared with what they should be.
+constexpr bool compares(Mode mode) {
+  return mode == Mode::evaluate || mode == Mode::train;
+}
+
+}  // namespace unitgain::nn

@@ -1,0 +1,177 @@
+// Networks in training: losses, steps, gradients and evaluation.
+#include <algorithm>
+#include <cmath>
+
+#include "nn/batches.hpp"
+#include "nn/network_state.hpp"
+
+namespace unitgain {
+
+using nn::for_each_batch;
+
+template <class T>
+void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
+                         const std::vector<UpdateOptions>& options) {
+  State& state = *state_;
+  if (losses.size() != state.outputs.size()) {
+    throw ValueError(std::to_string(losses.size()) + " losses for " +
+                     std::to_string(state.outputs.size()) + " outputs");
+  }
+  bool any = false;
+  for (std::size_t i = 0; i < losses.size(); ++i) {
+    if (!losses[i].loss) {
+      if (losses[i].metrics.empty()) continue;
+      throw ValueError("an output has metrics, but no loss");
+    }
+    any = true;
+    check_loss(*losses[i].loss, output_shape(i).cols);
+    if (!has_kernel(*losses[i].loss) && losses[i].custom == nullptr) {
+      throw ValueError("a custom loss needs an object that computes it");
+    }
+    if (losses[i].loss->reduction == Reduction::none) {
+      throw ValueError("training needs a loss that is one number: reduction must not be None");
+    }
+    state.check_metrics(losses[i], output_shape(i).cols);
+  }
+  if (!any) throw ValueError("training needs a loss at one output at least");
+  if (state.graph.is_frozen()) throw ValueError("a frozen network cannot be trained");
+  if (!options.empty()) state.check_count(options);
+  const nn::StepLock lock(state);
+  std::vector<OptimizedArray<T>> arrays;
+  for (std::size_t i = 0; i < state.trainable.size(); ++i) {
+    const Parameter<T>& parameter = *state.trainable[i];
+    arrays.push_back(
+        {parameter.data(), parameter.shape(), options.empty() ? UpdateOptions{} : options[i]});
+  }
+  state.optimizer = std::make_shared<nn::Optimizer<T>>(optimizer, std::move(arrays));
+  state.losses = losses;
+  state.prepare_training();
+}
+
+template <class T>
+void Network<T>::continue_training(const Network& whole) {
+  if (whole.trainable() != trainable()) {
+    throw ValueError("the networks have different trainable parameters");
+  }
+  const std::shared_lock others(whole.state_->steps());
+  const nn::StepLock lock(*state_);
+  if (!whole.state_->optimizer) throw ValueError("the network has no loss: compile it first");
+  state_->optimizer = whole.state_->optimizer;
+  state_->losses = whole.state_->losses;
+  state_->step = whole.state_->step.load();
+  state_->prepare_training();
+}
+
+template <class T>
+void Network<T>::set_options(const std::vector<UpdateOptions>& options) {
+  state_->check_count(options);
+  exclusively([&] {
+    if (state_->optimizer) state_->optimizer->set_options(options);
+  });
+}
+
+template <class T>
+Index Network<T>::memory(Index batch, bool training) const {
+  const std::shared_lock lock(state_->steps());
+  const State& state = *state_;
+  if (training && !state.optimizer) {
+    throw ValueError("the network has no loss: compile it first");
+  }
+  const Mode mode = training ? Mode::train : Mode::infer;
+  const Index bytes = nn::make_plan<T>({state.graph, state.outputs, batch, mode, state.losses,
+                                        state.gradients, num_threads(), float32_matmul_precision()})
+                          .arena_bytes;
+  if (!training) return bytes;
+  return bytes + state.optimizer->bytes() +
+         state.gradient_memory.size() * static_cast<Index>(sizeof(T));
+}
+
+template <class T>
+void Network<T>::finalize() {
+  const nn::StepLock lock(*state_);
+  if (!state_->optimizer) return;
+  for (std::size_t i = 0; i < state_->trainable.size(); ++i) state_->optimizer->finalize(i);
+}
+
+template <class T>
+Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress,
+                         Totals before) {
+  state_->check_samples(samples);
+  const auto step = [&](Index first, Index batch, Totals& totals) {
+    const nn::StepLock lock(*state_);
+    nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
+    const nn::Context<T> context = state_->context(lease, samples, first);
+    nn::Optimizer<T>& optimizer = *state_->optimizer;
+    const nn::StepLock lock_of_optimizer(optimizer);
+    const auto& gradients = state_->gradients.gradients;
+    state_->clear_unwritten();
+    optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
+    lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
+    ++state_->step;
+    state_->count(lease.plan(), context, optimizer.penalty(), totals);
+    totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss + totals.penalty);
+    optimizer.finish_step();
+    state_->add_custom_metrics(lease.plan(), context, totals);
+  };
+  state_->begin_metrics(before);
+  return for_each_batch(samples.count, batch_size, progress, std::move(before), step);
+}
+
+template <class T>
+Totals Network<T>::evaluate(const Samples& samples, Index batch_size, const Progress& progress,
+                            Totals before) const {
+  state_->check_samples(samples);
+  const auto penalty = [&] {
+    const std::shared_lock lock(state_->steps());
+    return state_->optimizer->measure_penalty(num_threads());
+  };
+  const double penalty_of_all = penalty();
+  const auto compare = [&](Index first, Index batch, Totals& totals) {
+    const std::shared_lock lock(state_->steps());
+    nn::PlanLease<T> lease = state_->lease(batch, Mode::evaluate);
+    const nn::Context<T> context = state_->context(lease, samples, first);
+    lease.run(context);
+    state_->count(lease.plan(), context, penalty_of_all, totals);
+    state_->add_custom_metrics(lease.plan(), context, totals);
+  };
+  state_->begin_metrics(before);
+  return for_each_batch(samples.count, batch_size, progress, std::move(before), compare);
+}
+
+template <class T>
+Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& gradients) {
+  state_->check_samples(samples);
+  Totals totals;
+  if (samples.count == 0) throw ValueError("x has no rows");
+  const nn::StepLock lock(*state_);
+  nn::PlanLease<T> lease = state_->lease(samples.count, Mode::train);
+  nn::Context<T> context = state_->context(lease, samples, 0);
+  context.update_statistics = false;
+  nn::Optimizer<T>& optimizer = *state_->optimizer;
+  const nn::StepLock lock_of_optimizer(optimizer);
+  const auto& own = state_->gradients.gradients;
+  state_->clear_unwritten();
+  optimizer.begin_penalties(num_threads());
+  lease.run(context, [&](const runtime::Team& team) { optimizer.add_penalties(team, own.data()); });
+  state_->count(lease.plan(), context, optimizer.penalty(), totals);
+  for (std::size_t i = 0; i < state_->trainable.size(); ++i) {
+    std::copy_n(state_->gradients.gradients[i], state_->trainable[i]->size(), gradients[i]);
+  }
+  return totals;
+}
+
+#define UNITGAIN_INSTANTIATE(T)                                                               \
+  template void Network<T>::compile(const OptimizerSpec&, const std::vector<OutputLoss>&,     \
+                                    const std::vector<UpdateOptions>&);                       \
+  template void Network<T>::continue_training(const Network&);                                \
+  template void Network<T>::set_options(const std::vector<UpdateOptions>&);                   \
+  template Index Network<T>::memory(Index, bool) const;                                       \
+  template void Network<T>::finalize();                                                       \
+  template Totals Network<T>::train(const Samples&, Index, const Progress&, Totals);          \
+  template Totals Network<T>::evaluate(const Samples&, Index, const Progress&, Totals) const; \
+  template Totals Network<T>::gradients(const Samples&, const std::vector<T*>&)
+UNITGAIN_INSTANTIATE(float);
+UNITGAIN_INSTANTIATE(double);
+#undef UNITGAIN_INSTANTIATE
+
+}  // namespace unitgain
