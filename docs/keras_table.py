@@ -42,6 +42,7 @@ ELSEWHERE = {
     "data.to_categorical": "utils.to_categorical",
     "layers.Input": "layers.Input",
     "losses.GaussianNLL": None,
+    "losses.Quantile": None,
     "models.Sequential": "Sequential",
     "models.Model": "Model",
 }
@@ -53,6 +54,7 @@ OWN = {
     "layers.SymbolicTensor": "`keras.KerasTensor`",
     "layers.Variable": "`keras.Variable`, with the weights as a NumPy array in `array`",
     "losses.GaussianNLL": "as PyTorch's: mean and variance from one output",
+    "losses.Quantile": "scikit-learn's `mean_pinball_loss`",
     "optimizers.schedules": "the module, here by its name",
     "optimizers.schedules.get": "of a configuration",
     "optimizers.schedules.OneCycle": "as PyTorch's `OneCycleLR`",
@@ -221,6 +223,13 @@ NOTES = {
     "it.",
     "regularizers.Regularizer": "One's own has a method `gradient`, beside `__call__`.",
     "regularizers.OrthogonalRegularizer": "The penalty of a single row is 0, not NaN.",
+    "losses.Circle": "Labels of a model in float32 are whole numbers up to 2^24.",
+    "losses.Tversky": "As Keras computes it: `alpha` weighs what the predictions leave out.",
+    "optimizers.Adafactor": "Only the moments of rows and columns are kept, not their product. "
+    "Where a row and a column have no gradient in float32, the weight stays, and is not NaN.",
+    "optimizers.Ftrl": "A weight without gradients so far is 0, not NaN.",
+    "optimizers.LossScaleOptimizer": "`fit` computes in float32 or float64, so that it scales "
+    "nothing, and leaves out steps whose gradients are not finite.",
     "losses.get": "Names, configurations and `Loss` objects, no functions: training needs the "
     "derivative, too.",
     "losses.Loss": "One's own has a method `backward`, beside `call`.",

@@ -34,6 +34,8 @@ LAYERS = [
     layers.PReLU("ones", alpha_constraint="max_norm", shared_axes=[1]),
     layers.BatchNormalization(1, 0.9, 1e-4, gamma_initializer="he_normal", beta_regularizer="l2"),
     layers.LayerNormalization([1, 2], scale=False),
+    layers.GroupNormalization(4, 1, 1e-4, gamma_regularizer="l1", beta_constraint="max_norm"),
+    layers.RMSNormalization([-2, -1], 1e-5),
     layers.Dropout(0.25, seed=1),
     layers.AlphaDropout(0.25),
     layers.GaussianDropout(0.25),
@@ -51,6 +53,12 @@ LOSSES = [
     losses.Huber(0.5),
     losses.GaussianNLL(True, 1e-3, log_variance=True),
     *(getattr(losses, n)() for n in ("MeanSquaredError", "KLDivergence", "Poisson", "LogCosh")),
+    losses.BinaryFocalCrossentropy(True, 0.3, 1.5),
+    losses.CategoricalFocalCrossentropy([0.1, 0.9], from_logits=True),
+    losses.Quantile(0.9),
+    losses.Tversky(0.2, axis=(1, 2)),
+    losses.Circle(margin=0.3),
+    *(getattr(losses, n)() for n in ("Dice", "CosineSimilarity")),
     *(getattr(losses, n)() for n in ("Hinge", "SquaredHinge", "CategoricalHinge")),
 ]
 OPTIMIZERS = [
@@ -60,6 +68,10 @@ OPTIMIZERS = [
     optimizers.Muon(exclude_layers=["head"], rms_rate=None),
     *(getattr(optimizers, n)() for n in ("Adagrad", "Adadelta", "RMSprop", "Adamax", "Nadam")),
     optimizers.Lion(clipvalue=0.5, gradient_accumulation_steps=4),
+    optimizers.Lamb(0.1, epsilon=1e-3),
+    optimizers.Ftrl(l1_regularization_strength=0.2, beta=1.0),
+    optimizers.Adafactor(clip_threshold=2.0, relative_step=False),
+    optimizers.LossScaleOptimizer(optimizers.Adam(0.3), 8.0, name="mine"),
 ]
 METRICS = [metrics.BinaryAccuracy("mine"), metrics.MeanSquaredError(), metrics.get("mae")]
 KINDS = {

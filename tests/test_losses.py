@@ -30,6 +30,16 @@ ELEMENTWISE = [
     losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1),
     losses.CategoricalCrossentropy(label_smoothing=0.1),
     losses.CategoricalCrossentropy(from_logits=True),
+    losses.Quantile(0.8),
+    losses.CosineSimilarity(),
+    losses.BinaryFocalCrossentropy(label_smoothing=0.1),
+    losses.BinaryFocalCrossentropy(True, 0.3, 1.5, from_logits=True),
+]
+IN_PYTHON = [
+    losses.CategoricalFocalCrossentropy(label_smoothing=0.1),
+    losses.CategoricalFocalCrossentropy(0.5, 1.5, from_logits=True),
+    losses.Dice(),
+    losses.Tversky(0.3, 0.9),
 ]
 
 
@@ -45,6 +55,7 @@ def stored(case, reduction, weighted):
 def test_loss_and_gradient_are_those_of_keras(case, reduction, dtype):
     name, options, targets, predictions = CASES[case]
     made, weights = arrays()
+    weights = made.get(f"weights of {targets}", weights)
     loss = getattr(losses, name)(**options, reduction=reduction)
     y_true, y_pred = made[targets], made[predictions].astype(dtype)
     eps = np.finfo(dtype).eps
@@ -76,7 +87,7 @@ def wide_data(loss, rows, cols, seed=0):
 
 @pytest.mark.filterwarnings("ignore:.* on one output unit")
 @pytest.mark.parametrize("cols", [1, 2, 7, 16, 17, 33, 100])
-@pytest.mark.parametrize("loss", ELEMENTWISE, ids=lambda loss: loss.name)
+@pytest.mark.parametrize("loss", [*ELEMENTWISE, *IN_PYTHON], ids=lambda loss: loss.name)
 def test_gradient_is_that_of_differences(loss, cols):
     y_true, y_pred = wide_data(loss, 5, cols)
     weights = np.array([1.0, 0.5, 2.0, 0.0, 1.0])
@@ -88,6 +99,119 @@ def test_gradient_is_that_of_differences(loss, cols):
         below[i, j] -= step
         numeric = (loss(y_true, above, weights) - loss(y_true, below, weights)) / (2 * step)
         assert abs(numeric - gradient[i, j]) < 5e-8 * (1 + abs(numeric))
+
+
+def slopes(loss, y_true, y_pred, weights, step=1e-6):
+    """Return the differences of the sum of what the loss returns."""
+    found = np.zeros_like(y_pred)
+    for place in np.ndindex(*y_pred.shape):
+        above, below = y_pred.copy(), y_pred.copy()
+        above[place] += step
+        below[place] -= step
+        change = np.sum(loss(y_true, above, weights)) - np.sum(loss(y_true, below, weights))
+        found[place] = change / (2 * step)
+    return found
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("axis", [None, 0, -1, (1, 2)])
+def test_gradient_of_overlap_along_axes_is_that_of_differences(axis, reduction):
+    rng = np.random.default_rng(8)
+    y_true, y_pred = rng.integers(0, 2, (3, 4, 2)), rng.random((3, 4, 2))
+    for loss in (losses.Dice(reduction, axis=axis), losses.Tversky(0.2, 0.6, reduction, axis=axis)):
+        for weights in (None, rng.random((3, 4))):
+            found = loss.gradient(y_true, y_pred, weights)
+            expected = slopes(loss, y_true, y_pred, weights)
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("axis", [None, 0, 2, (1, 2), (0, 1)])
+def test_overlap_along_axes_is_that_of_its_formula(axis):
+    rng = np.random.default_rng(9)
+    t, y = rng.integers(0, 2, (3, 4, 2)), rng.random((3, 4, 2))
+    dice = 1 - 2 * (t * y).sum(axis) / (t.sum(axis) + y.sum(axis) + 1e-7)
+    for reduction, reduce in ((None, np.asarray), ("mean", np.mean), ("sum", np.sum)):
+        found = losses.Dice(reduction, axis=axis)(t, y)
+        np.testing.assert_allclose(found, reduce(dice), rtol=1e-12)
+        assert np.shape(found) == np.shape(reduce(dice))
+        half = losses.Tversky(reduction=reduction, axis=axis)(t, y)
+        np.testing.assert_allclose(half, found, atol=1e-6)  # 1e-7 counts twice in its divisor
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_gradient_of_circle_loss_is_that_of_differences(reduction):
+    rng = np.random.default_rng(10)
+    embeddings = rng.standard_normal((9, 3))
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    embeddings[:2] *= 0.9  # the distance of a row to itself, with the diagonal, has a kink at 1
+    labels = [0, 1, 2, 0, 1, 2, 0, 1, 7]  # the last is alone with its label
+    for loss in (losses.Circle(8.0, 0.25, reduction=reduction), losses.Circle(3.0, 0.4, False)):
+        used = 0.9 * embeddings if not loss.remove_diagonal else embeddings
+        for weights in (None, rng.random(9)):
+            found = loss.gradient(labels, used, weights)
+            expected = slopes(loss, labels, used, weights)
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    alone = losses.Circle(reduction=None)(labels, embeddings)
+    assert alone[-1] == 0
+    assert (losses.Circle()(np.zeros(3), embeddings[:3])) == 0
+
+
+@pytest.mark.parametrize("quantile", [0.1, 0.5, 0.95])
+def test_quantile_loss_is_that_of_scikit_learn(quantile):
+    sklearn_metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(11)
+    y_true, y_pred = rng.standard_normal((2, 40, 3))
+    expected = sklearn_metrics.mean_pinball_loss(y_true, y_pred, alpha=quantile)
+    assert losses.Quantile(quantile)(y_true, y_pred) == pytest.approx(expected, rel=1e-14)
+    np.testing.assert_array_equal(losses.Quantile(quantile).gradient(y_true, y_true), 0)
+
+
+def test_the_best_constant_of_the_quantile_loss_is_the_quantile():
+    y = np.random.default_rng(12).standard_exponential(400)[:, None]
+    loss = losses.Quantile(0.9)
+    grid = np.linspace(0, 6, 601)
+    best = grid[np.argmin([loss(y, np.full_like(y, value)) for value in grid])]
+    assert abs(best - np.quantile(y, 0.9)) < 0.05
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cosine_similarity_of_rows_of_any_size(dtype):
+    rng = np.random.default_rng(13)
+    t, y = rng.standard_normal((2, 6, 40)).astype(dtype)
+    top = np.finfo(dtype).max
+    scales = np.array([1, 1e-3, top / 8, 1e20, 1e6, 1], dtype)[:, None]
+    loss = losses.CosineSimilarity(reduction=None)
+    value, gradient = loss.value_and_gradient(t, y * scales)
+    a, b = t.astype(float), y.astype(float)
+    cosine = (a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)
+    eps = np.finfo(dtype).eps
+    np.testing.assert_allclose(value, -cosine, atol=20 * eps)
+    np.testing.assert_allclose(loss(t * scales, y), value, atol=20 * eps)
+    slope = loss.gradient(t, y)
+    np.testing.assert_allclose(gradient * scales, slope, atol=20 * eps)
+    assert losses.CosineSimilarity()(np.zeros((1, 3)), np.ones((1, 3))) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_focal_loss_of_extreme_logits_is_finite_and_right(dtype):
+    logits = np.array([-3e38, -200, -30, -1, 0, 1, 30, 200, 3e38], dtype)[:, None]
+    for gamma in (0.0, 0.5, 2.0, 3.7):
+        for target in (0.0, 1.0):
+            loss = losses.BinaryFocalCrossentropy(gamma=gamma, from_logits=True, reduction=None)
+            y_true = np.full_like(logits, target)
+            value, gradient = loss.value_and_gradient(y_true, logits)
+            with mpmath.workdps(60):
+                for z, v, g in zip(logits[:, 0], value, gradient[:, 0], strict=True):
+                    x = mpmath.mpf(float(z)) * (1 if target == 0 else -1)
+                    missing = 1 / (1 + mpmath.exp(-x)) if x > -1e5 else mpmath.mpf(0)
+                    right = 1 / (1 + mpmath.exp(x)) if x < 1e5 else mpmath.mpf(0)
+                    entropy = max(x, 0) + mpmath.log1p(mpmath.exp(-abs(x)))
+                    focus = missing**gamma
+                    slope = focus * (missing + gamma * right * entropy)
+                    rtol, tiny = 60 * np.finfo(dtype).eps, 10 * float(np.finfo(dtype).tiny)
+                    np.testing.assert_allclose(float(v), float(focus * entropy), rtol, tiny)
+                    sign = 1 if target == 0 else -1
+                    np.testing.assert_allclose(float(g), sign * float(slope), rtol, tiny)
 
 
 @pytest.mark.parametrize("log_variance", [False, True])
@@ -282,6 +406,20 @@ def test_strided_and_integer_arrays_are_taken():
         (lambda: losses.BinaryCrossentropy(label_smoothing=2), ValueError, "label_smoothing"),
         (lambda: losses.BinaryCrossentropy(axis=0), ValueError, "axis is 0"),
         (lambda: losses.MeanSquaredError(reduction="average"), ValueError, "'average'"),
+        (lambda: losses.Quantile(1.0), ValueError, "quantile must be between 0 and 1"),
+        (lambda: losses.BinaryFocalCrossentropy(gamma=-1), ValueError, "gamma must be"),
+        (lambda: losses.BinaryFocalCrossentropy(alpha=2), ValueError, "alpha must be"),
+        (lambda: losses.CategoricalFocalCrossentropy(gamma=-1), ValueError, "gamma must be"),
+        (
+            lambda: losses.CategoricalFocalCrossentropy([0.1, 0.2])(np.eye(3), np.eye(3)),
+            ValueError,
+            "alpha has 2 values for 3 classes",
+        ),
+        (lambda: losses.CosineSimilarity(axis=0), ValueError, "axis is 0"),
+        (lambda: losses.Tversky(alpha=-1), ValueError, "alpha must be at least 0"),
+        (lambda: losses.Dice()(np.zeros((2, 3)), np.zeros((2, 4))), ValueError, "(2, 3)"),
+        (lambda: losses.Circle(gamma=0), ValueError, "gamma must be greater than 0"),
+        (lambda: losses.Circle()([1, 2], np.zeros((3, 4))), ValueError, "a label for each"),
     ],
 )
 def test_errors_name_the_argument(call, error, words):
@@ -290,7 +428,10 @@ def test_errors_name_the_argument(call, error, words):
     assert words in str(raised.value)
 
 
-@pytest.mark.parametrize("alias", ["mse", "MSE", "mae", "bce", "BCE", "kld", "KLDivergence"])
+@pytest.mark.parametrize(
+    "alias",
+    ["quantile", "Dice", "circle", "mse", "MSE", "mae", "bce", "BCE", "kld", "KLDivergence"],
+)
 def test_aliases(alias):
     assert isinstance(losses.get(alias), losses.Loss)
 

@@ -5,7 +5,15 @@ import pytest
 
 import unitgain as ug
 from unitgain import _native
-from unitgain.layers import BatchNormalization, Dense, Flatten, Input, LayerNormalization
+from unitgain.layers import (
+    BatchNormalization,
+    Dense,
+    Flatten,
+    GroupNormalization,
+    Input,
+    LayerNormalization,
+    RMSNormalization,
+)
 from variants import rerun_on_other_variants
 
 test_other_variants = rerun_on_other_variants(__file__)
@@ -155,6 +163,12 @@ def test_layer_norm_along_any_neighbouring_axes(axis):
         LayerNormalization(scale=False),
         LayerNormalization(center=False),
         LayerNormalization(center=False, scale=False),
+        GroupNormalization(2),
+        GroupNormalization(3, axis=1),
+        GroupNormalization(-1, center=False, scale=False),
+        RMSNormalization(),
+        RMSNormalization(axis=1),
+        RMSNormalization(axis=(1, 2)),
     ],
 )
 def test_gradients_through_norms_agree_with_differences(layer):
@@ -164,6 +178,42 @@ def test_gradients_through_norms_agree_with_differences(layer):
     model.compile(ug.optimizers.SGD(0.0), "mse")
     rng = np.random.default_rng(6)
     check_against_differences(model, rng.standard_normal((5, 3, 4)), rng.standard_normal((5, 2)))
+
+
+def test_group_norm_of_one_group_and_of_groups_of_rows_are_layer_norms():
+    x = np.random.default_rng(7).standard_normal((6, 4, 10)) + 3
+    whole = GroupNormalization(1)(x)
+    expected = layer_norm(x, 1, 0, 1e-3, (1, 2)).astype(float)
+    np.testing.assert_allclose(whole, expected, rtol=1e-11, atol=1e-12)
+    # Five groups of two features: those of the layer norm of each as a sample.
+    parts = x.reshape(6, 4, 5, 2)
+    expected = layer_norm(parts, 1, 0, 1e-3, (1, 3)).astype(float).reshape(x.shape)
+    np.testing.assert_allclose(GroupNormalization(5)(x), expected, rtol=1e-11, atol=1e-12)
+    turned = GroupNormalization(5, axis=1)(x.transpose(0, 2, 1)).transpose(0, 2, 1)
+    np.testing.assert_allclose(turned, expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("axis", [-1, 1, [1, 2]])
+def test_rms_norm_is_its_formula_and_does_not_overflow(axis):
+    x = np.random.default_rng(8).standard_normal((6, 4, 10)) + 1
+    axes = tuple(np.atleast_1d(axis))
+    expected = x / np.sqrt((x**2).mean(axes, keepdims=True) + 1e-6)
+    np.testing.assert_allclose(RMSNormalization(axis)(x), expected, rtol=1e-13)
+    large = RMSNormalization(axis)(x.astype(np.float32) * np.float32(1e30))
+    np.testing.assert_allclose(large, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_frozen_group_norm_keeps_its_weights():
+    x, y = np.random.default_rng(9).standard_normal((2, 12, 6)).astype(np.float32)
+    norms = [GroupNormalization(3), RMSNormalization()]
+    model = ug.Sequential([Input((6,)), *norms, Dense(6)])
+    for norm, trainable in zip(norms, (False, True), strict=True):
+        norm.trainable = trainable
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(x, y, verbose=0)
+    same = [np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert same == [True, True, False, False, False]
 
 
 def test_batch_norm_of_one_row_and_of_a_last_partial_batch():
@@ -181,6 +231,10 @@ def test_batch_norm_of_one_row_and_of_a_last_partial_batch():
         (lambda: one_layer(LayerNormalization(axis=0), (3,)), "axis is 0, but samples of shape"),
         (lambda: one_layer(LayerNormalization(axis=(1, 3)), (2, 3, 4)), "neighbouring"),
         (lambda: one_layer(BatchNormalization(axis=3), (2, 3)), r"have the axes 1 to 2"),
+        (lambda: GroupNormalization(0), "groups must be an int of at least 1, or -1"),
+        (lambda: one_layer(GroupNormalization(4), (6,)), "has 4 groups, but 6 features"),
+        (lambda: RMSNormalization(epsilon=-1), "epsilon must be at least 0"),
+        (lambda: one_layer(RMSNormalization(axis=2), (3,)), "axis is 2"),
     ],
 )
 def test_bad_arguments_are_refused(make, message):

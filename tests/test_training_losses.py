@@ -11,6 +11,8 @@ RNG = np.random.default_rng(7)
 X = RNG.standard_normal((60, 2, 3)).astype(np.float32)
 LABELS = (X[..., 0] > 0).astype(int) + (X[..., 1] > 0.5)
 
+Y_2 = (LABELS == 2)[..., None]
+
 
 def model_of(outputs, loss, names=(), activation=None):
     ug.random.seed(1)
@@ -48,6 +50,13 @@ CASES = {
     "hinge": ("hinge", 3, None, np.eye(3)[LABELS]),
     "squared_hinge": ("squared_hinge", 3, None, 2 * np.eye(3)[LABELS] - 1),
     "categorical_hinge": ("categorical_hinge", 3, None, np.eye(3)[LABELS]),
+    "quantile": (losses.Quantile(0.8), 3, None, X**2),
+    "cosine": ("cosine_similarity", 3, None, X**2),
+    "focal": ("binary_focal_crossentropy", 3, "sigmoid", np.eye(3)[LABELS]),
+    "focal_logits": (losses.BinaryFocalCrossentropy(from_logits=True), 1, None, Y_2),
+    "categorical_focal": ("categorical_focal_crossentropy", 3, "softmax", np.eye(3)[LABELS]),
+    "dice_of_rows": (losses.Dice(axis=-1), 3, "sigmoid", np.eye(3)[LABELS]),
+    "tversky_of_rows": (losses.Tversky(0.7, 0.3, axis=-1), 3, "sigmoid", np.eye(3)[LABELS]),
 }
 
 
@@ -123,6 +132,61 @@ def test_training_needs_one_number():
         model.fit(X, X, verbose=0)
     with pytest.raises(ValueError, match="5 values"):
         model_of(5, losses.GaussianNLL()).fit(X, X, verbose=0)
+
+
+@pytest.mark.parametrize("weights", [None, RNG.random(60)], ids=["", "weighted"])
+@pytest.mark.parametrize(
+    ("loss", "end", "y"),
+    [
+        (losses.Dice(), Dense(3, "sigmoid"), np.eye(3)[LABELS[:, 0]]),
+        (losses.Dice("sum", axis=0), Dense(3, "sigmoid"), np.eye(3)[LABELS[:, 0]]),
+        (losses.Tversky(0.3, 0.8), Dense(3, "sigmoid"), np.eye(3)[LABELS[:, 0]]),
+        (losses.Circle(8.0), ug.layers.UnitNormalization(), LABELS[:, 0] + 40),
+        (
+            losses.Circle(8.0, reduction="mean_with_sample_weight"),
+            ug.layers.UnitNormalization(),
+            LABELS[:, :1],
+        ),
+    ],
+    ids=["dice", "dice_sum", "tversky", "circle", "circle_weighted_mean"],
+)
+def test_losses_of_a_batch_train_with_their_own_gradients(loss, end, y, weights):
+    def made():
+        ug.random.seed(4)
+        end_again = type(end).from_config(end.get_config())
+        model = ug.Sequential([Input((3,), "float64"), Dense(3), end_again])
+        model.compile(ug.optimizers.SGD(0.1), type(loss).from_config(loss.get_config()))
+        return model
+
+    x = X[:, 0].astype(np.float64)
+    model = made()
+    p = model.predict(x)
+    value, upstream = loss.value_and_gradient(y, p, weights)
+    found, gradients = model.gradients(x, y, sample_weight=weights)
+    assert found == pytest.approx(value, rel=1e-9)
+    # The chain rule by differences of the network alone.
+    kernel = model.trainable_weights[0]
+    for place in ((0, 0), (1, 2), (2, 1)):
+        old, step = kernel.array[place], 1e-6
+        outputs = []
+        for change in (step, -step):
+            kernel.array[place] = old + change
+            outputs.append(model.predict(x))
+        kernel.array[place] = old
+        expected = ((outputs[0] - outputs[1]) / (2 * step) * upstream).sum()
+        assert gradients[0][place] == pytest.approx(expected, rel=1e-5, abs=1e-8)
+    before = model.evaluate(x, y, batch_size=60, sample_weight=weights)
+    assert before == pytest.approx(value, rel=1e-9)
+    model.fit(x, y, batch_size=60, epochs=40, sample_weight=weights, verbose=0)
+    assert model.evaluate(x, y, batch_size=60, sample_weight=weights) < before
+
+
+def test_circle_loss_takes_one_label_a_row_and_no_metric_of_outputs():
+    model = model_of(3, losses.Circle(), activation=None)
+    with pytest.raises(ValueError, match="y has shape"):
+        model.fit(X, X**2, verbose=0)
+    with pytest.raises(ValueError, match="needs a target for each output"):
+        model_of(3, losses.Circle(), ["mse"])
 
 
 # ---- outputs behind a reshape ----

@@ -29,7 +29,8 @@ Reduction reduction_of(const std::string& name) {
 
 LossSpec make_spec(const std::string& name, const std::string& reduction, bool from_logits,
                    double label_smoothing, std::optional<std::int32_t> ignore_class, double delta,
-                   bool full, bool log_variance, double epsilon) {
+                   bool full, bool log_variance, double epsilon, double quantile, double gamma,
+                   bool balances_classes, double alpha) {
   LossSpec spec = loss_spec(name);
   spec.reduction = reduction_of(reduction);
   spec.from_logits = from_logits;
@@ -40,6 +41,10 @@ LossSpec make_spec(const std::string& name, const std::string& reduction, bool f
   spec.full = full;
   spec.log_variance = log_variance;
   spec.epsilon = epsilon;
+  spec.quantile = quantile;
+  spec.gamma = gamma;
+  spec.balances_classes = balances_classes;
+  spec.alpha = alpha;
   check_loss(spec, 2);
   return spec;
 }
@@ -253,7 +258,8 @@ void bind_losses(py::module_& module) {
       .def(py::init(&make_spec), py::arg("name"), py::arg("reduction") = "mean",
            py::arg("from_logits") = false, py::arg("label_smoothing") = 0.0,
            py::arg("ignore_class") = py::none(), py::arg("delta") = 1.0, py::arg("full") = false,
-           py::arg("log_variance") = false, py::arg("epsilon") = 1e-6)
+           py::arg("log_variance") = false, py::arg("epsilon") = 1e-6, py::arg("quantile") = 0.5,
+           py::arg("gamma") = 2.0, py::arg("balances_classes") = false, py::arg("alpha") = 0.25)
       .def_property_readonly(
           "takes_labels", [](const LossSpec& spec) { return loss_info(spec.kind).takes_labels; });
   module.def("loss", &loss, py::arg("spec"), py::arg("y_true"), py::arg("y_pred"),

@@ -42,9 +42,9 @@ py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::
 }
 
 OutputLoss make_output_loss(const std::optional<LossSpec>& loss, std::vector<MetricSpec> metrics,
-                            double weight, const py::object& compute) {
+                            double weight, const py::object& compute, bool joins_rows) {
   OutputLoss made{loss, std::move(metrics), weight};
-  if (!compute.is_none()) made.custom = std::make_shared<PythonLoss>(compute);
+  if (!compute.is_none()) made.custom = std::make_shared<PythonLoss>(compute, joins_rows);
   return made;
 }
 
@@ -63,7 +63,7 @@ void bind_nn(py::module_& module) {
   py::class_<OutputLoss>(module, "OutputLoss", "What training makes small at one output.")
       .def(py::init(&make_output_loss), py::arg("loss"),
            py::arg("metrics") = std::vector<MetricSpec>{}, py::arg("weight") = 1.0,
-           py::arg("compute") = py::none());
+           py::arg("compute") = py::none(), py::arg("joins_rows") = false);
   py::class_<Totals>(module, "Totals", "Sums over the samples seen.")
       .def(py::init<>())
       .def_readonly("samples", &Totals::samples)

@@ -121,17 +121,9 @@ py::list state(const py::object& self) {
   const nn::Optimizer<T>& optimizer = *py::cast<HeldOptimizer<T>&>(self).optimizer;
   py::list all;
   for (std::size_t i = 0; i < optimizer.arrays().size(); ++i) {
-    const std::vector<Index>& shape = optimizer.arrays()[i].shape;
     py::list values;
-    if (T* average = optimizer.average(i)) {
-      values.append(py::make_tuple("average", state_array(self, average, shape)));
-    }
-    if (T* sum = optimizer.accumulated(i)) {
-      values.append(py::make_tuple("gradient_accumulator", state_array(self, sum, shape)));
-    }
-    const nn::UpdateRule& rule = optimizer.rule(i);
-    for (int s = 0; s < rule.slots; ++s) {
-      values.append(py::make_tuple(rule.names[s], state_array(self, optimizer.slot(i, s), shape)));
+    for (const auto& [name, data, shape] : optimizer.state(i)) {
+      values.append(py::make_tuple(name, state_array(self, data, shape)));
     }
     all.append(values);
   }
@@ -167,6 +159,12 @@ void bind_typed(py::module_& module) {
       .def_property(
           "learning_rate", [](const Held& held) { return held.optimizer->learning_rate(); },
           [](Held& held, double rate) { held.optimizer->set_learning_rate(rate); })
+      .def_property(
+          "loss_scale", [](const Held& held) { return held.optimizer->loss_scale(); },
+          [](Held& held, double scale) { held.optimizer->set_loss_scale(scale); })
+      .def_property(
+          "scaled_steps", [](const Held& held) { return held.optimizer->scaled_steps(); },
+          [](Held& held, std::int64_t steps) { held.optimizer->set_scaled_steps(steps); })
       .def_property(
           "iterations", [](const Held& held) { return held.optimizer->iterations(); },
           [](Held& held, std::int64_t count) { held.optimizer->set_iterations(count); });
@@ -235,7 +233,10 @@ void bind_optimizer_types(py::module_& module) {
       .value("adamax", OptimizerKind::adamax)
       .value("nadam", OptimizerKind::nadam)
       .value("lion", OptimizerKind::lion)
-      .value("muon", OptimizerKind::muon);
+      .value("muon", OptimizerKind::muon)
+      .value("lamb", OptimizerKind::lamb)
+      .value("ftrl", OptimizerKind::ftrl)
+      .value("adafactor", OptimizerKind::adafactor);
   py::enum_<Clipping>(module, "Clipping")
       .value("none", Clipping::none)
       .value("value", Clipping::value)
@@ -261,6 +262,16 @@ void bind_optimizer_types(py::module_& module) {
       .def_readwrite("amsgrad", &OptimizerSpec::amsgrad)
       .def_readwrite("centered", &OptimizerSpec::centered)
       .def_readwrite("initial_accumulator_value", &OptimizerSpec::initial_accumulator_value)
+      .def_readwrite("learning_rate_power", &OptimizerSpec::learning_rate_power)
+      .def_readwrite("l1_regularization_strength", &OptimizerSpec::l1_regularization_strength)
+      .def_readwrite("l2_regularization_strength", &OptimizerSpec::l2_regularization_strength)
+      .def_readwrite("l2_shrinkage_regularization_strength",
+                     &OptimizerSpec::l2_shrinkage_regularization_strength)
+      .def_readwrite("beta", &OptimizerSpec::beta)
+      .def_readwrite("beta_2_decay", &OptimizerSpec::beta_2_decay)
+      .def_readwrite("epsilon_1", &OptimizerSpec::epsilon_1)
+      .def_readwrite("epsilon_2", &OptimizerSpec::epsilon_2)
+      .def_readwrite("clip_threshold", &OptimizerSpec::clip_threshold)
       .def_readwrite("clipping", &OptimizerSpec::clipping)
       .def_readwrite("clip", &OptimizerSpec::clip)
       .def_readwrite("weight_decay", &OptimizerSpec::weight_decay)
@@ -268,6 +279,8 @@ void bind_optimizer_types(py::module_& module) {
       .def_readwrite("ema_momentum", &OptimizerSpec::ema_momentum)
       .def_readwrite("ema_overwrite_frequency", &OptimizerSpec::ema_overwrite_frequency)
       .def_readwrite("accumulation_steps", &OptimizerSpec::accumulation_steps)
+      .def_readwrite("loss_scale", &OptimizerSpec::loss_scale)
+      .def_readwrite("scale_growth_steps", &OptimizerSpec::scale_growth_steps)
       .def_readwrite("muon_a", &OptimizerSpec::muon_a)
       .def_readwrite("muon_b", &OptimizerSpec::muon_b)
       .def_readwrite("muon_c", &OptimizerSpec::muon_c)

@@ -24,14 +24,22 @@ inline std::pair<py::object, py::object> copies_of(const OutputBatch& batch) {
 
 class PythonLoss final : public CustomLoss {
  public:
-  // compute(y_true, y_pred, with_gradient) returns the rows' losses, and their gradient or None.
-  explicit PythonLoss(py::object compute) : compute_(std::move(compute)) {}
+  // compute(y_true, y_pred, with_gradient, weights) returns the rows' losses, and their gradient or
+  // None; `weights` are None unless the rows are joint.
+  PythonLoss(py::object compute, bool joins_rows)
+      : compute_(std::move(compute)), joins_rows_(joins_rows) {}
+
+  bool joins_rows() const override { return joins_rows_; }
 
   void compute(const OutputBatch& batch, double* row_losses, void* gradient) override {
     const GilAcquire acquire;
     const auto [targets, outputs] = copies_of(batch);
+    py::object weights = py::none();
+    if (joins_rows_ && batch.weights != nullptr) {
+      weights = py::array_t<double>(batch.rows, batch.weights);
+    }
     const auto made = py::cast<std::pair<py::object, py::object>>(
-        compute_(targets, outputs, gradient != nullptr));
+        compute_(targets, outputs, gradient != nullptr, weights));
     take(made.first, row_losses, batch.rows, "the loss");
     if (gradient == nullptr) return;
     const Index size = batch.rows * batch.cols;
@@ -44,6 +52,7 @@ class PythonLoss final : public CustomLoss {
 
  private:
   Callable compute_;
+  bool joins_rows_;
 };
 
 }  // namespace unitgain::bindings

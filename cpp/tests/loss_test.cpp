@@ -34,6 +34,12 @@ std::vector<std::pair<LossKind, Formula<T>>> element_losses() {
          const R margin = std::max(R(0), 1 - t * y);
          return margin * margin;
        }},
+      {LossKind::quantile, [](R y, R t) { return std::abs(y - t) / 2; }},
+      {LossKind::binary_focal_crossentropy,
+       [](R y, R t) {
+         const R missing = t * (1 - y) + (1 - t) * y;
+         return -missing * missing * (t * std::log(y) + (1 - t) * std::log(1 - y));
+       }},
       {LossKind::binary_crossentropy,
        [](R y, R t) { return -(t * std::log(y) + (1 - t) * std::log(1 - y)); }},
   };
@@ -83,8 +89,9 @@ UNITGAIN_TYPED_TEST(element_losses_match_their_formulas) {
 
 // The row losses that need their whole row, on rows of every size up to the guard page.
 UNITGAIN_TYPED_TEST(row_losses_stay_within_their_arrays) {
-  for (const LossKind kind : {LossKind::categorical_crossentropy, LossKind::gaussian_nll,
-                              LossKind::kl_divergence, LossKind::categorical_hinge}) {
+  for (const LossKind kind :
+       {LossKind::categorical_crossentropy, LossKind::gaussian_nll, LossKind::kl_divergence,
+        LossKind::categorical_hinge, LossKind::cosine_similarity}) {
     for (const bool from_logits : {false, true}) {
       for (const Index cols : sizes) {
         LossSpec spec = loss_spec(kind);

@@ -106,7 +106,32 @@ static std::vector<Formula<T>> formulas() {
        }},
       {Update::muon, 1, [=](W& x, const F& f) { muon(x, f, false); }},
       {Update::muon_nesterov, 1, [=](W& x, const F& f) { muon(x, f, true); }},
+      {Update::lamb, 2,
+       [=](W& x, const F& f) {
+         x.w = 0;
+         adam(x, f, false);
+         x.w = -x.w;
+       }},
+      {Update::ftrl, 2,
+       [](W& x, const F& f) {
+         const R old = std::pow(x.s[0], R(f.power));
+         x.s[0] += x.g * x.g;
+         const R root = std::pow(x.s[0], R(f.power));
+         x.s[1] += x.g + 2 * R(f.shrinkage) * x.w - (root - old) / f.rate * x.w;
+         const R beyond = std::max(std::abs(x.s[1]) - R(f.l1), R(0));
+         x.w = (x.s[1] < 0 ? beyond : -beyond) / ((root + f.beta) / f.rate + 2 * R(f.l2));
+       }},
+      {Update::gradient, 0, [](W& x, const F&) { x.w = x.g; }},
+      {Update::adafactor, 1,
+       [](W& x, const F& f) {
+         x.w = x.g / std::sqrt(move<T>(x.s[0], x.g * x.g + f.epsilon, f.rest_2));
+       }},
   };
+}
+
+// Whether the rule starts from the weights.
+static bool takes_weights(Update update) {
+  return update < Update::muon || update == Update::ftrl;
 }
 
 template <class T>
@@ -119,6 +144,11 @@ static Factors<T> plain_factors() {
   f.rest_2 = T(0.25);
   f.epsilon = T(0.0078125);
   f.scale[0] = f.scale[1] = 1;
+  f.power = T(0.5);
+  f.beta = T(0.25);
+  f.l1 = T(0.0625);
+  f.l2 = T(0.125);
+  f.shrinkage = T(0.03125);
   return f;
 }
 
@@ -175,14 +205,11 @@ UNITGAIN_TYPED_TEST(optimizer_updates_clip_decay_and_average) {
   f.scale[0] = T(0.5);
   f.scale[1] = T(1.5);
   f.clip = T(0.4);
-  f.decay = T(0.125);
   f.average_rest = T(0.25);
   for (const bool overwrite : {false, true}) {
     f.overwrite = overwrite;
     for (const Formula<T>& formula : formulas<T>()) {
-      const bool takes_weights =
-          formula.update != Update::muon && formula.update != Update::muon_nesterov;
-      if (!takes_weights) f.decay = 0;
+      f.decay = takes_weights(formula.update) ? T(0.125) : T(0);
       for (const Index n : sizes) check_update<T>(formula, n, f, true);
     }
   }

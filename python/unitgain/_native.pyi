@@ -101,7 +101,8 @@ class OutputLoss:
         loss: LossSpec | None,
         metrics: Sequence[MetricSpec] = ...,
         weight: float = 1.0,
-        compute: Callable[[Any, Any, bool], tuple[Any, Any]] | None = None,
+        compute: Callable[[Any, Any, bool, Any], tuple[Any, Any]] | None = None,
+        joins_rows: bool = False,
     ) -> None: ...
 
 class Totals:
@@ -135,6 +136,10 @@ class LossSpec:
         full: bool = False,
         log_variance: bool = False,
         epsilon: float = 1e-6,
+        quantile: float = 0.5,
+        gamma: float = 2.0,
+        balances_classes: bool = False,
+        alpha: float = 0.25,
     ) -> None: ...
     @property
     def takes_labels(self) -> bool: ...
@@ -204,6 +209,9 @@ class OptimizerKind:
     nadam: ClassVar[OptimizerKind]
     lion: ClassVar[OptimizerKind]
     muon: ClassVar[OptimizerKind]
+    lamb: ClassVar[OptimizerKind]
+    ftrl: ClassVar[OptimizerKind]
+    adafactor: ClassVar[OptimizerKind]
 
 class Clipping:
     none: ClassVar[Clipping]
@@ -293,6 +301,15 @@ class OptimizerSpec:
     amsgrad: bool
     centered: bool
     initial_accumulator_value: float
+    learning_rate_power: float
+    l1_regularization_strength: float
+    l2_regularization_strength: float
+    l2_shrinkage_regularization_strength: float
+    beta: float
+    beta_2_decay: float
+    epsilon_1: float
+    epsilon_2: float
+    clip_threshold: float
     clipping: Clipping
     clip: float
     weight_decay: float
@@ -300,6 +317,8 @@ class OptimizerSpec:
     ema_momentum: float
     ema_overwrite_frequency: int
     accumulation_steps: int
+    loss_scale: float
+    scale_growth_steps: int
     muon_a: float
     muon_b: float
     muon_c: float
@@ -457,6 +476,8 @@ class _Optimizer:
     def finalize(self, array: int) -> None: ...
     def state(self) -> list[list[tuple[str, _Array]]]: ...
     learning_rate: float
+    loss_scale: float
+    scaled_steps: int
     iterations: int
 
 class _NetworkTypes(Protocol):

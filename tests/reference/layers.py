@@ -19,7 +19,7 @@ ACTIVATIONS = (
     "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
 )  # fmt: skip
 
-FLAT, ROWS, CUBE = (7,), (3, 4), (2, 3, 4)
+FLAT, ROWS, CUBE, CUBE_3 = (7,), (3, 4), (2, 3, 4), (6, 2, 3)
 # Class, its arguments, and the shape of a sample; several shapes for several inputs.
 CASES = {
     **{f"dense {a}": ("Dense", {"units": 6, "activation": a}, FLAT) for a in ACTIVATIONS},
@@ -46,6 +46,19 @@ CASES = {
     "layer norm without center": ("LayerNormalization", {"center": False}, FLAT),
     "layer norm without scale": ("LayerNormalization", {"scale": False}, ROWS),
     "layer norm plain": ("LayerNormalization", {"scale": False, "center": False}, FLAT),
+    "group norm": ("GroupNormalization", {"groups": 2}, (8,)),
+    "group norm rows": ("GroupNormalization", {"groups": 2, "epsilon": 1e-5}, ROWS),
+    "group norm axis 1": ("GroupNormalization", {"groups": 3, "axis": 1}, CUBE_3),
+    "group norm of each": ("GroupNormalization", {"groups": -1, "scale": False}, ROWS),
+    "group norm without center": ("GroupNormalization", {"groups": 1, "center": False}, ROWS),
+    "group norm plain": (
+        "GroupNormalization",
+        {"groups": 2, "center": False, "scale": False},
+        (8,),
+    ),
+    "rms norm": ("RMSNormalization", {}, FLAT),
+    "rms norm rows": ("RMSNormalization", {"epsilon": 1e-2}, ROWS),
+    "rms norm axes": ("RMSNormalization", {"axis": [-2, -1]}, CUBE),
     "normalization": ("Normalization", {}, FLAT),
     "normalization rows": ("Normalization", {}, ROWS),
     "normalization axis 1": ("Normalization", {"axis": 1}, ROWS),

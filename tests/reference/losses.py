@@ -90,6 +90,61 @@ CASES = {
     "squared_hinge": ("SquaredHinge", {}, "signs", "logits"),
     "squared_hinge_binary": ("SquaredHinge", {}, "binary", "logits"),
     "categorical_hinge": ("CategoricalHinge", {}, "one_hot", "logits"),
+    "cosine": ("CosineSimilarity", {}, "values", "logits"),
+    "cosine_of_nothing": ("CosineSimilarity", {}, "rows_of_zeros", "logits"),
+    "binary_focal": ("BinaryFocalCrossentropy", {}, "binary", "probabilities"),
+    "binary_focal_clipped": ("BinaryFocalCrossentropy", {}, "binary", "saturated"),
+    "binary_focal_logits": (
+        "BinaryFocalCrossentropy",
+        {"gamma": 1.5, "from_logits": True},
+        "binary",
+        "logits",
+    ),
+    "binary_focal_balanced": (
+        "BinaryFocalCrossentropy",
+        {"apply_class_balancing": True, "alpha": 0.3, "gamma": 3.0, "label_smoothing": 0.2},
+        "binary",
+        "probabilities",
+    ),
+    "binary_focal_balanced_logits": (
+        "BinaryFocalCrossentropy",
+        {"apply_class_balancing": True, "from_logits": True, "label_smoothing": 0.1},
+        "binary",
+        "logits",
+    ),
+    "binary_focal_plain": ("BinaryFocalCrossentropy", {"gamma": 0.0}, "binary", "probabilities"),
+    "categorical_focal": ("CategoricalFocalCrossentropy", {}, "one_hot", "probabilities"),
+    "categorical_focal_clipped": ("CategoricalFocalCrossentropy", {}, "one_hot", "saturated"),
+    "categorical_focal_logits": (
+        "CategoricalFocalCrossentropy",
+        {"alpha": [0.1, 0.5, 0.2, 1.0, 0.7, 0.3], "gamma": 1.5, "from_logits": True},
+        "distributions",
+        "logits",
+    ),
+    "categorical_focal_smooth": (
+        "CategoricalFocalCrossentropy",
+        {"gamma": 0.5, "label_smoothing": 0.2},
+        "one_hot",
+        "probabilities",
+    ),
+    "dice": ("Dice", {}, "binary", "probabilities"),
+    "dice_of_rows": ("Dice", {"axis": -1}, "binary", "probabilities"),
+    "tversky": ("Tversky", {}, "binary", "probabilities"),
+    "tversky_settings": ("Tversky", {"alpha": 0.2, "beta": 0.9}, "binary", "probabilities"),
+    "tversky_of_rows": (
+        "Tversky",
+        {"alpha": 0.7, "beta": 0.3, "axis": 2},
+        "distributions",
+        "probabilities",
+    ),
+    "circle": ("Circle", {}, "groups", "embeddings"),
+    "circle_settings": (
+        "Circle",
+        {"gamma": 5.0, "margin": 0.1, "remove_diagonal": False},
+        "groups",
+        "embeddings",
+    ),
+    "circle_apart": ("Circle", {"gamma": 20000.0, "margin": 0.2}, "groups", "clusters"),
     "gaussian": ("GaussianNLL", {}, "halves", "means_and_variances"),
     "gaussian_full": ("GaussianNLL", {"full": True}, "halves", "means_and_variances"),
     "gaussian_eps": ("GaussianNLL", {"eps": 0.6}, "halves", "means_and_variances"),
@@ -123,7 +178,17 @@ def arrays():
         "saturated": saturated,
         "means_and_variances": rng.random(shape) + 0.2,
     }
-    return made, rng.random(ROWS)
+    row_weights = rng.random(ROWS)
+    made["rows_of_zeros"] = np.where(np.arange(3)[:, None] == 1, 0, made["values"])
+    embeddings = rng.standard_normal((12, 4))
+    made["embeddings"] = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    # Most rows are near their own groups and far from others: they have no loss, and do not count.
+    clusters = np.eye(4)[np.arange(12) % 4] + 0.01 * rng.standard_normal((12, 4))
+    clusters[4] = [0.5, 0.6, 0.1, 0.0]
+    made["clusters"] = clusters / np.linalg.norm(clusters, axis=1, keepdims=True)
+    made["groups"] = np.arange(12) % 4 - 1
+    made["weights of groups"] = rng.random(12)
+    return made, row_weights
 
 
 def reference(case, reduction, weighted):
@@ -133,6 +198,7 @@ def reference(case, reduction, weighted):
 
     name, options, targets, predictions = CASES[case]
     made, weights = arrays()
+    weights = made.get(f"weights of {targets}", weights)
     y_pred = torch.tensor(made[predictions], dtype=torch.float64, requires_grad=True)
     if name == "GaussianNLL":
         mean, variance = torch.chunk(y_pred, 2, dim=-1)

@@ -18,14 +18,15 @@ const LossInfo& loss_info(LossKind kind);
 // Whether a kernel computes it; else a CustomLoss does.
 bool has_kernel(const LossSpec& spec);
 
-// A loss with its default parameters: mean over the rows, delta 1, epsilon 1e-6, the rest off.
+// A loss with its default parameters: mean over the rows, delta 1, epsilon 1e-6, quantile 0.5,
+// gamma 2, alpha 0.25, the rest off.
 LossSpec loss_spec(LossKind kind);
 
 // The loss of that name. Throws ValueError for an unknown name.
 LossSpec loss_spec(std::string_view name);
 
 // How many targets a row of so many outputs is compared with: as many, or half of them where the
-// outputs are means and variances.
+// outputs are means and variances, or one.
 Index target_cols(const LossSpec& spec, Index output_cols);
 
 // Throws ValueError unless the parameters are in their ranges and the outputs' rows can be that
@@ -50,6 +51,9 @@ class CustomLoss {
   // Writes the loss of each row, without weights, and, unless `gradient` is null, its derivatives
   // with respect to the row's outputs, of their type.
   virtual void compute(const OutputBatch& batch, double* row_losses, void* gradient) = 0;
+  // Whether a row's loss depends on other rows, too. Then `gradient` is that of the losses' sum
+  // with the rows' weights, which `batch` has.
+  virtual bool joins_rows() const { return false; }
 };
 
 }  // namespace unitgain

@@ -28,7 +28,7 @@ struct OutputLoss {
   std::optional<LossSpec> loss;  // none: the output is not trained
   std::vector<MetricSpec> metrics = {};
   double weight = 1;
-  std::shared_ptr<CustomLoss> custom = nullptr;  // of the kinds custom and custom_of_labels
+  std::shared_ptr<CustomLoss> custom = nullptr;  // of the kinds that have no kernel
 };
 
 // Sums over the samples seen; the mean loss is loss / weight. Of a sample of several rows, the loss

@@ -83,12 +83,16 @@ enum class LossKind : int {
   hinge,
   squared_hinge,
   categorical_hinge,
-  // What a CustomLoss computes, of target values or of class labels.
+  quantile,
+  binary_focal_crossentropy,
+  cosine_similarity,
+  // What a CustomLoss computes, of target values, of class labels, or of one value for each row.
   custom,
   custom_of_labels,
+  custom_of_column,
 };
-inline constexpr int kernel_loss_count = 13;  // those that have a kernel: the first
-inline constexpr int loss_count = 15;
+inline constexpr int kernel_loss_count = 16;  // those that have a kernel: the first
+inline constexpr int loss_count = 19;
 
 // How the losses of the rows become one number. mean: their sum, with the samples' weights, over
 // the number of rows; weighted_mean: over the sum of the weights. A row whose label is ignored does
@@ -107,6 +111,10 @@ struct LossSpec {
   bool full;                  // gaussian_nll: with the constant log(2 pi) / 2
   bool log_variance;          // gaussian_nll: the outputs are logarithms of variances
   double epsilon;             // gaussian_nll: the least variance
+  double quantile;            // quantile: which one the outputs are
+  double gamma;               // focal: the power of the probability that is missing
+  bool balances_classes;      // focal: whether targets of 1 weigh alpha, of 0 1 - alpha
+  double alpha;
 };
 
 }  // namespace unitgain

@@ -51,12 +51,15 @@ void gather(const Samples& samples, const U* from, Index first, Index batch, Ind
 // A team's part of a loss's step that is the embedding program's, or Python's.
 template <class T>
 void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLoss& custom,
-                 const simd::LossRows<T>& rows, const LossBuffers& buffers) {
+                 const simd::LossRows<T>& rows, const double* weights, const LossBuffers& buffers) {
   call_program(team, context, [&] {
-    custom.compute(output_batch<T>(rows, buffers), rows.row_losses, rows.gradient);
+    OutputBatch batch = output_batch<T>(rows, buffers);
+    batch.weights = weights;
+    custom.compute(batch, rows.row_losses, rows.gradient);
     if (rows.gradient == nullptr) return;
+    const T* scales = custom.joins_rows() ? nullptr : rows.row_scales;
     for (Index i = 0; i < rows.rows; ++i) {
-      const T scale = rows.row_scales == nullptr ? rows.scale : rows.scale * rows.row_scales[i];
+      const T scale = scales == nullptr ? rows.scale : rows.scale * scales[i];
       T* gradient = rows.gradient + i * rows.cols;
       for (Index j = 0; j < rows.cols; ++j) gradient[j] *= scale;
     }
@@ -134,7 +137,7 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  if (weights != nullptr && scales != no_buffer)
                    part.row_scales = context.at(scales);
                  if (custom != nullptr) {
-                   custom_loss(team, context, *custom, part, buffers);
+                   custom_loss(team, context, *custom, part, weights, buffers);
                  } else {
                    ops::loss(team, spec, part);
                  }

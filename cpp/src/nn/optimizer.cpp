@@ -58,7 +58,8 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>
       blocks_(blocks_of(arrays_)),
       penalties_(arrays_, blocks_),
       constraints_(arrays_),
-      learning_rate_(spec.learning_rate) {
+      learning_rate_(spec.learning_rate),
+      loss_scale_(spec.loss_scale) {
   if (spec_.accumulation_steps < 1) {
     throw ValueError("accumulation_steps must be at least 1, but it is " +
                      std::to_string(spec_.accumulation_steps));
@@ -70,31 +71,54 @@ Optimizer<T>::Optimizer(const OptimizerSpec& spec, std::vector<OptimizedArray<T>
     offsets_.push_back(size_);
     sizes_.push_back(size);
     size_ += (size + line - 1) / line * line;
-    const bool matrix = spec_.kind == OptimizerKind::muon && array.options.orthogonalize &&
-                        array.shape.size() == 2 && size > 0;
-    is_matrix_.push_back(matrix);
-    if (matrix) work_ += orthogonalizer_.work(array.shape[0], array.shape[1]);
-    has_matrices_ |= matrix;
+    const bool muon = spec_.kind == OptimizerKind::muon && array.options.orthogonalize &&
+                      array.shape.size() == 2 && size > 0;
+    is_matrix_.push_back(muon || (is_adafactor() && array.shape.size() >= 2));
+    if (muon) work_ += orthogonalizer_.work(array.shape[0], array.shape[1]);
+    has_matrices_ |= muon;
+    if (is_adafactor()) moments_.add(array.shape);
   }
   if (by_norm()) norms_.resize(static_cast<std::size_t>(blocks_.size()));
+  if (is_adafactor()) moments_.allocate();
+  if (rule_.by_array) {
+    weight_norms_.resize(static_cast<std::size_t>(blocks_.size()));
+    change_norms_.resize(weight_norms_.size());
+  }
   // A matrix of Muon's uses its place in the second slot for the update before it is applied.
-  for (int i = 0; i < rule_.slots; ++i) {
+  for (int i = 0; i < rule_.slots + (rule_.by_array ? 1 : 0); ++i) {
     slots_[i] = zeros<T>(size_, "the optimizer's state");
   }
   if (spec_.use_ema) averages_ = zeros<T>(size_, "the weights' averages");
   if (accumulates()) accumulated_ = zeros<T>(size_, "accumulated gradients");
-  if (spec_.kind == OptimizerKind::adagrad) {
+  if (spec_.kind == OptimizerKind::adagrad || spec_.kind == OptimizerKind::ftrl) {
     std::fill(slots_[0].begin(), slots_[0].end(), static_cast<T>(spec_.initial_accumulator_value));
   }
   work_ += 0.3 * static_cast<double>(size_);
   std::vector<const void*> memory;
   for (std::size_t p = 0; p < arrays_.size(); ++p) {
     memory.push_back(arrays_[p].data);
-    for (int i = 0; i < rule_.slots; ++i) memory.push_back(slot(p, i));
-    if (spec_.use_ema) memory.push_back(average(p));
-    if (accumulates()) memory.push_back(accumulated(p));
+    for (const State& kept : state(p)) memory.push_back(kept.data);
   }
   enlist(std::move(memory));
+}
+
+template <class T>
+std::vector<typename Optimizer<T>::State> Optimizer<T>::state(std::size_t array) const {
+  const std::vector<Index>& shape = arrays_[array].shape;
+  std::vector<State> found;
+  if (spec_.use_ema) found.push_back({"average", average(array), shape});
+  if (accumulates()) found.push_back({"gradient_accumulator", accumulated(array), shape});
+  for (int i = 0; i < rule(array).slots; ++i) {
+    found.push_back({rule(array).names[i], slot(array, i), shape});
+  }
+  if (!is_adafactor()) return found;
+  const bool factored = moments_.is_factored(array);
+  found.push_back(
+      {factored ? "row_moments" : "velocity", moments_.first(array), moments_.first_shape(array)});
+  if (factored) {
+    found.push_back({"column_moments", moments_.columns(array), moments_.columns_shape(array)});
+  }
+  return found;
 }
 
 template <class T>
@@ -120,7 +144,10 @@ void Optimizer<T>::set_options(const std::vector<UpdateOptions>& options) {
 template <class T>
 void Optimizer<T>::apply(std::vector<const T*> gradients, int threads) {
   const StepLock lock(*this);
-  const int barriers = (by_norm() ? 2 : 1) + (has_matrices_ ? 4 * spec_.ns_steps : 0);
+  const int barriers = (by_norm() ? 2 : 1) + (has_matrices_ ? 4 * spec_.ns_steps : 0) +
+                       (is_adafactor()   ? 4
+                        : rule_.by_array ? 2
+                                         : 0);
   const runtime::TeamSize size =
       threads > 0 ? runtime::TeamSize{threads, 1e8} : runtime::threads_for(work_, barriers);
   begin_step(std::move(gradients), size.threads);
@@ -157,9 +184,11 @@ void Optimizer<T>::begin_step(std::vector<const T*> gradients, int threads, T* c
   completes_ = calls % spec_.accumulation_steps == 0;
   // Of the step that this call belongs to, as Keras counts for the averages, too.
   const std::int64_t step = (calls - 1) / spec_.accumulation_steps + 1;
+  last_product_ = momentum_product_;
   if (completes_ && spec_.kind == OptimizerKind::nadam) {
     momentum_product_ *= nadam_momentum(spec, step);
   }
+  skipped_ = false;
   factors_ = update_factors<T>(spec, learning_rate(), step, momentum_product_);
   if (spec_.clipping == Clipping::value) factors_.clip = static_cast<T>(spec_.clip);
   factors_.average_rest = static_cast<T>(step == 1 ? 1.0 : 1 - spec_.ema_momentum);
@@ -177,8 +206,11 @@ void Optimizer<T>::update(const runtime::Team& team) {
   if (completes_ && by_norm()) {
     measure(team);
     team.barrier();
+    const bool whole = spec_.clipping == Clipping::global_norm || skips_infinite();
+    const double norm =
+        whole ? ops::combined_norm(norms_.data(), static_cast<Index>(norms_.size())) : 0;
+    if (skips_infinite() && !std::isfinite(norm)) return skip(team);
     if (spec_.clipping == Clipping::global_norm) {
-      const double norm = ops::combined_norm(norms_.data(), static_cast<Index>(norms_.size()));
       scale_of_all = clipping_scale(norm, spec_.clip, true);
     }
   }
@@ -190,7 +222,45 @@ void Optimizer<T>::update(const runtime::Team& team) {
       if (is_matrix(p) && gradients_[p] != nullptr) update_matrix(team, p);
     }
   }
+  if (completes_ && rule_.by_array) {
+    team.barrier();
+    if (is_adafactor()) divide_by_moments(team);
+    measure_changes(team);
+    team.barrier();
+    for (std::size_t p = 0; p < arrays_.size(); ++p) {
+      if (gradients_[p] != nullptr) apply_change(team, p);
+    }
+  }
   constraints_.scale_by_norms(team, gradients_);
+}
+
+// Leaves a step out: what led to it is forgotten.
+template <class T>
+void Optimizer<T>::skip(const runtime::Team& team) {
+  if (team.rank() == 0) skipped_ = true;
+  if (!accumulates()) return;
+  const runtime::Range part = team.share(blocks_.size(), 1);
+  for (Index i = part.begin; i < part.end; ++i) {
+    const auto& [p, first, count] = blocks_[i];
+    std::fill_n(accumulated(p) + first, count, T{0});
+  }
+}
+
+template <class T>
+void Optimizer<T>::finish_step() {
+  if (skipped_) {
+    iterations_.store(iterations() - spec_.accumulation_steps, std::memory_order_relaxed);
+    momentum_product_ = last_product_;
+    loss_scale_ /= 2;
+    scaled_steps_ = 0;
+    return;
+  }
+  constraints_.call(gradients_);
+  if (!skips_infinite() || !completes_) return;
+  if (++scaled_steps_ == spec_.scale_growth_steps) {
+    loss_scale_ *= 2;
+    scaled_steps_ = 0;
+  }
 }
 
 // An even share of all arrays' memory.
@@ -224,7 +294,7 @@ void Optimizer<T>::update_blocks(const runtime::Team& team, double scale_of_all)
       update_part(p, first, count, g, own ? scale(p) : scale_of_all);
       if (accumulates()) std::fill_n(accumulated(p) + first, count, T{0});
     }
-    const bool updated = given && !(completes_ && is_matrix(p));
+    const bool updated = given && !(completes_ && (is_matrix(p) || rule_.by_array));
     if (updated && constraints_.is_non_negative(p)) {
       constraints_.make_non_negative(p, first, count);
     }
@@ -324,10 +394,11 @@ void Optimizer<T>::update_part(std::size_t array, Index begin, Index count, cons
   const bool tiny = scale > 0 && scale < 0x1p-100;
   factors.scale[0] = static_cast<T>(tiny ? scale * 0x1p100 : scale);
   factors.scale[1] = tiny ? static_cast<T>(0x1p-100) : T{1};
-  if (is_matrix(array)) {
-    pointers.w = pointers.slots[1];
+  if (is_matrix(array) || rule_.by_array) {
+    pointers.w = rule_.by_array ? change(array) + begin : pointers.slots[1];
     pointers.average = nullptr;
-    return run(matrix_.update, pointers, count, factors);
+    if (is_adafactor()) pointers.slots[0] = moments_.first(array) + begin;
+    return run(rule(array).update, pointers, count, factors);
   }
   run(rule_.update, pointers, count, surrounded(array, factors));
 }
@@ -336,22 +407,84 @@ template <class T>
 void Optimizer<T>::update_matrix(const runtime::Team& team, std::size_t array) {
   const Index rows = arrays_[array].shape[0], cols = arrays_[array].shape[1];
   const T* change = orthogonalizer_.run(team, slot(array, 1), rows, cols);
+  // Source of the scale: Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982.
+  const double larger = std::sqrt(static_cast<double>(std::max(rows, cols)));
+  const double rate = learning_rate() * arrays_[array].options.rate;
+  apply_part(team, array, change, rate * (spec_.rms_rate == 0 ? 1.0 : larger * spec_.rms_rate));
+  team.barrier();  // the result lies where the next matrix's will
+}
+
+// The member's part of w -= rate * change, with what precedes and follows a rule.
+template <class T>
+void Optimizer<T>::apply_part(const runtime::Team& team, std::size_t array, const T* change,
+                              double rate) {
   const runtime::Range part = team.share(elements(array), ops::element_grain);
   simd::UpdateArrays<T> pointers{};
   pointers.w = arrays_[array].data + part.begin;
   pointers.g = change + part.begin;
   if (spec_.use_ema) pointers.average = average(array) + part.begin;
   simd::UpdateFactors<T> factors = surrounded(array, factors_);
-  // Source of the scale: Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982.
-  const double larger = std::sqrt(static_cast<double>(std::max(rows, cols)));
-  const double rate = learning_rate() * arrays_[array].options.rate;
-  factors.rate = static_cast<T>(rate * (spec_.rms_rate == 0 ? 1.0 : larger * spec_.rms_rate));
+  factors.rate = static_cast<T>(rate);
   factors.clip = 0;
   run(simd::Update::sgd, pointers, part.size(), factors);
   if (constraints_.is_non_negative(array)) {
     constraints_.make_non_negative(array, part.begin, part.size());
   }
-  team.barrier();  // the result lies where the next matrix's will
+}
+
+// Adafactor: what the first pass left of the matrices' gradients, over the roots of their moments.
+template <class T>
+void Optimizer<T>::divide_by_moments(const runtime::Team& team) {
+  const auto each = [&](auto&& body) {
+    for (std::size_t p = 0; p < arrays_.size(); ++p) {
+      if (gradients_[p] != nullptr && is_matrix(p) && elements(p) > 0) body(p);
+    }
+    team.barrier();
+  };
+  each(
+      [&](std::size_t p) { moments_.move(team, p, change(p), factors_.rest_2, factors_.epsilon); });
+  each([&](std::size_t p) { moments_.average_rows(team, p); });
+  const runtime::Range part = team.share(blocks_.size(), 1);
+  for (Index i = part.begin; i < part.end; ++i) {
+    const auto& [p, first, count] = blocks_[i];
+    if (gradients_[p] != nullptr && is_matrix(p)) {
+      moments_.divide(p, change(p) + first, first, count);
+    }
+  }
+}
+
+template <class T>
+void Optimizer<T>::measure_changes(const runtime::Team& team) {
+  const runtime::Range part = team.share(blocks_.size(), 1);
+  for (Index i = part.begin; i < part.end; ++i) {
+    const auto& [p, first, count] = blocks_[i];
+    if (gradients_[p] == nullptr) continue;
+    weight_norms_[static_cast<std::size_t>(i)] = ops::block_norm(arrays_[p].data + first, count);
+    change_norms_[static_cast<std::size_t>(i)] = ops::block_norm(change(p) + first, count);
+  }
+}
+
+// What an array's change is multiplied by, after the weights lost their decay.
+template <class T>
+double Optimizer<T>::rate_by_norms(std::size_t array, double decay) const {
+  const Index first = blocks_.begin(array), count = blocks_.end(array) - first;
+  const double kept = std::abs(1 - decay);
+  const double weights = kept * ops::combined_norm(weight_norms_.data() + first, count);
+  const double changes = ops::combined_norm(change_norms_.data() + first, count);
+  const double rate = arrays_[array].options.rate;
+  if (is_adafactor()) {
+    const double root = std::sqrt(static_cast<double>(elements(array)));
+    const double larger = std::max(spec_.epsilon_2, weights / root);
+    const double bounded = std::max(1.0, changes / root / spec_.clip_threshold);
+    return rate * static_cast<double>(factors_.rate) * larger / bounded;
+  }
+  return rate * learning_rate() * (weights > 0 && changes > 0 ? weights / changes : 1.0);
+}
+
+template <class T>
+void Optimizer<T>::apply_change(const runtime::Team& team, std::size_t array) {
+  const auto decay = static_cast<double>(surrounded(array, factors_).decay);
+  apply_part(team, array, change(array), rate_by_norms(array, decay));
 }
 
 template <class T>

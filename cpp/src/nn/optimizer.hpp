@@ -7,6 +7,7 @@
 #include "base/aligned_buffer.hpp"
 #include "nn/array_blocks.hpp"
 #include "nn/constraint.hpp"
+#include "nn/factored_moments.hpp"
 #include "nn/orthogonalize.hpp"
 #include "nn/penalty.hpp"
 #include "nn/steps.hpp"
@@ -33,7 +34,7 @@ class Optimizer final : public Stepped {
   // gradients can be written to, by `penalized`, those of the penalties are added.
   void begin_step(std::vector<const T*> gradients, int threads, T* const* penalized = nullptr);
   void update(const runtime::Team& team);
-  void finish_step() { constraints_.call(gradients_); }
+  void finish_step();
 
   // Adds the penalties' gradients to these, which the team must see. `begin` as for a step.
   void begin_penalties(int threads) { penalties_.begin(threads); }
@@ -56,7 +57,7 @@ class Optimizer final : public Stepped {
   Index size() const { return size_; }
   // Of what it keeps between steps.
   Index bytes() const {
-    Index values = averages_.size() + accumulated_.size();
+    Index values = averages_.size() + accumulated_.size() + moments_.size();
     for (const auto& slot : slots_) values += slot.size();
     return values * static_cast<Index>(sizeof(T));
   }
@@ -66,8 +67,19 @@ class Optimizer final : public Stepped {
   // The calls so far; with accumulation, several make a step.
   std::int64_t iterations() const { return iterations_.load(std::memory_order_relaxed); }
   void set_iterations(std::int64_t iterations);
+  // The scale of the loss, and the steps since it changed; 0 if there is none.
+  double loss_scale() const { return loss_scale_; }
+  void set_loss_scale(double scale) { loss_scale_ = scale; }
+  std::int64_t scaled_steps() const { return scaled_steps_; }
+  void set_scaled_steps(std::int64_t steps) { scaled_steps_ = steps; }
 
-  // What the rule keeps for an array, by its slots' names.
+  // What is kept for an array between steps, by its names.
+  struct State {
+    const char* name;
+    T* data;
+    std::vector<Index> shape;
+  };
+  std::vector<State> state(std::size_t array) const;
   const UpdateRule& rule(std::size_t array) const { return is_matrix(array) ? matrix_ : rule_; }
   T* slot(std::size_t array, int number) const { return slots_[number].data() + offsets_[array]; }
   T* average(std::size_t array) const {  // null if none is kept
@@ -82,8 +94,11 @@ class Optimizer final : public Stepped {
   bool is_matrix(std::size_t array) const { return is_matrix_[array]; }
   Index elements(std::size_t array) const { return sizes_[array]; }
   bool by_norm() const {
-    return spec_.clipping == Clipping::norm || spec_.clipping == Clipping::global_norm;
+    return spec_.clipping == Clipping::norm || spec_.clipping == Clipping::global_norm ||
+           skips_infinite();
   }
+  bool skips_infinite() const { return spec_.loss_scale > 0; }
+  void skip(const runtime::Team& team);
   bool accumulates() const { return spec_.accumulation_steps > 1; }
   // Whether a block's gradient is not what the caller gave.
   bool is_changed(std::size_t array) const {
@@ -98,6 +113,13 @@ class Optimizer final : public Stepped {
   void accumulate(const ArrayBlock& block, Index number);
   void update_part(std::size_t array, Index begin, Index count, const T* gradient, double scale);
   void update_matrix(const runtime::Team& team, std::size_t array);
+  bool is_adafactor() const { return spec_.kind == OptimizerKind::adafactor; }
+  T* change(std::size_t array) const { return slot(array, rule_.slots); }
+  void divide_by_moments(const runtime::Team& team);
+  void measure_changes(const runtime::Team& team);
+  double rate_by_norms(std::size_t array, double decay) const;
+  void apply_change(const runtime::Team& team, std::size_t array);
+  void apply_part(const runtime::Team& team, std::size_t array, const T* change, double rate);
   void run(simd::Update update, simd::UpdateArrays<T> arrays, Index count,
            const simd::UpdateFactors<T>& factors) const;
   simd::UpdateFactors<T> surrounded(std::size_t array, simd::UpdateFactors<T> factors) const;
@@ -115,12 +137,19 @@ class Optimizer final : public Stepped {
   bool has_matrices_ = false;
   ArrayBlocks blocks_;
   std::vector<double> norms_;  // of the blocks' gradients
+  // Of the blocks' weights and changes, for rules that need those of whole arrays.
+  std::vector<double> weight_norms_, change_norms_;
+  FactoredMoments<T> moments_;  // Adafactor's
   Penalties<T> penalties_;
   Constraints<T> constraints_;
 
   std::atomic<double> learning_rate_;
   std::atomic<std::int64_t> iterations_{0};
   double momentum_product_ = 1;  // Nadam's
+  double last_product_ = 1;      // before this step
+  bool skipped_ = false;         // whether this step is left out
+  double loss_scale_ = 0;
+  std::int64_t scaled_steps_ = 0;
   std::vector<const T*> gradients_;
   T* const* penalized_ = nullptr;  // the same, if penalties are to be added
   bool completes_ = true;          // whether this call makes a step

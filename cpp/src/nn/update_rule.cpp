@@ -1,5 +1,6 @@
 #include "nn/update_rule.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace unitgain::nn {
@@ -34,6 +35,12 @@ UpdateRule update_rule(const OptimizerSpec& spec, bool matrix) {
     case OptimizerKind::muon:
       if (!matrix) return {Update::adam, 2, {"momentum", "velocity"}};
       return {spec.nesterov ? Update::muon_nesterov : Update::muon, 1, {"momentum"}};
+    case OptimizerKind::lamb:
+      return {Update::lamb, 2, {"momentum", "velocity"}, true};
+    case OptimizerKind::ftrl:
+      return {Update::ftrl, 2, {"accumulator", "linear"}};
+    case OptimizerKind::adafactor:  // its moments are shorter than the arrays
+      return {matrix ? Update::gradient : Update::adafactor, 0, {}, true};
   }
   return {Update::average, 0, {}};
 }
@@ -49,9 +56,17 @@ simd::UpdateFactors<T> update_factors(const OptimizerSpec& spec, double learning
   const double missing_1 = 1 - std::pow(spec.beta_1, t), missing_2 = 1 - std::pow(spec.beta_2, t);
   const bool by_rho = spec.kind == OptimizerKind::adadelta || spec.kind == OptimizerKind::rmsprop;
   double rate = learning_rate, gradient_rate = 0, epsilon = spec.epsilon;
+  double rest_2 = 1 - (by_rho ? spec.rho : spec.beta_2);
   if (spec.kind == OptimizerKind::muon) rate *= spec.adam_lr_ratio;
   if (spec.kind == OptimizerKind::adam || spec.kind == OptimizerKind::muon) {
     rate *= std::sqrt(missing_2) / missing_1;
+  } else if (spec.kind == OptimizerKind::lamb) {
+    rate = std::sqrt(missing_2) / missing_1;
+    epsilon *= std::sqrt(missing_2);
+  } else if (spec.kind == OptimizerKind::adafactor) {
+    rate = std::min(rate, 1 / std::sqrt(t));
+    epsilon = spec.epsilon_1;
+    rest_2 = std::pow(t, spec.beta_2_decay);
   } else if (spec.kind == OptimizerKind::adamax) {
     rate /= missing_1;
   } else if (spec.kind == OptimizerKind::nadam) {
@@ -67,9 +82,14 @@ simd::UpdateFactors<T> update_factors(const OptimizerSpec& spec, double learning
   factors.gradient_rate = static_cast<T>(gradient_rate);
   factors.momentum = static_cast<T>(spec.momentum);
   factors.rest_1 = static_cast<T>(1 - spec.beta_1);
-  factors.rest_2 = static_cast<T>(1 - (by_rho ? spec.rho : spec.beta_2));
+  factors.rest_2 = static_cast<T>(rest_2);
   factors.epsilon = static_cast<T>(epsilon);
   factors.scale[0] = factors.scale[1] = 1;
+  factors.power = static_cast<T>(-spec.learning_rate_power);
+  factors.beta = static_cast<T>(spec.beta);
+  factors.l1 = static_cast<T>(spec.l1_regularization_strength);
+  factors.l2 = static_cast<T>(spec.l2_regularization_strength);
+  factors.shrinkage = static_cast<T>(spec.l2_shrinkage_regularization_strength);
   return factors;
 }
 

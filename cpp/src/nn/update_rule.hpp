@@ -7,7 +7,9 @@
 // arXiv:1308.0850 (centered). Kingma and Ba, "Adam: a method for stochastic optimization", ICLR
 // 2015, section 2 and 7.1 (Adamax). Reddi, Kale and Kumar, "On the convergence of Adam and beyond",
 // ICLR 2018 (AMSGrad). Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016.
-// Chen et al., "Symbolic discovery of optimization algorithms", arXiv:2302.06675 (Lion).
+// Chen et al., "Symbolic discovery of optimization algorithms", arXiv:2302.06675 (Lion). You et
+// al., "Large batch optimization for deep learning", ICLR 2020 (Lamb). McMahan et al., "Ad click
+// prediction", KDD 2013 (Ftrl). Shazeer and Stern, "Adafactor", ICML 2018.
 #pragma once
 
 #include "simd/kernels.hpp"
@@ -20,6 +22,9 @@ struct UpdateRule {
   simd::Update update;
   int slots;
   const char* names[3];  // Keras's
+  // Whether it makes a change, in the slot after its own, which is applied when the norms of the
+  // array's weights and changes are known.
+  bool by_array = false;
 };
 
 // `matrix`: of the arrays that Muon takes. Throws ValueError for settings outside their ranges.

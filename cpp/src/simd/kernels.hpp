@@ -343,8 +343,13 @@ enum class Update : int {
   lion,           // w -= rate sign(m + (g - m) rest_1); m += (g - m) rest_2
   muon,           // m = momentum m + g; w = m
   muon_nesterov,  // m as before; w = momentum m + g
+  lamb,           // m; v; w = rate m / (sqrt(v) + epsilon)
+  ftrl,           // n += g^2; z += g + 2 shrinkage w - (change of n^power) / rate w;
+                  // w = (z into [-l1, l1] - z) / ((n^power + beta) / rate + 2 l2)
+  gradient,       // w = g
+  adafactor,      // v += (g^2 + epsilon - v) rest_2; w = g / sqrt(v)
 };
-inline constexpr int update_count = 17;
+inline constexpr int update_count = 21;
 
 template <class T>
 struct UpdateArrays {
@@ -370,6 +375,12 @@ struct UpdateFactors {
   // What follows it: average += (w - average) * average_rest; w = average if `overwrite`.
   T average_rest;
   bool overwrite;
+  // Of ftrl.
+  T power;
+  T beta;
+  T l1;
+  T l2;
+  T shrinkage;
 };
 
 template <class T>

@@ -1,5 +1,7 @@
 // Losses: each is the value and the derivative for one output and its target. The loops over rows,
 // the means and the gradients' scales are the same for all.
+#include <type_traits>
+
 #include "simd/cross_entropy.hpp"
 #include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
@@ -161,6 +163,78 @@ struct BinaryFromProbabilities : Mean<T> {
   }
 };
 
+// m^gamma with its derivative, for m in [0, 1].
+template <class T>
+struct Power {
+  T gamma;
+  int whole;  // gamma, if it is a small whole number: its powers are products; else -1
+  UNITGAIN_INLINE explicit Power(const LossSpec& spec)
+      : gamma(static_cast<T>(spec.gamma)),
+        whole(spec.gamma <= 8 && spec.gamma == static_cast<int>(spec.gamma)
+                  ? static_cast<int>(spec.gamma)
+                  : -1) {}
+  UNITGAIN_INLINE Slope<T> operator()(Vec<T> m) const {
+    if (whole == 0) return {T{1}, T{0}};
+    if (whole > 0) {
+      Vec<T> below = T{1};
+      for (int i = 1; i < whole; ++i) below = below * m;
+      return {below * m, gamma * below};
+    }
+    const Vec<T> value = exp_nonpositive<T>(gamma * log_any<T>(m));
+    return {value, gamma * value / select<T>(m == T{0}, T{1}, m)};
+  }
+};
+
+// The cross-entropy times m^gamma, where m is the probability that the target's side is not given.
+// Source: Lin et al., "Focal loss for dense object detection", ICCV 2017, section 3.
+template <class T, bool from_logits>
+struct BinaryFocal : Mean<T> {
+  std::conditional_t<from_logits, BinaryFromLogits<T>, BinaryFromProbabilities<T>> entropy;
+  Power<T> power;
+  T weight_of_one, weight_of_zero;
+  UNITGAIN_INLINE explicit BinaryFocal(const LossSpec& spec)
+      : Mean<T>(spec),
+        entropy(spec),
+        power(spec),
+        weight_of_one(spec.balances_classes ? static_cast<T>(spec.alpha) : T{1}),
+        weight_of_zero(spec.balances_classes ? static_cast<T>(1 - spec.alpha) : T{1}) {}
+  UNITGAIN_INLINE Slope<T> operator()(Vec<T> y, Vec<T> t) const {
+    const Slope<T> own = entropy(y, t);
+    t = entropy.smooth(t);
+    Vec<T> p = y, rest = T{1} - y, slope = T{1};  // of the probability by y
+    if constexpr (from_logits) {
+      const Vec<T> e = exp_nonpositive<T>(-absolute<T>(y)), share = T{1} / (T{1} + e);
+      const Mask<T> positive = y > T{0};
+      p = select<T>(positive, share, e * share);
+      rest = select<T>(positive, e * share, share);
+      slope = p * rest;
+    }
+    Vec<T> missing = t * rest + (T{1} - t) * p;
+    where(missing < T{0}, missing) = T{0};
+    const Slope<T> factor = power(missing);
+    const Vec<T> weight = t * weight_of_one + (T{1} - t) * weight_of_zero;
+    return {weight * factor.value * own.value,
+            weight * (factor.derivative * slope * (T{1} - T{2} * t) * own.value +
+                      factor.value * own.derivative)};
+  }
+};
+
+// The pinball loss: an error above counts 1 - q, one below q. The derivative at 0 is 0.
+// Source: Koenker and Bassett, "Regression quantiles", Econometrica 46, 1978.
+template <class T>
+struct Quantile : Mean<T> {
+  T above, below;
+  UNITGAIN_INLINE explicit Quantile(const LossSpec& spec)
+      : Mean<T>(spec),
+        above(static_cast<T>(1 - spec.quantile)),
+        below(static_cast<T>(spec.quantile)) {}
+  UNITGAIN_INLINE Slope<T> operator()(Vec<T> y, Vec<T> t) const {
+    const Vec<T> e = y - t;
+    const Vec<T> slope = select<T>(e > T{0}, above, select<T>(e < T{0}, -below, e));
+    return {select<T>(e == T{0}, T{0}, slope * e), slope};
+  }
+};
+
 template <class T>
 struct BinaryMatch : Mean<T> {
   T threshold;
@@ -265,6 +339,61 @@ template <class T>
 void binary_crossentropy(const LossSpec& spec, const LossRows<T>& rows) {
   spec.from_logits ? element_loss<T, BinaryFromLogits<T>>(spec, rows)
                    : element_loss<T, BinaryFromProbabilities<T>>(spec, rows);
+}
+
+template <class T>
+void binary_focal_crossentropy(const LossSpec& spec, const LossRows<T>& rows) {
+  spec.from_logits ? element_loss<T, BinaryFocal<T, true>>(spec, rows)
+                   : element_loss<T, BinaryFocal<T, false>>(spec, rows);
+}
+
+// A row's factors to length 1, of which the first keeps squares from overflowing: rows shorter than
+// `clip` are divided by that, as in Keras.
+template <class T>
+struct Unit {
+  T first, second;
+  bool clipped;
+  UNITGAIN_INLINE Unit(const T* row, Index n) {
+    Vec<T> peak = T{0};
+    for_each_filled<T>(row, n, T{0}, [&](Vec<T> v, Index) __attribute__((always_inline)) {
+      peak = larger<T>(absolute<T>(v), peak);
+    });
+    const T largest = hmax(peak);
+    first = largest > T{1} ? T{1} / largest : T{1};
+    RunningSum<T> squares;
+    for_each_filled<T>(row, n, T{0}, [&](Vec<T> v, Index) __attribute__((always_inline)) {
+      squares.add((v * first) * (v * first));
+    });
+    const T length = static_cast<T>(__builtin_sqrt(squares.value()));
+    clipped = length < clip<T>;
+    second = T{1} / (clipped ? clip<T> : length);
+  }
+  UNITGAIN_INLINE Vec<T> operator()(Vec<T> v) const { return v * first * second; }
+};
+
+// Minus the cosine of the angle between outputs and targets.
+template <class T>
+void cosine_similarity(const LossSpec&, const LossRows<T>& rows) {
+  const Index n = rows.cols;
+  for (Index i = 0; i < rows.rows; ++i) {
+    const T* y = rows.outputs + i * n;
+    const T* t = rows.targets + i * n;
+    const Unit<T> of_y(y, n), of_t(t, n);
+    RunningSum<T> sum;
+    for_each_filled<T>(y, n, T{0}, [&](Vec<T> v, Index j) __attribute__((always_inline)) {
+      sum.add(of_y(v) * of_t(load_at(t, j, n)));
+    });
+    const T cosine = sum.value();
+    rows.row_losses[i] = -static_cast<double>(cosine);
+    if (rows.gradient == nullptr) continue;
+    const T scale = scale_of(rows, i) * of_y.first * of_y.second;
+    const T along = of_y.clipped ? T{0} : cosine;
+    T* gradient = rows.gradient + i * n;
+    for (Index j = 0; j < n; j += lanes<T>) {
+      const Vec<T> direction = of_t(load_at(t, j, n)), unit = of_y(load_at(y, j, n));
+      store_at<T>(scale * (along * unit - direction), gradient, j, n);
+    }
+  }
 }
 
 // The outputs' first half is means, the second half variances v or their logarithms:
@@ -386,6 +515,9 @@ constexpr LossKernels<T> kernels = {
         &element_loss<T, Hinge<T>>,
         &element_loss<T, SquaredHinge<T>>,
         &categorical_hinge<T>,
+        &element_loss<T, Quantile<T>>,
+        &binary_focal_crossentropy<T>,
+        &cosine_similarity<T>,
     },
     &element_loss<T, BinaryMatch<T>>,
     &argmax<T>,

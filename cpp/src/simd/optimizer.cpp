@@ -2,6 +2,7 @@
 #include <type_traits>
 
 #include "simd/math.hpp"
+#include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
@@ -165,6 +166,71 @@ struct Muon {
   }
 };
 
+// The step's direction, whose size is chosen when the norms of the whole array are known.
+struct Lamb {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T>, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    const Vec<T> first = s.move(0, g, f.rest_1);
+    const Vec<T> second = s.move(1, g * g, f.rest_2);
+    return f.rate * divide_by_root<T>(first, second, f.epsilon);
+  }
+};
+
+struct Gradient {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T>, Vec<T> g, const S&, const UpdateFactors<T>&) {
+    return g;
+  }
+};
+
+struct Adafactor {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T>, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    return divide_by_root<T>(g, s.move(0, multiply_add<T>(g, g, f.epsilon), f.rest_2), T(0));
+  }
+};
+
+// x^power for x >= 0 and power >= 0.
+template <class T>
+UNITGAIN_INLINE Vec<T> raised(Vec<T> x, T power) {
+  if (power == T(0)) return T(1);
+  const Vec<T> exponent = power * log_any<T>(x);
+  const Vec<T> inverse = exp_nonpositive<T>(-abs(exponent));
+  return select<T>(exponent > T(0), T(1) / inverse, inverse);
+}
+
+struct Ftrl {
+  template <class T, class S>
+  UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
+    if (f.rate == T(0)) return w;
+    const Vec<T> old = s.get(0), squares = s.put(0, multiply_add<T>(g, g, old));
+    Vec<T> root, change;
+    if (f.power == T(0.5)) {
+      // The difference of the roots without cancellation.
+      root = square_root<T>(squares);
+      change = g * g / (root + square_root<T>(old));
+      where(squares == T(0), change) = T(0);
+    } else {
+      root = raised<T>(squares, f.power);
+      change = root - raised<T>(old, f.power);
+    }
+    const Vec<T> shrunk = multiply_add<T>(T(2) * f.shrinkage, w, g);
+    const Vec<T> linear = s.put(1, s.get(1) + shrunk - change / f.rate * w);
+    Vec<T> beyond = -linear;  // of what l1 takes away
+    where(linear > T(0), beyond) = f.l1 - linear;
+    where(linear < T(0), beyond) = -f.l1 - linear;
+    where(abs(linear) <= f.l1, beyond) = T(0);
+    const Vec<T> divisor = (root + f.beta) / f.rate + T(2) * f.l2;
+    return select<T>(beyond == T(0), beyond, beyond / divisor);
+  }
+};
+
+// What returns a change and not a weight.
+template <class Rule>
+inline constexpr bool makes_change =
+    std::is_same_v<Rule, Muon<false>> || std::is_same_v<Rule, Muon<true>> ||
+    std::is_same_v<Rule, Lamb> || std::is_same_v<Rule, Gradient> || std::is_same_v<Rule, Adafactor>;
+
 template <class T>
 UNITGAIN_INLINE Vec<T> clipped(Vec<T> g, const UpdateFactors<T>& f) {
   g = g * f.scale[0] * f.scale[1];
@@ -183,9 +249,7 @@ void update(const UpdateArrays<T>& given_arrays, Index n, const UpdateFactors<T>
   const UpdateFactors<T> f = given_factors;
   for_each_vector<T>(n, [&](auto load_at, auto store_at) __attribute__((always_inline)) {
     Vec<T> w = 0, g = 0;
-    if constexpr (!std::is_same_v<Rule, Muon<false>> && !std::is_same_v<Rule, Muon<true>>) {
-      w = load_at(a.w);
-    }
+    if constexpr (!makes_change<Rule>) w = load_at(a.w);
     if constexpr (!std::is_same_v<Rule, Average>) g = load_at(a.g);
     if constexpr (full) {
       g = clipped<T>(g, f);
@@ -225,13 +289,28 @@ template <class T, class Rule>
 constexpr typename OptimizerKernels<T>::Row row = {&update<T, Rule, false>, &update<T, Rule, true>};
 
 template <class T>
-constexpr OptimizerKernels<T> kernels = {
-    {row<T, Average>, row<T, Sgd>, row<T, Momentum<false>>, row<T, Momentum<true>>, row<T, Adagrad>,
-     row<T, Adadelta>, row<T, Rmsprop<false, false>>, row<T, Rmsprop<false, true>>,
-     row<T, Rmsprop<true, false>>, row<T, Rmsprop<true, true>>, row<T, Adam<false>>,
-     row<T, Adam<true>>, row<T, Adamax>, row<T, Nadam>, row<T, Lion>, row<T, Muon<false>>,
-     row<T, Muon<true>>},
-    &sum_of_squares<T>};
+constexpr OptimizerKernels<T> kernels = {{row<T, Average>,
+                                          row<T, Sgd>,
+                                          row<T, Momentum<false>>,
+                                          row<T, Momentum<true>>,
+                                          row<T, Adagrad>,
+                                          row<T, Adadelta>,
+                                          row<T, Rmsprop<false, false>>,
+                                          row<T, Rmsprop<false, true>>,
+                                          row<T, Rmsprop<true, false>>,
+                                          row<T, Rmsprop<true, true>>,
+                                          row<T, Adam<false>>,
+                                          row<T, Adam<true>>,
+                                          row<T, Adamax>,
+                                          row<T, Nadam>,
+                                          row<T, Lion>,
+                                          row<T, Muon<false>>,
+                                          row<T, Muon<true>>,
+                                          row<T, Lamb>,
+                                          row<T, Ftrl>,
+                                          row<T, Gradient>,
+                                          row<T, Adafactor>},
+                                         &sum_of_squares<T>};
 
 }  // namespace
 

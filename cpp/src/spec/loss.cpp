@@ -29,8 +29,12 @@ constexpr Row infos[loss_count] = {
     {LossKind::hinge, {"hinge", false}},
     {LossKind::squared_hinge, {"squared_hinge", false}},
     {LossKind::categorical_hinge, {"categorical_hinge", false}},
+    {LossKind::quantile, {"quantile", false}},
+    {LossKind::binary_focal_crossentropy, {"binary_focal_crossentropy", false}},
+    {LossKind::cosine_similarity, {"cosine_similarity", false}},
     {LossKind::custom, {"custom", false}},
     {LossKind::custom_of_labels, {"custom_of_labels", true}},
+    {LossKind::custom_of_column, {"custom_of_column", false}},
 };
 static_assert(spec::in_order(infos));
 
@@ -49,6 +53,9 @@ LossSpec loss_spec(LossKind kind) {
   spec.kind = kind;
   spec.delta = 1.0;
   spec.epsilon = 1e-6;
+  spec.quantile = 0.5;
+  spec.gamma = 2.0;
+  spec.alpha = 0.25;
   return spec;
 }
 
@@ -63,7 +70,8 @@ LossSpec loss_spec(std::string_view name) {
 }
 
 Index target_cols(const LossSpec& spec, Index output_cols) {
-  return spec.kind == LossKind::gaussian_nll ? output_cols / 2 : output_cols;
+  if (spec.kind == LossKind::gaussian_nll) return output_cols / 2;
+  return spec.kind == LossKind::custom_of_column ? 1 : output_cols;
 }
 
 void check_loss(const LossSpec& spec, Index output_cols) {
@@ -76,6 +84,16 @@ void check_loss(const LossSpec& spec, Index output_cols) {
   }
   if (!(spec.epsilon > 0.0 && std::isfinite(spec.epsilon))) {
     throw ValueError("eps must be greater than 0, but it is " + std::to_string(spec.epsilon));
+  }
+  if (!(spec.quantile > 0.0 && spec.quantile < 1.0)) {
+    throw ValueError("quantile must be between 0 and 1, but it is " +
+                     std::to_string(spec.quantile));
+  }
+  if (!(spec.gamma >= 0.0 && std::isfinite(spec.gamma))) {
+    throw ValueError("gamma must be at least 0, but it is " + std::to_string(spec.gamma));
+  }
+  if (!(spec.alpha >= 0.0 && spec.alpha <= 1.0)) {
+    throw ValueError("alpha must be between 0 and 1, but it is " + std::to_string(spec.alpha));
   }
   if (output_cols < 1) throw ValueError("the outputs have no values");
   if (spec.kind == LossKind::gaussian_nll && output_cols % 2 != 0) {

@@ -56,6 +56,8 @@ def targets(y: Any, count: int, shape: SampleShape, loss: Loss, name: str = "y")
         return _labels(array, shape, loss, name)
     if loss.kind == "gaussian_nll":
         shape = (*shape[:-1], shape[-1] // 2)
+    elif loss.kind == "custom_of_column":
+        shape = (*shape[:-1], 1)
     if array.ndim == len(shape) and shape[-1] == 1:
         array = array[..., np.newaxis]
     if array.shape[1:] != shape:

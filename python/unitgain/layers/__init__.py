@@ -6,6 +6,7 @@ from unitgain.layers.base import Layer, Variable
 from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
 from unitgain.layers.discretization import Discretization
 from unitgain.layers.encoding import CategoryEncoding
+from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
 from unitgain.layers.hashing import HashedCrossing, Hashing
 from unitgain.layers.lookup import IntegerLookup, StringLookup
 from unitgain.layers.merging import (
@@ -59,6 +60,7 @@ __all__ = [
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GroupNormalization",
     "HashedCrossing",
     "Hashing",
     "Identity",
@@ -73,6 +75,7 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RMSNormalization",
     "RReLU",
     "ReLU",
     "RepeatVector",

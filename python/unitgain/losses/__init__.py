@@ -13,7 +13,9 @@ from typing import Any
 from unitgain import _names
 from unitgain._config import serialize
 from unitgain.losses.base import Loss
+from unitgain.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
 from unitgain.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
+from unitgain.losses.joint import Circle, Dice, Tversky
 from unitgain.losses.probabilistic import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -23,16 +25,23 @@ from unitgain.losses.probabilistic import (
     SparseCategoricalCrossentropy,
 )
 from unitgain.losses.regression import (
+    CosineSimilarity,
     Huber,
     LogCosh,
     MeanAbsoluteError,
     MeanSquaredError,
+    Quantile,
 )
 
 __all__ = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
     "CategoricalHinge",
+    "Circle",
+    "CosineSimilarity",
+    "Dice",
     "GaussianNLL",
     "Hinge",
     "Huber",
@@ -42,8 +51,10 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Poisson",
+    "Quantile",
     "SparseCategoricalCrossentropy",
     "SquaredHinge",
+    "Tversky",
     "deserialize",
     "get",
     "serialize",
@@ -63,6 +74,13 @@ _CLASSES: dict[str, Callable[[], Loss]] = {
     "hinge": Hinge,
     "squared_hinge": SquaredHinge,
     "categorical_hinge": CategoricalHinge,
+    "quantile": Quantile,
+    "cosine_similarity": CosineSimilarity,
+    "binary_focal_crossentropy": BinaryFocalCrossentropy,
+    "categorical_focal_crossentropy": CategoricalFocalCrossentropy,
+    "dice": Dice,
+    "tversky": Tversky,
+    "circle": Circle,
 }
 _ALIASES = {
     "bce": "binary_crossentropy",

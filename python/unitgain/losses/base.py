@@ -12,7 +12,7 @@ from unitgain import _names, _native
 from unitgain._config import Configurable
 from unitgain._warnings import warn
 
-__all__ = ["Loss", "NativeLoss", "check_units"]
+__all__ = ["Loss", "NativeLoss", "check_axis", "check_units"]
 
 _REDUCTIONS = {
     "sum_over_batch_size": "mean",
@@ -48,20 +48,21 @@ class Loss(Configurable):
 
     >>> import numpy as np
     >>> import unitgain as ug
-    >>> class Quantile(ug.losses.Loss):
+    >>> class Expectile(ug.losses.Loss):
     ...     def call(self, y_true, y_pred):
-    ...         error = y_true - y_pred
-    ...         return np.maximum(0.9 * error, -0.1 * error)
+    ...         return np.where(y_true > y_pred, 0.9, 0.1) * (y_true - y_pred) ** 2
     ...     def backward(self, y_true, y_pred):
-    ...         return np.where(y_true > y_pred, -0.9, 0.1)
-    >>> round(Quantile()([[1.0], [2.0]], [[0.0], [3.0]]), 6)
+    ...         return np.where(y_true > y_pred, 1.8, 0.2) * (y_pred - y_true)
+    >>> round(Expectile()([[1.0], [2.0]], [[0.0], [3.0]]), 6)
     0.5
     """
 
-    axis = -1
+    axis: int | tuple[int, ...] | None = -1
     kind = "custom"
     takes_labels = False
     direction: str | None = "down"
+    # Whether a row's loss depends on other rows: then _rows gives the gradient with the weights.
+    _joins_rows = False
 
     def __init__(
         self,
@@ -159,23 +160,28 @@ class Loss(Configurable):
         dtype = outputs.dtype if outputs.dtype == np.float32 else np.dtype(np.float64)
         if not self.takes_labels and targets.shape == outputs.shape[:-1] != outputs.shape:
             targets = targets[..., np.newaxis]
-        rows, gradient = self._rows(targets, outputs, wanted)
+        rows, gradient = self._rows(targets, outputs, wanted, weights)
         reduction = _REDUCTIONS[self.reduction]
         factors = np.ones(rows.shape) if weights is None else weights
         counts = {"mean": rows.size, "mean_with_sample_weight": factors.sum()}
         divisor = counts.get(reduction, 1)
-        factors = factors / divisor if divisor else factors * 0
+        share = 1 / divisor if divisor else 0.0
         if wanted:
-            gradient = (gradient * factors[..., np.newaxis]).astype(dtype)
+            scale = share if self._joins_rows else factors[..., np.newaxis] * share
+            gradient = (gradient * scale).astype(dtype)
             if out is not None:
                 out[...] = gradient
                 gradient = out
         if reduction == "none":
             return (rows * factors).astype(dtype), gradient
-        return float((rows * factors).sum()), gradient
+        return float((rows * factors).sum() * share), gradient
 
     def _rows(
-        self, y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool
+        self,
+        y_true: NDArray[Any],
+        y_pred: NDArray[Any],
+        wanted: bool,
+        weights: NDArray[np.float64] | None,
     ) -> tuple[NDArray[np.float64], Any]:
         """Return the loss of each row, and its derivatives by the row's values if wanted."""
         shape = y_pred.shape
@@ -206,14 +212,19 @@ class Loss(Configurable):
     ) -> _native.OutputLoss:
         """Return what a network makes small at an output of this shape, and what it measures."""
 
-        def compute(y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool) -> tuple[Any, Any]:
+        def compute(
+            y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool, weights: Any
+        ) -> tuple[Any, Any]:
             outputs = y_pred.reshape(-1, *shape)
-            rows = outputs.shape[:-1] if self.takes_labels else outputs.shape
-            return self._rows(y_true.reshape(rows), outputs, wanted)
+            rows = outputs.shape[:-1]
+            columns = () if self.takes_labels else (-1,)
+            targets = y_true.reshape(*rows, *columns)
+            weights = None if weights is None else weights.reshape(rows)
+            return self._rows(targets, outputs, wanted, weights)
 
-        kind = "custom_of_labels" if self.takes_labels else "custom"
+        kind = "custom_of_labels" if self.takes_labels else self.kind
         spec = _native.LossSpec(kind, reduction=_REDUCTIONS[self.reduction])
-        return _native.OutputLoss(spec, metrics, weight, compute)
+        return _native.OutputLoss(spec, metrics, weight, compute, self._joins_rows)
 
 
 class NativeLoss(Loss):
@@ -244,6 +255,12 @@ class NativeLoss(Loss):
     ) -> _native.OutputLoss:
         """Return what a network makes small at an output of this shape, and what it measures."""
         return _native.OutputLoss(self.spec, metrics, weight)
+
+
+def check_axis(axis: int) -> None:
+    """Raise ValueError unless the axis is the last."""
+    if axis != -1:
+        raise ValueError(f"axis is {axis}, but only the last axis, -1, is supported")
 
 
 def check_units(loss: Loss, shape: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unitgain.losses.base import NativeLoss
+from unitgain.losses.base import NativeLoss, check_axis
 
 __all__ = [
     "BinaryCrossentropy",
@@ -48,7 +48,7 @@ class SparseCategoricalCrossentropy(NativeLoss):
         axis: int = -1,
         name: str = "sparse_categorical_crossentropy",
     ) -> None:
-        _check_axis(axis)
+        check_axis(axis)
         super().__init__(
             "sparse_categorical_crossentropy",
             name,
@@ -82,7 +82,7 @@ class CategoricalCrossentropy(NativeLoss):
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_crossentropy",
     ) -> None:
-        _check_axis(axis)
+        check_axis(axis)
         super().__init__(
             "categorical_crossentropy",
             name,
@@ -116,7 +116,7 @@ class BinaryCrossentropy(NativeLoss):
         reduction: str | None = "sum_over_batch_size",
         name: str = "binary_crossentropy",
     ) -> None:
-        _check_axis(axis)
+        check_axis(axis)
         super().__init__(
             "binary_crossentropy",
             name,
@@ -180,8 +180,3 @@ class KLDivergence(NativeLoss):
         self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence"
     ) -> None:
         super().__init__("kl_divergence", name, reduction)
-
-
-def _check_axis(axis: int) -> None:
-    if axis != -1:
-        raise ValueError(f"axis is {axis}, but only the last axis, -1, is supported")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from unitgain.losses.base import NativeLoss
+from unitgain.losses.base import NativeLoss, check_axis
 
 __all__ = [
+    "CosineSimilarity",
     "Huber",
     "LogCosh",
     "MeanAbsoluteError",
     "MeanSquaredError",
+    "Quantile",
 ]
 
 
@@ -58,3 +60,52 @@ class LogCosh(NativeLoss):
         self, reduction: str | None = "sum_over_batch_size", name: str = "log_cosh"
     ) -> None:
         super().__init__("log_cosh", name, reduction)
+
+
+class Quantile(NativeLoss):
+    """The mean of ``max(q (t - y), (q - 1) (t - y))``, least where y is the q-quantile of t.
+
+    Also called the pinball loss. With q = 0.9 nine of ten targets come to lie below the
+    predictions; with q = 0.5 it is half the mean absolute error. The derivative at 0 is 0. Koenker
+    and Bassett, "Regression quantiles", Econometrica 46, 1978.
+
+    Args:
+        quantile: q, between 0 and 1.
+        reduction: see :class:`~unitgain.losses.Loss`.
+        name: what the loss is called.
+
+    >>> import unitgain as ug
+    >>> round(ug.losses.Quantile(0.9)([[1.0], [2.0]], [[0.0], [3.0]]), 6)
+    0.5
+    """
+
+    def __init__(
+        self,
+        quantile: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "quantile",
+    ) -> None:
+        super().__init__("quantile", name, reduction, quantile=quantile)
+        self.quantile = quantile
+
+
+class CosineSimilarity(NativeLoss):
+    """Minus the cosine of the angle between a row of predictions and its targets: -1 to 1.
+
+    Rows shorter than 1e-7 are divided by that in place of their length, so that a row of zeros has
+    the loss 0.
+
+    Args:
+        axis: the axis of the vectors, which must be the last.
+        reduction: see :class:`~unitgain.losses.Loss`.
+        name: what the loss is called.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "cosine_similarity",
+    ) -> None:
+        check_axis(axis)
+        super().__init__("cosine_similarity", name, reduction)

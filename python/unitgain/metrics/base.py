@@ -276,7 +276,7 @@ class NativeMetric(Metric):
 
     def check(self, loss: Loss) -> None:
         """Raise ValueError if the metric does not go with the loss's targets."""
-        if loss.kind == "gaussian_nll":
+        if loss.kind in ("gaussian_nll", "custom_of_column"):
             raise ValueError(f"the metric {self.name} needs a target for each output")
         if self.takes_labels != loss.takes_labels:
             needs = "class labels" if self.takes_labels else "target values"

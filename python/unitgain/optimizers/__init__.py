@@ -9,21 +9,25 @@ from unitgain import _names
 from unitgain._config import serialize
 from unitgain.optimizers import schedules
 
-from .adam import Adam, Adamax, AdamW, Nadam
-from .adaptive import Adadelta, Adagrad, RMSprop
+from .adam import Adam, Adamax, AdamW, Lamb, Nadam
+from .adaptive import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
 from .base import Optimizer
+from .loss_scale import LossScaleOptimizer
 from .muon import Muon
+from .registry import TABLE, find
 from .sgd import SGD, Lion
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Muon", "Nadam", "Optimizer",
-    "RMSprop", "deserialize", "get", "schedules", "serialize",
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion",
+    "LossScaleOptimizer", "Muon", "Nadam", "Optimizer", "RMSprop", "deserialize", "get",
+    "schedules", "serialize",
 ]  # fmt: skip
 
-_CLASSES: tuple[type[Optimizer], ...] = (
-    SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, Nadam, Lion, Muon,
+_CLASSES: tuple[Callable[..., Optimizer], ...] = (
+    SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, Nadam, Lion, Muon, Lamb, Ftrl, Adafactor,
+    LossScaleOptimizer,
 )  # fmt: skip
-_TABLE: dict[str, Callable[[], Optimizer]] = {kind.__name__.lower(): kind for kind in _CLASSES}
+TABLE.update({kind.__name__.lower(): kind for kind in _CLASSES})
 
 
 def get(optimizer: str | Mapping[str, Any] | Optimizer) -> Optimizer:
@@ -33,7 +37,7 @@ def get(optimizer: str | Mapping[str, Any] | Optimizer) -> Optimizer:
         ValueError: if there is none of that name.
         TypeError: if it is neither a name nor a configuration nor an optimizer.
     """
-    return _names.resolve("optimizer", optimizer, _TABLE, Optimizer, str.lower)
+    return find(optimizer)
 
 
 deserialize = _names.deserializer("optimizer", get)

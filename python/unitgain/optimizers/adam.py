@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .schedules import LearningRate
 
-__all__ = ["Adam", "AdamW", "Adamax", "Nadam"]
+__all__ = ["Adam", "AdamW", "Adamax", "Lamb", "Nadam"]
 
 
 class _Moments(Optimizer):
@@ -152,3 +152,24 @@ class Nadam(_Moments):
     """
 
     _kind = _native.OptimizerKind.nadam
+
+
+class Lamb(_Moments):
+    """Lamb (You et al., ICLR 2020): Adam's direction, as long as the weights are.
+
+    ``m`` and ``v`` as :class:`Adam`'s; ``u = m / (1 - beta_1^t) / (sqrt(v / (1 - beta_2^t)) +
+    epsilon)``; ``w -= learning_rate |w| / |u| u`` at step t, with the norms of each variable. Where
+    one of them is 0, their ratio counts as 1. For large batches.
+
+    Args:
+        learning_rate: the step size, at least 0: a step's norm over that of the variable.
+        beta_1: the decay of the mean of gradients, in [0, 1).
+        beta_2: the decay of the mean of squared gradients, in [0, 1).
+        epsilon: keeps the division finite.
+        **options: see :class:`Optimizer`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+    """
+
+    _kind = _native.OptimizerKind.lamb

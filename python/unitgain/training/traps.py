@@ -19,6 +19,7 @@ _BLOCK = 4096
 # The activations whose outputs are what a loss takes.
 _ENDS = {
     "binary_crossentropy": "sigmoid",
+    "binary_focal_crossentropy": "sigmoid",
     "categorical_crossentropy": "softmax",
     "kl_divergence": "softmax",
     "sparse_categorical_crossentropy": "softmax",
