@@ -104,7 +104,10 @@ def _clear(folder: Path) -> None:
 def _delete_if_left(path: Path) -> None:
     with contextlib.suppress(OSError), open(path, "rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink()
+        # Its writer may have begun anew under the name since the file was opened. What is locked
+        # and has the name keeps it: only who holds the lock renames or deletes it.
+        if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            path.unlink()
 
 
 def _sync_folder(folder: Path) -> None:

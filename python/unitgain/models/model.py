@@ -113,9 +113,10 @@ class Model(Saving, Inference, Operation):
     @property
     def function(self) -> Function:
         """The graph between inputs and outputs."""
-        self._check_built()
-        assert self._function is not None
-        return self._function
+        function = self._function
+        if function is None:
+            raise self._not_built()
+        return function
 
     def build(self, input_shape: Any, dtype: str = "float32") -> None:
         """Give the layers their weights, if they have none: run ``call`` with symbolic tensors.
@@ -338,9 +339,10 @@ class Model(Saving, Inference, Operation):
 
     def _check_built(self) -> None:
         if not self.built:
-            raise ValueError(
-                f"{self.name} has no weights yet: give it an Input layer, or call build"
-            )
+            raise self._not_built()
+
+    def _not_built(self) -> ValueError:
+        return ValueError(f"{self.name} has no weights yet: give it an Input layer, or call build")
 
     def _forget_network(self) -> None:
         self._network = self._quick_call = None

@@ -109,9 +109,11 @@ class Sequential(Model):
     @property
     def function(self) -> Function:
         """The chain of layers."""
-        if self._function is None and self._tensors:
-            self._function = Function(self._input, self._tensors[-1])
-        return super().function
+        function = self._function
+        if function is None:
+            self._check_built()
+            function = self._function = Function(self._input, self._tensors[-1])
+        return function
 
     @property
     def dtype(self) -> str:

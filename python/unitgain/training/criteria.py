@@ -47,6 +47,8 @@ class Objective:
 
     def __init__(self, loss: Any, asked: Any = None, weights: Any = None, weighted: Any = None):
         self.loss = _each_leaf(loss, losses.get)
+        # The first output's of those that have one.
+        self.first_loss: Loss | None = next(_leaves(self.loss), None)
         only = self.loss if isinstance(self.loss, Loss) else None
         self.metrics = _each_leaf(asked, lambda name: _metric(name, only))
         self.weighted_metrics = _each_leaf(weighted, lambda name: _metric(name, only))
@@ -56,11 +58,6 @@ class Objective:
         if only is not None:
             for metric in given:
                 metric.check(only)
-
-    @property
-    def first_loss(self) -> Loss | None:
-        """The first output's loss of those that have one."""
-        return next(_leaves(self.loss), None)
 
     def all_metrics(self) -> list[Metric]:
         """Return the metrics of all outputs, accuracies as well as they can be told so far."""

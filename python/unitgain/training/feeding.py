@@ -87,6 +87,8 @@ def holds_sparse(x: Any) -> bool:
 
 def dense(x: Any) -> Any:
     """Return inputs of which none are sparse."""
+    if isinstance(x, np.ndarray):
+        return x
     if isinstance(x, SparseRows):
         return x.dense()
     if holds_sparse(x):

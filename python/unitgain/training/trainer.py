@@ -489,7 +489,7 @@ class Trainer(Trained):
     # ---- what is given ----
 
     def _check_compiled(self) -> None:
-        if self.loss is None:
+        if self._objective is None:
             raise ValueError(f"{self.name} is not compiled: call compile(optimizer, loss) first")
 
     def _check_batches(
@@ -534,7 +534,8 @@ class Trainer(Trained):
         outputs = self.function.outputs
         if y is None:
             raise ValueError(f"{names[1]} is missing")
-        given = outputs.arrange(y, names[1], None)
+        is_plain = len(self._criteria) == 1 and isinstance(y, np.ndarray)
+        given = [y] if is_plain else outputs.arrange(y, names[1], None)
         targets: list[NDArray[Any] | None] = []
         for i, criterion in enumerate(self._criteria):
             if criterion.loss is None:
@@ -591,7 +592,8 @@ class Trainer(Trained):
         """Return the values of a pass by name, from its sums."""
         logs = {"loss": mean_loss(totals)}
         if len(self._criteria) == 1:
-            return logs | results("", self._criteria[0].named_metrics, totals.metrics)
+            sums = totals.metrics
+            return logs | results("", self._criteria[0].named_metrics, sums) if sums else logs
         parts = totals.outputs or [totals] * len(self._criteria)
         for criterion, part in zip(self._criteria, parts, strict=True):
             if criterion.loss is not None:
