@@ -128,9 +128,9 @@ UNITGAIN_INLINE NativeVector<T> fold(NativeVector<T> a, NativeVector<T> b,
   constexpr int size = sizeof...(lane);
   // Lanes of a block of 2 * width: those of a's two halves, then those of b's.
   const NativeVector<T> low =
-      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane : size + lane - width)...);
+      shuffle<T, (lane % (2 * width) < width ? lane : size + lane - width)...>(a, b);
   const NativeVector<T> high =
-      __builtin_shufflevector(a, b, (lane % (2 * width) < width ? lane + width : size + lane)...);
+      shuffle<T, (lane % (2 * width) < width ? lane + width : size + lane)...>(a, b);
   return low + high;
 }
 
@@ -419,11 +419,10 @@ UNITGAIN_INLINE NativeVector<T> column_of(const NativeVector<T>* rows,
       [&](auto next) __attribute__((always_inline)) {
         // Lane i of the column is element i * count + which of all.
         constexpr int source = next + 1;
-        column = __builtin_shufflevector(
-            column, rows[source],
-            ((lane * count + which) / size == source ? size + (lane * count + which) % size
-             : source == 1                           ? (lane * count + which) % size
-                                                     : lane)...);
+        column = shuffle<T, ((lane * count + which) / size == source
+                                 ? size + (lane * count + which) % size
+                             : source == 1 ? (lane * count + which) % size
+                                           : lane)...>(column, rows[source]);
       },
       std::make_integer_sequence<int, count - 1>());
   return column;

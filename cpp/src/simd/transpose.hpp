@@ -7,9 +7,21 @@
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
-// GCC's vector type: the standard library's has no two-operand shuffle.
+// The compiler's vector type.
 template <class T>
 using NativeVector [[gnu::vector_size(sizeof(Vec<T>))]] = T;
+
+// Lanes of a, and after them those of b, by number.
+template <class T, int... lane>
+UNITGAIN_INLINE NativeVector<T> shuffle(NativeVector<T> a, NativeVector<T> b) {
+#if __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(a, b, lane...);
+#else  // GCC 11
+  using Numbers [[gnu::vector_size(sizeof(Vec<T>))]] =
+      std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  return __builtin_shuffle(a, b, Numbers{lane...});
+#endif
+}
 
 // One stage of the butterfly: exchanges the blocks of `distance` lanes off the diagonal between
 // rows i and i + distance. After the stages 1, 2, 4, ... lanes / 2 the block is transposed.
@@ -18,8 +30,8 @@ UNITGAIN_INLINE void exchange(NativeVector<T>& upper, NativeVector<T>& lower,
                               std::integer_sequence<int, lane...>) {
   constexpr int size = sizeof...(lane);
   const NativeVector<T> a = upper, b = lower;
-  upper = __builtin_shufflevector(a, b, ((lane & distance) ? size + lane - distance : lane)...);
-  lower = __builtin_shufflevector(a, b, ((lane & distance) ? size + lane : lane + distance)...);
+  upper = shuffle<T, ((lane & distance) ? size + lane - distance : lane)...>(a, b);
+  lower = shuffle<T, ((lane & distance) ? size + lane : lane + distance)...>(a, b);
 }
 
 template <class T, int distance>
