@@ -7,7 +7,7 @@
 
 namespace unitgain::ops {
 
-// The part of `rows` that this member of the team computes, for the loss of `spec`.
+// The part of `rows` that this thread of the team computes, for the loss of `spec`.
 template <class T>
 void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows);
 
