@@ -1,4 +1,4 @@
-"""Which instruction set runs, on how many threads, and how exactly."""
+"""The library's settings: instruction set, threads, precision, caches."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 
 
 class _Linear(Configurable):
-    """What all have: coefficients, an intercept, and a linear map of samples by them.
+    """The base of linear models: coefficients, an intercept, and the map of samples by them.
 
     Attributes:
         coef_: ``(outputs, features)``, or ``(features,)`` where ``y`` had one dimension.

@@ -53,7 +53,7 @@ struct Reflectors {
   T* triangle(Index first) const { return triangles + first * block_width; }
 };
 
-// What multiplying by a block of reflectors needs.
+// The workspace of multiplying by a block of reflectors.
 template <class T>
 struct BlockWorkspace {
   Columns<T> v;  // the block at hand, with its ones and zeros

@@ -6,7 +6,7 @@
 
 namespace unitgain::linalg {
 
-// What one thread of the team saw in one sweep.
+// The record of one thread of the team in one sweep.
 struct alignas(64) SweepRecord {
   double cosine;  // the largest cosine of an angle between two columns, before its rotation
   double

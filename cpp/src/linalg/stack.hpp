@@ -10,7 +10,7 @@
 
 namespace unitgain::linalg {
 
-// What one problem takes, roughly.
+// The time of one problem, roughly.
 struct Cost {
   double nanoseconds;  // on one thread
   Index barriers;      // how often the threads of a team would wait for each other

@@ -1,4 +1,4 @@
-// What running a network means for one batch size and one mode: a list of steps over one arena. A
+// The plan of a network for one batch size and one mode: a list of steps over one arena. A
 // plan is made once and runs without allocating; it is immutable, so that any number of threads may
 // run it, each on an arena and a context of its own.
 #pragma once

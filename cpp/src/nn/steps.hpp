@@ -1,4 +1,4 @@
-// What threads change step by step, networks and optimizers: how others read, copy or fork it
+// Networks and optimizers, which threads change step by step: how others read, copy or fork them
 // between two steps.
 #pragma once
 

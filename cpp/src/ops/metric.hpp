@@ -1,5 +1,5 @@
-// What metrics sum up of a batch: values of rows, computed by a team, and sums over the rows in an
-// order that is always the same, by one thread.
+// The sums of metrics over a batch: values of rows, computed by a team, and sums over the rows in
+// an order that is always the same, by one thread.
 #pragma once
 
 #include "runtime/parallel.hpp"

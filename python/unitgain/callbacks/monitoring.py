@@ -1,4 +1,4 @@
-"""What early stopping, checkpoints and plateaus share: a monitored value, and what is better."""
+"""The monitored value of early stopping, checkpoints and plateaus, and its direction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model does with what it has learnt: predict, single calls, and packed copies."""
+"""Inference with any model: predict, single calls, and packed copies."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ class Model(Saving, Inference, Operation):
 
     @property
     def output_names(self) -> list[str]:
-        """What the outputs are called where losses and metrics are given by name."""
+        """The names of the outputs, by which losses and metrics may be given."""
         return list(self.function.outputs.names)
 
     @property

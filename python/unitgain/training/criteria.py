@@ -1,4 +1,4 @@
-"""What training makes small at each output of a model, and what is reported of it."""
+"""The losses and metrics of each output of a model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Criterion:
 
 
 class Objective:
-    """What ``compile`` was given, with names looked up: before the outputs are known, too.
+    """The arguments of ``compile`` with names looked up, before the outputs are known, too.
 
     Args:
         loss: a loss for every output, or a list or dict of them.

@@ -1,4 +1,4 @@
-"""What every model does to learn: compile, fit, evaluate, and single steps."""
+"""Training of any model: compile, fit, evaluate, and single steps."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ class Trainer(Trained):
 
     @property
     def history(self) -> History | None:
-        """What the last call of :meth:`fit` returned, or was to return; None before the first."""
+        """The result of the last :meth:`fit`, also of one under way; None before the first."""
         if self._history is None:
             return None
         # Held weakly, because it holds the model: both would stay until the garbage is collected.
