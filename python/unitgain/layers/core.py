@@ -59,8 +59,8 @@ class Input(SymbolicTensor, Layer):
         sizes = list(self.sample_shape)
         return super().get_config() | {"shape": sizes, "dtype": self.given_dtype}
 
-    def _argument(self, name: str) -> Any:
-        return self.given_dtype if name == "dtype" else super()._argument(name)
+    def __repr__(self) -> str:
+        return f"<Input {self.name}, shape={self.shape}, dtype={self.given_dtype}>"
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""

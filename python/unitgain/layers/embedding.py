@@ -103,12 +103,10 @@ class Embedding(Layer):
             )
         return table
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make a layer like this; the weights are no part of it."""
-        return super().get_config() | {"weights": None}
-
-    def _argument(self, name: str) -> Any:
-        return None if name == "weights" else super()._argument(name)
+    @classmethod
+    def _argument_names(cls) -> tuple[str, ...]:
+        # The first values are weights, and no part of the configuration.
+        return tuple(name for name in super()._argument_names() if name != "weights")
 
     def build(self, input_shape: SampleShape) -> None:
         """Make the table."""
