@@ -138,24 +138,28 @@ class Diagram:
         return figure
 
 
-def diagram(model: Any, shapes: bool, horizontal: bool, resolution: int) -> Diagram:
+def diagram(
+    model: Any, shapes: bool, dtype: bool, names: bool, horizontal: bool, resolution: int
+) -> Diagram:
     """Return the drawing of a model that is built."""
     function = model.function
     boxes: list[Box] = []
     made: dict[int, int] = {}
 
-    def add(title: str, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
-        lines = [title]
+    def add(name: str, kind: str, outputs: Sequence[Any], inputs: Sequence[Any]) -> None:
+        lines = [f"{name} ({kind})" if names else kind]
         if shapes:
             lines.append(", ".join(dict.fromkeys(_shape(t.sample_shape) for t in outputs)))
+        if dtype:
+            lines.append(function.dtype)
         sources = tuple(dict.fromkeys(made[id(tensor)] for tensor in inputs))
         made.update((id(tensor), len(boxes)) for tensor in outputs)
         boxes.append(Box(tuple(lines), sources))
 
     for tensor in function.inputs.tensors:
-        add(f"{tensor.name} (Input)", [tensor], [])
+        add(tensor.name, "Input", [tensor], [])
     for use in function.nodes:
-        add(f"{use.layer.name} ({type(use.layer).__name__})", use.outputs, use.inputs)
+        add(use.layer.name, type(use.layer).__name__, use.outputs, use.inputs)
     return Diagram(boxes, horizontal, resolution)
 
 

@@ -302,6 +302,8 @@ class Model(Saving, Inference, Operation):
         path: str | PathLike[str] | None = None,
         *,
         show_shapes: bool = True,
+        show_dtype: bool = False,
+        show_layer_names: bool = True,
         horizontal: bool = False,
         dpi: int = 150,
     ) -> Diagram:
@@ -311,6 +313,8 @@ class Model(Saving, Inference, Operation):
             path: a file to write, its format told by its ending: ``.svg``, ``.png``, ``.pdf``, or
                 ``.dot`` for Graphviz's language.
             show_shapes: whether the shapes that leave the layers are written.
+            show_dtype: whether their dtype is written.
+            show_layer_names: whether the layers' names are written, and not their classes alone.
             horizontal: whether data flow from left to right, and not downwards.
             dpi: dots an inch, of formats that have pixels.
 
@@ -322,7 +326,7 @@ class Model(Saving, Inference, Operation):
             ValueError: if the model is not built, or the format is unknown.
         """
         self._check_built()
-        made = diagram(self, show_shapes, horizontal, dpi)
+        made = diagram(self, show_shapes, show_dtype, show_layer_names, horizontal, dpi)
         if path is not None:
             made.save(path)
         return made

@@ -26,6 +26,8 @@ def plot_model(
     model: Any,
     to_file: str | PathLike[str] | None = "model.png",
     show_shapes: bool = False,
+    show_dtype: bool = False,
+    show_layer_names: bool = False,
     rankdir: str = "TB",
     dpi: int = 200,
 ) -> Diagram:
@@ -35,6 +37,8 @@ def plot_model(
         model: the model, built.
         to_file: the file; None: none.
         show_shapes: whether the shapes that leave the layers are written.
+        show_dtype: whether their dtype is written.
+        show_layer_names: whether the layers' names are written, and not their classes alone.
         rankdir: ``"TB"``: downwards, ``"LR"``: from left to right.
         dpi: dots an inch.
 
@@ -47,7 +51,12 @@ def plot_model(
     if rankdir not in ("TB", "LR"):
         raise ValueError(f"rankdir is {rankdir!r}, expected 'TB' or 'LR'")
     made: Diagram = model.plot(
-        to_file, show_shapes=show_shapes, horizontal=rankdir == "LR", dpi=dpi
+        to_file,
+        show_shapes=show_shapes,
+        show_dtype=show_dtype,
+        show_layer_names=show_layer_names,
+        horizontal=rankdir == "LR",
+        dpi=dpi,
     )
     return made
 
