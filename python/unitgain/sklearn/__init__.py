@@ -14,6 +14,7 @@ except ImportError as error:
     ) from error
 
 from unitgain.sklearn.classifier import MLPClassifier
+from unitgain.sklearn.linear import LinearRegression, LogisticRegression, Perceptron, Ridge
 from unitgain.sklearn.regressor import MLPRegressor
 
 _version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from unitgain import callbacks, losses, optimizers
 from unitgain._arrays import is_sparse
 
-__all__ = ["MLP_ARGUMENTS", "Check", "as_dtype", "check_arguments"]
+__all__ = ["LINEAR_ARGUMENTS", "MLP_ARGUMENTS", "Check", "as_dtype", "check_arguments"]
 
 Array = NDArray[Any]
 # Whether a value is one that an argument may have, and what is said of others.
@@ -100,6 +100,17 @@ MLP_ARGUMENTS: Mapping[str, Check] = {
     ),
     "loss": (lambda value: isinstance(value, (str, losses.Loss)), "a loss's name, or a loss"),
     "dtype": (lambda value: value in (None, "float32", "float64"), "None, 'float32' or 'float64'"),
+}
+
+LINEAR_ARGUMENTS: Mapping[str, Check] = {
+    "C": (_or(math.inf, _real(0, open_low=True)), "a number above 0, or infinity"),
+    "alpha": (lambda value: bool(np.all(np.asarray(value) >= 0)), "numbers of at least 0"),
+    "fit_intercept": (_flag, "True or False"),
+    "max_iter": (_whole(1), "a whole number of at least 1"),
+    "n_iter_no_change": (_whole(1), "a whole number of at least 1"),
+    "shuffle": (_flag, "True or False"),
+    "tol": (_or(None, _real(0)), "None or a number of at least 0"),
+    "warm_start": (_flag, "True or False"),
 }
 
 

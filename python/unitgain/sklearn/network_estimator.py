@@ -69,7 +69,27 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     models_: list[Model]
     n_outputs_: int
     _courses: list[Course]
+    _keys: list[int]
+    _dtype: str
     _is_classifier = False
+    _use_bias = True
+
+    # Arguments, of which a subclass may have some fixed.
+    hidden_layer_sizes: Any
+    solver: Any
+    alpha: float
+    batch_size: Any = "auto"
+    max_iter: int
+    shuffle: bool = True
+    random_state: Any = None
+    verbose: Any = False
+    warm_start: bool = False
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    mixup: float | None = None
+    ensemble: int = 1
+    callbacks: Any = None
+    dtype: str | None = None
 
     # ---- what a subclass says ----
 
@@ -190,7 +210,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         loss, factor, last, units = self._objective()
         is_new = number >= len(self.models_)
         if is_new:
-            made, key = made_network(self, X.shape[1], units, last, self._dtype, state)
+            made, key = made_network(
+                self, X.shape[1], units, last, self._dtype, state, self._use_bias
+            )
             self.models_.append(made)
             self._courses.append(Course())
             self._keys.append(key)

@@ -31,6 +31,7 @@ def made_network(
     last: str | None,
     dtype: str,
     state: np.random.RandomState,
+    use_bias: bool = True,
 ) -> tuple[Sequential, int]:
     """Return a network with new weights, and a key for whatever else is drawn.
 
@@ -43,6 +44,7 @@ def made_network(
         last: the output's activation.
         dtype: of the weights.
         state: what they are drawn from.
+        use_bias: whether the output has a bias.
     """
     given = estimator.initializer
     by_sklearn = given is None and estimator.activation in _SKLEARNS
@@ -52,29 +54,21 @@ def made_network(
     activation = _ACTIVATIONS.get(estimator.activation, estimator.activation)
     activations.get(activation)
     with random.drawing_from(random.Streams(key)):
-        first: Any = "zeros" if by_sklearn else "auto" if given is None else given
-        first = first if isinstance(first, str) else initializers.get(first)
-        network = Sequential(_layers(estimator, features, units, activation, last, first, dtype))
+        first: Any = given
+        if given is None:
+            first = "zeros" if by_sklearn else initializers.for_activation(activation)
+        output = layers.Dense(units, last, use_bias, kernel_initializer=first)
+        hidden = _hidden_layers(estimator, activation, first)
+        network = Sequential([layers.Input((features,), dtype), *hidden, output])
         if by_sklearn:
             for dense in dense_layers(network):
                 _draw(dense, state, 2.0 if activation == "sigmoid" else 6.0)
     return network, key
 
 
-def _layers(
-    estimator: Any,
-    features: int,
-    units: int,
-    activation: Any,
-    last: str | None,
-    initializer: Any,
-    dtype: str,
-) -> Iterator[Any]:
+def _hidden_layers(estimator: Any, activation: Any, initializer: Any) -> Iterator[Any]:
     sizes = hidden_sizes(estimator)
     shares = np.broadcast_to(estimator.dropout, (len(sizes),)).tolist()
-    yield layers.Input((features,), dtype)
-    if initializer == "auto":
-        initializer = initializers.for_activation(activation)
     for size, share in zip(sizes, shares, strict=True):
         if estimator.batch_norm:
             yield layers.Dense(size, kernel_initializer=initializer)
@@ -84,7 +78,6 @@ def _layers(
             yield layers.Dense(size, activation, kernel_initializer=initializer)
         if share:
             yield layers.Dropout(share)
-    yield layers.Dense(units, last, kernel_initializer=initializer)
 
 
 def _draw(dense: layers.Dense, state: np.random.RandomState, factor: float) -> None:
