@@ -1,4 +1,4 @@
-"""What ``unitgain demo`` shows: a network trained on real data, and how NumPy does the same."""
+"""``unitgain demo``: a network trained on real data, beside the same in NumPy."""
 
 from __future__ import annotations
 

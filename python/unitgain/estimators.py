@@ -40,7 +40,7 @@ _PERCEPTRON_ROWS = 64
 
 
 class _Linear(Configurable):
-    """What all have: coefficients, an intercept, and a linear map of samples by them.
+    """The base of linear models: coefficients, an intercept, and the map of samples by them.
 
     Attributes:
         coef_: ``(outputs, features)``, or ``(features,)`` where ``y`` had one dimension.

@@ -18,7 +18,7 @@ from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect
 from unitgain.graph.tensors import Node, SymbolicTensor, flatten
 from unitgain.graph.variables import Variable, checked_weights, trainable_changes
-from unitgain.layers.composite import untold
+from unitgain.layers.composite import missing_arguments
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
 from unitgain.models.graph_config import graph_config, graph_of
@@ -140,7 +140,7 @@ class Model(Saving, Inference, Operation):
             inputs = [Input(sample_shape(shape), dtype) for shape in input_shape]
         else:
             inputs = Input(sample_shape(input_shape), dtype)
-        self._function = Function(inputs, self.call(inputs, **untold(self.call)))
+        self._function = Function(inputs, self.call(inputs, **missing_arguments(self.call)))
         if self._objective is not None:
             self._criteria = self._objective.criteria(self._function.outputs)
 
@@ -199,7 +199,7 @@ class Model(Saving, Inference, Operation):
 
     @property
     def output_names(self) -> list[str]:
-        """What the outputs are called where losses and metrics are given by name."""
+        """The names of the outputs, by which losses and metrics may be given."""
         return list(self.function.outputs.names)
 
     @property

@@ -1,4 +1,4 @@
-"""What :meth:`Model.summary` prints."""
+"""The table that :meth:`Model.summary` prints."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class LearningRateSchedule(Configurable):
 
     @property
     def spec(self) -> _native.ScheduleSpec:
-        """What native code evaluates."""
+        """The specification that native code evaluates."""
         if self._native_spec is not None:
             return self._native_spec
         made = _native.ScheduleSpec(_Kind.custom)

@@ -1,4 +1,4 @@
-"""What a run tells, and to whom."""
+"""The callbacks' base class, and the list of those of one run."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class Run:
                 self._has_looked = True
                 warn_of_infinite(samples)
 
-        def told(totals: _native.Totals) -> bool:
+        def report(totals: _native.Totals) -> bool:
             look(totals)
             if not every_batch:
                 bar(totals)
@@ -162,7 +162,7 @@ class Run:
                 samples.y,
                 order,
                 self.batch_size,
-                told,
+                report,
                 self.mix,
                 samples.weights,
                 every_batch,
@@ -181,7 +181,7 @@ class Run:
                 samples.y,
                 None,
                 max(1, len(samples)),
-                told,
+                report,
                 self.mix,
                 samples.weights,
                 every_batch,
@@ -235,7 +235,7 @@ def evaluated(
     every_batch = listeners.wants_batches("test")
     last = 0
 
-    def told(totals: _native.Totals) -> None:
+    def report(totals: _native.Totals) -> None:
         if every_batch:
             listeners.tell("test_batch_end", totals.batches - 1, model._logs(totals))
             if totals.batches < last:
@@ -248,7 +248,7 @@ def evaluated(
         last = math.ceil(len(source) / size)
         if every_batch:
             listeners.tell("test_batch_begin", 0)
-        totals = network.evaluate(source.x, source.y, size, told, source.weights, every_batch)
+        totals = network.evaluate(source.x, source.y, size, report, source.weights, every_batch)
     else:
         totals = _native.Totals()
         for batch in _dense_batches(model, source, size):
@@ -256,7 +256,7 @@ def evaluated(
                 listeners.tell("test_batch_begin", totals.batches)
             rows = max(1, len(batch))
             totals = network.evaluate(
-                batch.x, batch.y, rows, told, batch.weights, every_batch, totals
+                batch.x, batch.y, rows, report, batch.weights, every_batch, totals
             )
     if isinstance(source, Batches) or len(source) > 0:
         check_batches_seen(totals.batches, steps)

@@ -1,4 +1,4 @@
-"""What every model does to learn: compile, fit, evaluate, and single steps."""
+"""Training of any model: compile, fit, evaluate, and single steps."""
 
 from __future__ import annotations
 
@@ -279,7 +279,7 @@ class Trainer(Trained):
 
     @property
     def history(self) -> History | None:
-        """What the last call of :meth:`fit` returned, or was to return; None before the first."""
+        """The result of the last :meth:`fit`, also of one under way; None before the first."""
         if self._history is None:
             return None
         # Held weakly, because it holds the model: both would stay until the garbage is collected.
@@ -637,7 +637,7 @@ def checked_batch_size(batch_size: int | None, default: int) -> int:
 def batch_rows(
     source: Samples | Batches, batch_size: int | None, steps: int | None, default: int
 ) -> int:
-    """Return how many samples a batch has: as asked, else all over the steps, else the default.
+    """Return how many samples a batch has: as requested, else all over the steps, else the default.
 
     Raises:
         ValueError: if there are less than 1, of samples or of steps.
@@ -661,12 +661,15 @@ def mean_loss(totals: Any) -> float:
 
 
 def _validation_rows(
-    validation: Samples | Batches | None, asked: int | None, trained: int | None, steps: int | None
+    validation: Samples | Batches | None,
+    requested: int | None,
+    trained: int | None,
+    steps: int | None,
 ) -> int:
     """Return how many samples at a time an evaluation takes; without steps all sizes are alike."""
     if isinstance(validation, Samples) and steps is not None:
-        return batch_rows(validation, asked or trained, steps, PREDICT_BATCH)
-    return asked or max(trained or 0, PREDICT_BATCH)
+        return batch_rows(validation, requested or trained, steps, PREDICT_BATCH)
+    return requested or max(trained or 0, PREDICT_BATCH)
 
 
 def _results(logs: dict[str, Any], return_dict: bool) -> Results:

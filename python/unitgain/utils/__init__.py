@@ -1,4 +1,4 @@
-"""What programs written for Keras look for under this name."""
+"""Functions and classes that Keras has under this name."""
 
 from __future__ import annotations
 
