@@ -68,6 +68,7 @@ def minimise(
             "maxfun": estimator.max_fun,
             "maxiter": estimator.max_iter,
             "gtol": estimator.tol,
+            **estimator._lbfgs_options,
         },
     )
     unpack(found.x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -195,6 +196,8 @@ class LogisticRegression(NetworkClassifier):
     batch_norm = False
     initializer = "zeros"
     max_fun = 15000
+    # The gradient alone says when it ends, as in scikit-learn's.
+    _lbfgs_options = MappingProxyType({"ftol": 64 * np.finfo(np.float64).eps, "maxls": 50})
 
     def __init__(
         self,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     _dtype: str
     _is_classifier = False
     _use_bias = True
+    _lbfgs_options: Mapping[str, Any] = MappingProxyType({})
 
     # Arguments, of which a subclass may have some fixed.
     hidden_layer_sizes: Any
