@@ -447,7 +447,7 @@ class _Design:
         """Return ``Z Z'`` of the samples, or ``Z' Z`` of the features."""
         if not is_sparse(self.samples):
             z = self.dense()
-            return matmul(z, z.T) if of_samples else matmul(z.T, z)
+            return np.asarray(matmul(z, z.T) if of_samples else matmul(z.T, z))
         if of_samples:
             return self.times(self.transposed_times(np.eye(self.shape[0])))
         factors = np.ones(self.shape[0]) if self._factors is None else self._factors
@@ -458,13 +458,13 @@ class _Design:
     def times(self, coefficients: Array) -> Array:
         """Return ``Z @ coefficients``."""
         if not is_sparse(self.samples):
-            return matmul(self.dense(), coefficients)
+            return np.asarray(matmul(self.dense(), coefficients))
         return self.weighted(self.samples @ coefficients - self.center @ coefficients)
 
     def transposed_times(self, columns: Array) -> Array:
         """Return ``Z' @ columns``."""
         if not is_sparse(self.samples):
-            return matmul(self.dense().T, columns)
+            return np.asarray(matmul(self.dense().T, columns))
         columns = self.weighted(columns)
         return np.asarray(self.samples.T @ columns - np.outer(self.center, columns.sum(axis=0)))
 

@@ -7,19 +7,20 @@ program needs, and what this library has beyond them is in further arguments.
 from __future__ import annotations
 
 try:
-    import sklearn
+    import sklearn.utils.validation
 except ImportError as error:
+    message = "unitgain.sklearn needs scikit-learn: pip install unitgain[sklearn]"
+    raise ImportError(message) from error
+if not hasattr(sklearn.utils.validation, "validate_data"):
     raise ImportError(
-        "unitgain.sklearn needs scikit-learn: pip install unitgain[sklearn]"
-    ) from error
+        f"unitgain.sklearn needs scikit-learn 1.6 or later, not {sklearn.__version__}: pip install "
+        "-U unitgain[sklearn]"
+    )
 
+# isort: split
 from unitgain.sklearn.classifier import MLPClassifier
 from unitgain.sklearn.linear import LinearRegression, LogisticRegression, Perceptron, Ridge
 from unitgain.sklearn.regressor import MLPRegressor
-
-_version = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
-if _version < (1, 6):
-    raise ImportError(f"unitgain.sklearn needs scikit-learn 1.6 or later, not {sklearn.__version__}")
 
 __all__ = [
     "LinearRegression",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from unitgain import callbacks, losses, optimizers
 from unitgain._arrays import is_sparse
+from unitgain.optimizers.registry import TABLE as OPTIMIZERS
 
 __all__ = ["LINEAR_ARGUMENTS", "MLP_ARGUMENTS", "Check", "as_dtype", "check_arguments"]
 
@@ -26,14 +27,15 @@ def _real(low: float, high: float = math.inf, *, open_low: bool = False) -> Call
     def holds(value: Any) -> bool:
         if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
             return False
-        return (low < value if open_low else low <= value) and value < high
+        number = float(value)
+        return (low < number if open_low else low <= number) and number < high
 
     return holds
 
 
 def _whole(low: int) -> Callable[[Any], bool]:
     return lambda value: (
-        isinstance(value, Integral) and not isinstance(value, bool) and value >= low
+        isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= low
     )
 
 
@@ -47,7 +49,7 @@ def _flag(value: Any) -> bool:
 
 def _sizes(value: Any) -> bool:
     sizes = np.atleast_1d(np.asarray(value, dtype=object))
-    return sizes.ndim == 1 and all(isinstance(size, Integral) and size > 0 for size in sizes)
+    return sizes.ndim == 1 and all(map(_whole(1), sizes))
 
 
 def _shares(value: Any) -> bool:
@@ -64,7 +66,10 @@ MLP_ARGUMENTS: Mapping[str, Check] = {
     "hidden_layer_sizes": (_sizes, "hidden_layer_sizes must be > 0, a number or several"),
     "activation": (lambda value: isinstance(value, str) or callable(value), "an activation"),
     "solver": (
-        lambda value: isinstance(value, (str, optimizers.Optimizer)),
+        lambda value: (
+            isinstance(value, optimizers.Optimizer)
+            or (isinstance(value, str) and value.lower() in {"lbfgs", *OPTIMIZERS})
+        ),
         "'lbfgs', 'sgd', 'adam' or another optimizer of unitgain.optimizers",
     ),
     "alpha": (_real(0), "a number of at least 0"),

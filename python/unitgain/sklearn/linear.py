@@ -42,9 +42,7 @@ class _Regression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: if shapes do not fit, or an entry is NaN or infinite.
         """
         check_arguments(self, LINEAR_ARGUMENTS)
-        X, y = validate_data(
-            self, X, y, accept_sparse=["csr"], multi_output=True, y_numeric=True
-        )
+        X, y = validate_data(self, X, y, accept_sparse=["csr"], multi_output=True, y_numeric=True)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         super().fit(X, y, sample_weight)

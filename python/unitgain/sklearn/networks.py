@@ -68,7 +68,11 @@ def made_network(
 
 def _hidden_layers(estimator: Any, activation: Any, initializer: Any) -> Iterator[Any]:
     sizes = hidden_sizes(estimator)
-    shares = np.broadcast_to(estimator.dropout, (len(sizes),)).tolist()
+    shares = np.ravel(estimator.dropout).tolist()
+    if len(shares) == 1:
+        shares *= len(sizes)
+    if len(shares) != len(sizes):
+        raise ValueError(f"dropout is {estimator.dropout!r}, but there are {len(sizes)} layers")
     for size, share in zip(sizes, shares, strict=True):
         if estimator.batch_norm:
             yield layers.Dense(size, kernel_initializer=initializer)

@@ -155,7 +155,7 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
             return self.loss
         if self.loss == "gaussian_nll":
             return losses.GaussianNLL(log_variance=True, reduction="mean_with_sample_weight")
-        named = losses.get(_NAMES.get(self.loss, self.loss))
+        named = losses.get(_NAMES.get(self.loss) or self.loss)
         return type(named)(reduction="mean_with_sample_weight")
 
     def _read_targets(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Array]:

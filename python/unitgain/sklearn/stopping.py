@@ -14,7 +14,7 @@ from unitgain.callbacks import Callback
 from unitgain.training.callback import Logs
 from unitgain.training.feeding import Order
 
-__all__ = ["Course", "Stopping", "StateOrder"]
+__all__ = ["Course", "StateOrder", "Stopping"]
 
 # Where an adaptive learning rate is small enough, and what it is divided by.
 _LEAST_RATE = 1e-6
