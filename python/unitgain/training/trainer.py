@@ -156,7 +156,7 @@ class Trainer(Trained):
         callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -188,7 +188,8 @@ class Trainer(Trained):
                 that has all classes in their shares, see :func:`unitgain.data.train_test_split`.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches, evaluated after
                 epochs; goes before the split.
-            shuffle: whether each epoch has an order of its own.
+            shuffle: whether each epoch has an order of its own; or a
+                :class:`~unitgain.training.feeding.Order` that gives it.
             class_weight: what the loss of a class's samples is multiplied by, by class; see
                 :func:`unitgain.data.class_weights`.
             sample_weight: what each sample's loss is multiplied by, ``(samples,)``; of several
@@ -216,7 +217,7 @@ class Trainer(Trained):
                 samples to train on or to evaluate, or the optimizer has trained another model.
         """
         self._check_compiled()
-        order = Order(shuffle)
+        order = shuffle if isinstance(shuffle, Order) else Order(shuffle)
         source: Samples | Batches
         validation: Samples | Batches | None = None
         if are_batches(x):
