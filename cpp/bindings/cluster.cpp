@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common.hpp"
+#include "unitgain/linalg.hpp"
 
 namespace unitgain::bindings {
 
@@ -152,6 +153,19 @@ py::array silhouettes_of(const py::array& x, const py::array_t<Index, py::array:
   });
 }
 
+py::object non_finite_of(const py::array& x) {
+  return dispatch_float(x, "x", [&](auto zero) -> py::object {
+    const MatrixView<const decltype(zero)> view = matrix_view<decltype(zero)>(x);
+    std::optional<Entry> found;
+    {
+      const GilRelease released;
+      if (!is_finite(view)) found = find_non_finite(view);
+    }
+    if (!found) return py::none();
+    return py::make_tuple(found->row, found->col);
+  });
+}
+
 }  // namespace
 
 void bind_cluster(py::module_& module) {
@@ -170,6 +184,8 @@ void bind_cluster(py::module_& module) {
              py::arg("affinity"), py::arg("bandwidth"), "What each sample is to each centre.");
   module.def("silhouettes", &silhouettes_of, py::arg("x"), py::arg("starts"),
              "The silhouettes of samples that are sorted by cluster.");
+  module.def("find_non_finite", &non_finite_of, py::arg("x"),
+             "(row, column) of a matrix's first entry that is NaN or infinite, or None.");
 }
 
 }  // namespace unitgain::bindings

@@ -24,6 +24,10 @@ struct CenterView {
   Index clusters;
 };
 
+// Whether no entry is NaN or infinite.
+template <class T>
+bool is_finite(const MatrixView<const T>& x);
+
 struct LloydOptions {
   Index most_iterations;
   // Ends it when the centres' moves, squared and summed up, come to no more.

@@ -1,6 +1,8 @@
 #include "cluster/assignment.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 
 #include "cluster/chunks.hpp"
@@ -19,26 +21,24 @@ ClusterSums::ClusterSums(Index rows, Index clusters, Index cols)
     : clusters_(clusters),
       cols_(cols),
       chunks_(chunk_count(rows, clusters * cols)),
-      sums_(chunks_ * clusters * cols, purpose),
-      totals_(chunks_ * clusters, purpose) {}
+      sums_((chunks_ + 1) * clusters * cols, purpose),
+      totals_(2 * (chunks_ + 1) * clusters, purpose) {}
 
 void ClusterSums::clear_chunk(Index chunk) const {
   std::fill_n(chunk_sums(chunk), values(), 0.0);
-  std::fill_n(chunk_totals(chunk), clusters_, 0.0);
+  std::fill_n(chunk_totals(chunk), 2 * clusters_, 0.0);
 }
 
 void ClusterSums::add_up(const runtime::Team& team) const {
-  constexpr Index line = 64 / sizeof(double);
-  const runtime::Range mine = team.share(values(), line);
-  for (Index chunk = 1; chunk < chunks_; ++chunk) {
-    const double* part = chunk_sums(chunk);
-    for (Index i = mine.begin; i < mine.end; ++i) sums_[i] += part[i];
-  }
-  const runtime::Range clusters = team.share(clusters_, line);
-  for (Index chunk = 1; chunk < chunks_; ++chunk) {
-    const double* part = chunk_totals(chunk);
-    for (Index i = clusters.begin; i < clusters.end; ++i) totals_[i] += part[i];
-  }
+  const auto add = [&](double* all, Index n) {
+    const runtime::Range mine = team.share(n, 64 / sizeof(double));
+    std::fill(all + chunks_ * n + mine.begin, all + chunks_ * n + mine.end, 0.0);
+    for (Index chunk = 0; chunk < chunks_; ++chunk) {
+      for (Index i = mine.begin; i < mine.end; ++i) all[chunks_ * n + i] += all[chunk * n + i];
+    }
+  };
+  add(sums_.data(), values());
+  add(totals_.data(), 2 * clusters_);
 }
 
 template <class T>
@@ -95,6 +95,25 @@ template class Assigner<float>;
 template class Assigner<double>;
 
 }  // namespace cluster
+
+template <class T>
+bool is_finite(const MatrixView<const T>& x) {
+  std::atomic<bool> finite = true;
+  const double work = 0.05 * static_cast<double>(x.rows * x.cols);
+  runtime::parallel(runtime::threads_for(work), [&](const runtime::Team& team) {
+    const auto largest = runtime::kernels<T>().vector->max_abs;
+    const runtime::Range mine = team.share(x.rows, 64);
+    const bool is_dense = x.row_stride == x.cols;
+    const Index step = is_dense ? std::max<Index>(mine.size(), 1) : 1;
+    for (Index i = mine.begin; i < mine.end; i += step) {
+      // NaN if one entry is not finite.
+      if (std::isnan(largest(x.data + i * x.row_stride, step * x.cols))) finite = false;
+    }
+  });
+  return finite;
+}
+template bool is_finite(const MatrixView<const float>&);
+template bool is_finite(const MatrixView<const double>&);
 
 template <class T>
 void assign(const Samples<T>& samples, CenterView<const T> centers, const Assignment<T>& wanted) {

@@ -15,20 +15,22 @@ class ClusterSums {
   ClusterSums(Index rows, Index clusters, Index cols);
 
   Index chunks() const { return chunks_; }
-  // A chunk's own, `clusters` times `cols` values, and its weights, `clusters` values.
+  // A chunk's own, `clusters` times `cols` values; its weights, `clusters` values; and how many of
+  // these are not 0.
   double* chunk_sums(Index chunk) const { return sums_.data() + chunk * values(); }
-  double* chunk_totals(Index chunk) const { return totals_.data() + chunk * clusters_; }
+  double* chunk_totals(Index chunk) const { return totals_.data() + 2 * chunk * clusters_; }
+  double* chunk_counts(Index chunk) const { return chunk_totals(chunk) + clusters_; }
   void clear_chunk(Index chunk) const;
-  // For a team: adds the chunks up, into the first one; what the members wrote before must be
-  // visible.
+  // For a team: adds the chunks up; what the members wrote before must be visible.
   void add_up(const runtime::Team& team) const;
-  double* sums() const { return sums_.data(); }
-  double* totals() const { return totals_.data(); }
+  double* sums() const { return chunk_sums(chunks_); }
+  double* totals() const { return chunk_totals(chunks_); }
+  double* counts() const { return chunk_counts(chunks_); }
 
  private:
   Index values() const { return clusters_ * cols_; }
   Index clusters_, cols_, chunks_;
-  base::AlignedBuffer<double> sums_, totals_;
+  base::AlignedBuffer<double> sums_, totals_;  // of each chunk, and of all
 };
 
 // Everything that a team's assignment needs; made before the team is.

@@ -102,6 +102,33 @@ void nearest_two(const T* products, Index row_stride, Index rows, Index cols, co
 }
 
 template <class T>
+void gaps(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
+          T* results) {
+  using F = Format<T>;
+  constexpr T rounding = T(8) / static_cast<T>(typename F::Bits{1} << F::fraction_bits);
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> square = get(squares);
+    const Vec<T> reach = square_root<T>(square) + radius;
+    const Vec<T> slack = reach * reach * (T(20) * error);
+    const Vec<T> near = square_root<T>(max<T>(get(values) + square, T{0}) + slack);
+    const Vec<T> far = square_root<T>(max<T>(get(seconds) + square - slack, T{0}));
+    put(far * (T{1} - rounding) - near * (T{1} + rounding), results);
+  });
+}
+
+template <class T>
+Index lower_gaps(T* gaps, const std::int32_t* labels, const T* moves, Index n, Index first,
+                 std::int32_t* open) {
+  Index count = 0;
+  for (Index i = 0; i < n; ++i) {
+    gaps[i] -= moves[labels[i]];
+    open[count] = static_cast<std::int32_t>(first + i);
+    count += gaps[i] > T{0} ? 0 : 1;
+  }
+  return count;
+}
+
+template <class T>
 UNITGAIN_INLINE Vec<T> squared_distance(Vec<T> product, T square, Vec<T> offset) {
   return max<T>(multiply_add<T>(product, T{-2}, offset + square), T{0});
 }
@@ -216,6 +243,8 @@ constexpr ClusterKernels<T> kernels = {
     .center = center<T>,
     .nearest = nearest<T>,
     .nearest_two = nearest_two<T>,
+    .gaps = gaps<T>,
+    .lower_gaps = lower_gaps<T>,
     .squared_distances = squared_distances<T>,
     .potentials = potentials<T>,
     .distances_to = distances_to<T>,

@@ -508,9 +508,19 @@ struct ClusterKernels {
   // cols > 0; where a NaN stands it counts as infinite.
   void (*nearest)(const T* products, Index row_stride, Index rows, Index cols, const T* offsets,
                   std::int32_t* labels, T* values);
-  // The same with the least of the others; infinity if there is one column.
+  // The same with the least of the others in `seconds`, infinity if there is one column.
   void (*nearest_two)(const T* products, Index row_stride, Index rows, Index cols, const T* offsets,
                       std::int32_t* labels, T* values, T* seconds);
+  // For each sample a bound from below of how much farther the second nearest centre is than the
+  // nearest: from what nearest_two found and ||x_i||^2, whose sum with it is d^2 but for an error
+  // of at most error (||x_i|| + radius)^2. What it promises allows for errors of that size in
+  // later distances too (see cluster/bounds.hpp).
+  void (*gaps)(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
+               T* gaps);
+  // gaps_i -= moves_l of l = labels_i. Returns how many are not positive, with their numbers from
+  // `first` on in `open`, which has room for n.
+  Index (*lower_gaps)(T* gaps, const std::int32_t* labels, const T* moves, Index n, Index first,
+                      std::int32_t* open);
   // to_ij = ||x_i - c_j||^2 from the products, or from the differences where the products would
   // leave few digits. squares_i = ||x_i||^2, offsets_j = ||c_j||^2, `depth` the values of an x_i;
   // in place allowed.
