@@ -2,15 +2,6 @@
 // every variant, also by the masked and tile instructions that no sanitizer sees.
 #pragma once
 
-#if defined(_WIN32)
-#define WIN32_LEAN_AND_MEAN
-#define NOMINMAX
-#include <windows.h>
-#else
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -39,24 +30,10 @@ inline constexpr Index sizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,   15, 16,
 // What nobody should have written over.
 inline constexpr double canary = -12345.5;
 
-inline std::size_t system_page() {
-#if defined(_WIN32)
-  return base::page_bytes;
-#else
-  return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-#endif
-}
+std::size_t system_page();
 
 // Nobody may touch these pages from here on.
-inline void forbid(void* memory, std::size_t bytes) {
-#if defined(_WIN32)
-  DWORD before;
-  const bool done = VirtualProtect(memory, bytes, PAGE_NOACCESS, &before) != 0;
-#else
-  const bool done = mprotect(memory, bytes, PROT_NONE) == 0;
-#endif
-  if (!done) std::abort();
-}
+void forbid(void* memory, std::size_t bytes);
 
 template <class T>
 class Array {
