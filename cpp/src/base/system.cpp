@@ -42,8 +42,7 @@ void unmap_pages(void* memory, std::size_t) noexcept {
 #else
 
 void* map_pages(std::size_t bytes) noexcept {
-  void* memory =
-      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
@@ -193,6 +192,21 @@ void* symbol_of_object(const std::string& path, const char* symbol, std::string&
   void* found = object != nullptr ? dlsym(object, symbol) : nullptr;
   if (found == nullptr) problem = dlerror();
   return found;
+#endif
+}
+
+std::string path_of_object(const void* address) {
+#if defined(_WIN32)
+  HMODULE object = nullptr;
+  constexpr DWORD by_address =
+      GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+  char path[4096];
+  if (!GetModuleHandleExA(by_address, static_cast<const char*>(address), &object)) return {};
+  return {path, GetModuleFileNameA(object, path, sizeof path)};
+#else
+  Dl_info object;
+  if (dladdr(address, &object) == 0) return {};
+  return object.dli_fname;
 #endif
 }
 

@@ -41,9 +41,9 @@ int current_cpu() noexcept;
 
 // Prepares the calling thread, one of the library's own: signals are for the program's threads, and
 // a woken thread should run at once. Time slices of a tenth of a millisecond let it preempt one
-// with longer slices (Linux 6.12 and later; older ones take no notice). A CPU may be held by another
-// library's thread that is looking for work: PyTorch's do so for milliseconds after each of its
-// operations.
+// with longer slices (Linux 6.12 and later; older ones take no notice). A CPU may be held by
+// another library's thread that is looking for work: PyTorch's do so for milliseconds after each of
+// its operations.
 void prepare_worker() noexcept;
 
 // Bars a thread from a CPU, if that leaves it another that the calling thread may use.
@@ -60,5 +60,8 @@ bool permits_tiles() noexcept;
 // A symbol of a shared object, which is loaded for as long as the process lives; nullptr with the
 // system's message in `problem` if it cannot be had.
 void* symbol_of_object(const std::string& path, const char* symbol, std::string& problem);
+
+// The path of the program or shared object that an address lies in; empty if there is none.
+std::string path_of_object(const void* address);
 
 }  // namespace unitgain::base
