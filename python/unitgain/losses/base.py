@@ -236,6 +236,9 @@ class NativeLoss(Loss):
         self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
         self.takes_labels = self.spec.takes_labels
 
+    def __reduce__(self) -> Any:
+        return type(self).from_config, (self.get_config(),)
+
     def _computed(
         self,
         y_true: ArrayLike,

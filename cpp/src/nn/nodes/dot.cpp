@@ -6,6 +6,7 @@
 #include "nn/plan_builder.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {

@@ -3,7 +3,8 @@
 #include "nn/node.hpp"
 #include "nn/plan_builder.hpp"
 #include "ops/activation.hpp"
-#include "ops/merge.hpp"
+#include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -43,7 +44,7 @@ void Glu<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
                    const T* a = context.at(x) + 2 * i * cols;
                    T* const to = context.at(y) + i * cols;
                    ops::activation<T>(runtime::Team(), gate, a + cols, to, cols);
-                   ops::multiply(a, to, to, cols);
+                   runtime::kernels<T>().vector->multiply(a, to, to, cols);
                  }
                });
 }
@@ -63,8 +64,8 @@ void Glu<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
                    const T* up = context.at(dy) + i * cols;
                    T *da = context.at(dx) + 2 * i * cols, *db = da + cols;
                    ops::activation<T>(runtime::Team(), gate, b, da, cols);
-                   ops::multiply(up, da, da, cols);
-                   ops::multiply(up, a, db, cols);
+                   runtime::kernels<T>().vector->multiply(up, da, da, cols);
+                   runtime::kernels<T>().vector->multiply(up, a, db, cols);
                    ops::activation_gradient_at_input<T>(runtime::Team(), gate, b, db, db, cols);
                  }
                });

@@ -7,8 +7,8 @@
 #include "nn/plan_builder.hpp"
 #include "ops/activation.hpp"
 #include "ops/grain.hpp"
-#include "ops/merge.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -16,6 +16,10 @@ namespace unitgain {
 namespace nn {
 
 namespace {
+
+// Of two arrays, as those of simd::VectorKernels.
+template <class T>
+using Merge = void (*)(const T* x, const T* y, T* merged, Index n);
 
 // Values that are merged, and activated, while they are in the first cache.
 constexpr Index chunk = 2048;
@@ -31,8 +35,8 @@ void for_each_chunk(const runtime::Team& team, Index n, Body&& body) {
 
 // The inputs but for `skipped`, merged.
 template <class T>
-void merge_chunk(const Context<T>& context, ops::Merge<T> merge,
-                 const std::vector<BufferId>& inputs, Index first, Index n, T* merged,
+void merge_chunk(const Context<T>& context, Merge<T> merge, const std::vector<BufferId>& inputs,
+                 Index first, Index n, T* merged,
                  std::size_t skipped = static_cast<std::size_t>(-1)) {
   const T* so_far = nullptr;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -97,7 +101,7 @@ template <class T>
 class Add final : public Merging<Add<T>, T> {
  public:
   static constexpr const char *kind_name = "add", *what = "sum";
-  static ops::Merge<T> merge() { return runtime::kernels<T>().vector->add; }
+  static Merge<T> merge() { return runtime::kernels<T>().vector->add; }
 
   bool takes(const Epilogue<T>& epilogue) const override {
     return std::holds_alternative<ActivationSpec>(epilogue);
@@ -116,7 +120,7 @@ template <class T>
 class Multiply final : public Merging<Multiply<T>, T> {
  public:
   static constexpr const char *kind_name = "multiply", *what = "product";
-  static ops::Merge<T> merge() { return ops::multiply<T>; }
+  static Merge<T> merge() { return runtime::kernels<T>().vector->multiply; }
 
   bool takes(const Epilogue<T>& epilogue) const override {
     return std::holds_alternative<ActivationSpec>(epilogue);
@@ -162,7 +166,8 @@ class Extreme : public Merging<Derived, T> {
                      T* const to = context.at(counts) + first;
                      std::fill_n(to, count, T{0});
                      for (const BufferId x : inputs) {
-                       ops::count_equal(context.at(x) + first, context.at(y) + first, to, count);
+                       runtime::kernels<T>().vector->count_equal(context.at(x) + first,
+                                                                 context.at(y) + first, to, count);
                      }
                    });
                  });
@@ -172,9 +177,9 @@ class Extreme : public Merging<Derived, T> {
       builder.step("extreme gradient", work, {x, y, counts, dy, dx},
                    [=](const runtime::Team& team, const Context<T>& context) {
                      for_each_chunk(team, n, [&](Index first, Index count) {
-                       ops::share_equal(context.at(x) + first, context.at(y) + first,
-                                        context.at(counts) + first, context.at(dy) + first,
-                                        context.at(dx) + first, count);
+                       runtime::kernels<T>().vector->share_equal(
+                           context.at(x) + first, context.at(y) + first, context.at(counts) + first,
+                           context.at(dy) + first, context.at(dx) + first, count);
                      });
                    });
       builder.finish_gradient(group.inputs[i], dx);
@@ -186,14 +191,14 @@ template <class T>
 class Maximum final : public Extreme<Maximum<T>, T> {
  public:
   static constexpr const char *kind_name = "maximum", *what = "maximum";
-  static ops::Merge<T> merge() { return ops::maximum<T>; }
+  static Merge<T> merge() { return runtime::kernels<T>().vector->maximum; }
 };
 
 template <class T>
 class Minimum final : public Extreme<Minimum<T>, T> {
  public:
   static constexpr const char *kind_name = "minimum", *what = "minimum";
-  static ops::Merge<T> merge() { return ops::minimum<T>; }
+  static Merge<T> merge() { return runtime::kernels<T>().vector->minimum; }
 };
 
 }  // namespace

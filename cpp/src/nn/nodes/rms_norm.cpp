@@ -7,9 +7,9 @@
 #include "nn/node.hpp"
 #include "ops/grain.hpp"
 #include "ops/layer_norm.hpp"
-#include "ops/merge.hpp"
 #include "ops/norm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain {
 
@@ -44,7 +44,7 @@ class RmsNorm final : public Kind<RmsNorm<T>, T> {
 template <class T>
 void scale_row(const T* from, T factor, const T* scale, T* to, Index n) {
   if (scale != nullptr) {
-    ops::multiply(from, scale, to, n);
+    runtime::kernels<T>().vector->multiply(from, scale, to, n);
   } else {
     std::copy_n(from, n, to);
   }
