@@ -121,9 +121,7 @@ def test_numbers_that_a_layer_computes_have_gradient_0():
 
 
 @settings(max_examples=15, deadline=None)
-@given(
-    st.integers(1, 40), st.integers(1, 70), st.integers(0, 60), st.integers(1, 5), st.booleans()
-)
+@given(st.integers(1, 40), st.integers(1, 70), st.integers(0, 60), st.integers(1, 5), st.booleans())
 def test_rows_and_their_sums_have_equal_bits_on_any_number_of_threads(
     rows, cols, batch, n, frequent
 ):

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=torch python tests/reference/embedding.py
 
-writes ``embedding.npz`` beside this file. The tests read that file and the cases, and need no Keras.
-Of each case and dtype it holds one vector: the output, the gradient of ``sum(upstream * output)`` at
-the table, and the table behind some steps of Adam on that sum.
+writes ``embedding.npz`` beside this file. The tests read that file and the cases, and need no
+Keras. Of each case and dtype it holds one vector: the output, the gradient of ``sum(upstream *
+output)`` at the table, and the table behind some steps of Adam on that sum.
 """
 
 from pathlib import Path

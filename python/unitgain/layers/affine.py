@@ -42,7 +42,7 @@ def lower_trained_affine(
     cols: int,
     trainable: bool,
 ) -> int:
-    """Add ``x * scale + offset``, of weights that are trained, behind a node of ``cols`` columns."""
+    """Add ``x * scale + offset``, of weights to be trained, behind a node of ``cols`` columns."""
     weight = scale or offset
     if weight is None:
         return node

@@ -269,7 +269,7 @@ class Dot(_Merging):
         return tuple(kept) or (1,)
 
     def lower(self, graph: NativeGraph, node: Any) -> int:
-        """Add the products' node, behind what makes rows of the axes, and of length 1 if need be."""
+        """Add the products' node, behind what makes rows of the axes, of length 1 if asked for."""
         shapes = self._shapes(self.input_shape)
         rows = []
         for part, shape, axis in zip(node, shapes, self._pair(shapes), strict=True):
