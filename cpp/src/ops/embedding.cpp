@@ -13,8 +13,15 @@ Index embed(const runtime::Team& team, const MatrixView<const T>& numbers, const
             Index table_rows, std::int32_t* rows, const MatrixView<T>& y) {
   const runtime::Range part = team.share(y.rows, column_grain<std::int32_t>);
   Index wrong = -1;
+  // Where value i is, counted on, as divisions take longer than a short row's copy.
+  Index column = part.begin % numbers.cols;
+  const T* of_row = numbers.data + part.begin / numbers.cols * numbers.row_stride;
   for (Index i = part.begin; i < part.end; ++i) {
-    const T value = numbers.data[i / numbers.cols * numbers.row_stride + i % numbers.cols];
+    const T value = of_row[column];
+    if (++column == numbers.cols) {
+      column = 0;
+      of_row += numbers.row_stride;
+    }
     T* const to = y.data + i * y.row_stride;
     // A NaN fails the first comparison.
     const bool within = value >= 0 && value < static_cast<T>(table_rows);
@@ -51,7 +58,7 @@ void embed_gradient(const runtime::Team& team, const std::int32_t* rows,
   const auto add = runtime::kernels<T>().vector->add;
   for (Index i = 0; i < upstream.rows; ++i) {
     const std::int32_t row = rows[i];
-    if (row < 0 || row % down != mine) continue;
+    if (row < 0 || (down > 1 && row % down != mine)) continue;
     T* const to = gradient + row * cols + part.begin;
     add(to, upstream.data + i * upstream.row_stride + part.begin, to, part.size());
   }

@@ -131,7 +131,8 @@ class SpectralNormalization(Layer):
         if not (scale > 0 and np.isfinite(scale)):
             scale = x.dtype.type(1)
         length = scale * np.sqrt(np.square(x / scale).sum())
-        return x / np.maximum(length, x.dtype.type(self._epsilon))
+        made: NDArray[Any] = x / np.maximum(length, x.dtype.type(self._epsilon))
+        return made
 
 
 def _hand_back(
