@@ -208,7 +208,7 @@ SAID_ONCE = {
 # Other differences, by name.
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
-    "dtype of the whole network.",
+    "dtype of the whole network, which is float32 for an integer dtype.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
     "layers.Embedding": "`mask_zero=True`, `lora_rank` and `lora_alpha` are refused. A number "

@@ -84,8 +84,8 @@ def lower_permuted(graph: NativeGraph, node: int, shape: SampleShape, order: Seq
             continue
         sizes = [shape[a] for a in now]
         rows, cols = math.prod(sizes[place:skip]), math.prod(sizes[skip:])
-        node = graph.reshape(node, math.prod(sizes[:skip]), cols)
-        node = graph.transpose(node, rows)
+        if rows > 1 and cols > 1:  # else the values stay where they are
+            node = graph.transpose(graph.reshape(node, math.prod(sizes[:skip]), cols), rows)
         now = [*now[:place], *now[skip:], *now[place:skip]]
     return int(graph.reshape(node, *rows_and_cols(tuple(shape[axis] for axis in order))))
 
