@@ -301,3 +301,34 @@ def test_what_cannot_be_is_refused(make, error, message):
 def test_input_length_is_taken_with_a_warning():
     with pytest.warns(UserWarning, match="input_length has no effect"):
         Embedding(3, 2, input_length=4)
+
+
+def test_a_model_begins_with_it():
+    x, y = RNG.integers(10, size=(40, 4)), RNG.standard_normal((40, 1))
+    for first in (Embedding(10, 3), Embedding(10, 3, input_shape=(4,))):
+        model = ug.Sequential([first, Flatten(), Dense(1)])
+        model.compile("adam", "mse")
+        model.fit(x, y, epochs=1, verbose=0)
+        assert model.count_params() == 10 * 3 + 12 + 1
+        assert first.output.shape == (None, 4, 3)
+
+
+def test_a_frozen_one_is_cached():
+    x, y = RNG.integers(10, size=(40, 4)), RNG.standard_normal((40, 1))
+    histories = []
+    for cached in (False, True):
+        ug.random.seed(1)
+        model = ug.Sequential([Input((4,)), Embedding(10, 3, trainable=False), Flatten(), Dense(1)])
+        model.compile("adam", "mse")
+        histories.append(model.fit(x, y, epochs=2, verbose=0, cache_frozen=cached).history["loss"])
+    np.testing.assert_allclose(histories[0], histories[1], rtol=1e-6)
+
+
+def test_the_penalty_is_of_all_rows():
+    table = RNG.standard_normal((6, 3))
+    model = lookup(table, 1, "float64", embeddings_regularizer=ug.regularizers.L2(0.1))
+    loss, (gradient,) = model.gradients(np.array([[2]]), np.ones((1, 3)))
+    assert loss == pytest.approx(table[2].sum() + 0.1 * (table**2).sum())
+    expected = 0.2 * table
+    expected[2] += 1
+    np.testing.assert_allclose(gradient, expected, rtol=1e-14)
