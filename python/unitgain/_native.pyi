@@ -581,3 +581,25 @@ class _Ops(Protocol):
     ) -> _Array: ...
 
 ops: _Ops
+
+# clustering; samples have contiguous rows, and all arrays are of one dtype
+def find_non_finite(x: _Array) -> tuple[int, int] | None: ...
+def kmeans_lloyd(
+    x: _Array,
+    weights: _Array | None,
+    centers: _Array,
+    labels: NDArray[np.int32],
+    most_iterations: int,
+    tolerance: float,
+) -> tuple[int, bool, bool]: ...  # iterations, whether stable, whether within the tolerance
+def kmeans_assign(
+    x: _Array, weights: _Array | None, centers: _Array, squares: bool, sums: bool
+) -> tuple[NDArray[np.int32], _Array, NDArray[np.float64], NDArray[np.float64]]: ...
+def kmeans_inertia(
+    x: _Array, weights: _Array | None, centers: _Array, labels: NDArray[np.int32]
+) -> float: ...
+def kmeans_seed(
+    x: _Array, weights: _Array | None, clusters: int, trials: int, key: int, stream: int
+) -> tuple[_Array, NDArray[np.int64]]: ...
+def cluster_affinities(x: _Array, centers: _Array, affinity: str, bandwidth: float) -> _Array: ...
+def silhouettes(x: _Array, starts: NDArray[np.int64]) -> _Array: ...

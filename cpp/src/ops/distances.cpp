@@ -1,0 +1,126 @@
+#include "ops/distances.hpp"
+
+#include <algorithm>
+
+#include "ops/gemm.hpp"
+#include "ops/gemm_blocks.hpp"
+#include "runtime/dispatch.hpp"
+
+namespace unitgain::ops {
+
+namespace {
+
+constexpr const char* purpose = "distances to cluster centres";
+constexpr Index block_bytes = 128 << 10;
+
+template <class T>
+constexpr Index line_values = static_cast<Index>(64 / sizeof(T));
+
+// A line more than the values need: rows a power of two apart would share a few sets of the cache.
+template <class T>
+Index padded(Index values) {
+  return round_up(values, line_values<T>) + line_values<T>;
+}
+
+}  // namespace
+
+template <class T>
+PackedCenters<T>::PackedCenters(Index clusters, Index cols)
+    : clusters_(clusters),
+      cols_(cols),
+      shift_(cols, purpose),
+      centered_(clusters * cols, purpose),
+      squares_(clusters, purpose),
+      panels_(round_up(clusters, runtime::kernels<T>().gemm->nr) * cols, purpose) {}
+
+template <class T>
+void PackedCenters<T>::take(const runtime::Team& team, const MatrixView<const T>& centers) {
+  const runtime::Range columns = team.share(cols_, line_values<T>);
+  for (Index j = columns.begin; j < columns.end; ++j) {
+    double sum = 0;
+    for (Index i = 0; i < clusters_; ++i) {
+      sum += static_cast<double>(centers.data[i * centers.row_stride + j * centers.col_stride]);
+    }
+    shift_[j] = static_cast<T>(sum / static_cast<double>(clusters_));
+  }
+  team.barrier();
+  const Index nr = runtime::kernels<T>().gemm->nr;
+  const runtime::Range mine = team.share(clusters_, nr);
+  if (mine.size() > 0) {
+    T* own = centered_.data() + mine.begin * cols_;
+    runtime::kernels<T>().cluster->center(
+        centers.data + mine.begin * centers.row_stride, centers.row_stride, centers.col_stride,
+        shift_.data(), mine.size(), cols_, own, cols_, squares_.data() + mine.begin);
+    runtime::kernels<T>().gemm->pack_b(own, 1, cols_, cols_, mine.size(),
+                                       panels_.data() + mine.begin * cols_);
+  }
+  team.barrier();
+}
+
+template <class T>
+Index SampleBlock<T>::most_rows(Index clusters, Index cols) {
+  const Index mr = runtime::kernels<T>().gemm->mr;
+  const Index row_bytes = (padded<T>(cols) + padded<T>(clusters)) * static_cast<Index>(sizeof(T));
+  return std::max(std::min(block_bytes / row_bytes, most_block_rows) / mr * mr, mr);
+}
+
+template <class T>
+SampleBlock<T>::SampleBlock(Index clusters, Index cols)
+    : sample_stride_(padded<T>(cols)), product_stride_(padded<T>(clusters)) {
+  const Index rows = most_rows(clusters, cols);
+  samples_ = base::AlignedBuffer<T>(rows * sample_stride_, purpose);
+  squares_ = base::AlignedBuffer<T>(rows, purpose);
+  products_ = base::AlignedBuffer<T>(rows * product_stride_, purpose);
+}
+
+template <class T>
+void SampleBlock<T>::load(const MatrixView<const T>& x, Index first, Index rows, const T* shift,
+                          const std::int32_t* order) {
+  const auto center = runtime::kernels<T>().cluster->center;
+  rows_ = rows;
+  if (order == nullptr) {
+    center(x.data + first * x.row_stride, x.row_stride, x.col_stride, shift, rows, x.cols,
+           samples_.data(), sample_stride_, squares_.data());
+    return;
+  }
+  for (Index i = 0; i < rows; ++i) {
+    center(x.data + order[first + i] * x.row_stride, x.row_stride, x.col_stride, shift, 1, x.cols,
+           samples_.data() + i * sample_stride_, sample_stride_, squares_.data() + i);
+  }
+}
+
+template <class T>
+void SampleBlock<T>::multiply(const PackedCenters<T>& centers, Index first, Index count) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index cols = centers.cols();
+  for (Index j = 0; j < count; j += kernels.nr) {
+    const Index n = std::min(kernels.nr, count - j);
+    for (Index i = 0; i < rows_; i += kernels.mr) {
+      kernels.tile(cols, samples_.data() + i * sample_stride_, sample_stride_, 1,
+                   {centers.panels() + (first + j) * cols, simd::packed_panel, nullptr, nullptr, 0},
+                   T{1}, T{0}, products_.data() + i * product_stride_ + j, product_stride_,
+                   std::min(kernels.mr, rows_ - i), n);
+    }
+  }
+}
+
+template <class T>
+void SampleBlock<T>::squared_distances(const PackedCenters<T>& centers, T* to,
+                                       Index to_stride) const {
+  runtime::kernels<T>().cluster->squared_distances(
+      products_.data(), product_stride_, rows_, centers.clusters(), squares_.data(),
+      centers.squares(), samples_.data(), sample_stride_, centers.centered(), centers.cols(),
+      centers.cols(), to, to_stride);
+}
+
+double distances_work(Index rows, Index clusters, Index cols) {
+  return gemm_work(rows, clusters, cols) +
+         static_cast<double>(rows) * (10.0 + 0.1 * static_cast<double>(clusters + cols));
+}
+
+template class PackedCenters<float>;
+template class PackedCenters<double>;
+template class SampleBlock<float>;
+template class SampleBlock<double>;
+
+}  // namespace unitgain::ops

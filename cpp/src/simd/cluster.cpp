@@ -1,0 +1,262 @@
+// k-means: what is done to a block of samples before and after the product with the centres.
+#include "simd/kernels/cluster.hpp"
+#include "simd/math.hpp"
+#include "simd/variant.hpp"
+#include "simd/vec.hpp"
+
+namespace unitgain::simd::UNITGAIN_VARIANT {
+
+namespace {
+
+// Vectors of a sum in flight at a time.
+constexpr Index chains = 4;
+
+// The sum over [0, n) of difference(load, store) squared, four vectors at a time.
+template <class T, class Difference>
+UNITGAIN_INLINE T sum_of_squares(Index n, Difference&& difference) {
+  Vec<T> sums[chains] = {0, 0, 0, 0};
+  Index i = 0;
+  for (; i + chains * lanes<T> <= n; i += chains * lanes<T>) {
+#pragma GCC unroll 4
+    for (Index c = 0; c < chains; ++c) {
+      const Vec<T> v = difference([at = i + c * lanes<T>](const T* p)
+                                      __attribute__((always_inline)) { return load(p + at); },
+                                  [at = i + c * lanes<T>](Vec<T> value, T* p)
+                                      __attribute__((always_inline)) { store(value, p + at); });
+      sums[c] = multiply_add<T>(v, v, sums[c]);
+    }
+  }
+  for_each_vector<T>(n - i, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> v =
+        difference([&](const T* p) __attribute__((always_inline)) { return get(p + i); },
+                   [&](Vec<T> value, T* p) __attribute__((always_inline)) { put(value, p + i); });
+    sums[0] = multiply_add<T>(v, v, sums[0]);
+  });
+  return reduce((sums[0] + sums[1]) + (sums[2] + sums[3]));
+}
+
+template <class T>
+void center(const T* x, Index row_stride, Index col_stride, const T* shift, Index rows, Index cols,
+            T* to, Index to_stride, T* squares) {
+  for (Index i = 0; i < rows; ++i, x += row_stride, to += to_stride) {
+    const T* from = x;
+    if (col_stride != 1) {
+      for (Index j = 0; j < cols; ++j) to[j] = x[j * col_stride];
+      from = to;
+    }
+    squares[i] = sum_of_squares<T>(cols, [&](auto get, auto put) __attribute__((always_inline)) {
+      const Vec<T> v = get(from) - get(shift);
+      put(v, to);
+      return v;
+    });
+  }
+}
+
+template <class T, bool two>
+UNITGAIN_INLINE void find_nearest(const T* products, Index row_stride, Index rows, Index cols,
+                                  const T* offsets, std::int32_t* labels, T* values, T* seconds) {
+  constexpr T infinity = Format<T>::infinity;
+  for (Index i = 0; i < rows; ++i, products += row_stride) {
+    Vec<T> best = infinity, place = T{0}, second = infinity;
+    const auto visit = [&](Vec<T> value, Index j) __attribute__((always_inline)) {
+      const Mask<T> better = value < best;
+      if constexpr (two) {
+        // The lesser of the second and of what is not the best.
+        const Vec<T> loser = select<T>(better, best, value);
+        where(loser < second, second) = loser;
+      }
+      where(better, best) = value;
+      where(better, place) = lane_index<T>() + static_cast<T>(j);
+    };
+    Index j = 0;
+    for (; j + lanes<T> <= cols; j += lanes<T>) {
+      visit(multiply_add<T>(load(products + j), T{-2}, load(offsets + j)), j);
+    }
+    if (j < cols) {
+      const Vec<T> value = multiply_add<T>(load_partial(products + j, cols - j), T{-2},
+                                           load_partial(offsets + j, cols - j));
+      visit(select<T>(lane_index<T>() < static_cast<T>(cols - j), value, infinity), j);
+    }
+    // Lanes hold the first of their own least: the lowest among the best lanes is the first.
+    const T least = hmin(best);
+    T first = hmin(select<T>(best == least, place, infinity));
+    if (first == infinity) first = T{0};
+    labels[i] = static_cast<std::int32_t>(first);
+    values[i] = least;
+    if constexpr (two) {
+      const T others = hmin(select<T>(best == least && place == first, infinity, best));
+      const T within = hmin(second);
+      seconds[i] = others < within ? others : within;
+    }
+  }
+}
+
+template <class T>
+void nearest(const T* products, Index row_stride, Index rows, Index cols, const T* offsets,
+             std::int32_t* labels, T* values) {
+  find_nearest<T, false>(products, row_stride, rows, cols, offsets, labels, values, nullptr);
+}
+template <class T>
+void nearest_two(const T* products, Index row_stride, Index rows, Index cols, const T* offsets,
+                 std::int32_t* labels, T* values, T* seconds) {
+  find_nearest<T, true>(products, row_stride, rows, cols, offsets, labels, values, seconds);
+}
+
+template <class T>
+void gaps(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
+          T* results) {
+  using F = Format<T>;
+  constexpr T rounding = T(8) / static_cast<T>(typename F::Bits{1} << F::fraction_bits);
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> square = get(squares);
+    const Vec<T> reach = square_root<T>(square) + radius;
+    const Vec<T> slack = reach * reach * (T(20) * error);
+    const Vec<T> near = square_root<T>(max<T>(get(values) + square, T{0}) + slack);
+    const Vec<T> far = square_root<T>(max<T>(get(seconds) + square - slack, T{0}));
+    put(far * (T{1} - rounding) - near * (T{1} + rounding), results);
+  });
+}
+
+template <class T>
+Index lower_gaps(T* gaps, const std::int32_t* labels, const T* moves, Index n, Index first,
+                 std::int32_t* open) {
+  Index count = 0;
+  for (Index i = 0; i < n; ++i) {
+    gaps[i] -= moves[labels[i]];
+    open[count] = static_cast<std::int32_t>(first + i);
+    count += gaps[i] > T{0} ? 0 : 1;
+  }
+  return count;
+}
+
+template <class T>
+UNITGAIN_INLINE Vec<T> squared_distance(Vec<T> product, T square, Vec<T> offset) {
+  return max<T>(multiply_add<T>(product, T{-2}, offset + square), T{0});
+}
+
+template <class T>
+UNITGAIN_INLINE T distance_of(const T* x, const T* center, Index depth) {
+  return sum_of_squares<T>(
+      depth, [&](auto get, auto) __attribute__((always_inline)) { return get(x) - get(center); });
+}
+template <class T>
+[[gnu::noinline]] T exact_distance(const T* x, const T* center, Index depth) {
+  return distance_of(x, center, depth);
+}
+
+// Below this share of ||x||^2 + ||c||^2, more than six bits of a squared distance are lost.
+template <class T>
+constexpr T least_share = T(1) / T(64);
+
+template <class T>
+void squared_distances(const T* products, Index row_stride, Index rows, Index cols,
+                       const T* squares, const T* offsets, const T* x, Index x_stride,
+                       const T* centers, Index centers_stride, Index depth, T* to,
+                       Index to_stride) {
+  for (Index i = 0; i < rows; ++i, products += row_stride, to += to_stride, x += x_stride) {
+    const T square = squares[i];
+    Index first = 0;
+    for_each_vector<T>(cols, [&](auto get, auto put) __attribute__((always_inline)) {
+      const Vec<T> offset = get(offsets);
+      Vec<T> value = squared_distance<T>(get(products), square, offset);
+      const Mask<T> within = lane_index<T>() < static_cast<T>(lesser(lanes<T>, cols - first));
+      const Mask<T> close = within && value < (offset + square) * least_share<T>;
+      put(value, to);
+      for (unsigned left = lane_bits(close); left != 0; left &= left - 1) {
+        const Index j = first + __builtin_ctz(left);
+        to[j] = exact_distance(x, centers + j * centers_stride, depth);
+      }
+      first += lanes<T>;
+    });
+  }
+}
+
+template <class T>
+void potentials(const T* squares, Index row_stride, Index rows, Index cols, const T* least,
+                const T* weights, double* sums) {
+  alignas(Vec<T>) T lane[lanes<T>];
+  for (Index first = 0; first < cols; first += lanes<T>) {
+    const Index count = lesser(lanes<T>, cols - first);
+    Vec<T> sum = T{0};
+    for (Index i = 0; i < rows; ++i) {
+      const Vec<T> square = load_partial(squares + i * row_stride + first, count);
+      const Vec<T> limit = least[i];
+      const Vec<T> value = select<T>(square < limit, square, limit);
+      sum = weights == nullptr ? sum + value : multiply_add<T>(value, Vec<T>(weights[i]), sum);
+    }
+    store(sum, lane);
+    for (Index j = 0; j < count; ++j) sums[first + j] += static_cast<double>(lane[j]);
+  }
+}
+
+template <class T>
+void distances_to(const T* x, Index x_stride, const T* centers, Index centers_stride,
+                  const std::int32_t* labels, Index rows, Index cols, T* distances) {
+  for (Index i = 0; i < rows; ++i, x += x_stride) {
+    distances[i] = distance_of(x, centers + labels[i] * centers_stride, cols);
+  }
+}
+
+template <class T>
+void add_to_sums(const T* x, Index x_stride, const std::int32_t* labels, const T* weights,
+                 Index rows, Index cols, double* all_sums) {
+  for (Index i = 0; i < rows; ++i, x += x_stride) {
+    double* __restrict sums = all_sums + labels[i] * cols;
+    const T* __restrict row = x;
+    // Plain loops, which become conversions of whole vectors.
+    if (weights == nullptr) {
+      for (Index j = 0; j < cols; ++j) sums[j] += static_cast<double>(row[j]);
+    } else {
+      const double weight = static_cast<double>(weights[i]);
+      for (Index j = 0; j < cols; ++j) sums[j] += weight * static_cast<double>(row[j]);
+    }
+  }
+}
+
+template <class T>
+void square_roots(const T* x, T* y, Index n) {
+  for_each_vector<T>(n, [&](auto get, auto put)
+                            __attribute__((always_inline)) { put(square_root<T>(get(x)), y); });
+}
+
+template <class T>
+double sum_of_distances(const T* products, T square, const T* offsets, Index n) {
+  double sum = 0;
+  constexpr Index run = 32 * lanes<T>;
+  for (Index first = 0; first < n; first += run) {
+    const Index count = lesser(run, n - first);
+    Vec<T> partial = T{0};
+    Index left = count;
+    for_each_vector<T>(count, [&](auto get, auto) __attribute__((always_inline)) {
+      const Vec<T> root =
+          square_root<T>(squared_distance<T>(get(products + first), square, get(offsets + first)));
+      partial +=
+          left >= lanes<T> ? root : select<T>(lane_index<T>() < static_cast<T>(left), root, T{0});
+      left -= lanes<T>;
+    });
+    sum += static_cast<double>(reduce(partial));
+  }
+  return sum;
+}
+
+template <class T>
+constexpr ClusterKernels<T> kernels = {
+    .center = center<T>,
+    .nearest = nearest<T>,
+    .nearest_two = nearest_two<T>,
+    .gaps = gaps<T>,
+    .lower_gaps = lower_gaps<T>,
+    .squared_distances = squared_distances<T>,
+    .potentials = potentials<T>,
+    .distances_to = distances_to<T>,
+    .add_to_sums = add_to_sums<T>,
+    .square_roots = square_roots<T>,
+    .sum_of_distances = sum_of_distances<T>,
+};
+
+}  // namespace
+
+constinit const ClusterKernels<float> cluster_f32 = kernels<float>;
+constinit const ClusterKernels<double> cluster_f64 = kernels<double>;
+
+}  // namespace unitgain::simd::UNITGAIN_VARIANT
