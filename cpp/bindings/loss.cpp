@@ -8,6 +8,7 @@
 
 #include "common.hpp"
 #include "ops/loss.hpp"
+#include "parameters.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::bindings {
@@ -27,24 +28,19 @@ Reduction reduction_of(const std::string& name) {
   throw ValueError("unknown reduction '" + name + "'");
 }
 
-LossSpec make_spec(const std::string& name, const std::string& reduction, bool from_logits,
-                   double label_smoothing, std::optional<std::int32_t> ignore_class, double delta,
-                   bool full, bool log_variance, double epsilon, double quantile, double gamma,
-                   bool balances_classes, double alpha) {
+constexpr Parameter<LossSpec> parameters[] = {
+#define UNITGAIN_PARAMETER(type, name, ...) parameter<LossSpec, &LossSpec::name>(#name),
+    UNITGAIN_LOSS_PARAMETERS(UNITGAIN_PARAMETER)
+#undef UNITGAIN_PARAMETER
+};
+
+LossSpec make_spec(const std::string& name, const std::string& reduction,
+                   std::optional<std::int32_t> ignore_class, const py::kwargs& given) {
   LossSpec spec = loss_spec(name);
   spec.reduction = reduction_of(reduction);
-  spec.from_logits = from_logits;
-  spec.label_smoothing = label_smoothing;
   spec.ignores_class = ignore_class.has_value();
   spec.ignore_class = ignore_class.value_or(0);
-  spec.delta = delta;
-  spec.full = full;
-  spec.log_variance = log_variance;
-  spec.epsilon = epsilon;
-  spec.quantile = quantile;
-  spec.gamma = gamma;
-  spec.balances_classes = balances_classes;
-  spec.alpha = alpha;
+  set_parameters(spec, "LossSpec", parameters, given);
   check_loss(spec, 2);
   return spec;
 }
@@ -255,11 +251,8 @@ void bind_losses(py::module_& module) {
              py::arg("ignored") = py::none(),
              "Class labels as an int32 array, or None if one is no class.");
   py::class_<LossSpec>(module, "LossSpec")
-      .def(py::init(&make_spec), py::arg("name"), py::arg("reduction") = "mean",
-           py::arg("from_logits") = false, py::arg("label_smoothing") = 0.0,
-           py::arg("ignore_class") = py::none(), py::arg("delta") = 1.0, py::arg("full") = false,
-           py::arg("log_variance") = false, py::arg("epsilon") = 1e-6, py::arg("quantile") = 0.5,
-           py::arg("gamma") = 2.0, py::arg("balances_classes") = false, py::arg("alpha") = 0.25)
+      .def(py::init(&make_spec), py::arg("name"), py::kw_only(), py::arg("reduction") = "mean",
+           py::arg("ignore_class") = py::none())
       .def_property_readonly(
           "takes_labels", [](const LossSpec& spec) { return loss_info(spec.kind).takes_labels; });
   module.def("loss", &loss, py::arg("spec"), py::arg("y_true"), py::arg("y_pred"),

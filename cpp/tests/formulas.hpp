@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "unitgain/rows/activation.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::tests {

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "unitgain/rows/activation.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -11,9 +12,11 @@ struct ActivationInfo {
   const char* name;
   // Whether the derivative is evaluated at the activation's input; at its output otherwise.
   bool saves_input;
+  const char* formula;
   int parameter_count;
   const char* parameter_names[3];
   double defaults[3];
+  Range ranges[3];
 };
 
 const ActivationInfo& activation_info(Activation kind);

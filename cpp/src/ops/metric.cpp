@@ -333,7 +333,10 @@ void add_r2(const MetricRows<T>& rows, const double* weights, double* sums) {
 }  // namespace
 
 bool has_row_values(const MetricSpec& spec) {
-  return spec.kind < MetricKind::categorical_accuracy;
+#define UNITGAIN_OF_ROWS(kind, of_rows, ...) of_rows,
+  constexpr bool rows[] = {UNITGAIN_METRICS(UNITGAIN_OF_ROWS)};
+#undef UNITGAIN_OF_ROWS
+  return rows[static_cast<int>(spec.kind)];
 }
 
 bool needs_predicted(const MetricSpec& spec) {

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
 
-#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -16,37 +16,33 @@ namespace {
 
 constexpr double unbounded = std::numeric_limits<double>::infinity();
 
+struct Parameter {
+  const char* name;
+  double value;
+  Range range;
+};
+
 struct Row {
   Activation kind;
   ActivationInfo info;
 };
 
-constexpr Row infos[activation_count] = {
-    {Activation::linear, {"linear", false, 0, {}, {}}},
-    {Activation::relu,
-     {"relu", false, 3, {"negative_slope", "max_value", "threshold"}, {0.0, unbounded, 0.0}}},
-    {Activation::leaky_relu, {"leaky_relu", false, 1, {"negative_slope"}, {0.2}}},
-    {Activation::elu, {"elu", false, 1, {"alpha"}, {1.0}}},
-    {Activation::selu, {"selu", false, 0, {}, {}}},
-    {Activation::sigmoid, {"sigmoid", false, 0, {}, {}}},
-    {Activation::tanh, {"tanh", false, 0, {}, {}}},
-    {Activation::silu, {"silu", true, 0, {}, {}}},
-    {Activation::step, {"step", false, 0, {}, {}}},
-    {Activation::general_relu,
-     {"relu", true, 3, {"negative_slope", "max_value", "threshold"}, {0.0, unbounded, 0.0}}},
-    {Activation::relu6, {"relu6", false, 0, {}, {}}},
-    {Activation::celu, {"celu", false, 1, {"alpha"}, {1.0}}},
-    {Activation::gelu, {"gelu", true, 0, {}, {}}},
-    {Activation::gelu_tanh, {"gelu_tanh", true, 0, {}, {}}},
-    {Activation::hard_sigmoid, {"hard_sigmoid", false, 0, {}, {}}},
-    {Activation::softplus, {"softplus", true, 0, {}, {}}},
-    {Activation::log_sigmoid, {"log_sigmoid", true, 0, {}, {}}},
-    {Activation::softsign, {"softsign", false, 0, {}, {}}},
-    {Activation::hard_silu, {"hard_silu", true, 0, {}, {}}},
-    {Activation::mish, {"mish", true, 0, {}, {}}},
-    {Activation::exponential, {"exponential", false, 0, {}, {}}},
-};
-static_assert(spec::in_order(infos));
+constexpr ActivationInfo info_of(const char* name, bool saves_input, const char* formula,
+                                 std::initializer_list<Parameter> parameters) {
+  ActivationInfo info{name, saves_input, formula, 0, {}, {}, {}};
+  for (const Parameter& parameter : parameters) {
+    const int i = info.parameter_count++;
+    info.parameter_names[i] = parameter.name;
+    info.defaults[i] = parameter.value;
+    info.ranges[i] = parameter.range;
+  }
+  return info;
+}
+
+#define UNITGAIN_ROW(kind, name, saves_input, formula, ...) \
+  {Activation::kind, info_of(name, saves_input, formula, {__VA_ARGS__})},
+constexpr Row infos[] = {UNITGAIN_ACTIVATIONS(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
 
 // Levenshtein's distance: the least number of insertions, deletions and substitutions.
 int edit_distance(std::string_view a, std::string_view b) {
@@ -97,15 +93,17 @@ ActivationSpec activation_spec(std::string_view name) {
 
 void check_activation(const ActivationSpec& spec) {
   const ActivationInfo& info = activation_info(spec.kind);
-  const bool general = spec.kind == Activation::relu || spec.kind == Activation::general_relu;
   for (int i = 0; i < info.parameter_count; ++i) {
     const double value = spec.parameters[i];
-    const bool may_be_infinite = general && i == 1;
-    const bool finite = std::isfinite(value) || (may_be_infinite && value == unbounded);
-    const bool may_be_negative = general && i == 2;
-    const bool may_be_zero = spec.kind != Activation::celu;
-    if (finite && (value > 0 || (may_be_zero && value == 0) || may_be_negative)) continue;
-    const char* expected = may_be_negative ? "" : may_be_zero ? " and at least 0" : " and positive";
+    const Range range = info.ranges[i];
+    const bool finite = std::isfinite(value) ||
+                        (range == Range::at_least_0_or_infinite && value == unbounded);
+    if (finite && (range == Range::any || value > 0 || (range != Range::above_0 && value == 0))) {
+      continue;
+    }
+    const char* expected = range == Range::any       ? ""
+                           : range == Range::above_0 ? " and positive"
+                                                     : " and at least 0";
     throw ValueError(std::string(info.name) + ": " + info.parameter_names[i] + " must be finite" +
                      expected + ", but it is " + std::to_string(value));
   }

@@ -1,9 +1,9 @@
 #include "unitgain/metric.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
-#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/loss.hpp"
 
@@ -16,23 +16,9 @@ struct Row {
   const char* name;
 };
 
-constexpr Row rows[metric_count] = {
-    {MetricKind::loss, "loss"},
-    {MetricKind::equality, "equality"},
-    {MetricKind::binary_accuracy, "binary_accuracy"},
-    {MetricKind::top_k, "top_k"},
-    {MetricKind::percentage_error, "percentage_error"},
-    {MetricKind::logarithmic_error, "logarithmic_error"},
-    {MetricKind::cosine_similarity, "cosine_similarity"},
-    {MetricKind::pearson, "pearson"},
-    {MetricKind::concordance, "concordance"},
-    {MetricKind::categorical_accuracy, "categorical_accuracy"},
-    {MetricKind::confusion, "confusion"},
-    {MetricKind::f_score, "f_score"},
-    {MetricKind::r2, "r2"},
-    {MetricKind::custom, "custom"},
-};
-static_assert(spec::in_order(rows));
+#define UNITGAIN_ROW(kind, ...) {MetricKind::kind, #kind},
+constexpr Row rows[] = {UNITGAIN_METRICS(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
 
 void check_confusion(const MetricSpec& spec, Index cols) {
   if (spec.thresholds.empty()) throw ValueError("thresholds must not be empty");
@@ -64,17 +50,13 @@ MetricKind metric_kind(std::string_view name) {
 
 Index metric_sums(const MetricSpec& spec, Index cols) {
   switch (spec.kind) {
-    case MetricKind::confusion:
-      return 2 * static_cast<Index>(spec.thresholds.size() + 1) * (spec.by_column ? cols : 1);
-    case MetricKind::f_score:
-      return 4 * cols;
-    case MetricKind::r2:
-      return 1 + 4 * cols;
-    case MetricKind::custom:
-      return spec.custom_sums;
-    default:
-      return 2;
+#define UNITGAIN_SUMS(kind, rows, sums) \
+  case MetricKind::kind:                \
+    return sums;
+    UNITGAIN_METRICS(UNITGAIN_SUMS)
+#undef UNITGAIN_SUMS
   }
+  return 0;
 }
 
 void check_metric(const MetricSpec& spec, Index cols) {

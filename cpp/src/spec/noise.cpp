@@ -4,8 +4,8 @@
 #include <cmath>
 #include <string>
 
-#include "spec/rows.hpp"
 #include "unitgain/error.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain {
 
@@ -17,14 +17,9 @@ struct Row {
   int parameters;
 };
 
-constexpr Row rows[noise_count] = {
-    {Noise::dropout, "dropout", 1},
-    {Noise::alpha_dropout, "alpha_dropout", 1},
-    {Noise::gaussian_noise, "gaussian_noise", 1},
-    {Noise::gaussian_dropout, "gaussian_dropout", 1},
-    {Noise::rrelu, "rrelu", 2},
-};
-static_assert(spec::in_order(rows));
+#define UNITGAIN_ROW(kind, parameters) {Noise::kind, #kind, parameters},
+constexpr Row rows[] = {UNITGAIN_NOISES(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
 
 }  // namespace
 
