@@ -210,10 +210,7 @@ void bind_activations(py::module_& module) {
       "activation_table",
       [] {
         py::dict table;
-        for (int i = 0; i < activation_count; ++i) {
-          const auto kind = static_cast<Activation>(i);
-          if (kind == Activation::general_relu) continue;
-          const ActivationInfo& info = activation_info(kind);
+        for (const ActivationInfo& info : activation_infos()) {  // general_relu is relu again
           py::dict parameters;
           for (int p = 0; p < info.parameter_count; ++p) {
             parameters[info.parameter_names[p]] = info.defaults[p];

@@ -117,9 +117,7 @@ Labels labels_for(const LossSpec& spec, const py::array& y_true, const py::array
 template <class T>
 py::array_t<T> hinge_targets(const py::array_t<T>& targets) {
   const T* from = targets.data();
-  for (py::ssize_t i = 0; i < targets.size(); ++i) {
-    if (from[i] != T{0} && from[i] != T{1}) return targets;
-  }
+  if (!ops::are_binary(from, targets.size())) return targets;
   py::array_t<T> signs(shape_of(targets));
   T* to = signs.mutable_data();
   for (py::ssize_t i = 0; i < targets.size(); ++i) to[i] = from[i] * 2 - 1;
@@ -134,8 +132,7 @@ py::array_t<T> targets_for(const LossSpec& spec, const py::array& y_true, const 
       expected.back() == 1 && shape_of(y_true) == Shape(expected.begin(), expected.end() - 1);
   if (shape_of(y_true) != expected && !as_column) refuse_shape(y_true, expected, "");
   const py::array_t<T, py::array::c_style | py::array::forcecast> targets(y_true);
-  const bool signs = spec.kind == LossKind::hinge || spec.kind == LossKind::squared_hinge;
-  return signs ? hinge_targets<T>(targets) : py::array_t<T>(targets);
+  return loss_info(spec.kind).takes_signs ? hinge_targets<T>(targets) : py::array_t<T>(targets);
 }
 
 // The gradient goes to `out`, or to a fresh array.
@@ -253,8 +250,10 @@ void bind_losses(py::module_& module) {
   py::class_<LossSpec>(module, "LossSpec")
       .def(py::init(&make_spec), py::arg("name"), py::kw_only(), py::arg("reduction") = "mean",
            py::arg("ignore_class") = py::none())
-      .def_property_readonly(
-          "takes_labels", [](const LossSpec& spec) { return loss_info(spec.kind).takes_labels; });
+      .def_property_readonly("takes_labels",
+                             [](const LossSpec& spec) { return loss_info(spec.kind).takes_labels; })
+      .def_property_readonly("takes_signs",
+                             [](const LossSpec& spec) { return loss_info(spec.kind).takes_signs; });
   module.def("loss", &loss, py::arg("spec"), py::arg("y_true"), py::arg("y_pred"),
              py::arg("sample_weight").none(true), py::arg("with_gradient"),
              py::arg("out") = py::none(), "(value, gradient or None)");

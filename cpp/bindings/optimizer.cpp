@@ -8,6 +8,7 @@
 #include "common.hpp"
 #include "nn/optimizer.hpp"
 #include "parameters.hpp"
+#include "spec/unknown_name.hpp"
 #include "unitgain/network.hpp"
 #include "weight_options.hpp"
 
@@ -236,7 +237,7 @@ constexpr Parameter<OptimizerSpec> parameters[] = {
 
 OptimizerSpec make_spec(std::string_view kind, double learning_rate, const py::kwargs& given) {
   const auto* found = std::find(std::begin(kinds), std::end(kinds), kind);
-  if (found == std::end(kinds)) throw ValueError("no optimizer is '" + std::string(kind) + "'");
+  if (found == std::end(kinds)) throw ValueError(spec::unknown_name("optimizer", kind, kinds));
   OptimizerSpec spec;
   spec.kind = static_cast<OptimizerKind>(found - std::begin(kinds));
   spec.learning_rate = learning_rate;

@@ -1,6 +1,7 @@
 // The activation functions by name: their parameters, and what their derivatives need.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "unitgain/rows/activation.hpp"
@@ -20,6 +21,9 @@ struct ActivationInfo {
 };
 
 const ActivationInfo& activation_info(Activation kind);
+
+// All of them, in the order of the enumeration.
+std::span<const ActivationInfo> activation_infos();
 
 // The activation of that name ("swish" is silu), with its default parameters. Throws ValueError for
 // an unknown name; the message lists the names and suggests the nearest.

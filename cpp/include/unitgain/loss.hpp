@@ -12,6 +12,7 @@ namespace unitgain {
 struct LossInfo {
   const char* name;
   bool takes_labels;  // class labels; target values otherwise
+  bool takes_signs;   // -1 and 1; for a batch of 0 and 1 alone, 0 stands for -1
 };
 
 const LossInfo& loss_info(LossKind kind);

@@ -5,7 +5,7 @@
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 
-#define UNITGAIN_DECLARE(kind, ...)                         \
+#define UNITGAIN_DECLARE(kind, ...)                             \
   extern const ActivationKernel<float> activation_##kind##_f32; \
   extern const ActivationKernel<double> activation_##kind##_f64;
 UNITGAIN_ACTIVATIONS(UNITGAIN_DECLARE)

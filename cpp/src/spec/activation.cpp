@@ -1,13 +1,11 @@
 #include "unitgain/activation.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 #include <limits>
-#include <numeric>
 #include <string>
-#include <vector>
 
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -20,11 +18,6 @@ struct Parameter {
   const char* name;
   double value;
   Range range;
-};
-
-struct Row {
-  Activation kind;
-  ActivationInfo info;
 };
 
 constexpr ActivationInfo info_of(const char* name, bool saves_input, const char* formula,
@@ -40,55 +33,35 @@ constexpr ActivationInfo info_of(const char* name, bool saves_input, const char*
 }
 
 #define UNITGAIN_ROW(kind, name, saves_input, formula, ...) \
-  {Activation::kind, info_of(name, saves_input, formula, {__VA_ARGS__})},
-constexpr Row infos[] = {UNITGAIN_ACTIVATIONS(UNITGAIN_ROW)};
+  info_of(name, saves_input, formula, {__VA_ARGS__}),
+constexpr ActivationInfo infos[] = {UNITGAIN_ACTIVATIONS(UNITGAIN_ROW)};
 #undef UNITGAIN_ROW
-
-// Levenshtein's distance: the least number of insertions, deletions and substitutions.
-int edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    int diagonal = row[0];
-    row[0] = static_cast<int>(i) + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const int substituted = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({substituted, diagonal + 1, row[j] + 1});
-    }
-  }
-  return row.back();
-}
-
-std::string unknown_name(std::string_view name) {
-  std::string names;
-  const char* nearest = infos[0].info.name;
-  for (const auto& [kind, info] : infos) {
-    if (kind == Activation::general_relu) continue;
-    names += (names.empty() ? "" : ", ") + std::string(info.name);
-    if (edit_distance(name, info.name) < edit_distance(name, nearest)) nearest = info.name;
-  }
-  std::string message = "unknown activation '" + std::string(name) + "', expected one of " + names +
-                        ", swish, hard_swish";
-  if (edit_distance(name, nearest) <= 2)
-    message += "; did you mean '" + std::string(nearest) + "'?";
-  return message;
-}
 
 }  // namespace
 
 const ActivationInfo& activation_info(Activation kind) {
-  return infos[static_cast<int>(kind)].info;
+  return infos[static_cast<int>(kind)];
+}
+
+std::span<const ActivationInfo> activation_infos() {
+  return infos;
 }
 
 ActivationSpec activation_spec(std::string_view name) {
   if (name == "swish") name = "silu";
   if (name == "hard_swish") name = "hard_silu";
-  for (const auto& [kind, info] : infos) {
+  for (const ActivationInfo& info : infos) {
     if (name != info.name) continue;
-    return {kind, {info.defaults[0], info.defaults[1], info.defaults[2]}};
+    return {static_cast<Activation>(&info - infos),
+            {info.defaults[0], info.defaults[1], info.defaults[2]}};
   }
-  throw ValueError(unknown_name(name));
+  static constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, name, ...) name,
+      UNITGAIN_ACTIVATIONS(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
+          "swish",
+      "hard_swish"};
+  throw ValueError(spec::unknown_name("activation", name, names));
 }
 
 void check_activation(const ActivationSpec& spec) {
@@ -96,8 +69,8 @@ void check_activation(const ActivationSpec& spec) {
   for (int i = 0; i < info.parameter_count; ++i) {
     const double value = spec.parameters[i];
     const Range range = info.ranges[i];
-    const bool finite = std::isfinite(value) ||
-                        (range == Range::at_least_0_or_infinite && value == unbounded);
+    const bool finite =
+        std::isfinite(value) || (range == Range::at_least_0_or_infinite && value == unbounded);
     if (finite && (range == Range::any || value > 0 || (range != Range::above_0 && value == 0))) {
       continue;
     }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <string>
 
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -14,7 +15,8 @@ struct Row {
   LossInfo info;
 };
 
-#define UNITGAIN_ROW(kind, takes_labels) {LossKind::kind, {#kind, takes_labels}},
+#define UNITGAIN_ROW(kind, targets) \
+  {LossKind::kind, {#kind, targets == of_labels, targets == of_signs}},
 constexpr Row infos[] = {UNITGAIN_LOSSES(UNITGAIN_ROW) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_ROW)};
 #undef UNITGAIN_ROW
 
@@ -58,10 +60,12 @@ LossSpec loss_spec(std::string_view name) {
   for (const auto& [kind, info] : infos) {
     if (name == info.name) return loss_spec(kind);
   }
-  std::string message = "loss is '";
-  message.append(name).append("', expected one of");
-  for (const Row& row : infos) message.append(" ").append(row.info.name);
-  throw ValueError(message);
+  static constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, ...) #kind,
+      UNITGAIN_LOSSES(UNITGAIN_NAME) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
+  };
+  throw ValueError(spec::unknown_name("loss", name, names));
 }
 
 Index target_cols(const LossSpec& spec, Index output_cols) {
@@ -70,7 +74,8 @@ Index target_cols(const LossSpec& spec, Index output_cols) {
 }
 
 void check_loss(const LossSpec& spec, Index output_cols) {
-#define UNITGAIN_CHECK(type, name, value, range) check(#name, static_cast<double>(spec.name), range);
+#define UNITGAIN_CHECK(type, name, value, range) \
+  check(#name, static_cast<double>(spec.name), range);
   UNITGAIN_LOSS_PARAMETERS(UNITGAIN_CHECK)
 #undef UNITGAIN_CHECK
   if (output_cols < 1) throw ValueError("the outputs have no values");

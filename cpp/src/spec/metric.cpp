@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string>
 
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/loss.hpp"
 
@@ -11,14 +12,11 @@ namespace unitgain {
 
 namespace {
 
-struct Row {
-  MetricKind kind;
-  const char* name;
+constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, ...) #kind,
+    UNITGAIN_METRICS(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
 };
-
-#define UNITGAIN_ROW(kind, ...) {MetricKind::kind, #kind},
-constexpr Row rows[] = {UNITGAIN_METRICS(UNITGAIN_ROW)};
-#undef UNITGAIN_ROW
 
 void check_confusion(const MetricSpec& spec, Index cols) {
   if (spec.thresholds.empty()) throw ValueError("thresholds must not be empty");
@@ -39,13 +37,9 @@ void check_confusion(const MetricSpec& spec, Index cols) {
 }  // namespace
 
 MetricKind metric_kind(std::string_view name) {
-  for (const Row& row : rows) {
-    if (name == row.name) return row.kind;
-  }
-  std::string message = "metric is '";
-  message.append(name).append("', expected one of");
-  for (const Row& row : rows) message.append(" ").append(row.name);
-  throw ValueError(message);
+  const auto* found = std::find(std::begin(names), std::end(names), name);
+  if (found == std::end(names)) throw ValueError(spec::unknown_name("metric", name, names));
+  return static_cast<MetricKind>(found - std::begin(names));
 }
 
 Index metric_sums(const MetricSpec& spec, Index cols) {

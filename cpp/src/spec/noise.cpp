@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/rows/activation.hpp"
 
@@ -68,7 +69,12 @@ NoiseSpec noise_spec(std::string_view name, std::span<const double> parameters) 
     check_noise(spec);
     return spec;
   }
-  throw ValueError("unknown noise '" + std::string(name) + "'");
+  static constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, ...) #kind,
+      UNITGAIN_NOISES(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
+  };
+  throw ValueError(spec::unknown_name("noise", name, names));
 }
 
 ActivationSpec mean_activation(const NoiseSpec& spec) {

@@ -38,8 +38,7 @@ inline constexpr bool at_input = true, at_output = false;
   ROW(celu, "celu", at_output, "x where x > 0, else alpha (exp(x / alpha) - 1)",               \
       {"alpha", 1.0, Range::above_0})                                                          \
   ROW(gelu, "gelu", at_input, "x Phi(x)")                                                      \
-  ROW(gelu_tanh, "gelu_tanh", at_input,                                                        \
-      "x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))")                                     \
+  ROW(gelu_tanh, "gelu_tanh", at_input, "x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))")   \
   ROW(hard_sigmoid, "hard_sigmoid", at_output, "relu6(x + 3) / 6")                             \
   ROW(softplus, "softplus", at_input, "log(1 + exp(x))")                                       \
   ROW(log_sigmoid, "log_sigmoid", at_input, "log(sigmoid(x))")                                 \

@@ -9,9 +9,11 @@
 
 namespace unitgain {
 
-inline constexpr bool of_labels = true, of_targets = false;
+// What the outputs are compared with: target values; class labels; or target values that are -1 and
+// 1, for which a batch may have 0 and 1.
+enum LossTargets : int { of_targets, of_labels, of_signs };
 
-// Those with a kernel: the name, and whether it takes class labels or target values.
+// Those with a kernel: the name, and its targets.
 #define UNITGAIN_LOSSES(ROW)                      \
   ROW(sparse_categorical_crossentropy, of_labels) \
   ROW(categorical_crossentropy, of_targets)       \
@@ -23,8 +25,8 @@ inline constexpr bool of_labels = true, of_targets = false;
   ROW(gaussian_nll, of_targets)                   \
   ROW(poisson, of_targets)                        \
   ROW(kl_divergence, of_targets)                  \
-  ROW(hinge, of_targets)                          \
-  ROW(squared_hinge, of_targets)                  \
+  ROW(hinge, of_signs)                            \
+  ROW(squared_hinge, of_signs)                    \
   ROW(categorical_hinge, of_targets)              \
   ROW(quantile, of_targets)                       \
   ROW(binary_focal_crossentropy, of_targets)      \
@@ -62,7 +64,9 @@ inline constexpr bool of_labels = true, of_targets = false;
 #define UNITGAIN_ONE(...) +1
 #define UNITGAIN_MEMBER(type, name, ...) type name;
 
-enum class LossKind : int { UNITGAIN_LOSSES(UNITGAIN_VALUE) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_VALUE) };
+enum class LossKind : int {
+  UNITGAIN_LOSSES(UNITGAIN_VALUE) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_VALUE)
+};
 inline constexpr int kernel_loss_count = UNITGAIN_LOSSES(UNITGAIN_ONE);
 
 // How the losses of the rows become one number. mean: their sum, with the samples' weights, over

@@ -30,21 +30,20 @@ inline constexpr bool of_rows = true, of_batches = false;
 //                         targets' weighted mean and sum of squared distances from it, and the
 //                         outputs' weighted squared errors
 //   custom                what a CustomMetric adds
-#define UNITGAIN_METRICS(ROW)                                                              \
-  ROW(loss, of_rows, 2)                                                                    \
-  ROW(equality, of_rows, 2)                                                                \
-  ROW(binary_accuracy, of_rows, 2)                                                         \
-  ROW(top_k, of_rows, 2)                                                                   \
-  ROW(percentage_error, of_rows, 2)                                                        \
-  ROW(logarithmic_error, of_rows, 2)                                                       \
-  ROW(cosine_similarity, of_rows, 2)                                                       \
-  ROW(pearson, of_rows, 2)                                                                 \
-  ROW(concordance, of_rows, 2)                                                             \
-  ROW(categorical_accuracy, of_batches, 2)                                                 \
-  ROW(confusion, of_batches,                                                               \
-      2 * (std::ssize(spec.thresholds) + 1) * (spec.by_column ? cols : 1))                 \
-  ROW(f_score, of_batches, 4 * cols)                                                       \
-  ROW(r2, of_batches, 1 + 4 * cols)                                                        \
+#define UNITGAIN_METRICS(ROW)                                                                     \
+  ROW(loss, of_rows, 2)                                                                           \
+  ROW(equality, of_rows, 2)                                                                       \
+  ROW(binary_accuracy, of_rows, 2)                                                                \
+  ROW(top_k, of_rows, 2)                                                                          \
+  ROW(percentage_error, of_rows, 2)                                                               \
+  ROW(logarithmic_error, of_rows, 2)                                                              \
+  ROW(cosine_similarity, of_rows, 2)                                                              \
+  ROW(pearson, of_rows, 2)                                                                        \
+  ROW(concordance, of_rows, 2)                                                                    \
+  ROW(categorical_accuracy, of_batches, 2)                                                        \
+  ROW(confusion, of_batches, 2 * (std::ssize(spec.thresholds) + 1) * (spec.by_column ? cols : 1)) \
+  ROW(f_score, of_batches, 4 * cols)                                                              \
+  ROW(r2, of_batches, 1 + 4 * cols)                                                               \
   ROW(custom, of_batches, spec.custom_sums)
 
 #define UNITGAIN_VALUE(kind, ...) kind,

@@ -1,5 +1,5 @@
-// The kinds of noise, each said once. The kernels' sources include this file, so it holds no function
-// (see docs/kernels.md).
+// The kinds of noise, each said once. The kernels' sources include this file, so it holds no
+// function (see docs/kernels.md).
 #pragma once
 
 #include "unitgain/types.hpp"
