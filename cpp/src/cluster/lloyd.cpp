@@ -147,25 +147,43 @@ class Lloyd {
       const Index sample = open == nullptr ? first + i : open[first + i];
       gaps_[sample] = gaps[i];
       const std::int32_t before = labels_[sample];
-      changed |= found[i] != before;
-      if (found[i] == before && !starts_anew_) continue;
+      if (found[i] == before) continue;
+      changed = true;
       labels_[sample] = found[i];
-      add(chunk, sample, found[i], 1.0);
-      if (!starts_anew_) add(chunk, sample, before, -1.0);
+      if (!starts_anew_) move(chunk, sample, before, found[i]);
     }
+    if (starts_anew_) add(chunk, first, rows);
     return changed;
   }
 
-  // Adds a sample to a cluster's sums, or takes it away.
-  void add(Index chunk, Index sample, std::int32_t cluster, double sign) {
+  // Takes a sample from one cluster's sums to another's.
+  void move(Index chunk, Index sample, std::int32_t from, std::int32_t to) {
     const MatrixView<const T>& x = samples_.x;
-    const double weight = sign * weight_of(sample);
-    const T rounded = static_cast<T>(weight);
-    runtime::kernels<T>().cluster->add_to_sums(x.data + sample * x.row_stride, x.row_stride,
-                                               &cluster, &rounded, 1, x.cols,
-                                               sums_.chunk_sums(chunk));
-    sums_.chunk_totals(chunk)[cluster] += weight;
-    if (weight != 0) sums_.chunk_counts(chunk)[cluster] += sign;
+    const double weight = weight_of(sample);
+    if (weight == 0) return;
+    double* sums = sums_.chunk_sums(chunk);
+    runtime::kernels<T>().cluster->move_in_sums(x.data + sample * x.row_stride, weight, x.cols,
+                                                sums + from * x.cols, sums + to * x.cols);
+    sums_.chunk_totals(chunk)[from] -= weight;
+    sums_.chunk_totals(chunk)[to] += weight;
+    sums_.chunk_counts(chunk)[from] -= 1;
+    sums_.chunk_counts(chunk)[to] += 1;
+  }
+
+  // Adds samples to their clusters' sums.
+  void add(Index chunk, Index first, Index rows) {
+    const MatrixView<const T>& x = samples_.x;
+    runtime::kernels<T>().cluster->add_to_sums(
+        x.data + first * x.row_stride, x.row_stride, labels_ + first,
+        samples_.weights == nullptr ? nullptr : samples_.weights + first, rows, x.cols,
+        sums_.chunk_sums(chunk));
+    double* totals = sums_.chunk_totals(chunk);
+    double* counts = sums_.chunk_counts(chunk);
+    for (Index i = first; i < first + rows; ++i) {
+      const double weight = weight_of(i);
+      totals[labels_[i]] += weight;
+      if (weight != 0) counts[labels_[i]] += 1;
+    }
   }
 
   // For a team: the chunks' sums from nothing, without what taking samples away left.
@@ -175,7 +193,7 @@ class Lloyd {
     for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
       sums_.clear_chunk(chunk);
       const runtime::Range range = chunk_rows(chunk, sums_.chunks(), samples_.x.rows);
-      for (Index i = range.begin; i < range.end; ++i) add(chunk, i, labels_[i], 1.0);
+      add(chunk, range.begin, range.size());
     }
     team.barrier();
   }
