@@ -594,6 +594,7 @@ def kmeans_lloyd(
     labels: NDArray[np.int32],
     most_iterations: int,
     tolerance: float,
+    is_last: bool,
 ) -> tuple[int, bool, bool]: ...  # iterations, whether stable, whether within the tolerance
 def kmeans_assign(
     x: _Array, weights: _Array | None, centers: _Array, squares: bool, sums: bool

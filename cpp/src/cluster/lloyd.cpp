@@ -48,14 +48,7 @@ class Lloyd {
 
   // For a team: one iteration. The members know the result alike.
   void iterate(const runtime::Team& team, double tolerance, bool is_last) {
-    packed_.take(team, {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1});
-    if (team.rank() == 0) check_bounds();
-    team.barrier();
-    const runtime::Range mine = team.share(sums_.chunks());
-    for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
-      changed_[static_cast<std::size_t>(chunk)] = label(team.rank(), chunk);
-    }
-    team.barrier();
+    label_all(team);
     const bool is_stable = std::find(changed_.begin(), changed_.end(), 1) == changed_.end();
     const bool is_exact = starts_anew_ || is_stable || is_last;
     if (is_exact && !starts_anew_) sum_again(team);
@@ -69,6 +62,19 @@ class Lloyd {
       is_stable_ = is_stable;
       is_within_tolerance_ = moved_ <= tolerance;
       std::copy(means_.begin(), means_.end(), centers_.data);
+    }
+    team.barrier();
+  }
+
+  // For a team: gives every sample the label of the nearest centre as it is, and tells the chunks
+  // where one has changed.
+  void label_all(const runtime::Team& team) {
+    packed_.take(team, {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1});
+    if (team.rank() == 0) check_bounds();
+    team.barrier();
+    const runtime::Range mine = team.share(sums_.chunks());
+    for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
+      changed_[static_cast<std::size_t>(chunk)] = label(team.rank(), chunk);
     }
     team.barrier();
   }
@@ -89,21 +95,13 @@ class Lloyd {
           static_cast<double>(shift[j]) - static_cast<double>(mean_[static_cast<std::size_t>(j)]);
       drift += step * step;
     }
-    const T* squares = packed_.squares();
-    const double farthest =
-        std::sqrt(static_cast<double>(*std::max_element(squares, squares + centers_.rows)));
+    largest_square_ = packed_.largest_square();
+    const double farthest = std::sqrt(static_cast<double>(largest_square_));
     starts_anew_ = !has_bounds_ || !(std::sqrt(drift) + farthest <= radius_);
     if (!starts_anew_) return;
     has_bounds_ = true;
     radius_ = 2 * farthest;
     std::copy_n(shift, centers_.cols, mean_.begin());
-  }
-
-  // E of the comment above. The sums of a product run in chains (simd/gemm.cpp).
-  T relative_error() const {
-    const Index cols = centers_.cols;
-    const auto terms = static_cast<T>(std::min<Index>(cols, 128) + cols / 128 + 8);
-    return terms * std::numeric_limits<T>::epsilon();
   }
 
   // Returns whether the labels of a chunk's samples have changed, its sums being of the new ones.
@@ -138,10 +136,9 @@ class Lloyd {
     T values[ops::most_block_rows], seconds[ops::most_block_rows], gaps[ops::most_block_rows];
     block.load(samples_.x, first, rows, packed_.shift(), open);
     block.multiply(packed_);
-    kernels.nearest_two(block.products(), block.product_stride(), rows, centers_.rows,
-                        packed_.squares(), found, values, seconds);
-    kernels.gaps(values, seconds, block.squares(), rows, static_cast<T>(radius_), relative_error(),
-                 gaps);
+    block.find_nearest(packed_, largest_square_, found, values, seconds);
+    kernels.gaps(values, seconds, block.squares(), rows, static_cast<T>(radius_),
+                 ops::product_error<T>(centers_.cols), gaps);
     bool changed = false;
     for (Index i = 0; i < rows; ++i) {
       const Index sample = open == nullptr ? first + i : open[first + i];
@@ -313,6 +310,7 @@ class Lloyd {
   std::vector<T> mean_;           // the centres', when the bounds began
   double moved_ = 0;              // the sum of the squared distances from the centres to the means
   double radius_ = 0;
+  T largest_square_ = 0;  // of the centres as packed
   bool has_bounds_ = false, starts_anew_ = true;
   base::AlignedBuffer<T> squares_;
   std::vector<Index> farthest_;
@@ -339,6 +337,9 @@ LloydResult lloyd(const Samples<T>& samples, CenterView<T> centers, std::int32_t
         result = {i + 1, state.is_stable(), state.is_within_tolerance()};
       }
       if (state.is_stable() || state.is_within_tolerance()) break;
+    }
+    if (!state.is_stable() && (state.is_within_tolerance() || options.is_last)) {
+      state.label_all(team);
     }
   });
   return result;

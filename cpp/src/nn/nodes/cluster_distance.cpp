@@ -84,14 +84,6 @@ void finish_block(Form form, T factor, const T* x, const T* centers, const T* ce
                   Index rows, Index clusters, Index cols, T* y) {
   constexpr Index most = 64;
   const auto& kernels = runtime::kernels<T>();
-  if (form == Form::one_hot) {
-    std::int32_t labels[most];
-    T least[most];
-    kernels.cluster->nearest(y, clusters, rows, clusters, center_squares, labels, least);
-    std::fill_n(y, rows * clusters, T{0});
-    for (Index i = 0; i < rows; ++i) y[i * clusters + labels[i]] = T{1};
-    return;
-  }
   T squares[most];
   for (Index i = 0; i < rows; ++i) {
     squares[i] = kernels.vector->dot(x + i * cols, x + i * cols, cols);
@@ -100,6 +92,11 @@ void finish_block(Form form, T factor, const T* x, const T* centers, const T* ce
                                      centers, cols, cols, y, clusters);
   if (form == Form::distance) return kernels.cluster->square_roots(y, y, rows * clusters);
   kernels.vector->scale(factor, y, rows * clusters);
+  if (form == Form::exponent) return;
+  std::int32_t labels[most];  // the largest exponents are the least distances
+  kernels.loss->argmax(y, rows, clusters, labels);
+  std::fill_n(y, rows * clusters, T{0});
+  for (Index i = 0; i < rows; ++i) y[i * clusters + labels[i]] = T{1};
 }
 
 template <class T>
@@ -127,19 +124,19 @@ void ClusterDistance<T>::forward(PlanBuilder<T>& builder, const Group<T>& group)
         product.precision = precision;
         ops::gemm(team, product, context.template at<std::byte>(workspace));
       });
-  builder.step("cluster distances", 0.3 * static_cast<double>(rows * (clusters + features)),
-               {x, y, squares},
-               [=, form = form_named(form_), centers = centers_, bandwidth = bandwidth_](
-                   const runtime::Team& team, const Context<T>& context) {
-                 constexpr Index block = 64;
-                 const T factor = exponent_factor(bandwidth->data()[0]);
-                 const runtime::Range mine = team.share(rows, 16);
-                 for (Index first = mine.begin; first < mine.end; first += block) {
-                   finish_block(form, factor, context.at(x) + first * features, centers->data(),
-                                context.at(squares), std::min(block, mine.end - first), clusters,
-                                features, context.at(y) + first * clusters);
-                 }
-               });
+  builder.step(
+      "cluster distances", 0.3 * static_cast<double>(rows * (clusters + features)), {x, y, squares},
+      [=, form = form_named(form_), centers = centers_, bandwidth = bandwidth_](
+          const runtime::Team& team, const Context<T>& context) {
+        constexpr Index block = 64;
+        const T factor = form == Form::one_hot ? T{-1} : exponent_factor(bandwidth->data()[0]);
+        const runtime::Range mine = team.share(rows, 16);
+        for (Index first = mine.begin; first < mine.end; first += block) {
+          finish_block(form, factor, context.at(x) + first * features, centers->data(),
+                       context.at(squares), std::min(block, mine.end - first), clusters, features,
+                       context.at(y) + first * clusters);
+        }
+      });
 }
 
 template <class T>
