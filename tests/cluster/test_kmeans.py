@@ -45,8 +45,8 @@ def lloyd(x, weights, centers, most=300):
                 totals[found[i]] -= weights[i]
                 sums[j], totals[j] = weights[i] * x[i], weights[i]
         filled = np.where(totals > 0, np.arange(len(centers)), totals.argmax())
-        centers = sums[filled] / totals[filled, None]
-        if (found == labels).all():
+        before, centers = centers, sums[filled] / totals[filled, None]
+        if (found == labels).all() or (before == centers).all():
             break
         labels = found
     return distances(x, centers).argmin(axis=1), centers, iterations
@@ -68,7 +68,7 @@ def test_the_result_is_that_of_lloyds_iteration_in_float64(dtype, weighted, n, f
     assert model.labels_.dtype == np.int32
     assert model.n_iter_ == iterations
     assert model.cluster_centers_.dtype == dtype
-    eps = np.finfo(dtype).eps
+    eps = float(np.finfo(dtype).eps)
     np.testing.assert_allclose(model.cluster_centers_, centers, rtol=8 * eps, atol=64 * eps)
     inertia = (weights * distances(x, centers).min(axis=1)).sum()
     assert model.inertia_ == pytest.approx(inertia, rel=32 * eps, abs=1e3 * eps**2)
@@ -116,6 +116,27 @@ def test_bounds_leave_out_no_sample_whose_label_changes(dtype):
     tolerance = 4 * np.finfo(dtype).eps
     np.testing.assert_allclose(model.cluster_centers_, one_by_one, rtol=tolerance)
     np.testing.assert_array_equal(model.labels_, step.labels_)
+
+
+@pytest.mark.parametrize("ended", [{"max_iter": 3}, {"tol": 0.05}])
+def test_labels_are_those_of_the_centres_however_it_ended(ended):
+    x = blobs(3000, 8, 20, seed=2, spread=2.0)
+    model = KMeans(20, init=x[:20], **ended).fit(x)
+    near = distances(x, model.cluster_centers_).argmin(axis=1)
+    np.testing.assert_array_equal(model.labels_, near)
+    assert model.n_iter_ < KMeans(20, init=x[:20], tol=0).fit(x).n_iter_
+    for j in range(20):  # the means are of the labels before; most are of these
+        assert np.abs(model.cluster_centers_[j] - x[near == j].mean(axis=0)).max() < 0.5
+
+
+def test_pauses_between_iterations_change_nothing(monkeypatch):
+    x = blobs(3000, 8, 20, seed=2, spread=2.0)
+    expected = KMeans(20, init=x[:20], tol=0).fit(x)
+    monkeypatch.setattr("unitgain.cluster.kmeans._OPERATIONS_A_CALL", 4.0 * x.size * 20)
+    model = KMeans(20, init=x[:20], tol=0).fit(x)
+    assert model.n_iter_ == expected.n_iter_
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    np.testing.assert_allclose(model.cluster_centers_, expected.cluster_centers_, rtol=1e-12)
 
 
 def test_an_offset_costs_no_digits():
