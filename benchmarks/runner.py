@@ -29,6 +29,7 @@ SUBJECTS = (
     "layer_norm",
     "optimizers",
     "linalg",
+    "clustering",
     "training",
     "inference",
     "threading_layers",

@@ -319,6 +319,9 @@ class _Graph:
     ) -> int: ...
     def activation(self, x: int, name: str, parameters: Sequence[float] = ...) -> int: ...
     def prelu(self, x: int, alpha: _Parameter, rows: int, cols: int, trainable: bool) -> int: ...
+    def cluster_distance(
+        self, x: int, centers: _Parameter, bandwidth: _Parameter, form: str, trainable: bool
+    ) -> int: ...
     def softmax(self, x: int) -> int: ...
     def layer_norm(
         self,
@@ -547,6 +550,7 @@ def kmeans_lloyd(
     labels: NDArray[np.int32],
     most_iterations: int,
     tolerance: float,
+    is_last: bool,
 ) -> tuple[int, bool, bool]: ...  # iterations, whether stable, whether within the tolerance
 def kmeans_assign(
     x: _Array, weights: _Array | None, centers: _Array, squares: bool, sums: bool
