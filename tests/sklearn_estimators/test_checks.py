@@ -62,6 +62,7 @@ def test_no_argument_of_ours_makes_a_check_fail(estimator):
     [KMeans(), MiniBatchKMeans(), ClusterFeatures(), ClusterFeatures(append=True)],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore")
 def test_clusters_pass_the_checks_that_scikit_learns_pass(estimator):
     # Which samples k-means++ draws depends on their number and order, in scikit-learn's as well.
     assert failures(estimator).keys() <= RANDOM

@@ -213,6 +213,8 @@ def test_affinities_are_columns_of_frames():
     assert made.shape == (150, 7)
     distances = KMeans(3, random_state=0).set_output(transform="pandas").fit_transform(frame)
     assert list(distances) == ["kmeans0", "kmeans1", "kmeans2"]
+    shares = KMeans(3, random_state=0).fit(X).transform(X, affinity="soft")
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
     model = make_pipeline(ClusterFeatures(6, random_state=0), LogisticRegression(C=100))
     grid = {"clusterfeatures__n_clusters": [2, 8], "clusterfeatures__affinity": ["rbf", "soft"]}
     search = GridSearchCV(model, grid, cv=3, n_jobs=2).fit(X, Y)

@@ -33,13 +33,15 @@ class _Clusters(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         super().fit(X, sample_weight=weights)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Array:
+    def fit_transform(
+        self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None, **keywords: Any
+    ) -> Array:
         """Find the clusters, and return what ``transform`` makes of the samples."""
-        return np.asarray(self.fit(X, sample_weight=sample_weight).transform(X))
+        return np.asarray(self.fit(X, sample_weight=sample_weight).transform(X, **keywords))
 
-    def transform(self, X: Any) -> Array:
-        """Return what each sample is to each cluster."""
-        return np.asarray(super().transform(self._seen_before(X)))
+    def transform(self, X: Any, *arguments: Any, **keywords: Any) -> Array:
+        """Return what each sample is to each cluster; further arguments are the base class's."""
+        return np.asarray(super().transform(self._seen_before(X), *arguments, **keywords))
 
     def predict(self, X: Any) -> Array:
         """Return the number of each sample's nearest centre."""
