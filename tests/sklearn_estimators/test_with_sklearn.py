@@ -219,4 +219,3 @@ def test_affinities_are_columns_of_frames():
     grid = {"clusterfeatures__n_clusters": [2, 8], "clusterfeatures__affinity": ["rbf", "soft"]}
     search = GridSearchCV(model, grid, cv=3, n_jobs=2).fit(X, Y)
     assert search.best_score_ > 0.9
-    assert search.best_params_["clusterfeatures__n_clusters"] == 8
