@@ -183,6 +183,7 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "cpus": os.cpu_count(),
         "instruction_set": _native.active_variant(),
         "threads": num_threads(),
+        "caches": peaks.cache_sizes(),
         "libraries": {
             name: importlib.metadata.version(distributions.get(name, name)) for name in libraries
         },

@@ -5,6 +5,7 @@
 #include "formulas.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::tests {
 

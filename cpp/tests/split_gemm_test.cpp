@@ -10,6 +10,7 @@
 #include "products.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/parallel.hpp"
+#include "simd/kernels/split_gemm.hpp"
 #include "unitgain/matmul.hpp"
 
 namespace unitgain::tests {

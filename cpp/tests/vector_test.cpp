@@ -1,3 +1,4 @@
+#include "simd/kernels/vector.hpp"
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"

@@ -5,6 +5,7 @@
 
 #include "cluster/assignment.hpp"
 #include "cluster/chunks.hpp"
+#include "simd/kernels/cluster.hpp"
 
 namespace unitgain {
 

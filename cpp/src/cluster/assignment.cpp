@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "cluster/chunks.hpp"
+#include "simd/kernels/cluster.hpp"
 
 namespace unitgain {
 

@@ -5,6 +5,7 @@
 
 #include "cluster/chunks.hpp"
 #include "runtime/philox.hpp"
+#include "simd/kernels/cluster.hpp"
 #include "unitgain/cluster.hpp"
 
 namespace unitgain {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cluster/chunks.hpp"
+#include "simd/kernels/cluster.hpp"
 #include "unitgain/cluster.hpp"
 
 namespace unitgain {

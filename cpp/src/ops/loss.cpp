@@ -1,5 +1,6 @@
 #include "ops/loss.hpp"
 
+#include "simd/kernels/loss.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::ops {

@@ -3,6 +3,7 @@
 
 #include "runtime/dispatch.hpp"
 #include "runtime/parallel.hpp"
+#include "simd/kernels/loss.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::ops {

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ops/loss.hpp"
+#include "simd/kernels/loss.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::ops {

@@ -29,7 +29,7 @@ class Walk {
   explicit Walk(std::vector<Dimension> dimensions) {
     for (const Dimension& d : dimensions) size_ *= d.size;
     std::erase_if(dimensions, [](const Dimension& d) { return d.size == 1; });
-    std::stable_sort(dimensions.begin(), dimensions.end(),
+    std::sort(dimensions.begin(), dimensions.end(),
                      [](const Dimension& a, const Dimension& b) {
                        return std::abs(a.strides.back()) > std::abs(b.strides.back());
                      });

@@ -1,7 +1,7 @@
 // The rows of the table of activations, by family: each has a source of its own that fills them in.
 #pragma once
 
-#include "simd/kernels.hpp"
+#include "simd/kernels/activation.hpp"
 
 namespace unitgain::simd::UNITGAIN_VARIANT {
 

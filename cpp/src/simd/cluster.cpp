@@ -1,4 +1,5 @@
 // k-means: what is done to a block of samples before and after the product with the centres.
+#include "simd/kernels/cluster.hpp"
 #include "simd/math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"

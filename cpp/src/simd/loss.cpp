@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "simd/cross_entropy.hpp"
+#include "simd/kernels/loss.hpp"
 #include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
 

@@ -1,5 +1,6 @@
 // Layers that draw: dropout, alpha dropout, Gaussian noise, Gaussian dropout, randomised leaky
 // ReLU. The random words are those of runtime/philox.hpp, bit for bit; its Source is there.
+#include "simd/kernels/noise.hpp"
 #include "simd/intrinsics.hpp"
 #include "simd/math.hpp"
 #include "simd/variant.hpp"

@@ -1,6 +1,7 @@
 // The optimizers' updates: one struct a rule, whose step() returns the new weights.
 #include <type_traits>
 
+#include "simd/kernels/optimizer.hpp"
 #include "simd/math.hpp"
 #include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"

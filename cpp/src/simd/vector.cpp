@@ -1,4 +1,5 @@
 // Level-1 linear algebra: what Householder QR and one-sided Jacobi are made of.
+#include "simd/kernels/vector.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 

@@ -7,6 +7,7 @@
 #include "ops/activation.hpp"
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
