@@ -155,7 +155,7 @@ def test_a_source_includes_from_its_own_floor_or_below(path):
         assert other == mine or FOLDERS[other] < FOLDERS[mine], f"{mine} includes from {other}"
 
 
-SYSTEM_HEADER = r'^\s*#\s*include <((?:sys/|windows|pthread|unistd|sched|dlfcn|fcntl)[^>]*)>'
+SYSTEM_HEADER = r"^\s*#\s*include <((?:sys/|windows|pthread|unistd|sched|dlfcn|fcntl)[^>]*)>"
 
 
 def test_one_file_alone_asks_the_operating_system():

@@ -5,7 +5,10 @@
 
 #include "cluster/assignment.hpp"
 #include "cluster/chunks.hpp"
+#include "simd/kernels/activation.hpp"
 #include "simd/kernels/cluster.hpp"
+#include "simd/kernels/softmax.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain {
 

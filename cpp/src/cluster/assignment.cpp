@@ -7,6 +7,7 @@
 
 #include "cluster/chunks.hpp"
 #include "simd/kernels/cluster.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain {
 

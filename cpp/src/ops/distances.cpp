@@ -5,6 +5,8 @@
 #include "ops/gemm.hpp"
 #include "ops/gemm_blocks.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/cluster.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
 
