@@ -9,6 +9,9 @@
 #include "ops/column_sums.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/cluster.hpp"
+#include "simd/kernels/loss.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
