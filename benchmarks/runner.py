@@ -27,6 +27,7 @@ SUBJECTS = (
     "noise",
     "batch_norm",
     "layer_norm",
+    "embedding",
     "optimizers",
     "linalg",
     "clustering",

@@ -213,6 +213,8 @@ NOTES = {
     "dtype of the whole network.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.Embedding": "`mask_zero=True`, `lora_rank` and `lora_alpha` are refused. A number "
+    "without a row is an error.",
     "layers.CategoryEncoding": "Rows are along the last axis, however many there are.",
     "layers.Hashing": "Keras's hash functions, and bins. Numbers are whole, or an error.",
     "layers.HashedCrossing": "Keras's hash function, and bins.",

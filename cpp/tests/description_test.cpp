@@ -61,7 +61,13 @@ struct Every {
     x = graph.activity(graph.transpose(x, 2), 0.125, 0);
     const NodeId y = graph.reshape(b, {6, 2});
     x = graph.concatenate({graph.add({x, y, graph.softmax(y)}), x});
-    outputs = {x, graph.log_softmax(graph.activation(b, plain))};
+    const NodeId rows = graph.embedding(activation(b, "step"), parameter("embeddings", {2, 3}));
+    const NodeId unit =
+        graph.unit_norm(graph.rms_norm(rows, {parameter("scale", {3}, 1), 1e-6}), 1e-12);
+    const NodeId extremes =
+        graph.multiply({graph.maximum({unit, rows}), graph.minimum({unit, rows})});
+    outputs = {x, graph.log_softmax(graph.activation(b, plain)),
+               graph.glu(graph.dot({extremes, rows}))};
   }
 };
 

@@ -6,6 +6,7 @@ from unitgain.layers.base import Layer, Variable
 from unitgain.layers.cluster_affinity import ClusterAffinity
 from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
 from unitgain.layers.discretization import Discretization
+from unitgain.layers.embedding import Embedding
 from unitgain.layers.encoding import CategoryEncoding
 from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
 from unitgain.layers.hashing import HashedCrossing, Hashing
@@ -59,6 +60,7 @@ __all__ = [
     "Discretization",
     "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
