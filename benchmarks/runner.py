@@ -30,6 +30,7 @@ SUBJECTS = (
     "embedding",
     "optimizers",
     "linalg",
+    "clustering",
     "training",
     "inference",
     "threading_layers",

@@ -49,6 +49,8 @@ struct Every {
                                     parameter("variance", {6}, 1), 0.99, 1e-3});
     x = graph.activation(x, specialized(clipped));
     x = graph.layer_norm(x, {parameter("gamma", {6}, 1), nullptr, 1.0 / 3});
+    x = graph.cluster_distance(x, parameter("centers", {6, 6}), parameter("bandwidth", {1}, 2),
+                               "exponent");
     x = graph.prelu(x, {parameter("alpha", {2, 1}), {2, 1}});
     graph.set_training(Training::always);
     x = graph.noise(x, noise_spec("gaussian_noise", std::vector{0.5}), ~std::uint64_t{0});

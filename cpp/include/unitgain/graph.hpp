@@ -156,6 +156,10 @@ class Graph {
   // Each row's first half, times the sigmoid of its second.
   NodeId glu(NodeId x);
   NodeId prelu(NodeId x, const PReluNode<T>& parameters, bool trainable = true);
+  // Each sample's distances d from centres (clusters, features). form: "distance"; "exponent",
+  // -d^2 / (2 h^2) of the bandwidth h, one value; or "one_hot", 1 for the nearest and else 0.
+  NodeId cluster_distance(NodeId x, ParameterPtr<T> centers, ParameterPtr<T> bandwidth,
+                          const std::string& form, bool trainable = true);
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);

@@ -135,6 +135,7 @@ void check_vector(const ParameterPtr<T>& parameter, const char* name, Index feat
   ROW(activity)                  \
   ROW(add)                       \
   ROW(batch_norm)                \
+  ROW(cluster_distance)          \
   ROW(concatenate)               \
   ROW(dense)                     \
   ROW(dot)                       \

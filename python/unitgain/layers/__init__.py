@@ -3,6 +3,7 @@
 from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.activation import ELU, GLU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
+from unitgain.layers.cluster_affinity import ClusterAffinity
 from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
 from unitgain.layers.discretization import Discretization
 from unitgain.layers.embedding import Embedding
@@ -53,6 +54,7 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "ClusterAffinity",
     "Concatenate",
     "Dense",
     "Discretization",

@@ -120,7 +120,7 @@ class Optimizer(Configurable, Stateful):
     do not overflow where the sum of squares would. Denormal results become zero.
     """
 
-    _kind: ClassVar[_native.OptimizerKind]
+    _kind: ClassVar[str]  # of the native rules
     # The arguments beside the common ones: attributes of the same names, and the native settings.
     _own: ClassVar[tuple[str, ...]] = ()
 
@@ -245,9 +245,7 @@ class Optimizer(Configurable, Stateful):
 
     def spec(self) -> _native.OptimizerSpec:
         """Return the configuration that the native step takes."""
-        spec = _native.OptimizerSpec(self._kind, self.learning_rate)
-        for setting in self._native_settings():
-            setattr(spec, setting, getattr(self, setting))
+        spec = _native.OptimizerSpec(self._kind, self.learning_rate, **self._native_settings())
         if self._schedule is not None:
             spec.schedule = self._schedule.spec
             if spec.schedule.momenta and not (
@@ -271,9 +269,9 @@ class Optimizer(Configurable, Stateful):
         spec.accumulation_steps = self.gradient_accumulation_steps or 1
         return spec
 
-    def _native_settings(self) -> tuple[str, ...]:
-        """Return the arguments that the native configuration has by the same names."""
-        return self._own
+    def _native_settings(self) -> dict[str, Any]:
+        """Return the parameters of the native rule."""
+        return {name: getattr(self, name) for name in self._own}
 
     def options(self, variables: Sequence[Any]) -> list[_native.UpdateOptions]:
         """Return how each variable is treated."""
