@@ -332,3 +332,17 @@ def test_the_penalty_is_of_all_rows():
     expected = 0.2 * table
     expected[2] += 1
     np.testing.assert_allclose(gradient, expected, rtol=1e-14)
+
+
+def test_numbers_that_lie_in_a_concatenation_are_read_there():
+    x = RNG.integers(6, size=(9, 2))
+    start, other = Input((2,)), Input((3,))
+    table = Embedding(6, 4)
+    model = ug.Model([start, other], [Concatenate()([other, start]), Flatten()(table(start))])
+    features = RNG.random((9, 3)).astype(np.float32)
+    together, rows = model.predict([x, features])
+    np.testing.assert_array_equal(together, np.hstack([features, x]))
+    np.testing.assert_array_equal(rows, table.get_weights()[0][x].reshape(9, 8))
+    x[4, 1] = 6
+    with pytest.raises(ValueError, match="is given 6 in row 4"):
+        model.predict([x, features], batch_size=2)
