@@ -78,19 +78,21 @@ struct LeastOfRows {
   UNITGAIN_INLINE void take(Index row, const T* products, const T* offsets, Index cols) {
     constexpr T infinity = Format<T>::infinity;
     Vec<T> least = infinity, where_least = T{0}, rest = infinity;
-    const auto visit = [&](Vec<T> value, Index j) __attribute__((always_inline)) {
-      where(value < least, where_least) = lane_index<T>() + static_cast<T>(j);
+    Vec<T> index = lane_index<T>();
+    const auto visit = [&](Vec<T> value) __attribute__((always_inline)) {
+      where(value < least, where_least) = index;
+      index += static_cast<T>(lanes<T>);
       if constexpr (two) rest = min<T>(max<T>(value, least), rest);
       least = min<T>(value, least);
     };
     Index j = 0;
     for (; j + lanes<T> <= cols; j += lanes<T>) {
-      visit(multiply_add<T>(load(products + j), T{-2}, load(offsets + j)), j);
+      visit(multiply_add<T>(load(products + j), T{-2}, load(offsets + j)));
     }
     if (j < cols) {
       const Vec<T> value = multiply_add<T>(load_partial(products + j, cols - j), T{-2},
                                            load_partial(offsets + j, cols - j));
-      visit(select<T>(lane_index<T>() < static_cast<T>(cols - j), value, infinity), j);
+      visit(select<T>(lane_index<T>() < static_cast<T>(cols - j), value, infinity));
     }
     best[row] = std::bit_cast<NativeVector<T>>(least);
     place[row] = std::bit_cast<NativeVector<T>>(where_least);
