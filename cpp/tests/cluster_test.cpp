@@ -6,6 +6,7 @@
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/cluster.hpp"
+#include "simd/kernels/cluster.hpp"
 #include "unitgain/cluster.hpp"
 #include "unitgain/runtime.hpp"
 
@@ -137,29 +138,35 @@ UNITGAIN_TYPED_TEST(sums_of_clusters_are_those_of_their_samples) {
   }
 }
 
-UNITGAIN_TYPED_TEST(gaps_close_by_what_the_centers_move) {
+UNITGAIN_TYPED_TEST(bounds_hold_and_move_as_the_centers_do) {
   for (const Index n : sizes) {
     const auto values = random_array<T>(n, 1, 0, 1), squares = random_array<T>(n, 2, 1, 2);
     const auto seconds = random_array<T>(n, 3, 1, 3);
-    const Array<T> gaps(n);
+    const Array<T> uppers(n), lowers(n);
     const T error = 8 * std::numeric_limits<T>::epsilon();
-    kernels<T>().gaps(values.data(), seconds.data(), squares.data(), n, T(1), error, gaps.data());
+    kernels<T>().bounds(values.data(), seconds.data(), squares.data(), n, T(1), error,
+                        uppers.data(), lowers.data());
     const Array<std::int32_t> labels(n, 0.0), open(n);
     for (Index i = 0; i < n; ++i) {
-      labels[i] = static_cast<std::int32_t>(i % 2);
+      labels[i] = static_cast<std::int32_t>(i % 3);
       const auto near = std::sqrt(static_cast<Reference<T>>(values[i]) + squares[i]);
       const auto far = std::sqrt(static_cast<Reference<T>>(seconds[i]) + squares[i]);
-      CHECK(gaps[i] < far - near, "i = " << i);
-      CHECK(gaps[i] > far - near - 4000 * epsilon<T>, "i = " << i);
+      CHECK(uppers[i] > near && lowers[i] < far, "i = " << i);
+      CHECK_NEAR(uppers[i], near, 2000 * epsilon<T>, "i = " << i);
+      CHECK_NEAR(lowers[i], far, 2000 * epsilon<T>, "i = " << i);
     }
-    const Array<T> before = gaps;
-    const Array<T> moves = {0.0, 0.25};
+    const Array<T> high = uppers, low = lowers;
+    const Array<T> rises = {0.0, 0.25, 0.0}, falls = {0.0, 0.125, 0.0}, halves = {0.0, 0.0, 1.5};
     const Index count =
-        kernels<T>().lower_gaps(gaps.data(), labels.data(), moves.data(), n, 100, open.data());
+        kernels<T>().move_bounds(uppers.data(), lowers.data(), labels.data(), rises.data(),
+                                 falls.data(), halves.data(), n, 100, open.data());
     Index found = 0;
     for (Index i = 0; i < n; ++i) {
-      CHECK(gaps[i] == before[i] - moves[i % 2], "i = " << i);
-      if (gaps[i] > 0) continue;
+      const Index l = i % 3;
+      CHECK(uppers[i] > high[i] + rises[l] && lowers[i] < low[i] - falls[l], "i = " << i);
+      CHECK_NEAR(uppers[i], Reference<T>(high[i] + rises[l]), 20 * epsilon<T>, "i = " << i);
+      CHECK_NEAR(lowers[i], Reference<T>(low[i] - falls[l]), 20 * epsilon<T>, "i = " << i);
+      if (uppers[i] < std::max(lowers[i], halves[l])) continue;
       CHECK(found < count && open[found] == 100 + i, "i = " << i);
       ++found;
     }

@@ -2,13 +2,10 @@
 
 import numpy as np
 import pytest
-from variants import rerun_on_other_variants
 
 import unitgain as ug
 from unitgain.cluster import ClusterFeatures, KMeans
 from unitgain.layers import ClusterAffinity, Dense, Input
-
-test_other_variants = rerun_on_other_variants(__file__)
 
 AFFINITIES = ("distance", "rbf", "soft", "one_hot")
 

@@ -125,8 +125,6 @@ def test_labels_are_those_of_the_centres_however_it_ended(ended):
     near = distances(x, model.cluster_centers_).argmin(axis=1)
     np.testing.assert_array_equal(model.labels_, near)
     assert model.n_iter_ < KMeans(20, init=x[:20], tol=0).fit(x).n_iter_
-    for j in range(20):  # the means are of the labels before; most are of these
-        assert np.abs(model.cluster_centers_[j] - x[near == j].mean(axis=0)).max() < 0.5
 
 
 def test_pauses_between_iterations_change_nothing(monkeypatch):

@@ -15,7 +15,7 @@ inline constexpr Index most_chunks = 64;
 
 // For sums of `values` numbers each.
 inline Index chunk_count(Index rows, Index values) {
-  constexpr Index least_rows = 512, least_chunks = 32, most_values = 4 << 20;
+  constexpr Index least_rows = 1024, least_chunks = 32, most_values = 4 << 20;
   const Index affordable = std::max(most_values / std::max<Index>(values, 1), least_chunks);
   return std::clamp<Index>(rows / least_rows, 1, std::min(most_chunks, affordable));
 }

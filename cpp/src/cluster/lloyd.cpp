@@ -17,13 +17,17 @@ namespace {
 constexpr const char* purpose = "k-means";
 
 // Bounds tell which samples need no look at the centres, after Hamerly, "Making k-means even
-// faster", SDM 2010: while the centres have moved less than the gap between a sample's two nearest
-// ones, its label stays. With rounding errors in mind: a computed squared distance is off by at
-// most E (||x|| + ||c||)^2, the centres' mean subtracted from both; ||c|| is at most `radius` while
-// neither the centres nor their mean get far, and else all bounds start anew. The kernel `gaps`
-// leaves so much of that out of a gap that where one remains, the computed distances, of the
-// centres as they are then, would give the same label: the bounds change the time and not the
-// result.
+// faster", SDM 2010: u of the distance from the own centre, from above, and l of that from any
+// other, from below, which move as the centres do. A label stays while u < l, or while u is below
+// half of the way from the own centre to the next.
+//
+// With rounding errors in mind: a squared distance that a product gives is off by at most E = error
+// (||x|| + ||c||)^2, the centres' mean subtracted from both; ||c|| is at most `radius` while
+// neither the centres nor their mean get far, and else all bounds start anew. Later distances of a
+// sample are then off by at most 4 E of when its bounds were taken with that radius in place of
+// ||c||. The kernel `bounds` adds 20 E to u^2 and takes it from l^2, so that where u < l the true
+// squared distances differ by more than 8 E: the labels are those that looking would give. The
+// bounds change the time and not the result.
 template <class T>
 class Lloyd {
  public:
@@ -34,8 +38,11 @@ class Lloyd {
         packed_(centers.clusters, samples.x.cols),
         sums_(samples.x.rows, centers.clusters, samples.x.cols),
         changed_(static_cast<std::size_t>(sums_.chunks())),
-        gaps_(samples.x.rows, purpose),
-        moves_(centers.clusters, purpose),
+        uppers_(samples.x.rows, purpose),
+        lowers_(samples.x.rows, purpose),
+        rises_(centers.clusters, purpose),
+        falls_(centers.clusters, purpose),
+        halves_(centers.clusters, purpose),
         means_(centers.clusters * samples.x.cols, purpose),
         mean_(static_cast<std::size_t>(samples.x.cols)),
         squares_(samples.x.rows, purpose) {
@@ -43,6 +50,8 @@ class Lloyd {
     for (int i = 0; i < threads; ++i) {
       blocks_.emplace_back(centers.clusters, samples.x.cols);
       open_.emplace_back(most_open, purpose);
+      same_.emplace_back(centers.clusters, purpose);
+      apart_.emplace_back(centers.clusters, purpose);
     }
     farthest_.reserve(static_cast<std::size_t>(centers.clusters) + 1);
   }
@@ -72,6 +81,7 @@ class Lloyd {
   void label_all(const runtime::Team& team) {
     packed_.take(team, {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1});
     if (team.rank() == 0) check_bounds();
+    measure_halves(team);
     team.barrier();
     const runtime::Range mine = team.share(sums_.chunks());
     for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
@@ -84,8 +94,12 @@ class Lloyd {
   bool is_within_tolerance() const { return is_within_tolerance_; }
 
  private:
+  // For what rounds to nearest and is to be a bound from above.
+  static constexpr T upward = T(1) + T(16) * std::numeric_limits<T>::epsilon();
   // How large a part of the samples may be open before all are taken as they lie in memory.
   static constexpr double most_open_part = 0.75;
+  // From how many samples for each cluster on the centres' own distances are worth while.
+  static constexpr Index least_samples_a_cluster = 16;
 
   // Whether the bounds hold for the centres as packed, or from which radius on they are to be.
   void check_bounds() {
@@ -105,6 +119,30 @@ class Lloyd {
     std::copy_n(shift, centers_.cols, mean_.begin());
   }
 
+  // Half of the way from each centre to the next, from below; 0 where to find out costs as much as
+  // to look at the samples.
+  void measure_halves(const runtime::Team& team) {
+    const Index clusters = centers_.rows, cols = centers_.cols;
+    const runtime::Range mine = team.share(clusters);
+    const bool is_cheap = least_samples_a_cluster * clusters <= samples_.x.rows;
+    const auto rank = static_cast<std::size_t>(team.rank());
+    const base::AlignedBuffer<std::int32_t>& same = same_[rank];
+    const base::AlignedBuffer<T>& apart = apart_[rank];
+    for (Index i = mine.begin; i < mine.end; ++i) {
+      T least = is_cheap ? std::numeric_limits<T>::infinity() : T{0};
+      if (is_cheap) {
+        std::fill(same.begin(), same.end(), static_cast<std::int32_t>(i));
+        runtime::kernels<T>().cluster->distances_to(packed_.centered(), cols, packed_.centered(),
+                                                    cols, same.data(), clusters, cols,
+                                                    apart.data());
+        for (Index j = 0; j < clusters; ++j) {
+          if (j != i) least = std::min(least, apart[j]);
+        }
+      }
+      halves_[i] = std::sqrt(least) / 2 * (T{1} - 16 * std::numeric_limits<T>::epsilon());
+    }
+  }
+
   // Returns whether the labels of a chunk's samples have changed, its sums being of the new ones.
   bool label(int rank, Index chunk) {
     const runtime::Range range = chunk_rows(chunk, sums_.chunks(), samples_.x.rows);
@@ -115,9 +153,9 @@ class Lloyd {
       sums_.clear_chunk(chunk);
     } else {
       std::int32_t* found = open_[static_cast<std::size_t>(rank)].data();
-      const Index count = runtime::kernels<T>().cluster->lower_gaps(
-          gaps_.data() + range.begin, labels_ + range.begin, moves_.data(), range.size(),
-          range.begin, found);
+      const Index count = runtime::kernels<T>().cluster->move_bounds(
+          uppers_.data() + range.begin, lowers_.data() + range.begin, labels_ + range.begin,
+          rises_.data(), falls_.data(), halves_.data(), range.size(), range.begin, found);
       if (static_cast<double>(count) < most_open_part * static_cast<double>(range.size())) {
         open = found;
         places = {0, count};
@@ -134,16 +172,18 @@ class Lloyd {
     const auto& kernels = *runtime::kernels<T>().cluster;
     ops::SampleBlock<T>& block = blocks_[static_cast<std::size_t>(rank)];
     std::int32_t found[ops::most_block_rows];
-    T values[ops::most_block_rows], seconds[ops::most_block_rows], gaps[ops::most_block_rows];
+    T values[ops::most_block_rows], seconds[ops::most_block_rows];
+    T uppers[ops::most_block_rows], lowers[ops::most_block_rows];
     block.load(samples_.x, first, rows, packed_.shift(), open);
     block.multiply(packed_);
     block.find_nearest(packed_, largest_square_, found, values, seconds);
-    kernels.gaps(values, seconds, block.squares(), rows, static_cast<T>(radius_),
-                 ops::product_error<T>(centers_.cols), gaps);
+    kernels.bounds(values, seconds, block.squares(), rows, static_cast<T>(radius_),
+                   ops::product_error<T>(centers_.cols), uppers, lowers);
     bool changed = false;
     for (Index i = 0; i < rows; ++i) {
       const Index sample = open == nullptr ? first + i : open[first + i];
-      gaps_[sample] = gaps[i];
+      uppers_[sample] = uppers[i];
+      lowers_[sample] = lowers[i];
       const std::int32_t before = labels_[sample];
       if (found[i] == before) continue;
       changed = true;
@@ -279,22 +319,20 @@ class Lloyd {
         const double step = static_cast<double>(mean[j]) - static_cast<double>(center[j]);
         square += step * step;
       }
-      moves_[i] = static_cast<T>(std::sqrt(square));
+      rises_[i] = static_cast<T>(std::sqrt(square)) * upward;
       moved_ += square;
     }
-    charge_others();
+    find_falls();
   }
 
-  // From how far each centre has moved to what that may take from its samples' gaps: its own move,
-  // and the largest of the others'.
-  void charge_others() {
+  // For each centre, the largest of the others' moves.
+  void find_falls() {
     T first = 0, second = 0;
-    for (const T move : moves_) {
-      second = std::max(second, std::min(first, move));
-      first = std::max(first, move);
+    for (const T rise : rises_) {
+      second = std::max(second, std::min(first, rise));
+      first = std::max(first, rise);
     }
-    constexpr T upward = T(1) + T(16) * std::numeric_limits<T>::epsilon();
-    for (T& move : moves_) move = (move + (move == first ? second : first)) * upward;
+    for (Index i = 0; i < centers_.rows; ++i) falls_[i] = rises_[i] == first ? second : first;
   }
 
   Samples<T> samples_;
@@ -305,11 +343,13 @@ class Lloyd {
   std::vector<char> changed_;  // of each chunk
   std::vector<ops::SampleBlock<T>> blocks_;
   std::vector<base::AlignedBuffer<std::int32_t>> open_;  // of a chunk, the samples to look at
-  base::AlignedBuffer<T> gaps_;
-  base::AlignedBuffer<T> moves_;
-  base::AlignedBuffer<T> means_;  // where the centres go
-  std::vector<T> mean_;           // the centres', when the bounds began
-  double moved_ = 0;              // the sum of the squared distances from the centres to the means
+  std::vector<base::AlignedBuffer<std::int32_t>> same_;  // of each member, for measure_halves()
+  std::vector<base::AlignedBuffer<T>> apart_;
+  base::AlignedBuffer<T> uppers_, lowers_;         // u and l of each sample
+  base::AlignedBuffer<T> rises_, falls_, halves_;  // how the centres' moves change them, and limits
+  base::AlignedBuffer<T> means_;                   // where the centres go
+  std::vector<T> mean_;                            // the centres', when the bounds began
+  double moved_ = 0;  // the sum of the squared distances from the centres to the means
   double radius_ = 0;
   T largest_square_ = 0;  // of the centres as packed
   bool has_bounds_ = false, starts_anew_ = true;

@@ -25,6 +25,15 @@ Index padded(Index values) {
   return round_up(values, line_values<T>) + line_values<T>;
 }
 
+constexpr Index rows_ahead = 6;
+
+template <class T>
+void fetch_row(const MatrixView<const T>& x, Index row) {
+  const T* values = x.data + row * x.row_stride;
+  const Index count = std::min(x.cols, 8 * line_values<T>);
+  for (Index j = 0; j < count; j += line_values<T>) __builtin_prefetch(values + j);
+}
+
 }  // namespace
 
 template <class T>
@@ -92,6 +101,8 @@ void SampleBlock<T>::load(const MatrixView<const T>& x, Index first, Index rows,
     return;
   }
   for (Index i = 0; i < rows; ++i) {
+    // Rows that lie apart, which no hardware prefetcher foresees.
+    if (i + rows_ahead < rows) fetch_row(x, order[first + i + rows_ahead]);
     center(x.data + order[first + i] * x.row_stride, x.row_stride, x.col_stride, shift, 1, x.cols,
            samples_.data() + i * sample_stride_, sample_stride_, squares_.data() + i);
   }

@@ -1,5 +1,8 @@
 // k-means: what is done to a block of samples before and after the product with the centres.
 #include "simd/kernels/cluster.hpp"
+
+#include <cstring>
+
 #include "simd/math.hpp"
 #include "simd/transpose.hpp"
 #include "simd/variant.hpp"
@@ -53,6 +56,20 @@ void center(const T* x, Index row_stride, Index col_stride, const T* shift, Inde
   }
 }
 
+// a < b ? a : b. By its name on AVX-512, as max() in simd/register.hpp.
+template <class T>
+UNITGAIN_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return Vec<T>::of(_mm512_maskz_min_ps(0xffff, a.lane, b.lane));
+  } else {
+    return Vec<T>::of(_mm512_maskz_min_pd(0xff, a.lane, b.lane));
+  }
+#else
+  return Vec<T>::of(a.lane < b.lane ? a.lane : b.lane);
+#endif
+}
+
 // The least values of some rows, lane by lane: how much, which, and the least of the rest.
 template <class T>
 struct LeastOfRows {
@@ -63,23 +80,21 @@ struct LeastOfRows {
   UNITGAIN_INLINE void take(Index row, const T* products, const T* offsets, Index cols) {
     constexpr T infinity = Format<T>::infinity;
     Vec<T> least = infinity, where_least = T{0}, rest = infinity;
-    const auto visit = [&](Vec<T> value, Index j) __attribute__((always_inline)) {
-      const Mask<T> better = value < least;
-      if constexpr (two) {
-        const Vec<T> loser = select<T>(better, least, value);
-        where(loser < rest, rest) = loser;
-      }
-      where(better, least) = value;
-      where(better, where_least) = lane_index<T>() + static_cast<T>(j);
+    Vec<T> index = lane_index<T>();
+    const auto visit = [&](Vec<T> value) __attribute__((always_inline)) {
+      where(value < least, where_least) = index;
+      index += static_cast<T>(lanes<T>);
+      if constexpr (two) rest = min<T>(max<T>(value, least), rest);
+      least = min<T>(value, least);
     };
     Index j = 0;
     for (; j + lanes<T> <= cols; j += lanes<T>) {
-      visit(multiply_add<T>(load(products + j), T{-2}, load(offsets + j)), j);
+      visit(multiply_add<T>(load(products + j), T{-2}, load(offsets + j)));
     }
     if (j < cols) {
       const Vec<T> value = multiply_add<T>(load_partial(products + j, cols - j), T{-2},
                                            load_partial(offsets + j, cols - j));
-      visit(select<T>(lane_index<T>() < static_cast<T>(cols - j), value, infinity), j);
+      visit(select<T>(lane_index<T>() < static_cast<T>(cols - j), value, infinity));
     }
     best[row] = std::bit_cast<NativeVector<T>>(least);
     place[row] = std::bit_cast<NativeVector<T>>(where_least);
@@ -107,15 +122,11 @@ UNITGAIN_INLINE void find_nearest(const T* products, Index row_stride, Index row
     Vec<T> best = at(found.best[0]), place = at(found.place[0]), second = at(found.second[0]);
     for (Index lane = 1; lane < lanes<T>; ++lane) {
       const Vec<T> value = at(found.best[lane]), which = at(found.place[lane]);
-      const Mask<T> better = value < best || (value == best && which < place);
+      where(value < best || (value == best && which < place), place) = which;
       if constexpr (two) {
-        const Vec<T> loser = select<T>(better, best, value);
-        where(loser < second, second) = loser;
-        const Vec<T> rest = at(found.second[lane]);
-        where(rest < second, second) = rest;
+        second = min<T>(min<T>(max<T>(value, best), at(found.second[lane])), second);
       }
-      where(better, best) = value;
-      where(better, place) = which;
+      best = min<T>(value, best);
     }
     store_partial(best, values + first, count);
     if constexpr (two) store_partial(second, seconds + first, count);
@@ -136,28 +147,55 @@ void nearest_two(const T* products, Index row_stride, Index rows, Index cols, co
 }
 
 template <class T>
-void gaps(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
-          T* results) {
-  using F = Format<T>;
-  constexpr T rounding = T(8) / static_cast<T>(typename F::Bits{1} << F::fraction_bits);
+constexpr T rounding_unit =
+    T(1) / static_cast<T>(typename Format<T>::Bits{1} << Format<T>::fraction_bits);
+
+template <class T>
+void bounds(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
+            T* uppers, T* lowers) {
+  constexpr T rounding = T(8) * rounding_unit<T>;
   for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
     const Vec<T> square = get(squares);
     const Vec<T> reach = square_root<T>(square) + radius;
     const Vec<T> slack = reach * reach * (T(20) * error);
     const Vec<T> near = square_root<T>(max<T>(get(values) + square, T{0}) + slack);
     const Vec<T> far = square_root<T>(max<T>(get(seconds) + square - slack, T{0}));
-    put(far * (T{1} - rounding) - near * (T{1} + rounding), results);
+    put(near * (T{1} + rounding), uppers);
+    put(far * (T{1} - rounding), lowers);
   });
 }
 
+// Two passes over a run of samples: one that vectorises, and one that skips what it found closed.
 template <class T>
-Index lower_gaps(T* gaps, const std::int32_t* labels, const T* moves, Index n, Index first,
-                 std::int32_t* open) {
+Index move_bounds(T* __restrict uppers, T* __restrict lowers, const std::int32_t* __restrict labels,
+                  const T* __restrict rises, const T* __restrict falls, const T* __restrict halves,
+                  Index n, Index first, std::int32_t* open) {
+  constexpr T outwards = T(1) + T(4) * rounding_unit<T>, inwards = T(1) - T(4) * rounding_unit<T>;
+  constexpr Index run = 256, word = 8;
+  alignas(64) std::uint8_t is_open[run] = {};
   Index count = 0;
-  for (Index i = 0; i < n; ++i) {
-    gaps[i] -= moves[labels[i]];
-    open[count] = static_cast<std::int32_t>(first + i);
-    count += gaps[i] > T{0} ? 0 : 1;
+  for (Index begin = 0; begin < n; begin += run) {
+    const Index size = lesser(run, n - begin);
+    for (Index i = 0; i < size; ++i) {
+      const std::int32_t label = labels[begin + i];
+      const T upper = (uppers[begin + i] + rises[label]) * outwards;
+      const T lower = (lowers[begin + i] - falls[label]) * inwards;
+      uppers[begin + i] = upper;
+      lowers[begin + i] = lower;
+      const T limit = lower > halves[label] ? lower : halves[label];
+      is_open[i] = static_cast<std::uint8_t>(upper < limit ? 0 : 1);
+    }
+    for (Index i = size; i < run; ++i) is_open[i] = 0;
+    for (Index i = 0; i < size; i += word) {
+      std::uint64_t any;
+      std::memcpy(&any, is_open + i, sizeof any);
+      if (any == 0) continue;
+      for (Index j = i; j < i + word; ++j) {
+        open[count] = static_cast<std::int32_t>(first + begin + j);
+        count += is_open[j];
+        if (count == n) return count;
+      }
+    }
   }
   return count;
 }
@@ -287,8 +325,8 @@ constexpr ClusterKernels<T> kernels = {
     .center = center<T>,
     .nearest = nearest<T>,
     .nearest_two = nearest_two<T>,
-    .gaps = gaps<T>,
-    .lower_gaps = lower_gaps<T>,
+    .bounds = bounds<T>,
+    .move_bounds = move_bounds<T>,
     .squared_distances = squared_distances<T>,
     .potentials = potentials<T>,
     .distances_to = distances_to<T>,

@@ -21,16 +21,17 @@ struct ClusterKernels {
   // The same with the least of the others in `seconds`, infinity if there is one column.
   void (*nearest_two)(const T* products, Index row_stride, Index rows, Index cols, const T* offsets,
                       std::int32_t* labels, T* values, T* seconds);
-  // For each sample a bound from below of how much farther the second nearest centre is than the
-  // nearest: from what nearest_two found and ||x_i||^2, whose sum with it is d^2 but for an error
-  // of at most error (||x_i|| + radius)^2. What it promises allows for errors of that size in
-  // later distances too (see cluster/bounds.hpp).
-  void (*gaps)(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
-               T* gaps);
-  // gaps_i -= moves_l of l = labels_i. Returns how many are not positive, with their numbers from
-  // `first` on in `open`, which has room for n.
-  Index (*lower_gaps)(T* gaps, const std::int32_t* labels, const T* moves, Index n, Index first,
-                      std::int32_t* open);
+  // Bounds of each sample's distance from its nearest centre, from above, and from the others, from
+  // below: of what nearest_two found and ||x_i||^2, whose sum with it is d^2 but for an error of at
+  // most error (||x_i|| + radius)^2. They leave room for such errors in later distances too, see
+  // cluster/lloyd.cpp.
+  void (*bounds)(const T* values, const T* seconds, const T* squares, Index n, T radius, T error,
+                 T* uppers, T* lowers);
+  // uppers_i += rises_l and lowers_i -= falls_l of l = labels_i, rounded outwards. Returns how many
+  // samples have an upper bound that is not below the lower one nor below halves_l, with their
+  // numbers from `first` on in `open`, which has room for n.
+  Index (*move_bounds)(T* uppers, T* lowers, const std::int32_t* labels, const T* rises,
+                       const T* falls, const T* halves, Index n, Index first, std::int32_t* open);
   // to_ij = ||x_i - c_j||^2 from the products, or from the differences where the products would
   // leave few digits. squares_i = ||x_i||^2, offsets_j = ||c_j||^2, `depth` the values of an x_i;
   // in place allowed.
