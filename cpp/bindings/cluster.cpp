@@ -45,7 +45,7 @@ CenterView<const T> centers_of(const py::array& centers, Index cols) {
 }
 
 py::tuple lloyd_of(const py::array& x, const py::object& weights, py::array centers,
-                   py::array labels, Index most_iterations, double tolerance) {
+                   py::array labels, Index most_iterations, double tolerance, bool is_last) {
   return dispatch_float(x, "x", [&](auto zero) {
     using T = decltype(zero);
     const Samples<T> samples = samples_of<T>(x, weights);
@@ -55,7 +55,7 @@ py::tuple lloyd_of(const py::array& x, const py::object& weights, py::array cent
     LloydResult result;
     {
       const GilRelease released;
-      result = lloyd(samples, view, data, {most_iterations, tolerance});
+      result = lloyd(samples, view, data, {most_iterations, tolerance, is_last});
     }
     return py::make_tuple(result.iterations, result.is_stable, result.is_within_tolerance);
   });
@@ -171,6 +171,7 @@ py::object non_finite_of(const py::array& x) {
 void bind_cluster(py::module_& module) {
   module.def("kmeans_lloyd", &lloyd_of, py::arg("x"), py::arg("weights"), py::arg("centers"),
              py::arg("labels"), py::arg("most_iterations"), py::arg("tolerance"),
+             py::arg("is_last"),
              "(iterations, is_stable, is_within_tolerance), centers and labels being changed.");
   module.def("kmeans_assign", &assign_of, py::arg("x"), py::arg("weights"), py::arg("centers"),
              py::arg("squares"), py::arg("sums"),

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "unitgain/rows/activation.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::tests {

@@ -6,6 +6,7 @@
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/gemm.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain::tests {
 

@@ -12,6 +12,7 @@
 #include "runtime/parallel.hpp"
 #include "simd/kernels/split_gemm.hpp"
 #include "unitgain/matmul.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain::tests {
 

@@ -32,6 +32,8 @@ struct LloydOptions {
   Index most_iterations;
   // Ends it when the centres' moves, squared and summed up, come to no more.
   double tolerance;
+  // Whether no further iteration comes, should neither the labels nor the centres have settled.
+  bool is_last = true;
 };
 struct LloydResult {
   Index iterations;
@@ -42,8 +44,9 @@ struct LloydResult {
 // Lloyd's iteration: each sample's label becomes that of the nearest centre, the first of equals,
 // and each centre the mean of its samples. A cluster without any takes the sample that is farthest
 // from its own centre; where all samples lie on their centres, it goes to the largest cluster's.
-// labels are those before the first iteration, or -1. They are one step behind the centres unless
-// the result is stable. Source: Lloyd, "Least squares quantization in PCM", 1982.
+// labels are those before the first iteration, or -1; then those of the centres, but one step
+// behind them if another iteration is to come. Source: Lloyd, "Least squares quantization in PCM",
+// 1982.
 template <class T>
 LloydResult lloyd(const Samples<T>& samples, CenterView<T> centers, std::int32_t* labels,
                   const LloydOptions& options);

@@ -5,7 +5,10 @@
 
 #include "cluster/assignment.hpp"
 #include "cluster/chunks.hpp"
+#include "simd/kernels/activation.hpp"
 #include "simd/kernels/cluster.hpp"
+#include "simd/kernels/softmax.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain {
 
@@ -54,9 +57,8 @@ void affinities(const MatrixView<const T>& x, CenterView<const T> centers, Affin
         return finish(kind, bandwidth, rows, clusters, values);
       }
       std::int32_t labels[ops::most_block_rows];
-      T least[ops::most_block_rows];
-      runtime::kernels<T>().cluster->nearest(block.products(), block.product_stride(), rows,
-                                             clusters, packed.squares(), labels, least);
+      T least[ops::most_block_rows], seconds[ops::most_block_rows];
+      block.find_nearest(packed, packed.largest_square(), labels, least, seconds);
       std::fill_n(values, rows * clusters, T{0});
       for (Index i = 0; i < rows; ++i) values[i * clusters + labels[i]] = T{1};
     });

@@ -7,6 +7,7 @@
 
 #include "cluster/chunks.hpp"
 #include "simd/kernels/cluster.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain {
 
@@ -57,8 +58,9 @@ void Assigner<T>::assign(const runtime::Team& team, const MatrixView<const T>& c
   const Index most = ops::SampleBlock<T>::most_rows(centers.rows, x.cols);
   const Index chunks = chunk_count(x.rows, centers.rows * x.cols);
   std::int32_t found[ops::most_block_rows];
-  T values[ops::most_block_rows];
+  T values[ops::most_block_rows], seconds[ops::most_block_rows];
   centers_.take(team, centers);
+  const T largest_square = centers_.largest_square();
   const runtime::Range mine = team.share(chunks);
   for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
     if (sums != nullptr) sums->clear_chunk(chunk);
@@ -66,8 +68,7 @@ void Assigner<T>::assign(const runtime::Team& team, const MatrixView<const T>& c
     for_each_block(chunk_rows(chunk, chunks, x.rows), most, [&](Index first, Index rows) {
       block.load(x, first, rows, centers_.shift());
       block.multiply(centers_);
-      kernels.nearest(block.products(), block.product_stride(), rows, centers.rows,
-                      centers_.squares(), found, values);
+      block.find_nearest(centers_, largest_square, found, values, seconds);
       const auto bytes = static_cast<std::size_t>(rows) * sizeof(std::int32_t);
       if (std::memcmp(found, labels + first, bytes) != 0) {
         differs = true;

@@ -49,14 +49,7 @@ class Lloyd {
 
   // For a team: one iteration. The members know the result alike.
   void iterate(const runtime::Team& team, double tolerance, bool is_last) {
-    packed_.take(team, {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1});
-    if (team.rank() == 0) check_bounds();
-    team.barrier();
-    const runtime::Range mine = team.share(sums_.chunks());
-    for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
-      changed_[static_cast<std::size_t>(chunk)] = label(team.rank(), chunk);
-    }
-    team.barrier();
+    label_all(team);
     const bool is_stable = std::find(changed_.begin(), changed_.end(), 1) == changed_.end();
     const bool is_exact = starts_anew_ || is_stable || is_last;
     if (is_exact && !starts_anew_) sum_again(team);
@@ -70,6 +63,19 @@ class Lloyd {
       is_stable_ = is_stable;
       is_within_tolerance_ = moved_ <= tolerance;
       std::copy(means_.begin(), means_.end(), centers_.data);
+    }
+    team.barrier();
+  }
+
+  // For a team: gives every sample the label of the nearest centre as it is, and tells the chunks
+  // where one has changed.
+  void label_all(const runtime::Team& team) {
+    packed_.take(team, {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1});
+    if (team.rank() == 0) check_bounds();
+    team.barrier();
+    const runtime::Range mine = team.share(sums_.chunks());
+    for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
+      changed_[static_cast<std::size_t>(chunk)] = label(team.rank(), chunk);
     }
     team.barrier();
   }
@@ -90,21 +96,13 @@ class Lloyd {
           static_cast<double>(shift[j]) - static_cast<double>(mean_[static_cast<std::size_t>(j)]);
       drift += step * step;
     }
-    const T* squares = packed_.squares();
-    const double farthest =
-        std::sqrt(static_cast<double>(*std::max_element(squares, squares + centers_.rows)));
+    largest_square_ = packed_.largest_square();
+    const double farthest = std::sqrt(static_cast<double>(largest_square_));
     starts_anew_ = !has_bounds_ || !(std::sqrt(drift) + farthest <= radius_);
     if (!starts_anew_) return;
     has_bounds_ = true;
     radius_ = 2 * farthest;
     std::copy_n(shift, centers_.cols, mean_.begin());
-  }
-
-  // E of the comment above. The sums of a product run in chains (simd/gemm.cpp).
-  T relative_error() const {
-    const Index cols = centers_.cols;
-    const auto terms = static_cast<T>(std::min<Index>(cols, 128) + cols / 128 + 8);
-    return terms * std::numeric_limits<T>::epsilon();
   }
 
   // Returns whether the labels of a chunk's samples have changed, its sums being of the new ones.
@@ -139,34 +137,51 @@ class Lloyd {
     T values[ops::most_block_rows], seconds[ops::most_block_rows], gaps[ops::most_block_rows];
     block.load(samples_.x, first, rows, packed_.shift(), open);
     block.multiply(packed_);
-    kernels.nearest_two(block.products(), block.product_stride(), rows, centers_.rows,
-                        packed_.squares(), found, values, seconds);
-    kernels.gaps(values, seconds, block.squares(), rows, static_cast<T>(radius_), relative_error(),
-                 gaps);
+    block.find_nearest(packed_, largest_square_, found, values, seconds);
+    kernels.gaps(values, seconds, block.squares(), rows, static_cast<T>(radius_),
+                 ops::product_error<T>(centers_.cols), gaps);
     bool changed = false;
     for (Index i = 0; i < rows; ++i) {
       const Index sample = open == nullptr ? first + i : open[first + i];
       gaps_[sample] = gaps[i];
       const std::int32_t before = labels_[sample];
-      changed |= found[i] != before;
-      if (found[i] == before && !starts_anew_) continue;
+      if (found[i] == before) continue;
+      changed = true;
       labels_[sample] = found[i];
-      add(chunk, sample, found[i], 1.0);
-      if (!starts_anew_) add(chunk, sample, before, -1.0);
+      if (!starts_anew_) move(chunk, sample, before, found[i]);
     }
+    if (starts_anew_) add(chunk, first, rows);
     return changed;
   }
 
-  // Adds a sample to a cluster's sums, or takes it away.
-  void add(Index chunk, Index sample, std::int32_t cluster, double sign) {
+  // Takes a sample from one cluster's sums to another's.
+  void move(Index chunk, Index sample, std::int32_t from, std::int32_t to) {
     const MatrixView<const T>& x = samples_.x;
-    const double weight = sign * weight_of(sample);
-    const T rounded = static_cast<T>(weight);
-    runtime::kernels<T>().cluster->add_to_sums(x.data + sample * x.row_stride, x.row_stride,
-                                               &cluster, &rounded, 1, x.cols,
-                                               sums_.chunk_sums(chunk));
-    sums_.chunk_totals(chunk)[cluster] += weight;
-    if (weight != 0) sums_.chunk_counts(chunk)[cluster] += sign;
+    const double weight = weight_of(sample);
+    if (weight == 0) return;
+    double* sums = sums_.chunk_sums(chunk);
+    runtime::kernels<T>().cluster->move_in_sums(x.data + sample * x.row_stride, weight, x.cols,
+                                                sums + from * x.cols, sums + to * x.cols);
+    sums_.chunk_totals(chunk)[from] -= weight;
+    sums_.chunk_totals(chunk)[to] += weight;
+    sums_.chunk_counts(chunk)[from] -= 1;
+    sums_.chunk_counts(chunk)[to] += 1;
+  }
+
+  // Adds samples to their clusters' sums.
+  void add(Index chunk, Index first, Index rows) {
+    const MatrixView<const T>& x = samples_.x;
+    runtime::kernels<T>().cluster->add_to_sums(
+        x.data + first * x.row_stride, x.row_stride, labels_ + first,
+        samples_.weights == nullptr ? nullptr : samples_.weights + first, rows, x.cols,
+        sums_.chunk_sums(chunk));
+    double* totals = sums_.chunk_totals(chunk);
+    double* counts = sums_.chunk_counts(chunk);
+    for (Index i = first; i < first + rows; ++i) {
+      const double weight = weight_of(i);
+      totals[labels_[i]] += weight;
+      if (weight != 0) counts[labels_[i]] += 1;
+    }
   }
 
   // For a team: the chunks' sums from nothing, without what taking samples away left.
@@ -176,7 +191,7 @@ class Lloyd {
     for (Index chunk = mine.begin; chunk < mine.end; ++chunk) {
       sums_.clear_chunk(chunk);
       const runtime::Range range = chunk_rows(chunk, sums_.chunks(), samples_.x.rows);
-      for (Index i = range.begin; i < range.end; ++i) add(chunk, i, labels_[i], 1.0);
+      add(chunk, range.begin, range.size());
     }
     team.barrier();
   }
@@ -296,6 +311,7 @@ class Lloyd {
   std::vector<T> mean_;           // the centres', when the bounds began
   double moved_ = 0;              // the sum of the squared distances from the centres to the means
   double radius_ = 0;
+  T largest_square_ = 0;  // of the centres as packed
   bool has_bounds_ = false, starts_anew_ = true;
   base::AlignedBuffer<T> squares_;
   std::vector<Index> farthest_;
@@ -322,6 +338,9 @@ LloydResult lloyd(const Samples<T>& samples, CenterView<T> centers, std::int32_t
         result = {i + 1, state.is_stable(), state.is_within_tolerance()};
       }
       if (state.is_stable() || state.is_within_tolerance()) break;
+    }
+    if (!state.is_stable() && (state.is_within_tolerance() || options.is_last)) {
+      state.label_all(team);
     }
   });
   return result;

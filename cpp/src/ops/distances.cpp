@@ -1,10 +1,13 @@
 #include "ops/distances.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "ops/gemm.hpp"
 #include "ops/gemm_blocks.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/cluster.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
 
@@ -55,6 +58,11 @@ void PackedCenters<T>::take(const runtime::Team& team, const MatrixView<const T>
                                        panels_.data() + mine.begin * cols_);
   }
   team.barrier();
+}
+
+template <class T>
+T PackedCenters<T>::largest_square() const {
+  return *std::max_element(squares_.begin(), squares_.end());
 }
 
 template <class T>
@@ -113,6 +121,54 @@ void SampleBlock<T>::squared_distances(const PackedCenters<T>& centers, T* to,
       centers.cols(), to, to_stride);
 }
 
+template <class T>
+void SampleBlock<T>::find_nearest(const PackedCenters<T>& centers, T largest_square,
+                                  std::int32_t* labels, T* values, T* seconds) const {
+  runtime::kernels<T>().cluster->nearest_two(products_.data(), product_stride_, rows_,
+                                             centers.clusters(), centers.squares(), labels, values,
+                                             seconds);
+  // Two distances, each off by as much; (a + b)^2 <= 2 (a^2 + b^2).
+  const T share = T{4} * product_error<T>(centers.cols());
+  for (Index i = 0; i < rows_; ++i) {
+    const T margin = share * (squares_[i] + largest_square);
+    if (seconds[i] - values[i] <= margin) {
+      decide(centers, i, margin, labels[i], values[i], seconds[i]);
+    }
+  }
+}
+
+// Between the centres within the margin of the least, by the differences.
+template <class T>
+void SampleBlock<T>::decide(const PackedCenters<T>& centers, Index row, T margin,
+                            std::int32_t& label, T& value, T& second) const {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  const T* products = products_.data() + row * product_stride_;
+  const T limit = value + margin;
+  T first_square = infinity, second_square = infinity;
+  for (Index j = 0; j < centers.clusters(); ++j) {
+    if (!(centers.squares()[j] - T{2} * products[j] <= limit)) continue;
+    const auto candidate = static_cast<std::int32_t>(j);
+    T square;
+    runtime::kernels<T>().cluster->distances_to(samples_.data() + row * sample_stride_,
+                                                sample_stride_, centers.centered(), centers.cols(),
+                                                &candidate, 1, centers.cols(), &square);
+    second_square = std::min(second_square, std::max(first_square, square));
+    if (square < first_square) {
+      first_square = square;
+      label = candidate;
+    }
+  }
+  value = first_square - squares_[row];
+  second = second_square - squares_[row];
+}
+
+template <class T>
+T product_error(Index cols) {
+  // The sums of a product run in chains (simd/gemm.cpp).
+  const auto terms = static_cast<T>(std::min<Index>(cols, 128) + cols / 128 + 8);
+  return terms * std::numeric_limits<T>::epsilon();
+}
+
 double distances_work(Index rows, Index clusters, Index cols) {
   return gemm_work(rows, clusters, cols) +
          static_cast<double>(rows) * (10.0 + 0.1 * static_cast<double>(clusters + cols));
@@ -122,5 +178,7 @@ template class PackedCenters<float>;
 template class PackedCenters<double>;
 template class SampleBlock<float>;
 template class SampleBlock<double>;
+template float product_error<float>(Index);
+template double product_error<double>(Index);
 
 }  // namespace unitgain::ops

@@ -26,6 +26,8 @@ class PackedCenters {
   const T* centered() const { return centered_.data(); }  // the centres without it, row by row
   const T* squares() const { return squares_.data(); }    // ||c||^2 of each without it
   const T* panels() const { return panels_.data(); }
+  // The largest ||c||^2 without the mean.
+  T largest_square() const;
 
  private:
   Index clusters_, cols_;
@@ -49,6 +51,11 @@ class SampleBlock {
   // The products with `count` centres from `first` on, a multiple of the tile's width.
   void multiply(const PackedCenters<T>& centers, Index first, Index count);
   void multiply(const PackedCenters<T>& centers) { multiply(centers, 0, centers.clusters()); }
+  // The nearest centre of each, the first of equals, after multiply() of all centres; of its
+  // squared distance and of the next, ||x||^2 subtracted. Where the products cannot tell, the
+  // differences do. largest_square is the centres'.
+  void find_nearest(const PackedCenters<T>& centers, T largest_square, std::int32_t* labels,
+                    T* values, T* seconds) const;
   // Their squared distances, a row for each sample, after multiply() of all centres; `to` may be
   // products().
   void squared_distances(const PackedCenters<T>& centers, T* to, Index to_stride) const;
@@ -61,9 +68,16 @@ class SampleBlock {
   Index product_stride() const { return product_stride_; }
 
  private:
+  void decide(const PackedCenters<T>& centers, Index row, T margin, std::int32_t& label, T& value,
+              T& second) const;
+
   Index rows_ = 0, sample_stride_, product_stride_;
   base::AlignedBuffer<T> samples_, squares_, products_;
 };
+
+// A squared distance that the products give is off by at most this times (||x|| + ||c||)^2.
+template <class T>
+T product_error(Index cols);
 
 // What distances take on one thread, in nanoseconds, roughly.
 double distances_work(Index rows, Index clusters, Index cols);

@@ -8,6 +8,10 @@
 
 namespace unitgain::ops {
 
+// Whether all are 0 or 1: where signs are to be, 0 then stands for -1.
+template <class T>
+bool are_binary(const T* targets, Index n);
+
 // The part of `rows` that this thread of the team computes, for the loss of `spec`.
 template <class T>
 void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows);

@@ -1,6 +1,7 @@
 // k-means: what is done to a block of samples before and after the product with the centres.
 #include "simd/kernels/cluster.hpp"
 #include "simd/math.hpp"
+#include "simd/transpose.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
@@ -52,21 +53,24 @@ void center(const T* x, Index row_stride, Index col_stride, const T* shift, Inde
   }
 }
 
-template <class T, bool two>
-UNITGAIN_INLINE void find_nearest(const T* products, Index row_stride, Index rows, Index cols,
-                                  const T* offsets, std::int32_t* labels, T* values, T* seconds) {
-  constexpr T infinity = Format<T>::infinity;
-  for (Index i = 0; i < rows; ++i, products += row_stride) {
-    Vec<T> best = infinity, place = T{0}, second = infinity;
+// The least values of some rows, lane by lane: how much, which, and the least of the rest.
+template <class T>
+struct LeastOfRows {
+  NativeVector<T> best[lanes<T>], place[lanes<T>], second[lanes<T>];
+
+  // The row's values offsets - 2 products. Lanes hold the first of their own least.
+  template <bool two>
+  UNITGAIN_INLINE void take(Index row, const T* products, const T* offsets, Index cols) {
+    constexpr T infinity = Format<T>::infinity;
+    Vec<T> least = infinity, where_least = T{0}, rest = infinity;
     const auto visit = [&](Vec<T> value, Index j) __attribute__((always_inline)) {
-      const Mask<T> better = value < best;
+      const Mask<T> better = value < least;
       if constexpr (two) {
-        // The lesser of the second and of what is not the best.
-        const Vec<T> loser = select<T>(better, best, value);
-        where(loser < second, second) = loser;
+        const Vec<T> loser = select<T>(better, least, value);
+        where(loser < rest, rest) = loser;
       }
-      where(better, best) = value;
-      where(better, place) = lane_index<T>() + static_cast<T>(j);
+      where(better, least) = value;
+      where(better, where_least) = lane_index<T>() + static_cast<T>(j);
     };
     Index j = 0;
     for (; j + lanes<T> <= cols; j += lanes<T>) {
@@ -77,17 +81,46 @@ UNITGAIN_INLINE void find_nearest(const T* products, Index row_stride, Index row
                                            load_partial(offsets + j, cols - j));
       visit(select<T>(lane_index<T>() < static_cast<T>(cols - j), value, infinity), j);
     }
-    // Lanes hold the first of their own least: the lowest among the best lanes is the first.
-    const T least = hmin(best);
-    T first = hmin(select<T>(best == least, place, infinity));
-    if (first == infinity) first = T{0};
-    labels[i] = static_cast<std::int32_t>(first);
-    values[i] = least;
-    if constexpr (two) {
-      const T others = hmin(select<T>(best == least && place == first, infinity, best));
-      const T within = hmin(second);
-      seconds[i] = others < within ? others : within;
+    best[row] = std::bit_cast<NativeVector<T>>(least);
+    place[row] = std::bit_cast<NativeVector<T>>(where_least);
+    if constexpr (two) second[row] = std::bit_cast<NativeVector<T>>(rest);
+  }
+};
+
+// Of as many rows at a time as a vector has lanes, transposed: a row is a lane then, and nothing is
+// shuffled to compare along it.
+template <class T, bool two>
+UNITGAIN_INLINE void find_nearest(const T* products, Index row_stride, Index rows, Index cols,
+                                  const T* offsets, std::int32_t* labels, T* values, T* seconds) {
+  LeastOfRows<T> found = {};
+  alignas(Vec<T>) T places[lanes<T>];
+  for (Index first = 0; first < rows; first += lanes<T>) {
+    const Index count = lesser(lanes<T>, rows - first);
+    for (Index i = 0; i < count; ++i, products += row_stride) {
+      found.template take<two>(i, products, offsets, cols);
     }
+    transpose<T>(found.best);
+    transpose<T>(found.place);
+    if constexpr (two) transpose<T>(found.second);
+    const auto at = [](const NativeVector<T>& v)
+                        __attribute__((always_inline)) { return std::bit_cast<Vec<T>>(v); };
+    Vec<T> best = at(found.best[0]), place = at(found.place[0]), second = at(found.second[0]);
+    for (Index lane = 1; lane < lanes<T>; ++lane) {
+      const Vec<T> value = at(found.best[lane]), which = at(found.place[lane]);
+      const Mask<T> better = value < best || (value == best && which < place);
+      if constexpr (two) {
+        const Vec<T> loser = select<T>(better, best, value);
+        where(loser < second, second) = loser;
+        const Vec<T> rest = at(found.second[lane]);
+        where(rest < second, second) = rest;
+      }
+      where(better, best) = value;
+      where(better, place) = which;
+    }
+    store_partial(best, values + first, count);
+    if constexpr (two) store_partial(second, seconds + first, count);
+    store(place, places);
+    for (Index i = 0; i < count; ++i) labels[first + i] = static_cast<std::int32_t>(places[i]);
   }
 }
 
@@ -214,6 +247,16 @@ void add_to_sums(const T* x, Index x_stride, const std::int32_t* labels, const T
 }
 
 template <class T>
+void move_in_sums(const T* __restrict x, double weight, Index cols, double* __restrict from,
+                  double* __restrict to) {
+  for (Index j = 0; j < cols; ++j) {
+    const double value = weight * static_cast<double>(x[j]);
+    from[j] -= value;
+    to[j] += value;
+  }
+}
+
+template <class T>
 void square_roots(const T* x, T* y, Index n) {
   for_each_vector<T>(n, [&](auto get, auto put)
                             __attribute__((always_inline)) { put(square_root<T>(get(x)), y); });
@@ -250,6 +293,7 @@ constexpr ClusterKernels<T> kernels = {
     .potentials = potentials<T>,
     .distances_to = distances_to<T>,
     .add_to_sums = add_to_sums<T>,
+    .move_in_sums = move_in_sums<T>,
     .square_roots = square_roots<T>,
     .sum_of_distances = sum_of_distances<T>,
 };

@@ -299,7 +299,7 @@ class KMeans(ClusterEstimator):
         self.labels_ = labels
         total = float(len(samples)) if weights is None else float(weights.sum(dtype=np.float64))
         self._keep(centers, inertia, total)
-        found = len(np.unique(labels))
+        found = np.count_nonzero(np.bincount(labels, minlength=start.count))
         if found < start.count:
             warn(
                 f"there are {found} different clusters, fewer than n_clusters={start.count}: X may "
@@ -356,14 +356,14 @@ def _run_lloyd(
     """Move centres to where they stay; return the labels and the number of iterations."""
     labels = np.full(len(samples), -1, np.int32)
     step = max(1, int(_OPERATIONS_A_CALL / (2.0 * samples.size * len(centers))))
-    done, is_stable, is_near = 0, False, False
-    while done < most and not (is_stable or is_near):
+    done, has_ended = 0, False
+    while done < most and not has_ended:
+        now = min(step, most - done)
         count, is_stable, is_near = _native.kmeans_lloyd(
-            samples, weights, centers, labels, min(step, most - done), tolerance
+            samples, weights, centers, labels, now, tolerance, done + now == most
         )
         done += count
-    if not is_stable:
-        labels = _native.kmeans_assign(samples, None, centers, False, False)[0]
+        has_ended = is_stable or is_near
     return labels, done
 
 

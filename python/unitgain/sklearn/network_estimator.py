@@ -174,6 +174,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.models_, self._courses, self._keys = [], [], []
             self._dtype = self._chosen_dtype(X)
         X = as_dtype(X, self._dtype)
+        for trained in (self.models_, self._courses, self._keys):
+            del trained[self.ensemble :]
         for number in range(self.ensemble):
             self._train(number, X, targets, weights, state, incremental)
         self._keep_results()

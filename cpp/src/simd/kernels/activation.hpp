@@ -1,6 +1,7 @@
 // Activations.
 #pragma once
 
+#include "unitgain/rows/activation.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::simd {

@@ -48,6 +48,8 @@ struct ClusterKernels {
   // null.
   void (*add_to_sums)(const T* x, Index x_stride, const std::int32_t* labels, const T* weights,
                       Index rows, Index cols, double* sums);
+  // from -= weight x and to += weight x, which do not overlap.
+  void (*move_in_sums)(const T* x, double weight, Index cols, double* from, double* to);
   void (*square_roots)(const T* x, T* y, Index n);  // in place allowed
   // The sum of sqrt(max(0, square + offsets_j - 2 products_j)).
   double (*sum_of_distances)(const T* products, T square, const T* offsets, Index n);

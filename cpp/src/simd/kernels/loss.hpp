@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "unitgain/rows/loss.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::simd {

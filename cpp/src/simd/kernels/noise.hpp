@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "unitgain/rows/noise.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::simd {
