@@ -1,6 +1,7 @@
 // Level-1 linear algebra: what Householder QR, one-sided Jacobi and layers of several inputs are
 // made of.
 #include "simd/kernels/vector.hpp"
+#include "simd/math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
