@@ -5,6 +5,7 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/cluster.hpp"
 #include "unitgain/cluster.hpp"
 #include "unitgain/runtime.hpp"
 
