@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from unitgain import _native
-
 from .base import Optimizer, OptionsWithoutDecay, _name, check
 
 if TYPE_CHECKING:
