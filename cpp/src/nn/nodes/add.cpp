@@ -61,7 +61,7 @@ void Add<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   for (const NodeId source : group.inputs) inputs.push_back(builder.value(source));
   const BufferId y = builder.value(group.result);
   const bool keep_input =
-      builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input;
+      differentiates(builder.mode()) && activation_info(group.activation.kind).saves_input;
   const BufferId z = keep_input ? builder.saved(group).buffer : y;
   std::vector<BufferId> uses = inputs;
   uses.insert(uses.end(), {y, z});

@@ -1,0 +1,104 @@
+"""From where on a signal counts as sick: one table, each limit with its reason."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import NamedTuple
+
+__all__ = ["LIMITS", "VERDICTS", "Limit", "by_gravity"]
+
+# The verdicts, the gravest first: what overflows cannot be trained at all, what vanishes hardly,
+# copies of a unit stay copies; dead and saturated units may wake up. "misconfigured" is a fault
+# that shows in how the model is built and fed.
+VERDICTS = (
+    "exploding",
+    "vanishing",
+    "symmetric",
+    "dying",
+    "saturated",
+    "misconfigured",
+    "healthy",
+)
+
+
+class Limit(NamedTuple):
+    """A limit, and why it is that."""
+
+    value: float
+    reason: str
+
+
+LIMITS = MappingProxyType(
+    {
+        "vanished": Limit(
+            1e-3,
+            "A signal, or a gradient, of a thousandth: steps at one rate for all layers move the "
+            "weights behind it a thousand times slower than those in front. Gains of 0.7 a layer "
+            "come to that in twenty layers (Glorot and Bengio, AISTATS 2010).",
+        ),
+        "exploded": Limit(
+            1e3,
+            "The same on the other side: a rate that the first layers stand is a thousandth of "
+            "what the last ones need. Nets known to train stay below: batch norm's gradients grow "
+            "by 1.21 a ReLU layer (Yang et al., ICLR 2019), 45 in twenty; SELU's by 1.035, 31 in "
+            "a hundred.",
+        ),
+        "shrinks": Limit(
+            0.8,
+            "The gain of a layer from which on it is not to blame for what vanishes: He's and "
+            "LeCun's layers lie above, a ReLU behind Glorot's weights at 0.71.",
+        ),
+        "grows": Limit(
+            1.25,
+            "The same for what explodes: one over the above.",
+        ),
+        "slope": Limit(
+            0.01,
+            "A value counts as saturated where the activation's slope is at most a hundredth of "
+            "its largest between -3 and 3.",
+        ),
+        "saturated": Limit(
+            0.25,
+            "The share of saturated values of an activation that is flat on both sides. At first "
+            "it is 0 with weights of unit gain; a quarter is what Glorot and Bengio's figures show "
+            "of layers that have stopped to learn.",
+        ),
+        "saturated_one_side": Limit(
+            0.9,
+            "The same for activations that are flat on one side: half of the values may be there.",
+        ),
+        "dead": Limit(
+            0.25,
+            "The share of units that are zero over all rows, and from where on it is not what the "
+            "rows' likeness alone would give: random weights leave a unit below 0 for all of B "
+            "rows of correlation r with the probability E[Phi(-t sqrt(r / (1 - r)))^B], t normal.",
+        ),
+        "dead_deviations": Limit(
+            4.0,
+            "How many standard deviations of the binomial count the share is allowed above that "
+            "probability: one false alarm in 30 000 layers.",
+        ),
+        "copies": Limit(
+            1e-5,
+            "How far, of a column's norm, sums over two units' values may differ for the units to "
+            "be copies: some times the rounding of float32.",
+        ),
+        "update": Limit(
+            0.3,
+            "The norm of a step's change of a kernel over the kernel's. 0.001 is usual (Karpathy, "
+            "CS231n notes, 2015); Adam's first step at its default of 0.001 comes to 0.1 in "
+            "kernels of 10 000 inputs. Beyond a third each step throws away what the last learned.",
+        ),
+        "input_large": Limit(
+            10.0,
+            "The root mean square of an input column. LeCun, Bottou, Orr and Mueller (Efficient "
+            "BackProp, 1998) ask for mean 0 and variance 1; pixels and counts up to 10 do no harm.",
+        ),
+        "input_small": Limit(0.01, "The same of all inputs together, on the other side."),
+    }
+)
+
+
+def by_gravity(verdicts: set[str]) -> list[str]:
+    """Return the verdicts, the gravest first; ``healthy`` if there is none."""
+    return [verdict for verdict in VERDICTS if verdict in verdicts] or ["healthy"]
