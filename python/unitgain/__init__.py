@@ -20,6 +20,7 @@ from unitgain import (
     random,
     regularizers,
     saving,
+    signals,
     utils,
 )
 from unitgain.config import (
@@ -87,6 +88,7 @@ __all__ = [
     "set_num_threads",
     "set_threading_layer",
     "show_config",
+    "signals",
     "threading_layer",
     "threads",
     "utils",

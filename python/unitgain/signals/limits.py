@@ -71,7 +71,8 @@ LIMITS = MappingProxyType(
             0.25,
             "The share of units that are zero over all rows, and from where on it is not what the "
             "rows' likeness alone would give: random weights leave a unit below 0 for all of B "
-            "rows of correlation r with the probability E[Phi(-t sqrt(r / (1 - r)))^B], t normal.",
+            "rows of correlation r with the probability E[Phi(-t sqrt(r / (1 - r)))^B], t normal. Rows come in clusters: B "
+            "is taken to be the root of their number.",
         ),
         "dead_deviations": Limit(
             4.0,

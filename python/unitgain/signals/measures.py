@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -328,10 +328,3 @@ def _set_totals(
         if layer.after is not None:
             layer.forward_total = _ratio(layer.after.spread, reference)
         layer.backward_total = _ratio(layer.gradient_norm, last)
-
-
-def update_ratios(places: Sequence[Place], norms: dict[int, tuple[float, float, float]]) -> Any:
-    """Yield for each place the norms of its kernel's gradient, of the kernel and of its update."""
-    for place in places:
-        kernel = getattr(place.layer, "kernel", None)
-        yield norms.get(id(getattr(kernel, "parameter", None)), (math.nan,) * 3)

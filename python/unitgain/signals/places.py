@@ -11,9 +11,29 @@ from unitgain.graph.native import NativeGraph, native, rows_and_cols
 from unitgain.graph.tensors import Node
 from unitgain.layers.activation import Parametric, PReLU, Softmax
 from unitgain.layers.composite import is_traced, trace
+from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
 from unitgain.layers.normalization import BatchNormalization, LayerNormalization
+from unitgain.layers.preprocessing import Normalization
+from unitgain.layers.unit_normalization import UnitNormalization
 
-__all__ = ["Place", "activation_of", "is_softmax", "normalizes", "places_of"]
+__all__ = [
+    "Lowering",
+    "Place",
+    "activation_of",
+    "is_softmax",
+    "normalizes",
+    "places_of",
+]
+
+
+_NORMALIZING = (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    Normalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 
 
 @dataclass
@@ -41,8 +61,13 @@ class Place:
     shape: tuple[int, ...] = ()
 
 
-class _Lowering:
-    """Lowers a function as :meth:`Function.lower` does, and notes where each layer comes to lie."""
+class Lowering:
+    """A function lowered as :meth:`Function.lower` does it, and where each layer comes to lie.
+
+    Attributes:
+        graph: the native graph.
+        places: those of the uses of layers, in the order of the nodes.
+    """
 
     def __init__(self, function: Function) -> None:
         self.graph: NativeGraph = native(function.dtype).Graph()
@@ -121,7 +146,7 @@ class _Lowering:
 
 def places_of(function: Function) -> list[Place]:
     """Return where each use of a layer comes to lie when a function is lowered, in that order."""
-    return _Lowering(function).places
+    return Lowering(function).places
 
 
 def activation_of(layer: Any) -> str:
@@ -145,6 +170,4 @@ def is_softmax(layer: Any) -> bool:
 
 def normalizes(layer: Any) -> bool:
     """Return whether a layer centres and scales what it is given, as batch norm does."""
-    return isinstance(layer, (BatchNormalization, LayerNormalization)) or (
-        type(layer).__name__.endswith("Normalization")
-    )
+    return isinstance(layer, _NORMALIZING)
