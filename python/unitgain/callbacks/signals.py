@@ -52,7 +52,7 @@ class SignalMonitor(Callback):
     the history get the last numbers of the whole model: ``signal_forward`` and ``signal_backward``,
     the lowest spread and gradient of a layer over the inputs' and the outputs'; ``signal_update``,
     the largest step of a kernel over the kernel; ``signal_dead`` and ``signal_saturated``, the
-    largest share of a layer.
+    largest share of a layer, of ReLU's the dead units alone.
 
     Args:
         every: after how many steps, again and again, beginning with the first.
@@ -71,7 +71,7 @@ class SignalMonitor(Callback):
 
     def __init__(
         self,
-        every: int = 500,
+        every: int = 1000,
         on: str = "warn",
         log_dir: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -184,7 +184,7 @@ def _summary(layers: Sequence[LayerSignals]) -> dict[str, float]:
         known = [value for value in values if not math.isnan(value)]
         return float(choose(known)) if known else math.nan
 
-    saturated = [x.after.saturated for x in layers if x.after is not None]
+    saturated = [x.after.saturated for x in layers if x.after is not None and x.activation != "relu"]
     return {
         "signal_forward": extreme([x.forward_total for x in layers], min),
         "signal_backward": extreme([x.backward_total for x in layers], min),

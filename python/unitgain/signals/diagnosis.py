@@ -251,7 +251,6 @@ def examined(
     """
     with np.errstate(all="ignore"):  # values that are not finite are what is looked for
         layers = measure(places, nodes)
-        likenesses = [_likeness(place, places, nodes) for place in places]
     for place, layer in zip(places, layers, strict=True):
         kernel = getattr(place.layer, "kernel", None)
         if kernel is None:
@@ -264,7 +263,11 @@ def examined(
             layer.condition = condition(kernel.array)
     if adjust is not None:
         adjust(layers)
-    return layers, judge(places, layers, likenesses, rows, loss_kinds)
+
+    def likeness_in_front(i: int) -> float:
+        return _likeness(places[i], places, nodes)
+
+    return layers, judge(places, layers, likeness_in_front, rows, loss_kinds)
 
 
 def _likeness(place: Place, places: Sequence[Place], nodes: dict[int, Measured]) -> float:

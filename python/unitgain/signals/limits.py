@@ -43,41 +43,38 @@ LIMITS = MappingProxyType(
             "by 1.21 a ReLU layer (Yang et al., ICLR 2019), 45 in twenty; SELU's by 1.035, 31 in "
             "a hundred.",
         ),
-        "shrinks": Limit(
-            0.8,
-            "The gain of a layer from which on it is not to blame for what vanishes: He's and "
-            "LeCun's layers lie above, a ReLU behind Glorot's weights at 0.71.",
-        ),
-        "grows": Limit(
-            1.25,
-            "The same for what explodes: one over the above.",
-        ),
         "slope": Limit(
             0.01,
             "A value counts as saturated where the activation's slope is at most a hundredth of "
             "its largest between -3 and 3.",
         ),
         "saturated": Limit(
-            0.25,
-            "The share of saturated values of an activation that is flat on both sides. At first "
-            "it is 0 with weights of unit gain; a quarter is what Glorot and Bengio's figures show "
-            "of layers that have stopped to learn.",
+            0.3,
+            "The share of saturated values of an activation that is flat on both sides. With "
+            "weights of unit gain it is 0 at first; tanh nets that have learned the digits by heart "
+            "come to a quarter.",
         ),
         "saturated_one_side": Limit(
             0.9,
             "The same for activations that are flat on one side: half of the values may be there.",
         ),
         "dead": Limit(
-            0.25,
-            "The share of units that are zero over all rows, and from where on it is not what the "
-            "rows' likeness alone would give: random weights leave a unit below 0 for all of B "
-            "rows of correlation r with the probability E[Phi(-t sqrt(r / (1 - r)))^B], t normal. Rows come in clusters: B "
-            "is taken to be the root of their number.",
+            0.4,
+            "The share of units that are zero over all rows: with 40% the rate was too high "
+            "(Karpathy, CS231n notes, 2015).",
         ),
         "dead_deviations": Limit(
             4.0,
-            "How many standard deviations of the binomial count the share is allowed above that "
-            "probability: one false alarm in 30 000 layers.",
+            "How many deviations of the binomial count the share must lie above that which the "
+            "rows' likeness alone gives, too: one false alarm in 30 000 layers. Random weights "
+            "leave a unit below 0 for all of B rows of correlation r with the probability "
+            "E[Phi(-t sqrt(r / (1 - r)))^B], t normal. Rows come in clusters: B is taken to be the "
+            "root of their number.",
+        ),
+        "alike": Limit(
+            0.6,
+            "The likeness of rows from which on that probability is taken to be its limit, a half: "
+            "deep ReLU nets of random weights make all rows alike, and far from evenly so.",
         ),
         "copies": Limit(
             1e-5,
@@ -85,10 +82,10 @@ LIMITS = MappingProxyType(
             "be copies: some times the rounding of float32.",
         ),
         "update": Limit(
-            0.3,
+            0.5,
             "The norm of a step's change of a kernel over the kernel's. 0.001 is usual (Karpathy, "
             "CS231n notes, 2015); Adam's first step at its default of 0.001 comes to 0.1 in "
-            "kernels of 10 000 inputs. Beyond a third each step throws away what the last learned.",
+            "kernels of 10 000 inputs. From a half on, two steps replace what was learned.",
         ),
         "input_large": Limit(
             10.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -94,7 +95,8 @@ class LayerSignals:
         update_ratio: the norm of a step's change of the kernel over the kernel's.
         condition: the largest over the smallest singular value of the kernel.
         forward_gain: the spread behind the layer over that in front of it.
-        backward_gain: the norm of the gradient in front of the layer over that behind it.
+        backward_gain: the norm of the gradient in front of the layer over that behind it; NaN if
+            what it reads is read by others, too, whose gradients add up there.
         forward_total: the spread behind it over that of the model's inputs.
         backward_total: the gradient's norm before the activation over that at the model's outputs.
         verdict: ``healthy``, or what is wrong, the gravest first.
@@ -198,28 +200,32 @@ def dead_units(node: Measured) -> list[int]:
     return [int(i) for i in np.flatnonzero(node.values[_ZEROS] == node.rows)]
 
 
+def _neighbours_equal(
+    sums: NDArray[np.float64], order: NDArray[np.intp], rows: int, which: Sequence[int]
+) -> NDArray[np.bool_]:
+    """Return whether sums of each column and of the next in an order are equal, to rounding."""
+    norms = np.sqrt(sums[_SQUARES, order] * rows)
+    larger = np.maximum(norms[1:], norms[:-1])
+    same = np.ones(len(larger), bool)
+    for row in which:
+        values = sums[row, order]
+        limit = LIMITS["copies"].value * larger * (larger if row == _SQUARES else 1.0)
+        same &= np.abs(values[1:] - values[:-1]) <= limit
+    return same
+
+
 def copied_units(node: Measured) -> list[list[int]]:
     """Return the groups of units that are copies of each other, values and gradients alike."""
     if node.rows < 4 or node.values.shape[1] < 2:
         return []
-    keys = [node.values[:3]]
-    if node.gradients is not None:
-        keys.append(node.gradients[:3])
     # Sorted by one number, copies are neighbours.
     order = np.argsort(node.values[_PROJECTION], kind="stable")
-    same = np.ones(len(order) - 1, bool)
-    for sums in keys:
-        sorted_sums = sums[:, order]
-        scale = np.sqrt(sorted_sums[_SQUARES] * node.rows)
-        limits = LIMITS["copies"].value * np.maximum(scale[1:], scale[:-1])
-        for row, limit in (
-            (_SUM, limits),
-            (_PROJECTION, limits),
-            (_SQUARES, limits * np.maximum(scale[1:], scale[:-1])),
-        ):
-            same &= np.abs(np.diff(sorted_sums[row])) <= limit
-    if not same.any():
-        return []
+    same = _neighbours_equal(node.values, order, node.rows, (_PROJECTION,))
+    if same.any():
+        same &= _neighbours_equal(node.values, order, node.rows, (_SUM, _SQUARES))
+        if node.gradients is not None:
+            rows = (_PROJECTION, _SUM, _SQUARES)
+            same &= _neighbours_equal(node.gradients, order, node.rows, rows)
     groups: list[list[int]] = []
     for i in np.flatnonzero(same):
         if groups and groups[-1][-1] == order[i]:
@@ -240,6 +246,7 @@ def measure(places: Sequence[Place], nodes: dict[int, Measured]) -> list[LayerSi
     """Return the signals of each place, without verdicts."""
     known: dict[int, Distribution] = {n: distribution(node) for n, node in nodes.items()}
     found = []
+    readers = Counter(node for place in places if place.nodes for node in set(place.inputs))
     behind: list[int | None] = []  # the node that has each place's values, if one was measured
     for place in places:
         mine = [n for n in place.nodes if n in nodes]
@@ -250,7 +257,10 @@ def measure(places: Sequence[Place], nodes: dict[int, Measured]) -> list[LayerSi
         else:
             last = None
         behind.append(last)
-        found.append(_layer(place, nodes, known, mine, last, [behind[s] for s in place.sources]))
+        sources = [behind[s] for s in place.sources]
+        found.append(_layer(place, nodes, known, mine, last, sources))
+        if any(readers[node] > 1 for node in place.inputs):
+            found[-1].backward_gain = math.nan
     _set_totals(places, found, behind, nodes)
     return found
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 from unitgain.layers.normalization import BatchNormalization
 from unitgain.signals.limits import LIMITS
@@ -29,7 +30,7 @@ Finding = tuple[int, str, str]  # the place's number, the verdict, and its cause
 def judge(
     places: Sequence[Place],
     layers: Sequence[LayerSignals],
-    likenesses: Sequence[float],
+    likeness: Callable[[int], float],
     rows: int,
     loss_kinds: Sequence[str],
 ) -> list[Finding]:
@@ -38,7 +39,7 @@ def judge(
     Args:
         places: where the layers lie.
         layers: their signals.
-        likenesses: how like the rows are in front of each.
+        likeness: how like the rows are in front of a place, by its number.
         rows: of the batch.
         loss_kinds: the losses of the outputs.
     """
@@ -48,16 +49,31 @@ def judge(
         found.append((broken, "exploding", "not finite"))
     else:
         found += _faded_or_blown(places, layers)
+    by_gains = {i for i, _, _ in found}
+    explodes = any(verdict == "exploding" for _, verdict, _ in found)
     for i, layer in enumerate(layers):
+        if not _is_fed(places, layers, i):
+            continue  # whose fault lies in front
         if layer.copies:
             found.append((i, "symmetric", "copies"))
-        if is_dying(places, layers, i, likenesses, rows):
+        if is_dying(places, layers, i, likeness, rows):
             found.append((i, "dying", "dead"))
         if _is_saturated(places, layers, i, loss_kinds):
             found.append((i, "saturated", "slope"))
-        if layer.update_ratio > LIMITS["update"].value:
+        # Of gradients that explode on their way, and of kernels that are next to nothing, it is no
+        # news that a step is larger.
+        if layer.update_ratio > LIMITS["update"].value and not explodes and i not in by_gains:
             found.append((i, "exploding", "update"))
     return found
+
+
+def _is_fed(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -> bool:
+    """Whether anything but zeros comes in; to a kernel of zeros it makes no difference."""
+    kernel = getattr(places[i].layer, "kernel", None)
+    if kernel is not None and not kernel.array.any():
+        return True
+    values = [layers[s].after for s in places[i].sources]
+    return not values or any(v is None or v.zeros < 1 for v in values)
 
 
 def _not_finite(places: Sequence[Place], layers: Sequence[LayerSignals]) -> int | None:
@@ -82,30 +98,48 @@ def _faded_or_blown(places: Sequence[Place], layers: Sequence[LayerSignals]) -> 
     Somewhere is where it matters: in front of a layer with weights, or at its gradient. To blame
     are those that lie between there and where the signal comes from, and have the gains for it.
     """
-    above = _reachable(places)
     reference = max(
         (v.after.spread for v, p in zip(layers, places, strict=True) if v.after and not p.inputs),
         default=1.0,
     )
+    # Inputs of any scale, behind which normalisation sets its own, are no fault of a layer.
+    forward = _Bounds(min(1.0, reference), max(1.0, reference))
+    backward = _Bounds(1.0, 1.0)
     weighted = [i for i, p in enumerate(places) if p.layer is not None and p.layer.weights]
+    in_front = {i: _spread_in_front(places[i], layers) for i in weighted}
+    ill_forward = {i: v for i in weighted if (v := forward.verdict(in_front[i]))}
+    ill_backward = {i: v for i in weighted if (v := backward.verdict(layers[i].backward_total))}
     blamed: dict[tuple[int, str], None] = {}
-    for i in weighted:
-        spread = max(
-            (v.spread for s in places[i].sources if (v := layers[s].after) is not None),
-            default=math.nan,
-        )
-        # Inputs of any scale, behind which normalisation sets its own, are no fault of a layer.
-        low, high = min(1.0, reference), max(1.0, reference)
+    if not ill_forward and not ill_backward:
+        return []
+    above = _reachable(places)
+    for i, verdict in ill_forward.items():
         on_the_way = [s for s in range(len(places)) if i in above[s]]
-        gains = {s: layers[s].forward_gain for s in on_the_way}
-        _blame(blamed, spread, low, high, gains)
-    for i in weighted:
-        on_the_way = [s for s in above[i]] + [i]
-        gains = {s: layers[s].backward_gain for s in on_the_way if not _is_fresh(places, layers, s)}
-        if len(gains) < len(on_the_way) and layers[i].gradient_norm == 0:
+        _blame(blamed, verdict, {s: layers[s].forward_gain for s in on_the_way})
+    for i, verdict in ill_backward.items():
+        fresh = [s for s in above[i] if _is_fresh(places, layers, s)]
+        if fresh and layers[i].gradient_norm == 0:
             continue  # what a kernel of zeros lets through next comes with its first step
-        _blame(blamed, layers[i].backward_total, 1.0, 1.0, gains, own=i)
+        _blame(blamed, verdict, {s: layers[s].backward_gain for s in above[i]})
     return [(i, verdict, "gains") for i, verdict in blamed]
+
+
+class _Bounds(NamedTuple):
+    """What a signal is compared with."""
+
+    low: float
+    high: float
+
+    def verdict(self, signal: float) -> str:
+        """Return ``vanishing``, ``exploding``, or nothing."""
+        if signal < LIMITS["vanished"].value * self.low:
+            return "vanishing"
+        return "exploding" if signal > LIMITS["exploded"].value * self.high else ""
+
+
+def _spread_in_front(place: Place, layers: Sequence[LayerSignals]) -> float:
+    values = [layers[s].after for s in place.sources]
+    return max((v.spread for v in values if v is not None), default=math.nan)
 
 
 def _is_fresh(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -> bool:
@@ -117,24 +151,21 @@ def _is_fresh(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -
     )
 
 
-def _blame(
-    blamed: dict[tuple[int, str], None],
-    signal: float,
-    low: float,
-    high: float,
-    gains: dict[int, float],
-    own: int | None = None,
-) -> None:
-    if signal < LIMITS["vanished"].value * low:
-        verdict, sign, worst = "vanishing", -1, LIMITS["shrinks"].value
-    elif signal > LIMITS["exploded"].value * high:
-        verdict, sign, worst = "exploding", 1, LIMITS["grows"].value
-    else:
+def _blame(blamed: dict[tuple[int, str], None], verdict: str, gains: Mapping[int, float]) -> None:
+    """Add the layers whose gains make a good part of what has vanished or exploded.
+
+    If one layer has half of it, those that have a quarter of what that one has; else all that have
+    half of the mean.
+    """
+    sign = -1 if verdict == "vanishing" else 1
+    logs = {i: sign * _log(gain) for i, gain in gains.items() if not math.isnan(gain)}
+    total = sum(max(log, 0) for log in logs.values())
+    largest = max(logs.values(), default=0.0)
+    if largest <= 0:
         return
-    logs = {i: _log(gain) for i, gain in gains.items() if i != own and not math.isnan(gain)}
-    total = sum(max(sign * log, 0) for log in logs.values())
+    least = largest / 4 if 2 * largest >= total else total / (2 * len(logs))
     for i, log in logs.items():
-        if sign * log > abs(math.log(worst)) and sign * log * 2 * len(logs) >= total:
+        if log >= least:
             blamed[i, verdict] = None
 
 
@@ -158,32 +189,32 @@ def is_dying(
     places: Sequence[Place],
     layers: Sequence[LayerSignals],
     i: int,
-    likenesses: Sequence[float],
+    likeness: Callable[[int], float],
     rows: int,
 ) -> bool:
     """Whether more units are dead than the likeness of the rows explains."""
     layer = layers[i]
-    if not layer.dead:
+    if layer.dead_share < LIMITS["dead"].value:
         return False
-    expected = dead_by_chance(round(_likeness_in_front(places, i, likenesses), 2), math.isqrt(rows))
+    expected = dead_by_chance(round(_likeness_in_front(places, i, likeness), 2), math.isqrt(rows))
     deviation = math.sqrt(expected * (1 - expected) / layer.units)
     limit = max(LIMITS["dead"].value, expected + LIMITS["dead_deviations"].value * deviation)
     return layer.dead_share >= min(limit, 1.0)
 
 
-def _likeness_in_front(places: Sequence[Place], i: int, likenesses: Sequence[float]) -> float:
+def _likeness_in_front(places: Sequence[Place], i: int, likeness: Callable[[int], float]) -> float:
     """Return that of the rows in front of the weights which an activation's values come from."""
     while len(places[i].sources) == 1 and not places[i].layer.weights:
         if isinstance(places[i].layer, BatchNormalization):
             break
         i = places[i].sources[0]
-    return 0.0 if isinstance(places[i].layer, BatchNormalization) else likenesses[i]
+    return 0.0 if isinstance(places[i].layer, BatchNormalization) else likeness(i)
 
 
 @lru_cache(maxsize=512)
 def dead_by_chance(likeness: float, rows: int) -> float:
     """Return how likely random weights leave a unit at 0 for all rows, see ``LIMITS["dead"]``."""
-    if likeness >= 1 or rows < 2:
+    if likeness > LIMITS["alike"].value or rows < 2:
         return 0.5
     slope = math.sqrt(likeness / (1 - likeness))
     step = 0.05
