@@ -68,9 +68,9 @@ void monitor(Network<T>& network, Index every, const py::object& tell) {
   network.monitor(std::move(made));
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                      \
-  template py::tuple signals(Network<T>&, const py::object&, const py::object&,      \
-                             const py::object&);                                     \
+#define UNITGAIN_INSTANTIATE(T)                                                 \
+  template py::tuple signals(Network<T>&, const py::object&, const py::object&, \
+                             const py::object&);                                \
   template void monitor(Network<T>&, Index, const py::object&)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);

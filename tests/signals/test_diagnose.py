@@ -246,7 +246,7 @@ def test_errors():
     x, y = data()
     with pytest.raises(ValueError, match="x has no samples"):
         model.diagnose(x[:0], y[:0])
-    with pytest.raises(ValueError, match="features|expected"):
+    with pytest.raises(ValueError, match="expected"):
         model.diagnose(x[:, :5], y)
     with pytest.raises(ValueError, match="x has 40 samples"):
         model.diagnose(x, y[:7])

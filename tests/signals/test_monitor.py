@@ -90,7 +90,7 @@ def test_raises_at_the_step_at_which_it_begins():
                 self.model.optimizer.learning_rate = 1e3
 
     seen = SignalMonitor(every=1, on="raise")
-    with pytest.raises(SignalsError, match="exploding since step 43, in .*learning rate"):
+    with pytest.raises(SignalsError, match=r"exploding since step 43, in .*learning rate"):
         model.fit(*digits(), epochs=3, verbose=0, callbacks=[Overheat(), seen])
     assert seen.records[-1].step == 43
     assert seen.records[-2].verdict == "healthy"

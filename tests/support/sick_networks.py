@@ -105,9 +105,7 @@ def selu_with(dropout):
     ug.random.seed(0)
     model = ug.Sequential([layers.Input((20,), name="x")])
     for i in range(3):
-        model.add(
-            layers.Dense(32, "selu", kernel_initializer="lecun_normal", name=f"hidden_{i}")
-        )
+        model.add(layers.Dense(32, "selu", kernel_initializer="lecun_normal", name=f"hidden_{i}"))
         model.add(dropout(0.1, name=f"drop_{i}"))
     model.add(layers.Dense(1, name="output"))
     model.compile("adam", "mse")

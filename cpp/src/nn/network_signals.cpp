@@ -82,12 +82,12 @@ SignalMonitor Network<T>::signal_monitor() const {
   return state_->monitor;
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                              \
-  template void Network<T>::State::measure(const Samples&, Index, Index, Mode, Signals&);    \
-  template std::vector<std::vector<T>> Network<T>::State::copies() const;                    \
-  template void Network<T>::State::measure_update(std::vector<std::vector<T>>&, Signals&);   \
-  template Signals Network<T>::signals(const Samples&, const std::vector<T*>&);              \
-  template void Network<T>::monitor(SignalMonitor);                                          \
+#define UNITGAIN_INSTANTIATE(T)                                                            \
+  template void Network<T>::State::measure(const Samples&, Index, Index, Mode, Signals&);  \
+  template std::vector<std::vector<T>> Network<T>::State::copies() const;                  \
+  template void Network<T>::State::measure_update(std::vector<std::vector<T>>&, Signals&); \
+  template Signals Network<T>::signals(const Samples&, const std::vector<T*>&);            \
+  template void Network<T>::monitor(SignalMonitor);                                        \
   template SignalMonitor Network<T>::signal_monitor() const
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);

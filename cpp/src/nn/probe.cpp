@@ -84,8 +84,7 @@ void measure_gradient(PlanBuilder<T>& builder, NodeId id, std::vector<Probe>& pr
   if (!builder.has_gradient(id)) return;
   for (Probe& probe : probes) {
     if (probe.node != id) continue;
-    probe.gradients =
-        measure(builder, "measure gradient", builder.gradient_matrix(id, probe.cols));
+    probe.gradients = measure(builder, "measure gradient", builder.gradient_matrix(id, probe.cols));
   }
 }
 
@@ -98,16 +97,15 @@ std::vector<NodeSignal> read_probes(const Plan<T>& plan, const Context<T>& conte
       return copied(context.template at<double>(buffer), count);
     };
     const Index count = column_sum_count * probe.cols;
-    found.push_back({probe.node, probe.rows, probe.cols, probe.has_slope,
-                     sums(probe.values, count), sums(probe.gradients, count),
-                     sums(probe.histogram, bins)});
+    found.push_back({probe.node, probe.rows, probe.cols, probe.has_slope, sums(probe.values, count),
+                     sums(probe.gradients, count), sums(probe.histogram, bins)});
   }
   return found;
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                          \
-  template void measure_values(PlanBuilder<T>&, NodeId, std::vector<Probe>&);            \
-  template void measure_gradient(PlanBuilder<T>&, NodeId, std::vector<Probe>&);          \
+#define UNITGAIN_INSTANTIATE(T)                                                 \
+  template void measure_values(PlanBuilder<T>&, NodeId, std::vector<Probe>&);   \
+  template void measure_gradient(PlanBuilder<T>&, NodeId, std::vector<Probe>&); \
   template std::vector<NodeSignal> read_probes(const Plan<T>&, const Context<T>&)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);

@@ -74,8 +74,8 @@ void count_saturated(const runtime::Team& team, const ActivationSpec& activation
     for (Index first = part.begin; first < part.end; first += chunk) {
       const Index count = std::min(chunk, part.end - first);
       activation_gradient_at_input<T>(runtime::Team(), activation,
-                                      x.data + i * x.row_stride + first, ones.data(),
-                                      slopes.data(), count);
+                                      x.data + i * x.row_stride + first, ones.data(), slopes.data(),
+                                      count);
       for (Index j = 0; j < count; ++j) {
         const double slope = std::abs(static_cast<double>(slopes[static_cast<std::size_t>(j)]));
         saturated[first + j] += slope <= limit ? 1.0 : 0.0;
@@ -117,11 +117,11 @@ void histogram(MatrixView<const T> x, double smallest, double largest, Index bin
   }
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                                  \
-  template void column_signals(const runtime::Team&, MatrixView<const T>, double*);              \
-  template void count_saturated(const runtime::Team&, const ActivationSpec&, double,             \
-                                MatrixView<const T>, double*);                                   \
-  template double saturated_slope<T>(const ActivationSpec&);                                     \
+#define UNITGAIN_INSTANTIATE(T)                                                      \
+  template void column_signals(const runtime::Team&, MatrixView<const T>, double*);  \
+  template void count_saturated(const runtime::Team&, const ActivationSpec&, double, \
+                                MatrixView<const T>, double*);                       \
+  template double saturated_slope<T>(const ActivationSpec&);                         \
   template void histogram(MatrixView<const T>, double, double, Index, double*)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);

@@ -184,7 +184,9 @@ def _summary(layers: Sequence[LayerSignals]) -> dict[str, float]:
         known = [value for value in values if not math.isnan(value)]
         return float(choose(known)) if known else math.nan
 
-    saturated = [x.after.saturated for x in layers if x.after is not None and x.activation != "relu"]
+    saturated = [
+        x.after.saturated for x in layers if x.after is not None and x.activation != "relu"
+    ]
     return {
         "signal_forward": extreme([x.forward_total for x in layers], min),
         "signal_backward": extreme([x.backward_total for x in layers], min),

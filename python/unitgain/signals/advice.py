@@ -91,9 +91,11 @@ _RULES: tuple[Rule, ...] = (
     (
         ("vanishing", "exploding"),
         "gains",
-        lambda c: c.initializer is not None
-        and (c.gain < 0.5 or c.gain > 2.5)
-        and not isinstance(c.initializer, (*_GLOROT, *_HE, *_LECUN)),
+        lambda c: (
+            c.initializer is not None
+            and (c.gain < 0.5 or c.gain > 2.5)
+            and not isinstance(c.initializer, (*_GLOROT, *_HE, *_LECUN))
+        ),
         "the kernel's gain is {c.gain:.2g} (its deviation times the root of the inputs), expected "
         "about {expected}: take kernel_initializer='auto', or ug.initializers.calibrate",
     ),

@@ -314,9 +314,7 @@ def conclude(
     said: list[tuple[str, int, str]] = []
     for i, verdict, cause in findings:
         verdicts.setdefault(i, set()).add(verdict)
-        said += [
-            (verdict, i, text) for text in advise(places, layers, i, verdict, cause, is_large)
-        ]
+        said += [(verdict, i, text) for text in advise(places, layers, i, verdict, cause, is_large)]
     for i, text in faults:
         verdicts.setdefault(i, set()).add("misconfigured")
         said.append(("misconfigured", i, text))

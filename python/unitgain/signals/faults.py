@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain.layers.normalization import BatchNormalization
-from unitgain.layers.regularization import AlphaDropout, Dropout
+from unitgain.layers.preprocessing import Rescaling
+from unitgain.layers.regularization import Dropout
 from unitgain.signals.limits import LIMITS
 from unitgain.signals.measures import LayerSignals, Measured
 from unitgain.signals.places import Place, activation_of, is_softmax, normalizes
@@ -55,18 +56,18 @@ def faults_of_structure(
                 "batch norm with a batch of 1: of one row the mean is the row itself, and nothing "
                 "is left of it; take larger batches, or LayerNormalization",
             )
-        if activation_of(layer) == "selu" and not _has_kernel(layer) and any(map(normalizes, sources)):
+        is_behind = any(map(normalizes, sources))
+        if activation_of(layer) == "selu" and (
+            _is_normalised(places, i) if _has_kernel(layer) else is_behind
+        ):
             yield i, _SELU_NORMALISED
-        if activation_of(layer) == "selu" and _has_kernel(layer):
-            if _is_normalised(places, i):
-                yield i, _SELU_NORMALISED
-        if type(layer) is Dropout and layer.rate > 0 and not isinstance(layer, AlphaDropout):
-            if any(activation_of(s) == "selu" for s in sources):
-                yield (
-                    i,
-                    "dropout behind SELU moves its mean and variance: take AlphaDropout "
-                    "(Klambauer et al., NIPS 2017)",
-                )
+        drops = type(layer) is Dropout and layer.rate > 0
+        if drops and any(activation_of(source) == "selu" for source in sources):
+            yield (
+                i,
+                "dropout behind SELU moves its mean and variance: take AlphaDropout "
+                "(Klambauer et al., NIPS 2017)",
+            )
     for i, loss in losses:
         end = _FROM_LOGITS_ENDS.get(loss.kind)
         activation = activation_of(places[i].layer)
@@ -170,7 +171,7 @@ def unstandardised(places: Sequence[Place], nodes: dict[int, Measured]) -> Itera
         if place.inputs or node is None:
             continue
         readers = [p.layer for p in places if i in p.sources]
-        if readers and all(normalizes(r) or type(r).__name__ == "Rescaling" for r in readers):
+        if readers and all(normalizes(r) or isinstance(r, Rescaling) for r in readers):
             continue
         columns = np.sqrt(node.values[1] / node.rows)
         largest, whole = float(columns.max()), float(np.sqrt((columns**2).mean()))

@@ -51,8 +51,8 @@ LIMITS = MappingProxyType(
         "saturated": Limit(
             0.3,
             "The share of saturated values of an activation that is flat on both sides. With "
-            "weights of unit gain it is 0 at first; tanh nets that have learned the digits by heart "
-            "come to a quarter.",
+            "weights of unit gain it is 0 at first; tanh nets that have learned the digits by "
+            "heart come to a quarter.",
         ),
         "saturated_one_side": Limit(
             0.9,

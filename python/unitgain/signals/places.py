@@ -127,9 +127,7 @@ class Lowering:
             shapes if use.several else shapes[0],
             use.native,
         )
-        self._note(
-            use.layer.name, use.layer, inputs, made, training, use.outputs[0].sample_shape
-        )
+        self._note(use.layer.name, use.layer, inputs, made, training, use.outputs[0].sample_shape)
         return [made]
 
     @staticmethod

@@ -242,5 +242,3 @@ def _is_saturated(
         return False
     both = layers[i].activation in FLAT_ON_BOTH_SIDES
     return values.saturated > LIMITS["saturated" if both else "saturated_one_side"].value
-
-
