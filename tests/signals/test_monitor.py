@@ -2,6 +2,7 @@
 
 import gc
 import math
+import sys
 import weakref
 
 import numpy as np
@@ -158,6 +159,6 @@ def test_event_files(tmp_path):
 
 
 def test_event_files_need_tensorboard(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
     with pytest.raises(ImportError, match="tensorboard"):
         SignalMonitor(log_dir=tmp_path)

@@ -109,7 +109,7 @@ class Report:
         """Draw gains and gradients by depth, and each layer's histograms, to a file.
 
         The histograms are those of the values behind the activations, as in the figures of Glorot
-        and Bengio (AISTATS 2010), of up to 24 layers.
+        and Bengio (AISTATS 2010), of up to 12 layers.
 
         Args:
             path: the file, its format told by its ending.
@@ -122,7 +122,7 @@ class Report:
         from matplotlib.figure import Figure
 
         shown = [x for x in self.layers if x.after is not None and x.after.histogram is not None]
-        shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, 24, dtype=int))]
+        shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, 12, dtype=int))]
         lines = math.ceil(len(shown) / 6)
         figure: Any = Figure(figsize=(11, 3.2 + 1.5 * lines), layout="constrained")
         figure.suptitle(self._headline(), x=0.012, ha="left", fontsize=10)
