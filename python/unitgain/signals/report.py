@@ -121,7 +121,8 @@ class Report:
         check_file(Path(path))
         from matplotlib.figure import Figure
 
-        shown = [x for x in self.layers if x.after is not None and x.after.histogram is not None]
+        drawn = [x for x in self.layers if x.after is not None and x.after.histogram is not None]
+        shown = [x for x in drawn if x.activation != "linear"] or drawn
         shown = [shown[i] for i in np.unique(np.linspace(0, len(shown) - 1, 12, dtype=int))]
         lines = math.ceil(len(shown) / 6)
         figure: Any = Figure(figsize=(11, 3.2 + 1.5 * lines), layout="constrained")
@@ -135,7 +136,7 @@ class Report:
                 _draw_histogram(axes, shown.pop(0))
             else:
                 axes.set_visible(False)
-        figure.savefig(path, dpi=110)
+        figure.savefig(path, dpi=80)
 
     def _draw_gains(self, axes: Any) -> None:
         for attribute, color, label in (
