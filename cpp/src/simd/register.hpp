@@ -10,7 +10,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "simd/kernels.hpp"
+#include "unitgain/types.hpp"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
