@@ -125,6 +125,16 @@ def test_it_watches_no_longer_than_training_and_holds_nothing():
     assert gone[1]() is None
 
 
+def test_branches_that_begin_at_zero_raise_no_alarm():
+    ug.random.seed(0)
+    x = layers.Input((64,))
+    branch = layers.Dense(32, "relu", kernel_initializer="he_normal")(x)
+    h = layers.Add()([x, layers.Dense(64, kernel_initializer="zeros")(branch)])
+    model = ug.Model(x, layers.Dense(10, "softmax")(h))
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(*digits(), verbose=0, callbacks=[SignalMonitor(every=1, on="raise")])
+
+
 def test_layers_frozen_between_epochs():
     model = digits_net()
 

@@ -52,7 +52,8 @@ class SignalMonitor(Callback):
     the history get the last numbers of the whole model: ``signal_forward`` and ``signal_backward``,
     the lowest spread and gradient of a layer over the inputs' and the outputs'; ``signal_update``,
     the largest step of a kernel over the kernel; ``signal_dead`` and ``signal_saturated``, the
-    largest share of a layer, of ReLU's the dead units alone.
+    largest share of a layer, of ReLU's the dead units alone. With ``fit(cache_frozen=True)``
+    nothing is seen.
 
     Args:
         every: after how many steps, again and again, beginning with the first.

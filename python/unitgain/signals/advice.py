@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from unitgain import initializers
 from unitgain.signals.measures import LayerSignals
-from unitgain.signals.places import Place, activation_of, normalizes
+from unitgain.signals.places import Place, activation_of, kernel_of, normalizes
 
 __all__ = ["Case", "advise"]
 
@@ -136,7 +138,7 @@ _RULES: tuple[Rule, ...] = (
     (
         ("saturated",),
         None,
-        lambda c: c.gain <= 2 or c.activation not in _SQUASHING,
+        lambda c: not (c.gain > 2 and c.activation in _SQUASHING),
         "{saturated:.0%} of the values lie where {c.activation} is flat: scale down what comes in, "
         "by smaller weights or normalisation",
     ),
@@ -202,22 +204,23 @@ def _case(
     """Return a layer with its weights: an activation by itself has those in front of it."""
     activation = activation_of(places[which].layer)
     at = which
-    while getattr(places[at].layer, "kernel", None) is None and len(places[at].sources) == 1:
+    while kernel_of(places[at].layer) is None and len(places[at].sources) == 1:
         at = places[at].sources[0]
-    layer = places[at].layer if getattr(places[at].layer, "kernel", None) is not None else None
     if activation == "linear":
         activation = behind(places, which)
-    kernel = None if layer is None else layer.kernel.array
-    gain = math.nan
-    if kernel is not None and kernel.ndim == 2:
-        gain = float((kernel.astype("float64") ** 2).mean() ** 0.5 * kernel.shape[0] ** 0.5)
+    kernel = kernel_of(places[at].layer)
+    gain, initializer = math.nan, None
+    if kernel is not None:
+        values = kernel.array.astype(np.float64)
+        gain = float(np.sqrt((values**2).mean() * len(values)))
+        initializer = getattr(places[at].layer, "kernel_initializer", None)
     return Case(
         verdict,
         cause,
         layers[which],
         places[which].layer,
         activation,
-        getattr(layer, "kernel_initializer", None),
+        initializer,
         gain,
         is_large,
     )
@@ -228,7 +231,7 @@ def behind(places: Sequence[Place], which: int) -> str:
     activation = activation_of(places[which].layer)
     while activation == "linear":
         readers = [i for i, place in enumerate(places) if which in place.sources]
-        if len(readers) != 1 or getattr(places[readers[0]].layer, "kernel", None) is not None:
+        if len(readers) != 1 or kernel_of(places[readers[0]].layer) is not None:
             return "linear"
         which = readers[0]
         activation = activation_of(places[which].layer)

@@ -9,7 +9,7 @@ import numpy as np
 
 from unitgain.graph.native import native
 from unitgain.initializers import Orthogonal
-from unitgain.signals.places import Lowering
+from unitgain.signals.places import Lowering, kernel_of
 from unitgain.training.feeding import PREDICT_BATCH, dense
 
 __all__ = ["calibrate"]
@@ -35,8 +35,8 @@ def calibrate(
     found: dict[str, float] = {}
     seen: set[int] = set()
     for place in lowering.places:
-        kernel = getattr(place.layer, "kernel", None)
-        if kernel is None or kernel.array.ndim != 2 or id(kernel) in seen:
+        kernel = kernel_of(place.layer)
+        if kernel is None or id(kernel) in seen:
             continue
         seen.add(id(kernel))
         if not place.layer.trainable:

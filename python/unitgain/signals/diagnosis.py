@@ -24,7 +24,7 @@ from unitgain.signals.faults import (
 )
 from unitgain.signals.limits import by_gravity
 from unitgain.signals.measures import LayerSignals, Measured, likeness, measure, merged
-from unitgain.signals.places import Place, places_of
+from unitgain.signals.places import Place, kernel_of, places_of
 from unitgain.signals.report import Report
 from unitgain.signals.verdicts import judge
 from unitgain.training.criteria import Criterion
@@ -252,7 +252,7 @@ def examined(
     with np.errstate(all="ignore"):  # values that are not finite are what is looked for
         layers = measure(places, nodes)
     for place, layer in zip(places, layers, strict=True):
-        kernel = getattr(place.layer, "kernel", None)
+        kernel = kernel_of(place.layer)
         if kernel is None:
             continue
         found = norms.get(id(kernel.parameter))

@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitgain.layers.discretization import Discretization
+from unitgain.layers.embedding import Embedding
+from unitgain.layers.encoding import CategoryEncoding
+from unitgain.layers.hashing import Hashing
+from unitgain.layers.lookup import IntegerLookup
 from unitgain.layers.normalization import BatchNormalization
 from unitgain.layers.preprocessing import Rescaling
 from unitgain.layers.regularization import Dropout
 from unitgain.signals.limits import LIMITS
 from unitgain.signals.measures import LayerSignals, Measured
-from unitgain.signals.places import Place, activation_of, is_softmax, normalizes
+from unitgain.signals.places import Place, activation_of, is_softmax, kernel_of, normalizes
 
 __all__ = ["Fault", "faults_of_structure", "faults_of_targets", "unstandardised"]
 
@@ -29,6 +34,8 @@ _FROM_LOGITS_ENDS = {
 # What outputs of an activation can be.
 _RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 _ROUNDING = 1e-5
+# Layers that scale their inputs, or take them for numbers of categories.
+_TAKES_ANY_SCALE = (CategoryEncoding, Discretization, Embedding, Hashing, IntegerLookup, Rescaling)
 
 
 def faults_of_structure(
@@ -92,7 +99,7 @@ def _is_normalised(places: Sequence[Place], i: int) -> bool:
 
 
 def _has_kernel(layer: Any) -> bool:
-    return getattr(layer, "kernel", None) is not None
+    return kernel_of(layer) is not None
 
 
 def _rows(place: Place) -> int:
@@ -171,7 +178,7 @@ def unstandardised(places: Sequence[Place], nodes: dict[int, Measured]) -> Itera
         if place.inputs or node is None:
             continue
         readers = [p.layer for p in places if i in p.sources]
-        if readers and all(normalizes(r) or isinstance(r, Rescaling) for r in readers):
+        if readers and all(normalizes(r) or isinstance(r, _TAKES_ANY_SCALE) for r in readers):
             continue
         columns = np.sqrt(node.values[1] / node.rows)
         largest, whole = float(columns.max()), float(np.sqrt((columns**2).mean()))

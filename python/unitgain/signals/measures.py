@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain.signals.limits import LIMITS
-from unitgain.signals.places import Place, activation_of, is_softmax
+from unitgain.signals.places import Place, activation_of, is_softmax, kernel_of
 
 __all__ = ["Distribution", "LayerSignals", "Measured", "measure", "merged"]
 
@@ -294,7 +294,7 @@ def _layer(
         signals.after = known[last]
         if activation not in ("linear", "softmax", "log_softmax") and mine:
             signals.dead = dead_units(nodes[last])
-    if mine and getattr(layer, "kernel", None) is not None:
+    if mine and kernel_of(layer) is not None:
         signals.copies = copied_units(nodes[mine[0]])
     read = [s for s in sources if s is not None]
     if read and last is not None and mine:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from unitgain import activations
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, native, rows_and_cols
 from unitgain.graph.tensors import Node
+from unitgain.graph.variables import Variable
 from unitgain.layers.activation import Parametric, PReLU, Softmax
 from unitgain.layers.composite import is_traced, trace
 from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
@@ -21,6 +23,7 @@ __all__ = [
     "Place",
     "activation_of",
     "is_softmax",
+    "kernel_of",
     "normalizes",
     "places_of",
 ]
@@ -158,7 +161,13 @@ def activation_of(layer: Any) -> str:
     found = getattr(layer, "activation", None)
     if isinstance(found, Parametric):
         return found.function
-    return found if isinstance(found, str) else "linear"
+    return found if isinstance(found, str) and hasattr(activations, found) else "linear"
+
+
+def kernel_of(layer: Any) -> Variable | None:
+    """Return the matrix of a layer's weights; None if it has none."""
+    kernel = getattr(layer, "kernel", None)
+    return kernel if isinstance(kernel, Variable) and kernel.array.ndim == 2 else None
 
 
 def is_softmax(layer: Any) -> bool:

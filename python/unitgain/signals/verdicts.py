@@ -10,7 +10,7 @@ from typing import NamedTuple
 from unitgain.layers.normalization import BatchNormalization
 from unitgain.signals.limits import LIMITS
 from unitgain.signals.measures import LayerSignals
-from unitgain.signals.places import Place
+from unitgain.signals.places import Place, kernel_of
 
 __all__ = ["Finding", "judge"]
 
@@ -69,7 +69,7 @@ def judge(
 
 def _is_fed(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -> bool:
     """Whether anything but zeros comes in; to a kernel of zeros it makes no difference."""
-    kernel = getattr(places[i].layer, "kernel", None)
+    kernel = kernel_of(places[i].layer)
     if kernel is not None and not kernel.array.any():
         return True
     values = [layers[s].after for s in places[i].sources]
@@ -144,11 +144,8 @@ def _spread_in_front(place: Place, layers: Sequence[LayerSignals]) -> float:
 
 def _is_fresh(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -> bool:
     """Whether a kernel is all zeros with a gradient, as the last of a residual branch may be."""
-    return layers[i].condition == math.inf and (
-        layers[i].kernel_gradient_norm > 0
-        and places[i].layer is not None
-        and not places[i].layer.kernel.array.any()
-    )
+    kernel = kernel_of(places[i].layer)
+    return layers[i].kernel_gradient_norm > 0 and kernel is not None and not kernel.array.any()
 
 
 def _blame(blamed: dict[tuple[int, str], None], verdict: str, gains: Mapping[int, float]) -> None:
