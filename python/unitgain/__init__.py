@@ -21,6 +21,7 @@ from unitgain import (
     random,
     regularizers,
     saving,
+    signals,
     utils,
 )
 from unitgain.config import (
@@ -89,6 +90,7 @@ __all__ = [
     "set_num_threads",
     "set_threading_layer",
     "show_config",
+    "signals",
     "threading_layer",
     "threads",
     "utils",
