@@ -28,8 +28,8 @@ PAGE = """\
 # Results by machine
 
 Times of unitgain, and in brackets how many times as long the fastest of its peers took in the same
-run ([how it measures](../benchmarks.md)). A machine's file has every library's times, with all turns.
-The command adds a machine; a newer run takes the place of an older one of the same machine:
+run ([how it measures](../benchmarks.md)). A machine's file has every library's times and turns. The
+command adds a machine; a newer run takes the place of an older one of the same machine:
 
 ```sh
 unitgain bench --headline --keep docs/benchmarks
@@ -58,11 +58,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def of_case(contents: Mapping[str, Any], case: str) -> tuple[Any, Any] | None:
     """Return unitgain's record of a case and its fastest peer's; none if they are not steady."""
-    records = {r["library"]: r for r in contents["results"] if r["case"] == case and r["steady"]}
+    records = {r["library"]: r for r in contents["results"] if r["case"] == case}
     peers = [r for name, r in records.items() if name not in (OURS, OPENMP)]
     if OURS not in records or not peers:
         return None
-    return records[OURS], min(peers, key=lambda r: float(r["ratio"]))
+    fastest = min(peers, key=lambda r: float(r["ratio"]))
+    return (records[OURS], fastest) if fastest["steady"] else None
 
 
 def cell(contents: Mapping[str, Any], case: str) -> str:
