@@ -14,6 +14,7 @@ from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial, some_ro
 
 NAMES = tuple(NUMPY)
 SIZES = ((128, 256), (1024, 1024), (8192, 1024))  # in L2, in no cache below L3, in none
+LOOPS = ("relu", "sigmoid", "silu", "tanh", "gelu", "softplus")  # that Numba has
 DOUBLES = ("sigmoid", "tanh", "gelu")
 
 # Each library promises a few units in the last place for each value, which slopes multiply (JAX's
@@ -98,12 +99,20 @@ def _forward(name: str, shape: tuple[int, int], dtype: Any) -> Case:
             activation, values = jax.jit(jax_forward(name)), jax.device_put(x)
             return Contender.of(lambda: activation(values).block_until_ready())
 
+        def numba() -> Contender:
+            from . import numba_loops
+
+            activation, out = numba_loops.activation(name), np.empty_like(x)
+            return Contender.of(lambda: activation(x, out))
+
         def exact() -> Exact:
             rows = some_rows(shape)
             wide = x[rows].astype(np.longdouble)
             return Exact.of(NUMPY[name](wide, np.empty_like(wide)), rows)
 
         contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
+        if name in LOOPS and dtype == np.float32:
+            contenders["Numba"] = numba
         return Trial(contenders, TOLERANCE[np.dtype(dtype).name], exact=exact)
 
     return _case(name, shape, dtype, prepare)

@@ -21,9 +21,11 @@ PEERS = {
     REFERENCE: "numpy",
     "PyTorch": "torch",
     "JAX": "jax",
+    "Keras": "keras",
     "SciPy": "scipy",
     "scikit-learn": "sklearn",
     "ONNX Runtime": "onnxruntime",
+    "Numba": "numba",
 }
 
 

@@ -125,11 +125,16 @@ def _lloyd_trial(problem: Problem) -> Trial:
     # Labels that rounding decides lead to other centres, whose inertia is next to the same.
     tolerance = 1e-5 if problem.dtype == np.float32 else 1e-6
 
+    def numba() -> Contender:
+        from . import numba_loops
+
+        return contender(lambda: numba_loops.lloyd(x, init, ITERATIONS))
+
     def exact() -> Exact:
         wide = x.astype(np.float64)
         return Exact.of(problem.inertia(x, _numpy_lloyd(wide, wide[start])))
 
-    contenders = {OURS: unitgain, REFERENCE: numpy, "scikit-learn": sklearn}
+    contenders = {OURS: unitgain, REFERENCE: numpy, "scikit-learn": sklearn, "Numba": numba}
     return Trial(contenders, tolerance, exact=exact)
 
 

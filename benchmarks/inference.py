@@ -63,6 +63,11 @@ def _case(sizes: tuple[int, ...], rows: int, packed: bool) -> Case:
 
             return jax_network.inference(pairs, x)
 
+        def keras() -> Contender:
+            from . import keras_network
+
+            return keras_network.inference(pairs, x)
+
         def sklearn() -> Contender:
             from . import sklearn_network
 
@@ -78,6 +83,7 @@ def _case(sizes: tuple[int, ...], rows: int, packed: bool) -> Case:
             REFERENCE: lambda: Contender.of(lambda: infer(pairs, x)),
             "PyTorch": torch,
             "JAX": jax,
+            "Keras": keras,
             "scikit-learn": sklearn,
             "ONNX Runtime": onnx,
         }

@@ -14,7 +14,7 @@ from typing import Any
 
 from unitgain import _native, num_threads
 
-from . import headline, instruction_sets, peaks
+from . import headline, instruction_sets, keras_backend, peaks
 from .case import OPENMP, OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
 from .intervals import interval, log_ratios
 from .processor import cpu_model, cpu_name
@@ -128,7 +128,8 @@ def matching(cases: Iterable[Case], patterns: Sequence[str]) -> list[Case]:
 
 def installed_peers() -> list[str]:
     """Return the libraries to compare with that can be imported here."""
-    return [name for name, module in PEERS.items() if importlib.util.find_spec(module)]
+    found = [name for name, module in PEERS.items() if importlib.util.find_spec(module)]
+    return [name for name in found if name != "Keras" or keras_backend.chosen()]
 
 
 def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measurement]:
@@ -232,7 +233,9 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "threads": num_threads(),
         "caches": peaks.cache_sizes(),
         "libraries": {
-            name: importlib.metadata.version(distributions.get(name, name)) for name in libraries
+            name: importlib.metadata.version(distributions.get(name, name))
+            + (f" on {keras_backend.chosen()}" if name == "Keras" else "")
+            for name in libraries
         },
         "limits": (limits := instruction_sets.settings(isa, os.environ) if isa else {}),
         "openblas_settings": {

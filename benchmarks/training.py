@@ -191,9 +191,14 @@ def _step(training: _Training, *, quick: bool = False, large: bool = False) -> C
 
             return sklearn_network.training(network, x, y, STEPS)
 
+        def keras() -> Contender:
+            from . import keras_network
+
+            return keras_network.training(network, x, y, STEPS)
+
         contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
         if training.precision == "highest":
-            contenders["JAX"] = jax
+            contenders |= {"JAX": jax, "Keras": keras}
         if not (training.batch_norm or training.dropout or large):
             contenders["scikit-learn"] = sklearn
         return Trial(
@@ -278,10 +283,16 @@ def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> C
 
             return sklearn_network.fitting(network, x, y, training.batch, epochs, extras)
 
+        def keras() -> Contender:
+            from . import keras_network
+
+            return keras_network.fitting(network, x, y, training.batch, epochs, extras)
+
         contenders = {
             OURS: lambda: Contender.of(unitgain),
             REFERENCE: lambda: Contender.of(numpy),
             "PyTorch": torch,
+            "Keras": keras,
             "scikit-learn": sklearn,
         }
         return Trial(contenders, 0.0, exact=lambda: Exact.of(1.0))

@@ -63,8 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench",
         help="time unitgain against the libraries that are installed",
-        description="Time unitgain against NumPy and those of PyTorch, JAX, SciPy, scikit-learn "
-        "and ONNX Runtime that are installed (pip install unitgain[bench]), taking turns.",
+        description="Time unitgain against NumPy and those of PyTorch, JAX, Keras, SciPy, "
+        "scikit-learn, ONNX Runtime and Numba that are installed (pip install unitgain[bench]), "
+        "taking turns.",
     )
     bench.add_argument(
         "groups",
@@ -83,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_peers,
         metavar="NAMES",
         help="only these libraries, as in --peers pytorch,jax; NumPy always runs",
+    )
+    bench.add_argument(
+        "--keras-backend",
+        choices=("jax", "torch", "tensorflow", "openvino"),
+        help="what Keras runs on (default KERAS_BACKEND, or the first of these that is installed)",
     )
     bench.add_argument(
         "--isa",
@@ -232,6 +238,8 @@ def _bench(options: argparse.Namespace) -> int:
         for case in cases:
             print(f"{case.name}: {case.title}")
         return 0
+    if options.keras_backend:
+        os.environ["KERAS_BACKEND"] = options.keras_backend
     peers = _chosen_peers(options)
     if options.isa:
         limited = _limited_environment(options)

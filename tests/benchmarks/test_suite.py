@@ -1,6 +1,7 @@
 """The benchmark suite measures the same work by everyone, fairly, and says so when it is not."""
 
 import csv
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import unitgain as ug
 from unitgain.benchmarks import (
     instruction_sets,
     intervals,
+    keras_backend,
     peaks,
     report,
     runner,
@@ -653,3 +655,34 @@ def test_environment_names_what_the_times_depend_on():
     environment = runner.environment([])
     assert set(environment) >= set(ENVIRONMENT)
     assert environment["libraries"] == {"NumPy": np.__version__}
+
+
+def test_keras_runs_on_the_backend_that_is_named_or_the_first_installed(monkeypatch):
+    installed = {"keras", "torch", "tensorflow"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name in installed or None)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    assert keras_backend.chosen() == "torch"
+    assert "Keras" in runner.installed_peers()
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
+    assert keras_backend.chosen() == "tensorflow"
+    monkeypatch.delenv("KERAS_BACKEND")
+    installed.difference_update({"torch", "tensorflow"})
+    assert keras_backend.chosen() == ""
+    assert "Keras" not in runner.installed_peers()
+
+
+PEERS_CASES = {
+    "Keras": ["training/step/64-64-64-4", "training/step/64-256-128-10-batch-norm",
+              "inference/64-64-64-4/1"],
+    "Numba": ["activations/gelu/float32/128x256", "clustering/kmeans/float32/1000x8x8"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("library", "names"), PEERS_CASES.items())
+def test_peers_that_are_installed_agree(library, names):
+    if library not in runner.installed_peers():
+        pytest.skip(f"{library} is not installed")
+    for name in names:
+        verdicts = runner.verify_case(CASES[name], [library])
+        assert [v.library for v in verdicts] == [OURS, REFERENCE, library]
+        assert all(v.agrees for v in verdicts)

@@ -16,7 +16,9 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What `python -m unitgain` runs, and what only compiles with a peer installed.
-NOT_IMPORTED = re.compile(r"unitgain\.(__main__|_native|_native_openmp|benchmarks\.\w+_network)$")
+NOT_IMPORTED = re.compile(
+    r"unitgain\.(__main__|_native|_native_openmp|benchmarks\.(\w+_network|numba_loops))$"
+)
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(unitgain.__path__, "unitgain.")
