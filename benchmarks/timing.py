@@ -12,17 +12,22 @@ from typing import Any
 
 import numpy as np
 
+# How often turns are made before those of a machine that does not come to rest are taken.
+ATTEMPTS = 3
+
 
 @dataclass(frozen=True)
 class Effort:
     """How long to measure: ``rounds`` turns for each contender, of about ``seconds`` each.
 
-    Before each turn it is quiet for ``rest`` seconds.
+    Before each turn it is quiet for ``rest`` seconds. Turns that are not steady are made again, up
+    to ``attempts`` times in all.
     """
 
     rounds: int
     seconds: float
     rest: float
+    attempts: int = ATTEMPTS
 
 
 # OpenBLAS's threads stay awake for 2^28 clock ticks after a product, some 100 ms, and would take
@@ -33,8 +38,6 @@ QUICK = Effort(rounds=3, seconds=0.001, rest=0.0)
 
 # Quartiles farther apart than this tell of the machine's other work, not of the library.
 STEADY = 1.5
-# How often turns are made before those of a machine that does not come to rest are taken.
-ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def alternate(runs: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str
     """
     repeats = {name: _repeats(run, effort.seconds) for name, run in runs.items()}
     attempts: list[dict[str, Times]] = []
-    while len(attempts) < ATTEMPTS:
+    while len(attempts) < effort.attempts:
         attempts.append(_rounds(runs, repeats, effort))
         if all(times.steady for times in attempts[-1].values()):
             break

@@ -51,14 +51,20 @@ def _parser() -> argparse.ArgumentParser:
 
     demo = commands.add_parser(
         "demo",
-        help="train on handwritten digits and compare with NumPy",
+        help="train on handwritten digits and compare with the libraries that are installed",
         description="Train a network on 1,347 handwritten digits, test it on 450 others, then time "
-        "unitgain against NumPy doing the same.",
+        "unitgain's operations beside those of NumPy and the other libraries that are installed.",
     )
     demo.add_argument("--plot", type=_plot_file, metavar="FILE", help="draw the results (.png ...)")
     demo.add_argument("--seed", type=_seed, default=0, help="of all random numbers (default 0)")
     demo.add_argument("--epochs", type=_epochs, help="passes over the training digits")
-    demo.set_defaults(command=_demo)
+    demo.add_argument(
+        "--peers",
+        type=_peers,
+        metavar="NAMES",
+        help="only these libraries, as in --peers pytorch,jax; NumPy always runs",
+    )
+    demo.set_defaults(command=_demo, parser=demo, isa=None)
 
     bench = commands.add_parser(
         "bench",
@@ -219,7 +225,8 @@ def _demo(options: argparse.Namespace) -> int:
     from unitgain import demo
 
     epochs = demo.EPOCHS if options.epochs is None else options.epochs
-    return demo.run(seed=options.seed, epochs=epochs, plot=options.plot)
+    peers = _chosen_peers(options)
+    return demo.run(seed=options.seed, epochs=epochs, plot=options.plot, peers=peers)
 
 
 def _bench(options: argparse.Namespace) -> int:

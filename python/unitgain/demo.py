@@ -1,4 +1,4 @@
-"""``unitgain demo``: a network trained on real data, beside the same in NumPy."""
+"""``unitgain demo``: a network trained on real data, and its operations beside other libraries'."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import unitgain as ug
 from unitgain.benchmarks import report, runner, timing
+from unitgain.benchmarks.case import OURS
 from unitgain.benchmarks.training import build_model
 
 __all__ = ["EPOCHS", "Training", "compare", "run", "train"]
@@ -20,7 +21,7 @@ BATCH_SIZE = 16
 LEARNING_RATE = 1e-3
 
 # Fewer turns than a benchmark takes, so that all is done in seconds.
-EFFORT = timing.Effort(rounds=9, seconds=0.02, rest=0.12)
+EFFORT = timing.Effort(rounds=7, seconds=0.01, rest=0.12, attempts=1)
 
 COMPARED = (
     "matmul/float32/1024x1024x1024",
@@ -63,33 +64,40 @@ def train(*, seed: int = 0, epochs: int = EPOCHS, verbose: int = 1) -> Training:
     return Training(history.history, seconds, accuracy)
 
 
-def compare(effort: Any = EFFORT) -> list[Any]:
-    """Measure the demo's five operations; return unitgain's and NumPy's measurement of each."""
+def compare(peers: Sequence[str] = (), effort: Any = EFFORT) -> list[Any]:
+    """Measure the demo's five operations by unitgain, NumPy and these libraries."""
     cases = {case.name: case for case in runner.all_cases()}
-    return [m for name in COMPARED for m in runner.run_case(cases[name], [], effort)]
+    return [m for name in COMPARED for m in runner.run_case(cases[name], peers, effort)]
 
 
 def comparison_table(measurements: Sequence[Any]) -> str:
-    """Return the table of operation, times, ratio and largest difference."""
+    """Return the table of operation, times, ratios, and unitgain's difference from NumPy."""
+    peers = list(dict.fromkeys(m.library for m in measurements if m.library != OURS))
     rows = []
-    for ours, numpy in zip(measurements[0::2], measurements[1::2], strict=True):
-        rows.append(
-            (
-                ours.title,
-                report.format_seconds(ours.times.median),
-                report.format_seconds(numpy.times.median),
-                report.format_ratio(numpy.ratio),
-                report.format_difference(ours),
-            )
-        )
-    headers = ("operation", "unitgain", "NumPy", "ratio", "largest difference")
+    for name in dict.fromkeys(m.case for m in measurements):
+        case = {m.library: m for m in measurements if m.case == name}
+        ours = case[OURS]
+        ratios = [report.format_ratio(case[peer].ratio) if peer in case else "" for peer in peers]
+        time = report.format_seconds(ours.times.median)
+        rows.append((ours.title, time, *ratios, report.format_difference(ours)))
+    headers = ("operation", "unitgain", *peers, "largest difference")
     return str(report.format_table(headers, rows))
 
 
-def run(*, seed: int = 0, epochs: int = EPOCHS, plot: Path | None = None) -> int:
-    """Train, compare, print what came of it; return 0 if unitgain and NumPy agree, else 1."""
+def run(
+    *,
+    seed: int = 0,
+    epochs: int = EPOCHS,
+    plot: Path | None = None,
+    peers: Sequence[str] | None = None,
+) -> int:
+    """Train, compare, print what came of it; return 0 if all agree with NumPy, else 1.
+
+    ``peers`` are the libraries to compare with beside NumPy: by default those that are installed.
+    """
     start = perf_counter()
-    environment = runner.environment([])
+    peers = runner.installed_peers() if peers is None else peers
+    environment = runner.environment(peers)
     print(report.format_environment(environment))
     network = "-".join(str(size) for size in SIZES)
     print(
@@ -101,8 +109,10 @@ def run(*, seed: int = 0, epochs: int = EPOCHS, plot: Path | None = None) -> int
         f"Of 450 digits it had not seen, {training.accuracy:.1%} are right."
     )
 
-    print("\nThe same by unitgain and by NumPy, in turns. Ratio: NumPy's time over unitgain's.\n")
-    measurements = compare()
+    print(
+        "\nIts operations by everyone in turns: unitgain's times, the others' times over these.\n"
+    )
+    measurements = compare(peers)
     print(comparison_table(measurements))
     agree = all(m.agrees for m in measurements)
     print(

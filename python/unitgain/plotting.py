@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from unitgain._figures import check_file
+from unitgain.benchmarks.case import OURS
 from unitgain.benchmarks.report import format_ratio, format_seconds
 
 __all__ = ["draw_demo"]
 
-TRAIN_COLOR, TEST_COLOR, BAR_COLOR = "#9aa5b1", "#1f6fb4", "#1f6fb4"
+TRAIN_COLOR, TEST_COLOR = "#9aa5b1", "#1f6fb4"
 
 
 def draw_demo(training: Any, measurements: Sequence[Any], heading: str, path: Path) -> None:
-    """Draw a demo's loss and accuracy by epoch and its ratios to NumPy, and write them to ``path``.
+    """Draw a demo's loss and accuracy by epoch and its peers' ratios, and write them to ``path``.
 
     Args:
         training: a :class:`unitgain.demo.Training`.
@@ -59,19 +60,26 @@ def _draw_curves(axes: Any, history: Any, key: str, factor: float = 1) -> None:
 
 
 def _draw_ratios(axes: Any, measurements: Sequence[Any]) -> None:
-    """Draw a bar for each operation, its name and times above it."""
-    pairs = list(zip(measurements[0::2], measurements[1::2], strict=True))
-    bars = axes.barh(range(len(pairs)), [numpy.ratio for _, numpy in pairs], 0.42, color=BAR_COLOR)
-    labels = axes.bar_label(bars, [format_ratio(numpy.ratio) for _, numpy in pairs], padding=5)
-    for label in labels:
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
-    for row, (ours, numpy) in enumerate(pairs):
-        times = f"{format_seconds(ours.times.median)}, NumPy {format_seconds(numpy.times.median)}"
-        title = axes.text(0, row - 0.28, f"{ours.title}: {times}", va="bottom", fontsize=9)
+    """Draw a bar for each operation and peer, the operation's name and time above them."""
+    cases = list(dict.fromkeys(m.case for m in measurements))
+    peers = list(dict.fromkeys(m.library for m in measurements if m.library != OURS))
+    height = 0.56 / len(peers)
+    for number, peer in enumerate(peers):
+        found = [m for m in measurements if m.library == peer]
+        rows = [cases.index(m.case) - 0.2 + height * (number + 0.5) for m in found]
+        ratios = [m.ratio for m in found]
+        bars = axes.barh(rows, ratios, 0.9 * height, color=f"C{number}", label=peer)
+        for label in axes.bar_label(bars, [format_ratio(r) for r in ratios], padding=5, fontsize=7):
+            label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.5})
+    for row, case in enumerate(cases):
+        ours = next(m for m in measurements if m.case == case)
+        text = f"{ours.title}: {format_seconds(ours.ours.median)}"
+        title = axes.text(0, row - 0.22, text, va="bottom", fontsize=9)
         title.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
     axes.axvline(1, color="black", linewidth=1, linestyle="--", zorder=0)
-    axes.set_title("NumPy's time over unitgain's (dashed: equal)", loc="left")
+    axes.set_title("Others' times over unitgain's (dashed: equal)", loc="left")
     axes.set_yticks([])
-    axes.set_ylim(len(pairs) - 0.6, -0.8)
-    axes.set_xlim(0, 1.1 * max(1.0, *(numpy.ratio for _, numpy in pairs)))
+    axes.set_ylim(len(cases) - 0.6, -0.8)
+    axes.set_xlim(0, 1.1 * max(1.0, *(m.ratio for m in measurements)))
+    axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right", "left"]].set_visible(False)
