@@ -34,6 +34,7 @@ SUBJECTS = (
     "training",
     "inference",
     "threading_layers",
+    "scaling",
 )
 # The shares of the machine's peaks that a measurement may have.
 SHARES = ("multiply_add", "bfloat16", "read")

@@ -230,7 +230,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from unitgain.benchmarks import peaks, report, runner, saved, timing
+    from unitgain.benchmarks import memory, peaks, report, runner, saved, scaling, timing
 
     if options.compare:
         return _compare(options)
@@ -268,6 +268,10 @@ def _bench(options: argparse.Namespace) -> int:
         measurements += measured
         print("\n" + report.format_case(measured), flush=True)
     print("\n" + report.format_summary(measurements))
+    if costs := scaling.format_fits(scaling.fits(measurements)):
+        print("\n" + costs)
+    if "scaling" in options.groups and not (options.filter or options.quick):
+        print("\n" + memory.format_memory(memory.measure(peers)))
     contents = saved.document(environment, measurements, _command(options))
     _write_results(options, contents)
     if options.csv:
