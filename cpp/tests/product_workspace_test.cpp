@@ -10,6 +10,7 @@
 #include "memory.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::tests {
 
@@ -102,6 +103,17 @@ UNITGAIN_TYPED_TEST(products_keep_to_the_workspace_that_they_ask_for) {
       CHECK(std::memcmp(alone.array.data(), together.array.data(), bytes) == 0,
             SHAPE << ", " << team_size << " team_size");
     }
+  }
+}
+
+// The parts of so great a depth are cut once more.
+UNITGAIN_TYPED_TEST(products_of_great_depth_keep_to_the_workspace_that_they_ask_for) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index m = 4 * kernels.mr, n = 2 * kernels.nr, k = 16 * 12288;
+  const auto a = Matrix<T>::filled(m, k, 0, 1), b = Matrix<T>::filled(k, n, 0, 1);
+  for (const int team_size : {1, 2}) {
+    const Matrix<T> c = product(operand(a, false), operand(b, false), team_size);
+    CHECK(c(m - 1, n - 1) == T(k), c(m - 1, n - 1));
   }
 }
 

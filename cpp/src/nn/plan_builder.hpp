@@ -8,7 +8,6 @@
 
 #include "nn/fusion.hpp"
 #include "nn/plan.hpp"
-#include "simd/kernels.hpp"
 
 namespace unitgain::nn {
 
@@ -59,6 +58,10 @@ class PlanBuilder {
 
   bool wants_gradient(NodeId value) const {
     return fusion_.has_gradient[static_cast<std::size_t>(value)];
+  }
+  // Whether a part of it has come in.
+  bool has_gradient(NodeId value) const {
+    return gradients_[static_cast<std::size_t>(value)].view.buffer != no_buffer;
   }
   // Where a step writes its part of a value's gradient; `finish_gradient` adds it to what is there.
   BufferId begin_gradient(NodeId value) { return buffer(values(value)); }

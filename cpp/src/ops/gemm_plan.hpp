@@ -3,6 +3,7 @@
 
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
 

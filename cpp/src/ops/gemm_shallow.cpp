@@ -1,6 +1,7 @@
 #include "ops/gemm_shallow.hpp"
 
 #include "ops/gemm_epilogue.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
 

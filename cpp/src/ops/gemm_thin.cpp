@@ -2,6 +2,8 @@
 
 #include "ops/grain.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::ops {
 

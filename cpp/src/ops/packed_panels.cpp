@@ -2,6 +2,8 @@
 
 #include "ops/gemm_split.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "simd/kernels/split_gemm.hpp"
 
 namespace unitgain::ops {
 
