@@ -342,8 +342,9 @@ Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
   const TileShape tile = tile_shape<T>();
   const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
   const simd::SplitGemmKernels* const split = split_kernels<T>(Precision::highest);
+  const Index deepest_split = split == nullptr ? k : split_blocks(*split, m, n, 1 << 20).kc;
   Index bytes = 0, edge_bytes = 0;
-  for (const Index depth : {Index{8}, deepest, k}) {
+  for (const Index depth : {Index{8}, deepest, deepest_split, k}) {
     for (const Index rows : {Index{1}, Index{2}, tile.mr, 8 * tile.mr, m}) {
       for (const Index cols : {Index{1}, Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
         const GemmSize size = {std::min(rows, m), std::min(cols, n), std::min(depth, k), false,
@@ -362,8 +363,11 @@ Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
   const Index rows = round_up(std::min(m, tuning::most_rows_at_once), tile.mr);
   bytes = std::max(
       bytes, at_once_bytes(choose_blocks(tile, m, n, std::min(k, deepest)), tile, rows, threads));
-  bytes += edge_bytes;
-  return bytes + (threads + 1) * line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
+  Index tiles = line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
+  if (split != nullptr) {
+    tiles = std::max(tiles, line_bytes((split->mr + split->nr) * deepest_split * 2 * split->terms));
+  }
+  return bytes + edge_bytes + (threads + 1) * tiles;
 }
 
 }  // namespace
