@@ -1,9 +1,7 @@
 // Passes of training side by side: who does which batches of which.
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <exception>
-#include <limits>
 #include <mutex>
 #include <optional>
 #include <vector>
@@ -18,33 +16,56 @@ namespace unitgain {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+// What a pass comes to, in nanoseconds on one thread, roughly.
+struct Cost {
+  double step = 0;
+  Index batches = 0;
+  double all() const { return step * static_cast<double>(batches); }
+};
 
-// The passes, of which a thread takes one for a turn of some batches: the one with the most time
-// left. Turns become shorter as the work comes to its end, so that all threads come there together,
-// though there is no whole number of passes for each (guided self-scheduling: Polychronopoulos and
-// Kuck, IEEE Transactions on Computers 36, 1987).
+Cost cost_of(const TrainingPass& pass) {
+  if (pass.count == 0) return {};
+  return {pass.work(), (pass.count + pass.batch_size - 1) / pass.batch_size};
+}
+
+// The passes, and who does which batches of them. All batches in a row are cut into as many shares
+// as there are threads (McNaughton, "Scheduling with deadlines and loss functions", Management
+// Science 6, 1959): so a thread has whole passes, but for the first and the last, and weights
+// seldom move to another core's cache. Of a pass that is cut, the thread behind the cut does its
+// part first, at once, and the one before it its part last. Shares are worked off in turns, which
+// become shorter towards the end (guided self-scheduling: Polychronopoulos and Kuck, IEEE
+// Transactions on Computers 36, 1987): a thread that has done its share takes turns of others'.
 class Queue {
  public:
-  Queue(std::span<TrainingPass* const> passes, int threads) : threads_(threads) {
+  Queue(std::span<TrainingPass* const> passes, const std::vector<Cost>& costs, int threads)
+      : shares_(static_cast<std::size_t>(threads)) {
+    double all = 0;
     for (std::size_t i = 0; i < passes.size(); ++i) {
-      if (std::find(passes.begin(), passes.begin() + i, passes[i]) != passes.begin() + i) {
-        throw ValueError("the same pass of training comes twice");
+      entries_.push_back({passes[i], costs[i].batches});
+      batches_left_ += costs[i].batches;
+      all += costs[i].all();
+    }
+    double before = 0;  // the cost of the passes before
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+      Index cut = 0;  // the batches that shares before this one take
+      for (std::size_t rank = 0; rank < shares_.size() && cut < costs[i].batches; ++rank) {
+        const double end = all * static_cast<double>(rank + 1) / static_cast<double>(threads);
+        const bool is_last = rank + 1 == shares_.size();
+        const Index until = is_last ? costs[i].batches
+                                    : std::clamp(static_cast<Index>((end - before) / costs[i].step),
+                                                 cut, costs[i].batches);
+        if (until > cut) shares_[rank].push_back({i, until - cut});
+        cut = until;
       }
-      const Index size = passes[i]->batch_size;
-      entries_.push_back({passes[i], (passes[i]->count + size - 1) / size});
-      batches_left_ += entries_.back().batches_left;
+      before += costs[i].all();
     }
   }
 
   // Does batches of passes until none is left that nobody has in hand. `ask` is called after each.
   template <class Ask>
-  void work_off(Ask&& ask) {
-    Entry* last = nullptr;
-    for (Index batches = 0; Entry* entry = take(last, batches); last = entry) {
-      const auto start = Clock::now();
-      const Index done = run_turn(*entry, batches, ask);
-      give_back(*entry, done, std::chrono::duration<double>(Clock::now() - start).count());
+  void work_off(int rank, Ask&& ask) {
+    while (const Turn turn = take(shares_[static_cast<std::size_t>(rank)])) {
+      give_back(*turn.entry, run(turn, ask));
     }
   }
 
@@ -59,36 +80,46 @@ class Queue {
     Index batches;
     Index batches_left = batches;
     bool is_taken = false;
-    double time = std::numeric_limits<double>::infinity();  // of a batch, in seconds; not known yet
-
-    double time_left() const { return static_cast<double>(batches_left) * time; }
+  };
+  struct Part {
+    std::size_t entry;
+    Index batches;
+  };
+  struct Turn {
+    Entry* entry = nullptr;
+    Index batches = 0;
+    explicit operator bool() const { return entry != nullptr; }
   };
 
-  // The next pass and for how many batches; null: none. It is the thread's last, whose weights are
-  // in its cache, unless another is more than a turn behind.
-  Entry* take(Entry* last, Index& batches) {
+  // Of the thread's own share, or else of the pass that has most left.
+  Turn take(std::vector<Part>& share) {
     const std::lock_guard lock(mutex_);
-    if (stopped_.load(std::memory_order_relaxed)) return nullptr;
+    if (stopped_.load(std::memory_order_relaxed)) return {};
+    const Index most = 1 + batches_left_ / (4 * static_cast<Index>(shares_.size()));
+    std::erase_if(share, [&](const Part& part) {
+      return part.batches == 0 || entries_[part.entry].batches_left == 0;
+    });
+    for (Part& part : share) {
+      Entry& entry = entries_[part.entry];
+      if (entry.is_taken) continue;
+      entry.is_taken = true;
+      const Index batches = std::min({part.batches, entry.batches_left, most});
+      part.batches -= batches;
+      return {&entry, batches};
+    }
     Entry* found = nullptr;
     for (Entry& entry : entries_) {
       if (entry.is_taken || entry.batches_left == 0) continue;
-      if (found == nullptr || entry.time_left() > found->time_left()) found = &entry;
+      if (found == nullptr || entry.batches_left > found->batches_left) found = &entry;
     }
-    if (found == nullptr) return nullptr;
-    const Index turn = 1 + batches_left_ / (4 * threads_);
-    if (last != nullptr && !last->is_taken && last->batches_left > 0 &&
-        last->time_left() + static_cast<double>(turn) * last->time >= found->time_left()) {
-      found = last;
-    }
+    if (found == nullptr) return {};
     found->is_taken = true;
-    batches = std::min(found->batches_left, turn);
-    return found;
+    return {found, std::min(found->batches_left, most)};
   }
 
   // After `done` batches, or none if the pass has come to its end before.
-  void give_back(Entry& entry, Index done, double time) {
+  void give_back(Entry& entry, Index done) {
     const std::lock_guard lock(mutex_);
-    if (done > 0) entry.time = time / static_cast<double>(done);
     if (done == 0 || entry.pass->totals.diverged) done = entry.batches_left;
     entry.batches_left -= done;
     batches_left_ -= done;
@@ -97,12 +128,14 @@ class Queue {
 
   // Returns how many batches were done.
   template <class Ask>
-  Index run_turn(Entry& entry, Index batches, Ask&& ask) {
-    TrainingPass& pass = *entry.pass;
+  Index run(const Turn& turn, Ask&& ask) {
+    TrainingPass& pass = *turn.entry->pass;
     Index done = 0;
     try {
-      while (done < batches && !pass.totals.diverged && !stopped_.load(std::memory_order_relaxed)) {
-        const Index first = (entry.batches - entry.batches_left + done) * pass.batch_size;
+      while (done < turn.batches && !pass.totals.diverged &&
+             !stopped_.load(std::memory_order_relaxed)) {
+        const Index first =
+            (turn.entry->batches - turn.entry->batches_left + done) * pass.batch_size;
         pass.step(first, std::min(pass.batch_size, pass.count - first), pass.totals);
         ++pass.totals.batches;
         ++done;
@@ -116,9 +149,9 @@ class Queue {
     return done;
   }
 
-  const Index threads_;
   std::mutex mutex_;
   std::vector<Entry> entries_;
+  std::vector<std::vector<Part>> shares_;  // of each thread
   Index batches_left_ = 0;  // of all
   std::atomic<bool> stopped_ = false;
   std::exception_ptr error_;
@@ -141,54 +174,51 @@ class OneThread {
   std::optional<Precision> precision_;
 };
 
-// Of a step, and of all that is to be done, in nanoseconds on one thread.
-struct Work {
-  double step = 0;
-  double all = 0;
-};
-
-Work work_of(std::span<TrainingPass* const> passes, Precision precision) {
-  const OneThread alone(precision);  // the plans that are to run
-  Work work;
-  for (const TrainingPass* pass : passes) {
-    if (pass->count == 0) continue;
-    const double step = pass->work();
-    work.step = std::max(work.step, step);
-    work.all += step * static_cast<double>(pass->count) / static_cast<double>(pass->batch_size);
-  }
-  return work;
-}
-
 // How many threads do passes side by side; 1: one pass after the other, each on as many threads as
 // it is worth, where there are more threads than passes, and the networks are large enough for
 // them.
-runtime::TeamSize team_size(std::size_t passes, const Work& work) {
+runtime::TeamSize team_size(const std::vector<Cost>& costs) {
+  double step = 0, all = 0;
+  for (const Cost& cost : costs) {
+    step = std::max(step, cost.step);
+    all += cost.all();
+  }
   const int threads = num_threads();
-  const double patience = runtime::patience_for(work.all);
-  if (passes >= static_cast<std::size_t>(threads)) return {threads, patience};
-  const int count = static_cast<int>(passes);
-  return {runtime::threads_for(work.step).threads > count ? 1 : count, patience};
+  const double patience = runtime::patience_for(all);
+  if (costs.size() >= static_cast<std::size_t>(threads)) return {threads, patience};
+  const int count = static_cast<int>(costs.size());
+  return {runtime::threads_for(step).threads > count ? 1 : count, patience};
 }
 
 }  // namespace
 
 void train_together(std::span<TrainingPass* const> passes, const std::function<bool()>& go_on) {
+  for (std::size_t i = 0; i < passes.size(); ++i) {
+    const auto before = passes.first(i);
+    if (std::find(before.begin(), before.end(), passes[i]) == before.end()) continue;
+    throw ValueError("the same pass of training comes twice");
+  }
+  const Precision precision = float32_matmul_precision();
+  std::vector<Cost> costs;
+  {
+    const OneThread alone(precision);  // of the plans that are to run
+    for (const TrainingPass* pass : passes) costs.push_back(cost_of(*pass));
+  }
   const Totals none;
   const Progress progress = {[&](const Totals&) { return !go_on || go_on(); }};
   nn::Ticker tick(progress);
   const auto ask = [&] { return tick(none); };
-  const Precision precision = float32_matmul_precision();
-  const runtime::TeamSize size = team_size(passes.size(), work_of(passes, precision));
-  Queue queue(passes, size.threads);
+  const runtime::TeamSize size = team_size(costs);
+  Queue queue(passes, costs, std::max(1, size.threads));
   if (size.threads <= 1) {
-    queue.work_off(ask);
+    queue.work_off(0, ask);
   } else {
     runtime::parallel(size, [&](const runtime::Team& team) {
       const OneThread alone(precision);
       if (team.rank() == 0) {
-        queue.work_off(ask);
+        queue.work_off(0, ask);
       } else {
-        queue.work_off([] { return true; });
+        queue.work_off(team.rank(), [] { return true; });
       }
     });
   }
