@@ -137,7 +137,7 @@ class Operand {
       : data_(static_cast<const T*>(array.data())) {
     if (!are_flat({array})) walk_ = walk_through<2>({array, copy});
   }
-  // The data, once each member of the team has copied its share and met the others.
+  // The data, once each thread of the team has copied its share and met the others.
   const T* ready(const runtime::Team& team, T* copy) const {
     if (!walk_) return data_;
     ops::activation<T>(team, {Activation::linear, {}}, *walk_, data_, copy);

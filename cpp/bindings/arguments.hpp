@@ -1,4 +1,4 @@
-// What a plain C function of the extension module needs that pybind11 gives its own functions: the
+// For plain C functions of the extension module, what pybind11 gives its own functions: the
 // arguments by name, and exceptions as Python's.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What the bindings of every namespace share: NumPy arrays as views, and messages for the wrong
+// Shared by the bindings of every namespace: NumPy arrays as views, and messages for the wrong
 // ones.
 #pragma once
 

@@ -186,12 +186,12 @@ py::object multiply(const Arguments& arguments, const py::array& a, const py::ar
       options_of<T>(arguments, right.dimensions() > 1 ? right.shape.back() : 1, bias);
 
   const bool wants_new = !arguments.out || arguments.out.is_none();
-  py::array asked = wants_new ? py::array() : checked_out(arguments.out, sizeof(T) == 4, shape);
+  py::array requested = wants_new ? py::array() : checked_out(arguments.out, sizeof(T) == 4, shape);
   // The product of views sees to what overlaps; a stack writes one product while others are unread.
-  const bool fresh =
-      wants_new || !is_viewable(asked) || may_overlap(asked, bias) ||
-      (!stack.empty() && (may_overlap(asked, a) || (b != nullptr && may_overlap(asked, *b))));
-  py::array out = fresh ? new_array<T>(shape) : asked;
+  const bool fresh = wants_new || !is_viewable(requested) || may_overlap(requested, bias) ||
+                     (!stack.empty() &&
+                      (may_overlap(requested, a) || (b != nullptr && may_overlap(requested, *b))));
+  py::array out = fresh ? new_array<T>(shape) : requested;
 
   const MatrixView<const T> x = operand_view<T>(a, true);
   MatrixView<const T> y{};
@@ -218,8 +218,8 @@ py::object multiply(const Arguments& arguments, const py::array& a, const py::ar
     }
   }
   if (fresh && !wants_new) {
-    asked[py::ellipsis()] = out;
-    return asked;
+    requested[py::ellipsis()] = out;
+    return requested;
   }
   if (wants_new && out.ndim() == 0) return out[py::tuple()];  // a scalar, as NumPy gives
   return out;

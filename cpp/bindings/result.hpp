@@ -13,7 +13,7 @@ namespace unitgain::bindings {
 // TypeError or ValueError unless `array` has x's dtype and shape.
 void require_same(const py::array& array, const char* name, const py::array& x);
 
-// Which order of the elements in memory a new array has.
+// The order of the elements in memory of a new array.
 enum class Layout {
   c,     // C-contiguous
   like,  // that of x, as NumPy's element-wise functions have it

@@ -28,11 +28,12 @@ void bind_steps(py::module_& module) {
       .def(py::init(&still_of), py::arg("arrays") = py::none())
       .def(
           "hold",
-          [](nn::Still& still, std::optional<double> patience) {
+          [](nn::Still& still, std::optional<double> longest_wait) {
             const GilRelease release;
-            still.hold(patience ? std::optional(nn::Still::Seconds(*patience)) : std::nullopt);
+            still.hold(longest_wait ? std::optional(nn::Still::Seconds(*longest_wait))
+                                    : std::nullopt);
           },
-          py::arg("patience") = py::none(),
+          py::arg("longest_wait") = py::none(),
           "Waits for the steps that run, for so many seconds at most.")
       .def("release", &nn::Still::release)
       .def("__enter__",

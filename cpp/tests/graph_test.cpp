@@ -166,7 +166,7 @@ UNITGAIN_TYPED_TEST(what_a_custom_operation_throws_comes_out) {
   }
 }
 
-// A member that is slow to leave the barrier before the operation must not take its failure for one
+// A thread that is slow to leave the barrier before the operation must not take its failure for one
 // of the step before, and leave the others waiting for it.
 UNITGAIN_TEST(a_custom_operation_may_fail_while_members_come_late) {
   auto operation = std::make_shared<Negation<float>>();

@@ -1,4 +1,5 @@
-// The public C++ API of linalg/; tests/test_linalg.py has the tests of what it computes.
+// The public C++ API of linalg/; tests/linalg/test_svd_and_pinv.py has the tests of what it
+// computes.
 #include "unitgain/linalg.hpp"
 
 #include <vector>

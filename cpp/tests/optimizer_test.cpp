@@ -43,8 +43,8 @@ static std::vector<Formula<T>> formulas() {
   using F = Factors<T>;
   using R = Reference<T>;
   const auto adam = [](W& x, const F& f, bool amsgrad) {
-    const R m = move<T>(x.s[0], x.g, f.rest_1);
-    R v = move<T>(x.s[1], x.g * x.g, f.rest_2);
+    const R m = move<T>(x.s[0], x.g, f.one_minus_beta_1);
+    R v = move<T>(x.s[1], x.g * x.g, f.one_minus_beta_2);
     if (amsgrad) v = x.s[2] = std::max(x.s[2], v);
     x.w -= f.rate * m / (std::sqrt(v) + f.epsilon);
   };
@@ -53,8 +53,8 @@ static std::vector<Formula<T>> formulas() {
     x.w += nesterov ? f.momentum * x.s[0] - f.rate * x.g : x.s[0];
   };
   const auto rmsprop = [](W& x, const F& f, bool centered, bool heavy) {
-    R v = move<T>(x.s[0], x.g * x.g, f.rest_2);
-    if (centered) v -= std::pow(move<T>(x.s[heavy ? 2 : 1], x.g, f.rest_2), 2);
+    R v = move<T>(x.s[0], x.g * x.g, f.one_minus_beta_2);
+    if (centered) v -= std::pow(move<T>(x.s[heavy ? 2 : 1], x.g, f.one_minus_beta_2), 2);
     R change = f.rate * x.g / std::sqrt(v + f.epsilon);
     if (heavy) change = x.s[1] = f.momentum * x.s[1] + change;
     x.w -= change;
@@ -75,9 +75,9 @@ static std::vector<Formula<T>> formulas() {
        }},
       {Update::adadelta, 2,
        [](W& x, const F& f) {
-         const R a = move<T>(x.s[0], x.g * x.g, f.rest_2);
+         const R a = move<T>(x.s[0], x.g * x.g, f.one_minus_beta_2);
          const R change = x.g * std::sqrt((x.s[1] + f.epsilon) / (a + f.epsilon));
-         move<T>(x.s[1], change * change, f.rest_2);
+         move<T>(x.s[1], change * change, f.one_minus_beta_2);
          x.w -= f.rate * change;
        }},
       {Update::rmsprop, 1, [=](W& x, const F& f) { rmsprop(x, f, false, false); }},
@@ -88,21 +88,21 @@ static std::vector<Formula<T>> formulas() {
       {Update::amsgrad, 3, [=](W& x, const F& f) { adam(x, f, true); }},
       {Update::adamax, 2,
        [](W& x, const F& f) {
-         const R m = move<T>(x.s[0], x.g, f.rest_1);
-         x.s[1] = std::max<R>((1 - R(f.rest_2)) * x.s[1], std::abs(x.g));
+         const R m = move<T>(x.s[0], x.g, f.one_minus_beta_1);
+         x.s[1] = std::max<R>((1 - R(f.one_minus_beta_2)) * x.s[1], std::abs(x.g));
          x.w -= f.rate * m / (x.s[1] + f.epsilon);
        }},
       {Update::nadam, 2,
        [](W& x, const F& f) {
-         const R m = move<T>(x.s[0], x.g, f.rest_1);
-         const R v = move<T>(x.s[1], x.g * x.g, f.rest_2);
+         const R m = move<T>(x.s[0], x.g, f.one_minus_beta_1);
+         const R v = move<T>(x.s[1], x.g * x.g, f.one_minus_beta_2);
          x.w -= (f.rate * m + f.gradient_rate * x.g) / (std::sqrt(v) + f.epsilon);
        }},
       {Update::lion, 1,
        [](W& x, const F& f) {
-         const R c = x.s[0] + (x.g - x.s[0]) * f.rest_1;
+         const R c = x.s[0] + (x.g - x.s[0]) * f.one_minus_beta_1;
          x.w -= f.rate * (c > 0 ? 1 : c < 0 ? -1 : 0);
-         move<T>(x.s[0], x.g, f.rest_2);
+         move<T>(x.s[0], x.g, f.one_minus_beta_2);
        }},
       {Update::muon, 1, [=](W& x, const F& f) { muon(x, f, false); }},
       {Update::muon_nesterov, 1, [=](W& x, const F& f) { muon(x, f, true); }},
@@ -124,7 +124,7 @@ static std::vector<Formula<T>> formulas() {
       {Update::gradient, 0, [](W& x, const F&) { x.w = x.g; }},
       {Update::adafactor, 1,
        [](W& x, const F& f) {
-         x.w = x.g / std::sqrt(move<T>(x.s[0], x.g * x.g + f.epsilon, f.rest_2));
+         x.w = x.g / std::sqrt(move<T>(x.s[0], x.g * x.g + f.epsilon, f.one_minus_beta_2));
        }},
   };
 }
@@ -140,8 +140,8 @@ static Factors<T> plain_factors() {
   f.rate = T(0.0625);
   f.gradient_rate = T(0.03125);
   f.momentum = T(0.875);
-  f.rest_1 = T(0.125);
-  f.rest_2 = T(0.25);
+  f.one_minus_beta_1 = T(0.125);
+  f.one_minus_beta_2 = T(0.25);
   f.epsilon = T(0.0078125);
   f.scale[0] = f.scale[1] = 1;
   f.power = T(0.5);

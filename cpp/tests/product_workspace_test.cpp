@@ -1,5 +1,5 @@
 // Products of teams whose workspace has not a byte more than was asked for, and is full of NaN:
-// what a team overruns is a fault or another member's, what it reads unwritten is seen in the sums.
+// what a team overruns is a fault or another thread's, what it reads unwritten is seen in the sums.
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -16,19 +16,19 @@ namespace unitgain::tests {
 namespace {
 
 template <class Body>
-void run_members(int members, const Body& body) {
+void run_members(int team_size, const Body& body) {
   runtime::Barrier barrier;
   std::vector<std::thread> others;
-  for (int rank = 1; rank < members; ++rank) {
-    others.emplace_back([&, rank] { body(runtime::Team(rank, members, &barrier)); });
+  for (int rank = 1; rank < team_size; ++rank) {
+    others.emplace_back([&, rank] { body(runtime::Team(rank, team_size, &barrier)); });
   }
-  body(runtime::Team(0, members, &barrier));
+  body(runtime::Team(0, team_size, &barrier));
   for (std::thread& other : others) other.join();
 }
 
 template <class T>
-Array<double> workspace_of(Index m, Index n, Index k, int members) {
-  const Index bytes = ops::gemm_workspace<T>(m, n, k, members);
+Array<double> workspace_of(Index m, Index n, Index k, int team_size) {
+  const Index bytes = ops::gemm_workspace<T>(m, n, k, team_size);
   CHECK(bytes % 64 == 0, bytes << " bytes");
   return Array<double>(bytes / 8, std::numeric_limits<double>::quiet_NaN());
 }
@@ -55,14 +55,14 @@ MatrixView<const T> operand(const Matrix<T>& matrix, bool turned) {
 }
 
 template <class T>
-Matrix<T> product(const MatrixView<const T>& a, const MatrixView<const T>& b, int members) {
+Matrix<T> product(const MatrixView<const T>& a, const MatrixView<const T>& b, int team_size) {
   const auto c = Matrix<T>::filled(a.rows, b.cols, 1);
-  const Array<double> workspace = workspace_of<T>(a.rows, b.cols, a.cols, members);
+  const Array<double> workspace = workspace_of<T>(a.rows, b.cols, a.cols, team_size);
   ops::Gemm<T> problem;
   problem.a = a;
   problem.b = b;
   problem.c = {c.data(), c.rows, c.cols, c.stride, 1};
-  run_members(members, [&](const runtime::Team& team) {
+  run_members(team_size, [&](const runtime::Team& team) {
     ops::gemm(team, problem, reinterpret_cast<std::byte*>(workspace.data()));
   });
   return c;
@@ -96,11 +96,11 @@ UNITGAIN_TYPED_TEST(products_keep_to_the_workspace_that_they_ask_for) {
       const auto bound = epsilon<T> * static_cast<Reference<T>>(k) * magnitude;
       CHECK_NEAR(alone(i, j), expected, bound, SHAPE << ", i = " << i << ", j = " << j);
     }
-    for (const int members : {2, 3}) {
-      const Matrix<T> together = product(left, right, members);
+    for (const int team_size : {2, 3}) {
+      const Matrix<T> together = product(left, right, team_size);
       const auto bytes = static_cast<std::size_t>(alone.array.size()) * sizeof(T);
       CHECK(std::memcmp(alone.array.data(), together.array.data(), bytes) == 0,
-            SHAPE << ", " << members << " members");
+            SHAPE << ", " << team_size << " team_size");
     }
   }
 }
@@ -110,14 +110,14 @@ UNITGAIN_TYPED_TEST(no_smaller_product_asks_for_more_workspace_than_the_bound) {
   const Index tile = runtime::kernels<T>().gemm->nr / 2;
   for (int shape = 0; shape < 300; ++shape) {
     const Index m = sides.next(tile, 1500), n = sides.next(tile, 1500), k = sides.up_to(1500);
-    for (const int members : {1, 2, 3, 4}) {
-      const Index bound = ops::gemm_workspace_up_to<T>(m, n, k, members);
+    for (const int team_size : {1, 2, 3, 4}) {
+      const Index bound = ops::gemm_workspace_up_to<T>(m, n, k, team_size);
       for (int i = 0; i < 30; ++i) {
         const Index rows = sides.next(tile, m), cols = sides.next(tile, n), depth = sides.up_to(k);
-        const Index bytes = ops::gemm_workspace<T>(rows, cols, depth, members);
+        const Index bytes = ops::gemm_workspace<T>(rows, cols, depth, team_size);
         CHECK(bytes <= bound, rows << " x " << cols << " x " << depth << " takes " << bytes << ", "
                                    << m << " x " << n << " x " << k << " " << bound << ", "
-                                   << members << " members");
+                                   << team_size << " team_size");
       }
     }
   }

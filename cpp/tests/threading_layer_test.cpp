@@ -74,8 +74,8 @@ UNITGAIN_TEST(each_threading_layer_has_teams_of_the_size_asked_for) {
     set_threading_layer(layer);
     CHECK(threading_layer() == layer, layer);
     for (const int threads : {1, 3, 2, 4}) {
-      const auto members = threads_of_team(threads).size();
-      CHECK(members == static_cast<std::size_t>(threads), layer << ": " << members);
+      const auto team_size = threads_of_team(threads).size();
+      CHECK(team_size == static_cast<std::size_t>(threads), layer << ": " << team_size);
     }
   }
 }

@@ -1,4 +1,4 @@
-"""What users have their data in, as NumPy arrays: told apart by protocols, with nothing imported.
+"""Users' data of any kind as NumPy arrays, recognised by protocols, with nothing imported.
 
 Frames of pandas and Polars, tensors with ``__array__`` or ``__dlpack__``, and SciPy's sparse
 matrices, which stay sparse until a batch of them is read.

@@ -22,7 +22,7 @@ _found: ContextVar[dict[str, Any] | None] = ContextVar("unitgain_custom_classes"
 
 
 class Configurable:
-    """What is made by its arguments alone, and keeps each in an attribute of the same name."""
+    """An object made by its arguments alone, each kept in an attribute of the same name."""
 
     @classmethod
     def _argument_names(cls) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a forked child needs: models between two steps, and locks that nobody holds."""
+"""Forked children: models are between two steps there, and no lock is held."""
 
 from __future__ import annotations
 

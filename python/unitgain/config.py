@@ -1,4 +1,4 @@
-"""Which instruction set runs, on how many threads, and how exactly."""
+"""The library's settings: instruction set, threads, precision, caches."""
 
 from __future__ import annotations
 
@@ -155,8 +155,12 @@ class float32_matmul_precision:  # noqa: N801 - read as words: ``with ug.float32
 def config_text() -> str:
     """Return what :func:`show_config` prints."""
     active = _native.active_variant()
-    asked = os.environ.get("UNITGAIN_ISA")
-    why = f"asked for by UNITGAIN_ISA={asked}" if asked else "the newest that this machine can run"
+    requested = os.environ.get("UNITGAIN_ISA")
+    why = (
+        f"asked for by UNITGAIN_ISA={requested}"
+        if requested
+        else "the newest that this machine can run"
+    )
     lines = [
         f"unitgain {_native.__version__}, NumPy {np.__version__}, "
         f"Python {platform.python_version()}",

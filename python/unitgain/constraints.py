@@ -1,4 +1,4 @@
-"""What weights are made to fulfil after each step: :class:`MaxNorm`, :class:`NonNeg` and kin.
+"""Constraints that weights fulfil after each step: :class:`MaxNorm`, :class:`NonNeg` and others.
 
 A layer takes them as ``kernel_constraint="max_norm"``, or with their settings:
 

@@ -23,7 +23,7 @@ _SMOOTHING, _DIVERGED = 0.9, 4.0
 
 @dataclass
 class LearningRates:
-    """What :func:`find_learning_rate` found.
+    """The result of :func:`find_learning_rate`.
 
     Attributes:
         learning_rates: the rates tried, ascending, up to where the loss diverged.

@@ -1,4 +1,4 @@
-"""Writes schedules.npz: learning rates by Keras 3 and PyTorch, for tests/test_schedules.py.
+"""Writes schedules.npz: learning rates by Keras 3 and PyTorch, for the test of schedules.
 
 Needs Keras and PyTorch: ``KERAS_BACKEND=torch python tests/reference/schedules.py``.
 """

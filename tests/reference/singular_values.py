@@ -11,7 +11,6 @@ from pathlib import Path
 
 import mpmath
 import numpy as np
-
 from matrix_battery import battery
 
 FILE = Path(__file__).with_suffix(".npz")

@@ -1,4 +1,4 @@
-// What weights are made to fulfil after each step.
+// Constraints that weights fulfil after each step.
 #pragma once
 
 #include <functional>

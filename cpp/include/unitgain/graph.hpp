@@ -134,7 +134,7 @@ struct DescribedGraph {
   NamedParameters<T> parameters;  // those that the nodes have
 };
 
-// What a network is: a directed acyclic graph, in an order in which every node follows its inputs.
+// A network as a directed acyclic graph, in an order in which every node follows its inputs.
 // Each member adds a node and returns its number; ValueError where shapes do not fit.
 template <class T>
 class Graph {

@@ -19,7 +19,7 @@ struct SvdProblem {
   MatrixView<T> vt;
 };
 
-// `automatic` may take a cheaper road where it proves that no singular value is cut off.
+// `automatic` may take a cheaper path where it proves that no singular value is cut off.
 enum class PinvMethod { automatic, svd };
 
 // Of A (m x n) into out (n x m). Singular values of at most rcond times the largest count as zero.

@@ -23,7 +23,7 @@ template <class T>
 class Optimizer;
 }
 
-// What training makes small at one output.
+// A loss that training minimises at one output.
 struct OutputLoss {
   std::optional<LossSpec> loss;  // none: the output is not trained
   std::vector<MetricSpec> metrics = {};

@@ -1,4 +1,4 @@
-// What an optimizer is: the rule by which gradients change weights, and its settings.
+// An optimizer: the rule by which gradients change weights, and its settings.
 #pragma once
 
 #include <vector>

@@ -1,4 +1,4 @@
-// What the loss has for weights that are large, or alike.
+// Terms of the loss for weights that are large, or alike.
 #pragma once
 
 #include <functional>

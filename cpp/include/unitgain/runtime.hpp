@@ -1,4 +1,4 @@
-// Which instruction set runs, and on how many threads.
+// The instruction set that runs, the threads, the memory that is kept.
 #pragma once
 
 #include <optional>

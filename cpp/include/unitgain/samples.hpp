@@ -35,7 +35,7 @@ struct MixSpec {
   Index height = 0, width = 0;  // of an image; a row holds them with the channels last
 };
 
-// What an output should be: class labels or target values, whichever loss_info says.
+// The expected outputs: class labels or target values, whichever loss_info says.
 struct Target {
   const std::int32_t* labels = nullptr;  // one a row of the output
   SampleArray values = {};

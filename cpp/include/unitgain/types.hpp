@@ -58,7 +58,7 @@ struct ActivationSpec {
   double parameters[3];
 };
 
-// What layers draw in training: values to drop, or numbers to add or to multiply by.
+// Random numbers of layers in training: values to drop, or numbers to add or to multiply by.
 enum class Noise : int { dropout, alpha_dropout, gaussian_noise, gaussian_dropout, rrelu };
 inline constexpr int noise_count = 5;
 

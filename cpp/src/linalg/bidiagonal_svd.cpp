@@ -24,7 +24,7 @@ constexpr double epsilon = std::numeric_limits<double>::epsilon();
 // it.
 constexpr double least_entry = 0x1p-250, least_tolerance = 0x1p-260;
 
-// Parts of up to this many rows are solved by one member of the team each.
+// Parts of up to this many rows are solved by one thread of the team each.
 constexpr Index most_single = 64;
 
 // The rows [begin, begin + rows) of the matrix and the columns from `begin` on that are not zero
@@ -81,7 +81,7 @@ class Join {
   double* at(double* array) const { return array + part_.begin; }
   double* row(const MatrixView<double>& a, Index k) const { return a.data + k * a.row_stride; }
 
-  // ---- by one member: z, and which singular values are not known yet ----
+  // ---- by one thread: z, and which singular values are not known yet ----
 
   // Of the right vector of row k: its last element, if it is of the first half, or its first.
   double inner_element(Index k) const {
@@ -294,7 +294,7 @@ class Join {
     ops::gemm(team_, product, gemm_);
   }
 
-  // ---- by one member: the order of the singular values ----
+  // ---- by one thread: the order of the singular values ----
 
   void finish() {
     const Index begin = part_.begin;
@@ -430,7 +430,7 @@ BidiagonalSvd carve_bidiagonal_svd(Carver& carver, Index n, bool vectors, int th
   }
   const Index single = std::min(n, most_single);
   svd.own_gemm =
-      runtime::member_bytes(ops::gemm_workspace_up_to<double>(single, single, single, 1));
+      runtime::thread_bytes(ops::gemm_workspace_up_to<double>(single, single, single, 1));
   svd.gemm = carver.take<std::byte>(
       std::max(threads * svd.own_gemm, ops::gemm_workspace_up_to<double>(n, n, n, threads)));
   return svd;

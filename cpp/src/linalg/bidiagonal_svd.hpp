@@ -38,9 +38,9 @@ struct BidiagonalSvd {
   double *first, *last;  // without vectors: the elements of the items' right vectors
   simd::SecularRoot* roots;
   MatrixView<double> left_turns, right_turns, rows;
-  double* scratch;  // two vectors for each member of the team
+  double* scratch;  // two vectors for each thread of the team
   std::byte* gemm;
-  Index own_gemm;  // bytes of it for each member
+  Index own_gemm;  // bytes of it for each thread
 };
 
 BidiagonalSvd carve_bidiagonal_svd(Carver& carver, Index n, bool vectors, int threads);

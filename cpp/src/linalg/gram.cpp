@@ -51,7 +51,7 @@ struct Pass {
   const GramWorkspace& workspace;
 
   BlockBuffers own(const runtime::Team& team) const {
-    Carver carver(workspace.members + team.rank() * workspace.member_bytes);
+    Carver carver(workspace.of_threads + team.rank() * workspace.bytes_per_thread);
     return carve_buffers<S>(carver, workspace.blocks, workspace.right_sides);
   }
   Sums sums(Index run) const {
@@ -141,13 +141,13 @@ GramWorkspace carve_gram(Carver& carver, Index rows, Index cols, Index right_sid
   workspace.gram = total.gram;
   workspace.projections = total.projections;
   workspace.squares = total.squares;
-  Carver run(nullptr), member(nullptr);
+  Carver run(nullptr), own(nullptr);
   carve_sums(run, cols, right_sides);
-  carve_buffers<S>(member, workspace.blocks, right_sides);
+  carve_buffers<S>(own, workspace.blocks, right_sides);
   workspace.run_bytes = run.used();
-  workspace.member_bytes = runtime::member_bytes(member.used());
+  workspace.bytes_per_thread = runtime::thread_bytes(own.used());
   workspace.runs = carver.take<std::byte>(workspace.blocks.runs * run.used());
-  workspace.members = carver.take<std::byte>(threads * workspace.member_bytes);
+  workspace.of_threads = carver.take<std::byte>(threads * workspace.bytes_per_thread);
   workspace.cholesky = carve_cholesky<double>(carver, cols, threads);
   workspace.failed = carver.take<Index>(1);
   return workspace;

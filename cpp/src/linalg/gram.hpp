@@ -25,8 +25,8 @@ struct GramWorkspace {
   double* squares;          // the sums of squares of the columns of B - A X
   std::byte* runs;
   Index run_bytes;
-  std::byte* members;
-  Index member_bytes;
+  std::byte* of_threads;
+  Index bytes_per_thread;
   CholeskyWorkspace<double> cholesky;
   Index* failed;
 

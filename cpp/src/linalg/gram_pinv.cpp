@@ -12,13 +12,14 @@ GramPinv carve_gram_pinv(Carver& carver, Index rows, Index cols, int threads) {
 
 template <class S>
 bool invert_by_gram(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                    double rcond, const GramPinv& road) {
-  if (is_hopeless(team, a, largest_gram_condition<S>, road.gram, road.inverse)) return false;
-  multiply_by_itself(team, a, road.gram);
-  if (!find_triangle(team, road.gram)) return false;
-  const double bound = invert(team, road.gram, road.inverse);
+                    double rcond, const GramPinv& workspace) {
+  if (is_hopeless(team, a, largest_gram_condition<S>, workspace.gram, workspace.inverse))
+    return false;
+  multiply_by_itself(team, a, workspace.gram);
+  if (!find_triangle(team, workspace.gram)) return false;
+  const double bound = invert(team, workspace.gram, workspace.inverse);
   if (!is_certain_by_gram<S>(bound, rcond)) return false;
-  multiply_rows(team, a, road.inverse.inverse, ops::transposed(out), road.gram);
+  multiply_rows(team, a, workspace.inverse.inverse, ops::transposed(out), workspace.gram);
   return true;
 }
 

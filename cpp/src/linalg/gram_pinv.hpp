@@ -18,6 +18,6 @@ GramPinv carve_gram_pinv(Carver& carver, Index rows, Index cols, int threads);
 // with a barrier unless false.
 template <class S>
 bool invert_by_gram(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                    double rcond, const GramPinv& road);
+                    double rcond, const GramPinv& workspace);
 
 }  // namespace unitgain::linalg

@@ -8,7 +8,7 @@ namespace unitgain::linalg {
 
 namespace {
 
-// Rows whose inner products one member takes at a time. They are added up in order, so that the
+// Rows whose inner products one thread takes at a time. They are added up in order, so that the
 // result is the same for any team; what four columns have of a chunk stays in the first-level
 // cache.
 constexpr Index chunk = 512;
@@ -84,7 +84,7 @@ class Panel {
     }
   }
 
-  // Reflector k; the first member writes down what it leaves of row k.
+  // Reflector k; the first thread writes down what it leaves of row k.
   Step next_step(const runtime::Team& team, Index k) {
     T sums[block_width] = {};
     for (Index c = 0; c < chunks_; ++c) {
@@ -139,11 +139,11 @@ class Panel {
   Index first_, end_, first_chunk_, chunks_;
 };
 
-// Rows that a member multiplies by all blocks, one after the other: so many that the products are
-// efficient, and so few that there are enough for every member.
+// Rows that a thread multiplies by all blocks, one after the other: so many that the products are
+// efficient, and so few that there are enough for every thread.
 constexpr Index least_strip = 16, most_strip = 64, least_strips = 8;
 
-// A workspace without those of the members.
+// A workspace without those of the threads.
 template <class T>
 BlockWorkspace<T> carve_block(Carver& carver, Index rows, Index count, int threads) {
   BlockWorkspace<T> workspace{};
@@ -160,11 +160,11 @@ BlockWorkspace<T> carve_block(Carver& carver, Index rows, Index count, int threa
 
 template <class T>
 BlockWorkspace<T> own_workspace(const runtime::Team& team, const BlockWorkspace<T>& workspace) {
-  Carver carver(workspace.members + team.rank() * workspace.member_bytes);
+  Carver carver(workspace.of_threads + team.rank() * workspace.bytes_per_thread);
   return carve_block<T>(carver, workspace.v.rows, most_strip, 1);
 }
 
-// apply_q() of rows that are the members' in common; row j is 0 before element j + diagonal.
+// apply_q() of rows that are the threads' in common; row j is 0 before element j + diagonal.
 template <class T>
 void apply_blocks(const runtime::Team& team, const Reflectors<T>& q, bool transposed,
                   MatrixView<T> rows, const BlockWorkspace<T>& workspace, Index diagonal) {
@@ -190,8 +190,8 @@ BlockWorkspace<T> carve_block_workspace(Carver& carver, Index rows, Index count,
   BlockWorkspace<T> workspace = carve_block<T>(carver, rows, count, threads);
   Carver measure(nullptr);
   carve_block<T>(measure, rows, most_strip, 1);
-  workspace.member_bytes = runtime::member_bytes(measure.used());
-  workspace.members = carver.take<std::byte>(threads * workspace.member_bytes);
+  workspace.bytes_per_thread = runtime::thread_bytes(measure.used());
+  workspace.of_threads = carver.take<std::byte>(threads * workspace.bytes_per_thread);
   return workspace;
 }
 
@@ -289,7 +289,7 @@ void apply_q(const runtime::Team& team, const Reflectors<T>& q, bool transposed,
     apply_blocks(team, q, transposed, rows, workspace, lower ? 0 : q.tails.rows);
     return;
   }
-  // Each member takes rows that stay in its second-level cache while all blocks pass by.
+  // Each thread takes rows that stay in its second-level cache while all blocks pass by.
   const Index bytes = rows.cols * static_cast<Index>(sizeof(T));
   const Index most = std::clamp(runtime::cache_sizes().second / 2 / bytes, least_strip, most_strip);
   const Index strips = std::max(least_strips, (rows.rows + most - 1) / most);

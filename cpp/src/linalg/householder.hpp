@@ -53,7 +53,7 @@ struct Reflectors {
   T* triangle(Index first) const { return triangles + first * block_width; }
 };
 
-// What multiplying by a block of reflectors needs.
+// The workspace of multiplying by a block of reflectors.
 template <class T>
 struct BlockWorkspace {
   Columns<T> v;  // the block at hand, with its ones and zeros
@@ -61,8 +61,8 @@ struct BlockWorkspace {
   T* turned;     // T V^T X
   Index stride;  // of both, between rows
   std::byte* gemm;
-  std::byte* members;  // of each member, one for itself
-  Index member_bytes;
+  std::byte* of_threads;  // of each thread, one for itself
+  Index bytes_per_thread;
 };
 
 // For products of blocks with up to `count` vectors of `rows` values.

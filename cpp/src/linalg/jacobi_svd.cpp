@@ -178,9 +178,9 @@ void orthogonalize(const runtime::Team& team, const JacobiProblem<T>& problem) {
       team.barrier();
     }
     SweepRecord all = {0, 0};
-    for (int member = 0; member < team.size(); ++member) {
-      all.cosine = std::max(all.cosine, records[member].cosine);
-      all.movement = std::max(all.movement, records[member].movement);
+    for (int rank = 0; rank < team.size(); ++rank) {
+      all.cosine = std::max(all.cosine, records[rank].cosine);
+      all.movement = std::max(all.movement, records[rank].movement);
     }
     // After its own rotation a pair's cosine changes only as the later rotations of its two columns
     // add parts of other columns, at most 2 n times: the first condition bounds what is left by the

@@ -6,7 +6,7 @@
 
 namespace unitgain::linalg {
 
-// What one member of the team saw in one sweep.
+// The record of one thread of the team in one sweep.
 struct alignas(64) SweepRecord {
   double cosine;  // the largest cosine of an angle between two columns, before its rotation
   double
@@ -19,7 +19,7 @@ struct JacobiProblem {
   Columns<T> x;          // becomes X J, with orthogonal columns
   Columns<T> rotations;  // becomes (rotations) J; data may be null
   double* squares;       // x.count values: the squared norms of the columns of X J
-  SweepRecord* records;  // two for each member of the team
+  SweepRecord* records;  // two for each thread of the team
 };
 
 // Columns whose squared norm is below this are taken for zero: the inner product of two of them

@@ -203,7 +203,7 @@ bool are_in_range(const double* values, Index count) {
   return largest == 0 || (largest >= 0x1p-250 && largest <= 0x1p+250);
 }
 
-// False if another road must be taken.
+// False if another path must be taken.
 template <class T>
 bool solve_tall(const LstsqProblem<T>& problem) {
   // Singular values from this many times the floor on are those of A.

@@ -53,7 +53,7 @@ JacobiWorkspace<T> carve_jacobi(Carver& carver, Index rows, Index cols, int thre
 }
 
 // Column i of `out` becomes the sum over k < rank of J_k W_k[i] / s_k, which is the product
-// J diag(1 / s) W^T; rows below J's become zero. Each member does its share of the columns.
+// J diag(1 / s) W^T; rows below J's become zero. Each thread does its share of the columns.
 template <class T>
 void multiply_factors(const runtime::Team& team, const Decomposition<T>& parts, Index rank,
                       Columns<T> out) {
@@ -116,7 +116,7 @@ struct Rows {
     return {own.data, out.rows, out.cols, own.stride, 1};
   }
 
-  // out = 2^exponent rows, each member doing what it has of the rows.
+  // out = 2^exponent rows, each thread doing what it has of the rows.
   void finish(const runtime::Team& team, int exponent, MatrixView<S> out) const {
     const PowerOfTwo<T> factor(exponent);
     const runtime::Range mine = team.share(out.rows);
@@ -221,14 +221,14 @@ double least_condition(const Columns<T>& r) {
 }
 
 // The pseudoinverse of a tall matrix of S in the arithmetic of T, if it can be had without singular
-// values; false, and nothing of use written, if not. It is `hopeless` if other arithmetic would not
-// help.
+// values; false, and nothing of use written, if not. `needs_svd` says whether more
+// exact arithmetic would not help either.
 //
 // Where is_certain() holds, no singular value is cut off, and the pseudoinverse is R^-1 Q^T without
 // knowing them.
 template <class T, class S>
 bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                        double rcond, const TriangleWorkspace<T, S>& workspace, char& hopeless) {
+                        double rcond, const TriangleWorkspace<T, S>& workspace, char& needs_svd) {
   const Columns<T>& columns = workspace.qr.q.tails;
   if (team.rank() == 0) *workspace.exponent = scaling_exponent<T>(largest_entry(a));
   team.barrier();
@@ -238,7 +238,7 @@ bool invert_by_triangle(const runtime::Team& team, MatrixView<const S> a, Matrix
   factor(team, workspace.qr);
   const double least = least_condition(columns);
   if (!is_certain<T>(least, rcond, a.cols)) {
-    if (team.rank() == 0) hopeless = !is_certain<double>(least, rcond, a.cols);
+    if (team.rank() == 0) needs_svd = !is_certain<double>(least, rcond, a.cols);
     return false;
   }
   const double condition = invert(team, columns, workspace.triangle);
@@ -265,7 +265,7 @@ template <class S>
 class Stack {
  public:
   explicit Stack(std::span<const PinvProblem<S>> problems)
-      : problems_(problems), waiting_(problems.size()), hopeless_(problems.size()) {
+      : problems_(problems), waiting_(problems.size()), needs_svd_(problems.size()) {
     const MatrixView<const S>& a = problems.front().a;
     wide_ = a.rows < a.cols;
     rows_ = std::max(a.rows, a.cols);
@@ -314,8 +314,8 @@ class Stack {
         },
         [&](const runtime::Team& team, std::size_t i, const TriangleWorkspace<T, S>& workspace) {
           const double rcond = problems_[i].rcond;
-          return !(std::is_same_v<T, double> && hopeless_[i]) &&
-                 invert_by_triangle<T, S>(team, a(i), out(i), rcond, workspace, hopeless_[i]);
+          return !(std::is_same_v<T, double> && needs_svd_[i]) &&
+                 invert_by_triangle<T, S>(team, a(i), out(i), rcond, workspace, needs_svd_[i]);
         });
   }
 
@@ -364,7 +364,7 @@ class Stack {
 
   std::span<const PinvProblem<S>> problems_;
   Waiting waiting_;
-  std::vector<char> hopeless_;  // of the road by a triangle
+  std::vector<char> needs_svd_;  // of the path by a triangle
   bool wide_, in_place_ = true;
   Index rows_, cols_;
 };

@@ -23,19 +23,19 @@ MatrixView<double> carve_square(Carver& carver, Index n) {
 }
 
 void multiply(const runtime::Team& team, const MatrixView<double>& a, const MatrixView<double>& b,
-              const PreconditionedPinv& road, const MatrixView<double>& c) {
+              const PreconditionedPinv& workspace, const MatrixView<double>& c) {
   ops::Gemm<double> product;
   product.a = {a.data, a.rows, a.cols, a.row_stride, a.col_stride};
   product.b = {b.data, b.rows, b.cols, b.row_stride, b.col_stride};
   product.c = c;
-  ops::gemm(team, product, road.gemm);
+  ops::gemm(team, product, workspace.gemm);
   team.barrier();
 }
 
-// road.product = the transpose of R's pseudoinverse, from its singular values.
-bool find_by_svd(const runtime::Team& team, double rcond, const PreconditionedPinv& road) {
-  const Columns<double>&r = road.qr.triangle, &left = road.left, &right = road.right;
-  const DenseSvd<double>& svd = road.svd;
+// workspace.product = the transpose of R's pseudoinverse, from its singular values.
+bool find_by_svd(const runtime::Team& team, double rcond, const PreconditionedPinv& workspace) {
+  const Columns<double>&r = workspace.qr.triangle, &left = workspace.left, &right = workspace.right;
+  const DenseSvd<double>& svd = workspace.svd;
   const Index n = r.count;
   if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, svd)) return false;
   const Index rank = rank_of(svd.values, n, rcond);
@@ -50,22 +50,22 @@ bool find_by_svd(const runtime::Team& team, double rcond, const PreconditionedPi
     runtime::kernels<double>().vector->scale(unscale(1 / svd.values[k]), right[k], n);
   }
   team.barrier();
-  multiply(team, {left.data, n, rank, 1, left.stride}, {right.data, rank, n, right.stride, 1}, road,
-           road.product);
+  multiply(team, {left.data, n, rank, 1, left.stride}, {right.data, rank, n, right.stride, 1},
+           workspace, workspace.product);
   return true;
 }
 
-// road.factor, by which A P^-1 is multiplied; false if there is none.
-bool find_factor(const runtime::Team& team, double rcond, const PreconditionedPinv& road) {
-  const PreconditionedQr& qr = road.qr;
-  const double condition = invert(team, qr.triangle, road.inverse);
-  MatrixView<double> right = ops::transposed(road.inverse.inverse);
+// workspace.factor, by which A P^-1 is multiplied; false if there is none.
+bool find_factor(const runtime::Team& team, double rcond, const PreconditionedPinv& workspace) {
+  const PreconditionedQr& qr = workspace.qr;
+  const double condition = invert(team, qr.triangle, workspace.inverse);
+  MatrixView<double> right = ops::transposed(workspace.inverse.inverse);
   if (!is_certain<double>(condition, rcond, qr.triangle.count)) {
-    if (!find_by_svd(team, rcond, road)) return false;
-    right = road.product;
+    if (!find_by_svd(team, rcond, workspace)) return false;
+    right = workspace.product;
   }
   // X^T = Q R^-T, where Q = (A P^-1) S^-1.
-  multiply(team, qr.second_inverse.inverse, right, road, road.factor);
+  multiply(team, qr.second_inverse.inverse, right, workspace, workspace.factor);
   return true;
 }
 
@@ -73,29 +73,30 @@ bool find_factor(const runtime::Team& team, double rcond, const PreconditionedPi
 
 template <class S>
 PreconditionedPinv carve_preconditioned_pinv(Carver& carver, Index rows, Index cols, int threads) {
-  PreconditionedPinv road{carve_preconditioned_qr<S>(carver, rows, cols, 0, true, threads),
-                          carve_triangle_inverse<double>(carver, cols, threads),
-                          carve_dense_svd<double>(carver, cols, cols, cols, threads),
-                          carver.take_columns<double>(cols, cols),
-                          carver.take_columns<double>(cols, cols),
-                          carve_square(carver, cols),
-                          carve_square(carver, cols),
-                          nullptr,
-                          carver.take<bool>(1)};
-  road.gemm = carver.take<std::byte>(ops::gemm_workspace_up_to<double>(cols, cols, cols, threads));
-  return road;
+  PreconditionedPinv workspace{carve_preconditioned_qr<S>(carver, rows, cols, 0, true, threads),
+                               carve_triangle_inverse<double>(carver, cols, threads),
+                               carve_dense_svd<double>(carver, cols, cols, cols, threads),
+                               carver.take_columns<double>(cols, cols),
+                               carver.take_columns<double>(cols, cols),
+                               carve_square(carver, cols),
+                               carve_square(carver, cols),
+                               nullptr,
+                               carver.take<bool>(1)};
+  workspace.gemm =
+      carver.take<std::byte>(ops::gemm_workspace_up_to<double>(cols, cols, cols, threads));
+  return workspace;
 }
 
 template <class S>
 bool invert_by_preconditioning(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                               double rcond, const PreconditionedPinv& road) {
-  if (!factor<S>(team, a, {}, road.qr)) return false;
+                               double rcond, const PreconditionedPinv& workspace) {
+  if (!factor<S>(team, a, {}, workspace.qr)) return false;
   for_triangle(team, a.cols, [&](const runtime::Team& few) {
-    const bool found = find_factor(few, rcond, road);
-    if (few.rank() == 0) *road.found = found;
+    const bool found = find_factor(few, rcond, workspace);
+    if (few.rank() == 0) *workspace.found = found;
   });
-  if (!*road.found) return false;
-  multiply_kept(team, road.factor, ops::transposed(out), road.qr);
+  if (!*workspace.found) return false;
+  multiply_kept(team, workspace.factor, ops::transposed(out), workspace.qr);
   return true;
 }
 

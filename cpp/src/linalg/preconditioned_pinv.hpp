@@ -24,6 +24,6 @@ PreconditionedPinv carve_preconditioned_pinv(Carver& carver, Index rows, Index c
 // cut are no larger than its roundings. Ends with a barrier unless false.
 template <class S>
 bool invert_by_preconditioning(const runtime::Team& team, MatrixView<const S> a, MatrixView<S> out,
-                               double rcond, const PreconditionedPinv& road);
+                               double rcond, const PreconditionedPinv& workspace);
 
 }  // namespace unitgain::linalg

@@ -6,7 +6,7 @@
 // Fukaya, "Roundoff error analysis of the CholeskyQR2 algorithm", 2015.
 //
 // P is from a sketch. Nothing is taken on trust: the condition of A P^-1 is measured, and if it is
-// large, as it could be of a matrix made for these sums, another road is taken.
+// large, as it could be of a matrix made for these sums, another path is taken.
 //
 // A may be singular. So it stands on `floor` times the identity, some e |A|, which moves singular
 // values by no more than the rounding of A does, and makes R regular.
@@ -62,7 +62,7 @@ template <class S>
 bool precondition(const runtime::Team& team, const MatrixView<const S>& a,
                   const PreconditionedQr& qr) {
   const MatrixView<double>& sums = qr.sums;
-  Carver carver(qr.members + team.rank() * qr.member_bytes);
+  Carver carver(qr.of_threads + team.rank() * qr.bytes_per_thread);
   find_sums(team, a, sums, carver.take<double>(sketch_scratch(sums.cols)));
   if (team.rank() == 0) {
     double square = 0;
@@ -121,7 +121,7 @@ Sums carve_sums(Carver& carver, Index cols, Index right_sides) {
           carver.take<double>(cols * right_sides)};
 }
 
-// What one member needs beside its buffers.
+// What one thread needs beside its buffers.
 struct Own {
   BlockBuffers buffers;
   Columns<double> lines;  // of A P^-1, where it is not kept
@@ -141,7 +141,7 @@ class Pass {
       : a_(a), b_(b), qr_(qr), blocks_(qr.blocks) {}
 
   void run(const runtime::Team& team) const {
-    Carver carver(qr_.members + team.rank() * qr_.member_bytes);
+    Carver carver(qr_.of_threads + team.rank() * qr_.bytes_per_thread);
     const Own own = carve_own<S>(carver, blocks_, qr_.right_sides);
     const Index n = blocks_.cols;
     const Index floor_blocks = (n + blocks_.block - 1) / blocks_.block;
@@ -304,14 +304,14 @@ PreconditionedQr carve_preconditioned_qr(Carver& carver, Index rows, Index cols,
   qr.projections = carver.take<double>(cols * right_sides);
   const Index block_values = column_stride<double>(qr.blocks.block) * cols;
   qr.kept = keep ? carver.take<double>(qr.blocks.count() * block_values) : nullptr;
-  Carver run(nullptr), member(nullptr), chunk(nullptr);
+  Carver run(nullptr), own(nullptr), chunk(nullptr);
   carve_sums(run, cols, right_sides);
-  carve_own<S>(member, qr.blocks, right_sides);
+  carve_own<S>(own, qr.blocks, right_sides);
   chunk.take<double>(sketch_scratch(cols));
   qr.run_bytes = run.used();
-  qr.member_bytes = runtime::member_bytes(std::max(member.used(), chunk.used()));
+  qr.bytes_per_thread = runtime::thread_bytes(std::max(own.used(), chunk.used()));
   qr.runs = carver.take<std::byte>(qr.blocks.runs * qr.run_bytes);
-  qr.members = carver.take<std::byte>(threads * qr.member_bytes);
+  qr.of_threads = carver.take<std::byte>(threads * qr.bytes_per_thread);
   qr.gemm = carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads));
   qr.size = carver.take<double>(1);
   qr.failed = carver.take<Index>(1);
@@ -330,7 +330,7 @@ bool factor(const runtime::Team& team, MatrixView<const S> a, MatrixView<const S
 template <class S>
 void multiply_kept(const runtime::Team& team, const MatrixView<double>& right, MatrixView<S> out,
                    const PreconditionedQr& qr) {
-  Carver carver(qr.members + team.rank() * qr.member_bytes);
+  Carver carver(qr.of_threads + team.rank() * qr.bytes_per_thread);
   const Own own = carve_own<S>(carver, qr.blocks, qr.right_sides);
   const Columns<double>& lines = own.lines;
   const runtime::Range mine = team.share(qr.blocks.count());

@@ -22,8 +22,8 @@ struct PreconditionedQr {
   double* kept;                            // A P^-1, block by block; null: not kept
   std::byte* runs;
   Index run_bytes;
-  std::byte* members;
-  Index member_bytes;
+  std::byte* of_threads;
+  Index bytes_per_thread;
   std::byte* gemm;
   double* size;  // the norm of the sketch
   Index* failed;
@@ -48,7 +48,7 @@ template <class S>
 bool factor(const runtime::Team& team, MatrixView<const S> a, MatrixView<const S> b,
             const PreconditionedQr& qr);
 
-// Calls body(team) for work on triangles alone, or body(Team()) on the first member where that is
+// Calls body(team) for work on triangles alone, or body(Team()) on the first thread where that is
 // soon done: at many barriers in a row, threads that wait for a CPU would lose more. Ends with a
 // barrier.
 template <class Body>

@@ -23,7 +23,7 @@ Index longest_column(const T* squares, Index count) {
 }
 
 // H = I - factor v v^T maps a column x onto diagonal * e_0. v is x but for its first element:
-// nothing is stored, so that every member of a team can compute this for itself.
+// nothing is stored, so that every thread of a team can compute this for itself.
 template <class T>
 struct Reflector {
   T diagonal;
@@ -110,7 +110,7 @@ template <class T>
 void factor(const runtime::Team& team, const PivotedQr<T>& qr) {
   const simd::VectorKernels<T>& vector = *runtime::kernels<T>().vector;
   const Columns<T>& columns = qr.columns;
-  // Two generations of squared norms: a fast member writes the next while a slow one still reads
+  // Two generations of squared norms: a fast thread writes the next while a slow one still reads
   // the last, so that one barrier a step is enough. The norms are summed anew while a column is
   // updated; there is no downdating that could cancel.
   T* now = qr.squares;

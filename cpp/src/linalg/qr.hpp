@@ -50,7 +50,7 @@ void apply_q(const runtime::Team& team, const PivotedQr<T>& qr, Columns<T> x);
 
 // inverse[order[i]] = row i of R^-1, filled up with zeros. Returns ||R|| ||R^-1|| in the Frobenius
 // norm, an upper bound of the condition number. It is infinite or NaN if R is singular or nearly
-// so, and then `inverse` is of no use. `squares` is scratch for two values a column, which members
+// so, and then `inverse` is of no use. `squares` is scratch for two values a column, which threads
 // may still read afterwards.
 template <class T>
 double invert_r(const runtime::Team& team, const PivotedQr<T>& qr, Columns<T> inverse,

@@ -29,7 +29,7 @@ void add_runs(Index runs, Add&& add) {
   }
 }
 
-// What one member needs for a block.
+// The buffers of one thread for a block.
 struct BlockBuffers {
   double* block;         // the block at hand, where it cannot be used as it lies
   Columns<double> rest;  // room for max(block, cols) rows of as many values

@@ -81,7 +81,7 @@ template <class S>
 void find_sums(const runtime::Team& team, const MatrixView<const S>& a,
                const MatrixView<double>& sums, double* scratch) {
   const simd::VectorKernels<double>& vector = *runtime::kernels<double>().vector;
-  // Whole cache lines of the sums to each member.
+  // Whole cache lines of the sums to each thread.
   constexpr Index grain = 8;
   const runtime::Range mine = team.share(a.cols, grain);
   const Index panels = (mine.size() + most_panel - 1) / most_panel;

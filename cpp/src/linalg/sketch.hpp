@@ -12,7 +12,7 @@ namespace unitgain::linalg {
 // How many sums there are: a power of two, at least twice the columns.
 Index sketch_rows(Index cols);
 
-// What one member needs, in doubles.
+// The buffer of one thread, in doubles.
 Index sketch_scratch(Index cols);
 
 // sums = the sketch of A, sketch_rows() of it, row by row; the same in every run. Ends with a

@@ -88,7 +88,7 @@ bool solve_groups(Index count, double nanoseconds, Index bytes, Solve&& solve) {
   const Index lanes = kernels<T>().lanes;
   const Index groups = (count + lanes - 1) / lanes;
   const runtime::TeamSize size = runtime::threads_for(nanoseconds * static_cast<double>(count));
-  bytes = runtime::member_bytes(bytes);
+  bytes = runtime::thread_bytes(bytes);
   std::byte* const workspace =
       runtime::thread_workspace(bytes * size.threads, "the workspace of a decomposition");
   std::atomic<bool> all = true;

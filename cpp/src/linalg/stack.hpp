@@ -10,10 +10,10 @@
 
 namespace unitgain::linalg {
 
-// What one problem takes, roughly.
+// The time of one problem, roughly.
 struct Cost {
   double nanoseconds;  // on one thread
-  Index barriers;      // how often the members of a team would wait for each other
+  Index barriers;      // how often the threads of a team would wait for each other
 };
 
 // Calls solve(team, i, workspace) for each problem i of `count`, which needs
@@ -28,7 +28,7 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
   runtime::TeamSize size = runtime::threads_for(cost.nanoseconds * static_cast<double>(count));
   const bool deal = count > 1 && (count >= 4 * size.threads || !worth_a_team);
   if (!deal && !worth_a_team) size.threads = 1;
-  const Index bytes = runtime::member_bytes(workspace_bytes(deal ? 1 : size.threads));
+  const Index bytes = runtime::thread_bytes(workspace_bytes(deal ? 1 : size.threads));
   std::byte* const workspace = runtime::thread_workspace(deal ? bytes * size.threads : bytes,
                                                          "the workspace of a decomposition");
   runtime::parallel(size, [&](const runtime::Team& team) {

@@ -198,19 +198,19 @@ void attempt_dense(Waiting& waiting, std::span<const SvdProblem<T>> problems) {
 }
 
 // Of a tall matrix of floats, by A^T A in double.
-struct GramRoad {
+struct GramSvd {
   GramWorkspace gram;
   DenseSvd<double> svd;  // of R
   Columns<double> right;
 };
 
-GramRoad carve_gram_road(Carver& carver, const TallProblem<float>& problem, int threads) {
+GramSvd carve_gram_road(Carver& carver, const TallProblem<float>& problem, int threads) {
   const Index rows = problem.a.rows, cols = problem.a.cols, vectors = problem.left.rows;
-  GramRoad road{carve_gram<float>(carver, rows, cols, 0, threads),
-                carve_dense_svd<double>(carver, cols, cols, vectors, threads),
-                {}};
-  if (vectors > 0) road.right = carver.take_columns<double>(cols, cols);
-  return road;
+  GramSvd workspace{carve_gram<float>(carver, rows, cols, 0, threads),
+                    carve_dense_svd<double>(carver, cols, cols, vectors, threads),
+                    {}};
+  if (vectors > 0) workspace.right = carver.take_columns<double>(cols, cols);
+  return workspace;
 }
 
 // A = U S V^T from R = W S V^T and U = A V S^-1, where R^T R = A^T A, if that is all but exact in
@@ -221,33 +221,33 @@ GramRoad carve_gram_road(Carver& carver, const TallProblem<float>& problem, int 
 // but for some e m |A|^2, which is a small part of the least eigenvalue, so that what R says of k
 // holds for A.
 bool solve_by_gram(const runtime::Team& team, const TallProblem<float>& problem,
-                   const GramRoad& road) {
+                   const GramSvd& workspace) {
   constexpr double largest_ratio = 0x1p11;
   const Index n = problem.a.cols;
-  multiply_by_itself(team, problem.a, road.gram);
-  if (!find_triangle(team, road.gram)) return false;
-  const Columns<double> r = road.gram.triangle();
-  if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, road.svd)) return false;
-  const double* const values = road.svd.values;
+  multiply_by_itself(team, problem.a, workspace.gram);
+  if (!find_triangle(team, workspace.gram)) return false;
+  const Columns<double> r = workspace.gram.triangle();
+  if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, workspace.svd)) return false;
+  const double* const values = workspace.svd.values;
   if (!(values[0] < largest_ratio * values[n - 1])) return false;
-  store_values(team, values, n, *road.svd.exponent, problem.values);
+  store_values(team, values, n, *workspace.svd.exponent, problem.values);
   if (problem.left.data == nullptr) return true;
-  const Columns<double>& right = road.right;
-  right_vectors<double>(team, road.svd, {right.data, n, n, right.stride, 1});
+  const Columns<double>& right = workspace.right;
+  right_vectors<double>(team, workspace.svd, {right.data, n, n, right.stride, 1});
   const runtime::Range mine = team.share(n);
   store_columns(right, nullptr, PowerOfTwo<double>(0), mine, problem.right);
-  const PowerOfTwo<double> scale(*road.svd.exponent);
+  const PowerOfTwo<double> scale(*workspace.svd.exponent);
   for (Index k = mine.begin; k < mine.end; ++k) {
     runtime::kernels<double>().vector->scale(scale(1 / values[k]), right[k], n);
   }
   team.barrier();
   multiply_rows<float>(team, problem.a, {right.data, n, n, 1, right.stride},
-                       transposed(problem.left), road.gram);
+                       transposed(problem.left), workspace.gram);
   return true;
 }
 
 // By the preconditioned A^T A.
-struct PreconditionedRoad {
+struct PreconditionedSvd {
   PreconditionedQr qr;
   DenseSvd<double> svd;  // of R
   Columns<double> left, right;
@@ -256,52 +256,53 @@ struct PreconditionedRoad {
 };
 
 template <class T>
-PreconditionedRoad carve_preconditioned_road(Carver& carver, const TallProblem<T>& problem,
-                                             int threads) {
+PreconditionedSvd carve_preconditioned_road(Carver& carver, const TallProblem<T>& problem,
+                                            int threads) {
   const Index rows = problem.a.rows, cols = problem.a.cols, vectors = problem.left.rows;
-  PreconditionedRoad road{carve_preconditioned_qr<T>(carver, rows, cols, 0, vectors > 0, threads),
-                          carve_dense_svd<double>(carver, cols, cols, vectors, threads),
-                          {},
-                          {},
-                          {},
-                          {}};
-  if (vectors == 0) return road;
+  PreconditionedSvd workspace{
+      carve_preconditioned_qr<T>(carver, rows, cols, 0, vectors > 0, threads),
+      carve_dense_svd<double>(carver, cols, cols, vectors, threads),
+      {},
+      {},
+      {},
+      {}};
+  if (vectors == 0) return workspace;
   const Index stride = column_stride<double>(cols);
-  road.left = carver.take_columns<double>(cols, cols);
-  road.right = carver.take_columns<double>(cols, cols);
-  road.factor = {carver.take<double>(cols * stride), cols, cols, stride, 1};
-  road.gemm = carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads));
-  return road;
+  workspace.left = carver.take_columns<double>(cols, cols);
+  workspace.right = carver.take_columns<double>(cols, cols);
+  workspace.factor = {carver.take<double>(cols * stride), cols, cols, stride, 1};
+  workspace.gemm = carver.take<std::byte>(ops::gemm_workspace<double>(cols, cols, cols, threads));
+  return workspace;
 }
 
 // A = Q R and R = W S V^T, if Q is orthonormal: where R is singular, or nearly so, its floor says
 // more of the last columns than A does. False, and nothing of use written, if not.
 template <class T>
 bool solve_by_preconditioning(const runtime::Team& team, const TallProblem<T>& problem,
-                              const PreconditionedRoad& road) {
+                              const PreconditionedSvd& workspace) {
   // Q is orthogonal to the square of the floor over the least singular value.
   constexpr double least_above_floor = 0x1p26;
   const Index n = problem.a.cols;
-  if (!factor<T>(team, problem.a, {}, road.qr)) return false;
-  const Columns<double>& r = road.qr.triangle;
-  if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, road.svd)) return false;
-  const double* const values = road.svd.values;
-  const PowerOfTwo<double> unscale(-*road.svd.exponent);
-  if (!(unscale(values[n - 1]) >= least_above_floor * road.qr.floor())) return false;
-  store_values(team, values, n, *road.svd.exponent, problem.values);
+  if (!factor<T>(team, problem.a, {}, workspace.qr)) return false;
+  const Columns<double>& r = workspace.qr.triangle;
+  if (!decompose<double, double>(team, {r.data, n, n, 1, r.stride}, workspace.svd)) return false;
+  const double* const values = workspace.svd.values;
+  const PowerOfTwo<double> unscale(-*workspace.svd.exponent);
+  if (!(unscale(values[n - 1]) >= least_above_floor * workspace.qr.floor())) return false;
+  store_values(team, values, n, *workspace.svd.exponent, problem.values);
   if (problem.left.data == nullptr) return true;
-  const Columns<double>&left = road.left, &right = road.right;
-  right_vectors<double>(team, road.svd, {right.data, n, n, right.stride, 1});
+  const Columns<double>&left = workspace.left, &right = workspace.right;
+  right_vectors<double>(team, workspace.svd, {right.data, n, n, right.stride, 1});
   store_columns(right, nullptr, PowerOfTwo<double>(0), team.share(n), problem.right);
-  left_vectors<double>(team, road.svd, {left.data, n, n, left.stride, 1});
-  const MatrixView<double>& inverse = road.qr.second_inverse.inverse;
+  left_vectors<double>(team, workspace.svd, {left.data, n, n, left.stride, 1});
+  const MatrixView<double>& inverse = workspace.qr.second_inverse.inverse;
   ops::Gemm<double> product;
   product.a = {inverse.data, n, n, inverse.row_stride, 1};
   product.b = {left.data, n, n, 1, left.stride};
-  product.c = road.factor;
-  ops::gemm(team, product, road.gemm);
+  product.c = workspace.factor;
+  ops::gemm(team, product, workspace.gemm);
   team.barrier();
-  multiply_kept<T>(team, road.factor, transposed(problem.left), road.qr);
+  multiply_kept<T>(team, workspace.factor, transposed(problem.left), workspace.qr);
   return true;
 }
 
@@ -319,8 +320,8 @@ std::vector<SvdProblem<T>> try_tall(std::span<const SvdProblem<T>> problems) {
       waiting.attempt(
           cost,
           [&](Carver& carver, int threads) { return carve_gram_road(carver, shape, threads); },
-          [&](const runtime::Team& team, std::size_t i, const GramRoad& road) {
-            return solve_by_gram(team, TallProblem<T>(problems[i]), road);
+          [&](const runtime::Team& team, std::size_t i, const GramSvd& workspace) {
+            return solve_by_gram(team, TallProblem<T>(problems[i]), workspace);
           });
     }
     waiting.attempt(
@@ -328,8 +329,8 @@ std::vector<SvdProblem<T>> try_tall(std::span<const SvdProblem<T>> problems) {
         [&](Carver& carver, int threads) {
           return carve_preconditioned_road(carver, shape, threads);
         },
-        [&](const runtime::Team& team, std::size_t i, const PreconditionedRoad& road) {
-          return solve_by_preconditioning(team, TallProblem<T>(problems[i]), road);
+        [&](const runtime::Team& team, std::size_t i, const PreconditionedSvd& workspace) {
+          return solve_by_preconditioning(team, TallProblem<T>(problems[i]), workspace);
         });
   }
   std::vector<SvdProblem<T>> rest;

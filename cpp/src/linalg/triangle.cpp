@@ -14,13 +14,13 @@ namespace {
 // Rows of the blocks on the diagonal that are inverted row by row.
 constexpr Index leaf = 32;
 
-// Products of blocks up to this side are done by one member, several at a time.
+// Products of blocks up to this side are done by one thread, several at a time.
 constexpr Index most_single = 128;
 
 template <class T>
 Index own_bytes(Index n) {
   const Index side = std::min(n, most_single);
-  return runtime::member_bytes(ops::gemm_workspace_up_to<T>(side, side, side, 1));
+  return runtime::thread_bytes(ops::gemm_workspace_up_to<T>(side, side, side, 1));
 }
 
 template <class T>

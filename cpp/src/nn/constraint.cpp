@@ -130,7 +130,7 @@ void Constraints<T>::scale_rows(const runtime::Team& team, const Several& severa
   }
 }
 
-// Each member has columns of its own.
+// Each thread has columns of its own.
 template <class T>
 void Constraints<T>::scale_columns(const runtime::Team& team, const Several& several) const {
   const auto& [array, layout, factors] = several;

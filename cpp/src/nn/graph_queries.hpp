@@ -1,4 +1,4 @@
-// What others ask of a graph as a whole.
+// Questions about a graph as a whole.
 #pragma once
 
 #include <algorithm>

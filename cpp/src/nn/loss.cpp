@@ -73,7 +73,7 @@ void custom_loss(const runtime::Team& team, const Context<T>& context, CustomLos
 
 template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
-                         SampleShape shape, const LossSpec& spec, const OutputLoss& asked,
+                         SampleShape shape, const LossSpec& spec, const OutputLoss& requested,
                          bool softmax) {
   const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
@@ -90,18 +90,18 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
   for (const BufferId id : {buffers.row_losses, buffers.divisor, buffers.weights}) builder.keep(id);
   buffers.outputs = y;
   if (!takes_labels) buffers.targets = builder.buffer(rows * buffers.target_cols);
-  std::vector<BufferId> uses = plan_metrics(builder, asked.metrics, cols, softmax, buffers);
+  std::vector<BufferId> uses = plan_metrics(builder, requested.metrics, cols, softmax, buffers);
   const BufferId targets = buffers.targets;
   const BufferId scales = wanted ? builder.buffer(rows) : no_buffer;  // of the rows' gradients
   for (const BufferId id :
        {y, gradient, targets, scales, buffers.row_losses, buffers.divisor, buffers.weights}) {
     if (id != no_buffer) uses.push_back(id);
   }
-  const double work = static_cast<double>(rows * cols * (1 + std::ssize(asked.metrics)));
-  if (asked.custom != nullptr) builder.may_fail();
+  const double work = static_cast<double>(rows * cols * (1 + std::ssize(requested.metrics)));
+  if (requested.custom != nullptr) builder.may_fail();
   builder.step("loss", work, std::move(uses),
-               [=, weight = asked.weight, metrics = asked.metrics, custom = asked.custom](
-                   const runtime::Team& team, const Context<T>& context) {
+               [=, weight = requested.weight, metrics = requested.metrics,
+                custom = requested.custom](const runtime::Team& team, const Context<T>& context) {
                  const Samples& samples = *context.samples;
                  const Target& target = samples.y[which];
                  simd::LossRows<T> part{};

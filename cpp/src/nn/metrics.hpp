@@ -13,7 +13,7 @@ template <class T>
 std::vector<BufferId> plan_metrics(PlanBuilder<T>& builder, const std::vector<MetricSpec>& metrics,
                                    Index cols, bool softmax, LossBuffers& buffers);
 
-// A team's part of the loss's step, when all members see the labels or targets.
+// A team's part of the loss's step, when all threads see the labels or targets.
 template <class T>
 void measure(const runtime::Team& team, const Context<T>& context,
              const std::vector<MetricSpec>& metrics, const LossBuffers& buffers);

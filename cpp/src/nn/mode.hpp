@@ -1,4 +1,4 @@
-// What a plan is for, and what nodes do then.
+// The purpose of a plan, and what nodes do for it.
 #pragma once
 
 #include "unitgain/graph.hpp"

@@ -1,4 +1,4 @@
-// What a network takes: the checks of samples, targets, options and metrics.
+// The arguments of a network: the checks of samples, targets, options and metrics.
 #include <string>
 
 #include "nn/network_state.hpp"

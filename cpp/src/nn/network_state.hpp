@@ -1,4 +1,4 @@
-// What a network is made of: shared by the files of its members.
+// The state of a network, shared by the files that implement it.
 #pragma once
 
 #include <atomic>

@@ -1,4 +1,4 @@
-// What a node is to the rest of the library: each kind describes itself in one file of nn/nodes/,
+// The interface of a node: each kind describes itself in one file of nn/nodes/,
 // and graphs, fusion and plans ask it.
 #pragma once
 

@@ -316,7 +316,7 @@ void Optimizer<T>::accumulate(const ArrayBlock& block, Index number) {
   if (spec_.use_ema) update_part(p, first, count, nullptr, 1);
 }
 
-// A block's gradient with what belongs to it: the caller's, or one in this member's scratch memory.
+// A block's gradient with what belongs to it: the caller's, or one in this thread's scratch memory.
 template <class T>
 const T* Optimizer<T>::gradient(const runtime::Team& team, Index block) {
   const auto& [p, first, count] = blocks_[block];
@@ -346,7 +346,7 @@ void Optimizer<T>::add_penalties(const runtime::Team& team, T* const* gradients)
   }
 }
 
-// The norms of this member's share of the gradients' blocks.
+// The norms of this thread's share of the gradients' blocks.
 template <class T>
 void Optimizer<T>::measure(const runtime::Team& team) {
   const runtime::Range part = team.share(blocks_.size(), 1);
@@ -414,7 +414,7 @@ void Optimizer<T>::update_matrix(const runtime::Team& team, std::size_t array) {
   team.barrier();  // the result lies where the next matrix's will
 }
 
-// The member's part of w -= rate * change, with what precedes and follows a rule.
+// The thread's part of w -= rate * change, with what precedes and follows a rule.
 template <class T>
 void Optimizer<T>::apply_part(const runtime::Team& team, std::size_t array, const T* change,
                               double rate) {
@@ -441,8 +441,9 @@ void Optimizer<T>::divide_by_moments(const runtime::Team& team) {
     }
     team.barrier();
   };
-  each(
-      [&](std::size_t p) { moments_.move(team, p, change(p), factors_.rest_2, factors_.epsilon); });
+  each([&](std::size_t p) {
+    moments_.move(team, p, change(p), factors_.one_minus_beta_2, factors_.epsilon);
+  });
   each([&](std::size_t p) { moments_.average_rows(team, p); });
   const runtime::Range part = team.share(blocks_.size(), 1);
   for (Index i = part.begin; i < part.end; ++i) {

@@ -17,7 +17,7 @@
 namespace unitgain::nn {
 
 // The optimizer's own values (momentum, moments, averages) lie in one contiguous piece of memory a
-// kind, with every array at a cache line. A team divides that length among its members, whatever
+// kind, with every array at a cache line. A team divides that length among its threads, whatever
 // the arrays' number and sizes.
 template <class T>
 class Optimizer final : public Stepped {
@@ -30,7 +30,7 @@ class Optimizer final : public Stepped {
   void apply(std::vector<const T*> gradients, int threads = 0);
 
   // The same in three parts, for a team that is there and a caller that holds steps() alone: the
-  // first on one thread before, the second on each member, the third on the first thread. If the
+  // first on one thread before, the second on each thread, the third on the first thread. If the
   // gradients can be written to, by `penalized`, those of the penalties are added.
   void begin_step(std::vector<const T*> gradients, int threads, T* const* penalized = nullptr);
   void update(const runtime::Team& team);
@@ -132,7 +132,7 @@ class Optimizer final : public Stepped {
   Index size_ = 0;
   double work_ = 0;
   base::AlignedBuffer<T> slots_[3], averages_, accumulated_;
-  base::AlignedBuffer<T> scratch_;  // a block for each member
+  base::AlignedBuffer<T> scratch_;  // a block for each thread
   Orthogonalizer<T> orthogonalizer_;
   bool has_matrices_ = false;
   ArrayBlocks blocks_;

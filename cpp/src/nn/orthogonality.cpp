@@ -30,10 +30,10 @@ void Orthogonality<T>::reserve(Index rows, Index cols, bool columns, int threads
   }
   // A team may turn out smaller than asked for, and its blocks then larger.
   Index bytes = 0;
-  for (int members = 1; members <= threads; ++members) {
+  for (int team_size = 1; team_size <= threads; ++team_size) {
     const Index depth = columns ? rows : cols;
-    bytes = std::max({bytes, ops::gemm_workspace<T>(count, count, depth, members, precision_),
-                      ops::gemm_workspace<T>(rows, cols, count, members, precision_)});
+    bytes = std::max({bytes, ops::gemm_workspace<T>(count, count, depth, team_size, precision_),
+                      ops::gemm_workspace<T>(rows, cols, count, team_size, precision_)});
   }
   if (workspace_.size() < bytes) workspace_ = base::AlignedBuffer<std::byte>(bytes, purpose);
 }

@@ -18,7 +18,7 @@ class Orthogonality {
  public:
   // Memory for such matrices; the products have the precision in force.
   void reserve(Index rows, Index cols, bool columns, int threads);
-  // Returns the penalty, to each member; gradient += its own, unless it is null. What the team
+  // Returns the penalty, to each thread; gradient += its own, unless it is null. What the team
   // wrote to either must be visible at the call.
   double run(const runtime::Team& team, const OptimizedArray<T>& array, T* gradient);
 

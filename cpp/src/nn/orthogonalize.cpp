@@ -46,9 +46,9 @@ void Orthogonalizer<T>::reserve(Index rows, Index cols, int threads) {
   grow(gram_, small * small);
   grow(polynomial_, small * small);
   // A team may turn out smaller than asked for, and its blocks then larger.
-  for (int members = 1; members <= threads; ++members) {
+  for (int team_size = 1; team_size <= threads; ++team_size) {
     const auto product = [&](Index m, Index n, Index k) {
-      return ops::gemm_workspace<T>(m, n, k, members, precision_);
+      return ops::gemm_workspace<T>(m, n, k, team_size, precision_);
     };
     grow(workspace_, std::max({product(small, small, rows * cols / small),
                                product(small, small, small), product(rows, cols, small)}));

@@ -42,9 +42,9 @@ std::vector<Goal> goals_of(const PlanRequest<T>& request) {
       goals.push_back({i, request.outputs[i], {}, false});
       continue;
     }
-    const OutputLoss& asked = request.losses[i];
-    if (!asked.loss) continue;
-    LossSpec loss = *asked.loss;
+    const OutputLoss& requested = request.losses[i];
+    if (!requested.loss) continue;
+    LossSpec loss = *requested.loss;
     const NodeId node = without_softmax(request.graph, request.outputs[i], loss);
     goals.push_back({i, node, loss, node != request.outputs[i]});
   }

@@ -1,4 +1,4 @@
-// What running a network means for one batch size and one mode: a list of steps over one arena. A
+// The plan of a network for one batch size and one mode: a list of steps over one arena. A
 // plan is made once and runs without allocating; it is immutable, so that any number of threads may
 // run it, each on an arena and a context of its own.
 #pragma once
@@ -21,7 +21,7 @@ namespace unitgain::nn {
 using BufferId = int;
 inline constexpr BufferId no_buffer = -1;
 
-// What a custom operation has thrown, and the step that it was. The first member alone throws and
+// What a custom operation has thrown, and the step that it was. The first thread alone throws and
 // looks at the exception; the others know the step.
 struct Failure {
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
@@ -169,7 +169,7 @@ struct PlanRequest {
 template <class T>
 Plan<T> make_plan(const PlanRequest<T>& request);
 
-// One member's part of a run. Returns whether it has come to the end: the same for all members,
+// One thread's part of a run. Returns whether it has come to the end: the same for all threads,
 // which meet after each step that may fail.
 template <class T>
 bool run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team) {
@@ -180,7 +180,7 @@ bool run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Te
     if (plan.may_fail && team.rank() == 0 && failure.error) failure.step = i;
     if (!step.barrier) continue;
     team.barrier();
-    // A member that comes late from this barrier may find that a later step has failed by now: it
+    // A thread that comes late from this barrier may find that a later step has failed by now: it
     // has to go there too.
     if (plan.may_fail && failure.step <= i) return false;
   }

@@ -97,7 +97,7 @@ class PlanLease {
       const runtime::FlushDenormals flush(plan().mode == Mode::train);
       if (run_steps(plan(), context, team)) after(team);
     };
-    const runtime::TeamSize size = {threads_, runtime::patience_for(plan().work)};
+    const runtime::TeamSize size = {threads_, runtime::longest_wait_for(plan().work)};
     if (!cached_->tuner.tries()) {
       runtime::parallel(size, body);
     } else {

@@ -74,8 +74,8 @@ Still::Still(std::optional<std::span<const void* const>> memory) {
       return std::find(stepped->memory_.begin(), stepped->memory_.end(), array) !=
              stepped->memory_.end();
     };
-    const bool asked = !memory || std::any_of(memory->begin(), memory->end(), changes);
-    if (asked && !StepLock::is_in(stepped->steps())) {
+    const bool requested = !memory || std::any_of(memory->begin(), memory->end(), changes);
+    if (requested && !StepLock::is_in(stepped->steps())) {
       chosen_.push_back(stepped->steps_);
     }
   }
@@ -84,16 +84,16 @@ Still::Still(std::optional<std::span<const void* const>> memory) {
 // A step may need another object's mutex (a layer written in Python runs a second network), so
 // nobody may wait long for one while holding others: who has waited in vain lets go of all, and
 // waits for that one first, holding none.
-void Still::hold(std::optional<Seconds> patience) {
+void Still::hold(std::optional<Seconds> longest_wait) {
   using Clock = std::chrono::steady_clock;
   constexpr auto while_holding = std::chrono::milliseconds(200);
   const auto given_up =
-      Clock::now() + std::chrono::duration_cast<Clock::duration>(patience.value_or(Seconds(0)));
+      Clock::now() + std::chrono::duration_cast<Clock::duration>(longest_wait.value_or(Seconds(0)));
   std::size_t at = 0;
   while (at < chosen_.size()) {
     if (chosen_[at]->try_lock_shared_for(while_holding)) {
       held_.push_back(chosen_[at++]);
-    } else if (patience && Clock::now() >= given_up) {
+    } else if (longest_wait && Clock::now() >= given_up) {
       ++at;
     } else if (!held_.empty()) {
       release();

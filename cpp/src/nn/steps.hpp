@@ -1,4 +1,4 @@
-// What threads change step by step, networks and optimizers: how others read, copy or fork it
+// Networks and optimizers, which threads change step by step: how others read, copy or fork them
 // between two steps.
 #pragma once
 
@@ -66,9 +66,9 @@ class Still {
   Still& operator=(const Still&) = delete;
   ~Still() { release(); }
 
-  // Waits for the steps that run, for so long at most if a patience is given: what is in the middle
-  // of one then stays so.
-  void hold(std::optional<Seconds> patience = {});
+  // Waits for the steps that run, for so long at most if a longest wait is given: what is in the
+  // middle of one then stays so.
+  void hold(std::optional<Seconds> longest_wait = {});
   void release();
 
  private:

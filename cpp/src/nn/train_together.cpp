@@ -184,10 +184,10 @@ runtime::TeamSize team_size(const std::vector<Cost>& costs) {
     all += cost.all();
   }
   const int threads = num_threads();
-  const double patience = runtime::patience_for(all);
-  if (costs.size() >= static_cast<std::size_t>(threads)) return {threads, patience};
+  const double wait = runtime::longest_wait_for(all);
+  if (costs.size() >= static_cast<std::size_t>(threads)) return {threads, wait};
   const int count = static_cast<int>(costs.size());
-  return {runtime::threads_for(step).threads > count ? 1 : count, patience};
+  return {runtime::threads_for(step).threads > count ? 1 : count, wait};
 }
 
 }  // namespace

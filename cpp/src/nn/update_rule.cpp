@@ -56,7 +56,7 @@ simd::UpdateFactors<T> update_factors(const OptimizerSpec& spec, double learning
   const double missing_1 = 1 - std::pow(spec.beta_1, t), missing_2 = 1 - std::pow(spec.beta_2, t);
   const bool by_rho = spec.kind == OptimizerKind::adadelta || spec.kind == OptimizerKind::rmsprop;
   double rate = learning_rate, gradient_rate = 0, epsilon = spec.epsilon;
-  double rest_2 = 1 - (by_rho ? spec.rho : spec.beta_2);
+  double one_minus_beta_2 = 1 - (by_rho ? spec.rho : spec.beta_2);
   if (spec.kind == OptimizerKind::muon) rate *= spec.adam_lr_ratio;
   if (spec.kind == OptimizerKind::adam || spec.kind == OptimizerKind::muon) {
     rate *= std::sqrt(missing_2) / missing_1;
@@ -66,7 +66,7 @@ simd::UpdateFactors<T> update_factors(const OptimizerSpec& spec, double learning
   } else if (spec.kind == OptimizerKind::adafactor) {
     rate = std::min(rate, 1 / std::sqrt(t));
     epsilon = spec.epsilon_1;
-    rest_2 = std::pow(t, spec.beta_2_decay);
+    one_minus_beta_2 = std::pow(t, spec.beta_2_decay);
   } else if (spec.kind == OptimizerKind::adamax) {
     rate /= missing_1;
   } else if (spec.kind == OptimizerKind::nadam) {
@@ -81,8 +81,8 @@ simd::UpdateFactors<T> update_factors(const OptimizerSpec& spec, double learning
   factors.rate = static_cast<T>(rate);
   factors.gradient_rate = static_cast<T>(gradient_rate);
   factors.momentum = static_cast<T>(spec.momentum);
-  factors.rest_1 = static_cast<T>(1 - spec.beta_1);
-  factors.rest_2 = static_cast<T>(rest_2);
+  factors.one_minus_beta_1 = static_cast<T>(1 - spec.beta_1);
+  factors.one_minus_beta_2 = static_cast<T>(one_minus_beta_2);
   factors.epsilon = static_cast<T>(epsilon);
   factors.scale[0] = factors.scale[1] = 1;
   factors.power = static_cast<T>(-spec.learning_rate_power);

@@ -1,4 +1,4 @@
-// Which update an optimizer makes, and the factors of one step of it.
+// The update rule of an optimizer, and the factors of one step of it.
 //
 // Sources: Sutskever, Martens, Dahl and Hinton, "On the importance of initialization and momentum
 // in deep learning", ICML 2013 (momentum, Nesterov). Duchi, Hazan and Singer, "Adaptive subgradient

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Index widest_block = 1024;
 
-// Calls body(first, width) for blocks of this member's columns. A block of `rows` rows stays in the
+// Calls body(first, width) for blocks of this thread's columns. A block of `rows` rows stays in the
 // L2 cache between the passes over it, where the rows are few enough; blocks are not made narrower
 // than four cache lines for it, because a row's lines are then no longer fetched ahead.
 template <class T, class Body>

@@ -20,13 +20,13 @@ namespace unitgain::ops {
 
 namespace {
 
-// A is packed only where each of its panels is used this often by a member: below, copying costs
+// A is packed only where each of its panels is used this often by a thread: below, copying costs
 // more than the wider strides do.
 constexpr Index least_uses = 8;
 
 // Up to that many rows, a panel of B is read where it lies, packed on the way by its first tile and
 // used up at once, while A's panels come from the third-level cache if need be, which they do fast
-// enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. What a member
+// enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. What a thread
 // packs is its own, for lines that one core writes and another reads cost both dearly. Above,
 // blocks of A that fit the second level meet a block of B that the team packed.
 constexpr Index most_rows_at_once = 1024;
@@ -38,16 +38,16 @@ bool is_at_once(Index m) {
   return m <= most_rows_at_once;
 }
 
-// Into how many parts a product that is done at once cuts its rows: a member reads all of A or all
+// Into how many parts a product that is done at once cuts its rows: a thread reads all of A or all
 // of B, whichever is the smaller.
-int row_parts(const TileShape& tile, Index m, Index n, int members) {
+int row_parts(const TileShape& tile, Index m, Index n, int team_size) {
   const Index row_panels = ceil_div(m, tile.mr), col_panels = ceil_div(n, tile.nr);
   const auto largest = [&](int parts) {
-    return ceil_div(row_panels, parts) * ceil_div(col_panels, members / parts);
+    return ceil_div(row_panels, parts) * ceil_div(col_panels, team_size / parts);
   };
   int best = 1;
-  for (int parts = 2; parts <= members; ++parts) {
-    if (members % parts != 0) continue;
+  for (int parts = 2; parts <= team_size; ++parts) {
+    if (team_size % parts != 0) continue;
     const bool enough = m >= parts * least_own_rows && n <= m;
     if (8 * largest(parts) <= (enough ? 8 : 7) * largest(best)) best = parts;
   }
@@ -87,7 +87,7 @@ LeftPanels<T> packed(const MatrixView<const T>& a, runtime::Range range, T* to) 
   return {to, kernels.mr * a.cols, 1, simd::packed_panel};
 }
 
-// A member's tiles of one column panel, for rows [row, row + rows) of C, A's panels being those of
+// A thread's tiles of one column panel, for rows [row, row + rows) of C, A's panels being those of
 // these rows.
 template <class T>
 void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<T>& a,
@@ -124,24 +124,24 @@ simd::RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Inde
           simd::packed_panel, nullptr, nullptr, 0};
 }
 
-// What a member packs: a panel of B, and panels of A.
+// What a thread packs: a panel of B, and panels of A.
 Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
-  return runtime::member_bytes(blocks.kc * tile.nr * tile.value_bytes);
+  return runtime::thread_bytes(blocks.kc * tile.nr * tile.value_bytes);
 }
 Index left_bytes(const Blocks& blocks, const TileShape& tile, Index rows) {
-  return runtime::member_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
+  return runtime::thread_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
 }
 Index most_rows(const TileShape& tile, Index m, int row_parts) {
   return ceil_div(ceil_div(m, tile.mr), row_parts) * tile.mr;
 }
-Index at_once_bytes(const Blocks& blocks, const TileShape& tile, Index rows, int members) {
-  return members * (left_bytes(blocks, tile, rows) + panel_bytes(blocks, tile));
+Index at_once_bytes(const Blocks& blocks, const TileShape& tile, Index rows, int team_size) {
+  return team_size * (left_bytes(blocks, tile, rows) + panel_bytes(blocks, tile));
 }
 Index right_bytes(const Blocks& blocks, const TileShape& tile, bool packed) {
   return packed ? 0 : line_bytes(blocks.kc * blocks.nc * tile.value_bytes);
 }
 
-// Few rows: no member reads what another packs.
+// Few rows: no thread reads what another packs.
 template <class T>
 void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const Blocks& blocks,
                       std::byte* workspace) {
@@ -187,7 +187,7 @@ void multiply_packed_thinly(const runtime::Team& team, const Gemm<T>& problem) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const runtime::Range panels = team.share(ceil_div(n, kernels.nr));
-  const bool far = is_large(k * n / team.size(), sizeof(T));  // from this member's caches
+  const bool far = is_large(k * n / team.size(), sizeof(T));  // from this thread's caches
   for_each_pass(k, plain_depth<T>(k), [&](const Pass& pass) {
     for (Index jp = panels.begin; jp < panels.end; ++jp) {
       const Index col = jp * kernels.nr, cols = std::min(kernels.nr, n - col);
@@ -335,10 +335,10 @@ Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision
   if (!is_at_once(m)) {
     bytes = right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
   }
-  for (int members = 1; is_at_once(m) && members <= threads; ++members) {
+  for (int team_size = 1; is_at_once(m) && team_size <= threads; ++team_size) {
     for (const Index cols : {n, n - edge_cols<T>(n)}) {  // with and without what others take
-      const Index rows = most_rows(tile, m, row_parts(tile, m, cols, members));
-      bytes = std::max(bytes, at_once_bytes(blocks, tile, rows, members));
+      const Index rows = most_rows(tile, m, row_parts(tile, m, cols, team_size));
+      bytes = std::max(bytes, at_once_bytes(blocks, tile, rows, team_size));
     }
   }
   const simd::SplitGemmKernels* split = runtime::split_kernels(precision);

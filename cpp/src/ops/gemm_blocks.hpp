@@ -54,7 +54,7 @@ MatrixView<T> transposed(const MatrixView<T>& view) {
   return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
 }
 
-// One member's rectangle of the tiles of a block, as ranges of row panels and of column panels. The
+// One thread's rectangle of the tiles of a block, as ranges of row panels and of column panels. The
 // team is laid out as a grid so that the largest share is smallest, or among those that are nearly,
 // has the fewest columns (`tall`); among equals otherwise, one of many columns.
 struct Share {

@@ -76,7 +76,7 @@ struct Workspace {
       right = divider.take_panels(kernels, kernels.nr, ceil_div(blocks.nc, kernels.nr), blocks.kc);
     }
     for (int i = 0; i <= rank; ++i) {
-      divider.take<std::byte>(runtime::member_bytes(0));
+      divider.take<std::byte>(runtime::thread_bytes(0));
       own.left =
           divider.take_panels(kernels, kernels.mr, ceil_div(blocks.mc, kernels.mr), blocks.kc);
       own.product = divider.take<float>(kernels.mr * kernels.nr);

@@ -50,7 +50,7 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
 
 // They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
 // loads and stores time that there is none of. The depth is cut into parts of at most so many rows,
-// each a chain of sums: members take whole parts, which they read from end to end. A multiple of
+// each a chain of sums: threads take whole parts, which they read from end to end. A multiple of
 // four parts is even for most teams.
 constexpr Index most_part_rows = 128, even_parts = 4;
 
@@ -79,7 +79,7 @@ runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, I
   const bool whole = parts >= team.size();
   const runtime::Range mine = whole ? team.share(parts) : runtime::Range{0, parts};
   const runtime::Range width = whole ? runtime::Range{0, n} : cols;
-  const bool far = is_large(k * n / team.size(), sizeof(T));  // from this member's caches
+  const bool far = is_large(k * n / team.size(), sizeof(T));  // from this thread's caches
   T* sums = reinterpret_cast<T*>(workspace);
   for (Index part = mine.begin; part < mine.end; ++part) {
     const Index first = k * part / parts, depth = k * (part + 1) / parts - first;
@@ -174,7 +174,7 @@ bool is_deep(Index m, Index n, Index k) {
   return k >= least_depth && ceil_div(m, kernels.mr) * ceil_div(n, kernels.nr) <= most_deep_tiles;
 }
 
-// The depth is cut into parts that members do on their own, and their products are added in order.
+// The depth is cut into parts that threads do on their own, and their products are added in order.
 template <class T>
 void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
@@ -182,7 +182,7 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
   const Index parts = std::min(most_parts, k / deep_part), longest = ceil_div(k, parts);
   T* sums = reinterpret_cast<T*>(workspace);
   const Index sums_bytes = line_bytes(parts * m * n * static_cast<Index>(sizeof(T)));
-  const Index own = runtime::member_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
+  const Index own = runtime::thread_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
   for (Index part = team.rank(); part < parts; part += team.size()) {
     const Index first = std::min(k, part * longest);
     Gemm<T> piece;
@@ -311,7 +311,7 @@ Index thin_workspace(Index m, Index n, Index k, int threads) {
   constexpr auto size = static_cast<Index>(sizeof(T));
   if (is_deep<T>(m, n, k)) {
     return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
-           threads * runtime::member_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
+           threads * runtime::thread_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
   }
   Index bytes = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
   if (is_summed<T>(m, n, k)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));

@@ -7,7 +7,7 @@
 
 namespace unitgain::ops {
 
-// The part of `rows` that this member of the team computes, for the loss of `spec`.
+// The part of `rows` that this thread of the team computes, for the loss of `spec`.
 template <class T>
 void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows);
 
@@ -15,7 +15,7 @@ void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<
 template <class T>
 void argmax(const runtime::Team& team, const T* x, Index rows, Index cols, std::int32_t* indices);
 
-// What the rows' losses, weighted, are divided by: their number, the sum of their weights, or 1.
+// The divisor of the rows' weighted losses: their number, the sum of their weights, or 1.
 // Rows whose label is ignored do not count. Not for Reduction::none.
 double loss_divisor(const LossSpec& spec, const std::int32_t* labels, const double* weights,
                     Index rows);

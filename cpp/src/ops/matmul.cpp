@@ -134,13 +134,13 @@ void turn_to_row_order(ops::Gemm<T>& problem) {
 // From here on a product of a stack keeps a whole team busy.
 constexpr double work_of_a_team = 1e6;
 
-// Every member takes whole products; those left over, and large ones, are shared.
+// Every thread takes whole products; those left over, and large ones, are shared.
 template <class T>
 void run_stack(const ops::Gemm<T>& problem, std::span<const MatmulOperands<T>> stack) {
   const auto count = static_cast<Index>(stack.size());
   const runtime::TeamSize size =
       runtime::threads_for(work_of(problem) * static_cast<double>(count));
-  const Index alone = runtime::member_bytes(workspace_of(problem, 1)),
+  const Index alone = runtime::thread_bytes(workspace_of(problem, 1)),
               together = workspace_of(problem, size.threads);
   std::byte* workspace =
       runtime::thread_workspace(std::max(alone * size.threads, together), purpose);

@@ -1,5 +1,5 @@
-// What metrics sum up of a batch: values of rows, computed by a team, and sums over the rows in an
-// order that is always the same, by one thread.
+// The sums of metrics over a batch: values of rows, computed by a team, and sums over the rows in
+// an order that is always the same, by one thread.
 #pragma once
 
 #include "runtime/parallel.hpp"
@@ -27,7 +27,7 @@ bool has_row_values(const MetricSpec& spec);
 bool needs_predicted(const MetricSpec& spec);
 bool needs_expected(const MetricSpec& spec);
 
-// This member's part of the rows' values; NaN for a label that is no class.
+// This thread's part of the rows' values; NaN for a label that is no class.
 template <class T>
 void metric_values(const runtime::Team& team, const MetricSpec& spec, const MetricRows<T>& rows,
                    double* values);

@@ -9,7 +9,7 @@
 
 namespace unitgain::ops {
 
-// What is made of one sample: a position in the samples' order to mix it with, the share of itself
+// The mixture of one sample: a position in the samples' order to mix it with, the share of itself
 // that stays, and for Mixing::box the rows and columns of pixels that go.
 struct Mixture {
   Index other;

@@ -23,10 +23,10 @@ constexpr int rounds = 12;
 
 struct Round {
   double seconds;
-  int members;
+  int team_size;
 };
 
-// work(team, steps) on every member at the same time, after a step that is not timed.
+// work(team, steps) on every thread at the same time, after a step that is not timed.
 template <class Work>
 Round run_round(int threads, Index steps, const Work& work) {
   Round round{};
@@ -43,7 +43,7 @@ Round run_round(int threads, Index steps, const Work& work) {
   return round;
 }
 
-// Steps a second of all members together, in the best of the rounds.
+// Steps a second of all threads together, in the best of the rounds.
 template <class Work>
 double best_rate(int threads, const Work& work) {
   Index steps = 1;
@@ -51,7 +51,7 @@ double best_rate(int threads, const Work& work) {
   double best = 0;
   for (int i = 0; i < rounds; ++i) {
     const Round round = run_round(threads, steps, work);
-    best = std::max(best, round.members * static_cast<double>(steps) / round.seconds);
+    best = std::max(best, round.team_size * static_cast<double>(steps) / round.seconds);
   }
   return best;
 }
@@ -93,7 +93,7 @@ double read_rate(Index bytes, int threads) {
     const runtime::Range part = team.share(n, piece);
     for (Index step = 0; step < steps; ++step) read(memory.data() + part.begin, part.size());
   });
-  // A step of a member is its part.
+  // A step of a thread is its part.
   return rate / threads * static_cast<double>(n) * static_cast<double>(sizeof(float));
 }
 

@@ -10,7 +10,7 @@ namespace unitgain::ops {
 
 namespace {
 
-// Calls body(first, alphas, n) for the pieces of this member's share of rows x cols values, over
+// Calls body(first, alphas, n) for the pieces of this thread's share of rows x cols values, over
 // each of which the slopes stand in memory one after the other. Few slopes are repeated, so that no
 // piece is short.
 template <class T, class Body>

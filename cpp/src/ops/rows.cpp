@@ -11,7 +11,7 @@ namespace unitgain::ops {
 
 namespace {
 
-// body(row, column, count) for this member's part: row by row, or over all at once where every
+// body(row, column, count) for this thread's part: row by row, or over all at once where every
 // matrix is contiguous.
 template <class Body>
 void for_each_run(const runtime::Team& team, Index rows, Index cols,

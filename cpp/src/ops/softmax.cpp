@@ -12,7 +12,7 @@ namespace {
 template <class T>
 constexpr Index piece = static_cast<Index>(256 / sizeof(T));
 
-// Calls rows(offset, rows) or axis(offset, width) for this member's part.
+// Calls rows(offset, rows) or axis(offset, width) for this thread's part.
 template <class T, class Rows, class Axis>
 void split(const runtime::Team& team, Index outer, Index axis_length, Index inner, Rows&& rows,
            Axis&& axis) {

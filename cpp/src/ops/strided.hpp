@@ -80,7 +80,7 @@ class Walk {
   Index size_ = 1;
 };
 
-// kernel(inputs, output, n) for this member's share of the elements, `inputs` holding a pointer for
+// kernel(inputs, output, n) for this thread's share of the elements, `inputs` holding a pointer for
 // each of the walk's arrays but the last, all to contiguous runs.
 template <class T, std::size_t arrays, class Kernel>
 void apply(const runtime::Team& team, const Walk<arrays>& walk,

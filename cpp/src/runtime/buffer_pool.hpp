@@ -19,7 +19,7 @@ std::byte* take_buffer(Index bytes, const char* purpose);
 // go to the system.
 void give_back_buffer(std::byte* buffer, Index bytes) noexcept;
 
-// What is kept now, in bytes, and the most that may be.
+// The bytes that are kept, and the most that may be.
 Index kept_bytes();
 Index kept_limit();
 // Lowering the limit returns memory to the system; 0 keeps nothing.

@@ -1,4 +1,4 @@
-// What this CPU and this operating system can run.
+// Features of this CPU and this operating system.
 #pragma once
 
 #include <string>

@@ -20,9 +20,9 @@ void run(TeamSize size, int available, TeamBody body, void* context) {
 #pragma omp parallel num_threads(std::max(size.threads, available))
   {
     // OMP_THREAD_LIMIT and OMP_DYNAMIC may have made the region smaller than asked for.
-    const int members = std::min(size.threads, omp_get_num_threads());
+    const int team_size = std::min(size.threads, omp_get_num_threads());
     const int rank = omp_get_thread_num();
-    if (rank < members) body(context, Team(rank, members, &barrier));
+    if (rank < team_size) body(context, Team(rank, team_size, &barrier));
   }
 }
 

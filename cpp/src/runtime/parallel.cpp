@@ -1,4 +1,4 @@
-// How many threads a team has, who is in one, and where its members meet.
+// How many threads a team has, who is in one, and where its threads meet.
 #include "runtime/parallel.hpp"
 
 #include <pthread.h>
@@ -66,10 +66,10 @@ namespace runtime {
 
 namespace {
 
-// Set while the thread is a member of a team: what it calls then runs on it alone.
+// Set while the thread is in a team: what it calls then runs on it alone.
 thread_local bool in_team = false;
 
-// A child that a member forks is a member of nothing.
+// A child that one of them forks is in no team.
 [[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { in_team = false; });
 
 struct Call {
@@ -77,7 +77,7 @@ struct Call {
   void* context;
 };
 
-void run_member(void* call, const Team& team) {
+void run_thread(void* call, const Team& team) {
   in_team = true;
   const auto [body, context] = *static_cast<Call*>(call);
   body(context, team);
@@ -94,9 +94,10 @@ int count_cpus() {
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
-void Barrier::wait(int members) {
+void Barrier::wait(int team_size) {
   const std::uint32_t phase = phase_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<std::uint32_t>(members)) {
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 ==
+      static_cast<std::uint32_t>(team_size)) {
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
     phase_.notify_all();
@@ -105,7 +106,7 @@ void Barrier::wait(int members) {
   wait_while_equal(phase_, phase, barrier_looks);
 }
 
-double patience_for(double work) {
+double longest_wait_for(double work) {
   return std::clamp(work / 8, 5e3, 1e7);
 }
 
@@ -117,13 +118,13 @@ TeamSize threads_for(double work, int barriers) {
   const int available = num_threads();
   const double worth = work / (least_work * std::max(1, barriers));
   const int threads = worth < 2 ? 1 : static_cast<int>(std::min<double>(available, worth));
-  return {threads, patience_for(work)};
+  return {threads, longest_wait_for(work)};
 }
 
 void run_team(TeamSize size, TeamBody body, void* context) {
   if (in_team) return body(context, Team());
   Call call{body, context};
-  threading_layer_in_use().run(size, num_threads(), &run_member, &call);
+  threading_layer_in_use().run(size, num_threads(), &run_thread, &call);
 }
 
 }  // namespace runtime

@@ -1,4 +1,4 @@
-// Teams of threads. An operation is written once, for a team: every member calls it with the same
+// Teams of threads. An operation is written once, for a team: every thread calls it with the same
 // arguments, does its share and meets the others at barriers. A whole training step runs its
 // operations on one team, so that it pays for one team and not for one an operation.
 #pragma once
@@ -18,11 +18,11 @@ struct Range {
   Index size() const { return end - begin; }
 };
 
-// Where the members of a team wait for each other: for some tenths of a millisecond by looking
+// Where the threads of a team wait for each other: for some tenths of a millisecond by looking
 // again and again, then asleep.
 class Barrier {
  public:
-  void wait(int members);
+  void wait(int team_size);
 
  private:
   std::atomic<std::uint32_t> arrived_{0};
@@ -38,12 +38,12 @@ class Team {
   int rank() const { return rank_; }
   int size() const { return size_; }
 
-  // Returns when every member has come here; what they wrote before is then visible to all.
+  // Returns when every thread has come here; what they wrote before is then visible to all.
   void barrier() const {
     if (size_ > 1) barrier_->wait(size_);
   }
 
-  // This member's part of [0, n), cut at multiples of `grain`; the parts are as even as that
+  // This thread's part of [0, n), cut at multiples of `grain`; the parts are as even as that
   // allows.
   Range share(Index n, Index grain = 1) const { return share(rank_, size_, n, grain); }
 
@@ -66,14 +66,14 @@ class Team {
 // same.
 struct TeamSize {
   int threads;
-  double patience;
+  double longest_wait;
 };
 
 // The CPUs that this process may use.
 int count_cpus();
 
 // How long it pays to wait for workers, for an operation of that much work.
-double patience_for(double work);
+double longest_wait_for(double work);
 
 // What `work` is worth, at most the threads in force. Work is counted in nanoseconds on one thread,
 // roughly; `barriers` is how often the team will meet while doing it.
@@ -83,8 +83,8 @@ TeamSize threads_for(double work, int barriers = 1);
 using TeamBody = void (*)(void* context, const Team& team);
 void run_team(TeamSize size, TeamBody body, void* context);
 
-// Runs body(team) on each member of a team of at most size.threads, the caller being rank 0, by the
-// threading layer in use. The body must not throw. Called by a member of a team, it runs on the
+// Runs body(team) on each thread of a team of at most size.threads, the caller being rank 0, by the
+// threading layer in use. The body must not throw. Called from within a team, it runs on the
 // caller alone.
 template <class Body>
 void parallel(TeamSize size, Body&& body) {
@@ -99,7 +99,7 @@ void parallel(TeamSize size, Body&& body) {
   run_team(size, call, const_cast<std::remove_const_t<Function>*>(&body));
 }
 
-// The same with so much patience that the team has `threads` members unless the system has no CPU
+// The same waiting for so long that the team has `threads` threads unless the system has no CPU
 // for them for long.
 template <class Body>
 void parallel(int threads, Body&& body) {

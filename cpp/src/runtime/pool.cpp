@@ -1,7 +1,7 @@
 // The threading layer of threads of the library's own.
 //
 // Why it is the default: at the end of a region OpenMP's threads look for each other for
-// milliseconds without sleeping. Where other processes use the CPUs too, a member that looks keeps
+// milliseconds without sleeping. Where other processes use the CPUs too, a thread that looks keeps
 // the one that it waits for from running, and work of 0.4 ms took 10. Here who comes late is left
 // out, who waits goes to sleep, and a forked child starts threads of its own.
 #include <pthread.h>
@@ -193,26 +193,26 @@ std::atomic<Pool*> the_pool{new Pool};
     pthread_atfork(nullptr, nullptr, [] { the_pool.store(new Pool, std::memory_order_release); });
 
 // Waits for the workers to accept; then who has not is left out. Returns how many have.
-int close_team(Job& job, const std::vector<Worker*>& offered, double patience) {
+int close_team(Job& job, const std::vector<Worker*>& offered, double longest_wait) {
   using Clock = std::chrono::steady_clock;
   const auto everybody = static_cast<int>(offered.size());
   const auto deadline =
-      Clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(patience));
+      Clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(longest_wait));
   constexpr int looks_per_time = 16;
   for (int look = 1; job.accepted.load(std::memory_order_acquire) < everybody; ++look) {
     if (look % looks_per_time == 0 && Clock::now() > deadline) break;
     pause();
   }
-  int members = 0;
-  for (Worker* worker : offered) members += worker->retract(&job) ? 0 : 1;
-  return members;
+  int team_size = 0;
+  for (Worker* worker : offered) team_size += worker->retract(&job) ? 0 : 1;
+  return team_size;
 }
 
 void run(TeamSize size, int, TeamBody body, void* context) {
   Job job{body, context, {}, {}, {}, {}};
   thread_local std::vector<Worker*> offered;  // kept between calls for its memory
   the_pool.load(std::memory_order_acquire)->offer(&job, size.threads - 1, offered);
-  const int workers = close_team(job, offered, size.patience);
+  const int workers = close_team(job, offered, size.longest_wait);
   job.size.store(static_cast<std::uint32_t>(workers + 1), std::memory_order_release);
   job.size.notify_all();
   body(context, Team(0, workers + 1, &job.barrier));

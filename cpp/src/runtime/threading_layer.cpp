@@ -40,34 +40,34 @@ std::atomic<bool> forked{false};
 });
 
 // No lock, which a forked child could find held: threads that come at once find the same object.
-const ThreadingLayer& openmp_layer(const std::string& asked) {
+const ThreadingLayer& openmp_layer(const std::string& setting) {
   if (!has_openmp) {
-    throw ValueError(asked + " is openmp, but this build has no OpenMP (UNITGAIN_OPENMP)");
+    throw ValueError(setting + " is openmp, but this build has no OpenMP (UNITGAIN_OPENMP)");
   }
   if (&unitgain_openmp_layer != nullptr) return unitgain_openmp_layer;
   const ThreadingLayer* known = loaded.load(std::memory_order_acquire);
   if (known != nullptr) return *known;
   const std::string* path = openmp_object.load(std::memory_order_acquire);
   if (path == nullptr) {
-    throw ValueError(asked +
+    throw ValueError(setting +
                      " is openmp, but this program is not linked with that layer: it has to call "
                      "unitgain::set_threading_layer");
   }
   void* object = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
   void* layer = object != nullptr ? dlsym(object, "unitgain_openmp_layer") : nullptr;
   if (layer == nullptr) {
-    throw ValueError(asked + " is openmp, but it cannot be loaded: " + dlerror());
+    throw ValueError(setting + " is openmp, but it cannot be loaded: " + dlerror());
   }
   known = static_cast<const ThreadingLayer*>(layer);
   loaded.store(known, std::memory_order_release);
   return *known;
 }
 
-// `asked` says in errors what has named the layer.
-const ThreadingLayer& find_layer(const std::string& name, const std::string& asked) {
+// `setting` says in errors what has named the layer.
+const ThreadingLayer& find_layer(const std::string& name, const std::string& setting) {
   if (name == pool_layer.name) return pool_layer;
-  if (name == "openmp") return openmp_layer(asked);
-  throw ValueError(asked + " is '" + name + "', expected one of pool, openmp");
+  if (name == "openmp") return openmp_layer(setting);
+  throw ValueError(setting + " is '" + name + "', expected one of pool, openmp");
 }
 
 const ThreadingLayer& layer_of_environment() {
@@ -87,11 +87,11 @@ const ThreadingLayer& threading_layer_in_use() {
 }
 
 void choose_threading_layer(const std::string& name) {
-  const std::string asked = "the threading layer";
+  const std::string setting = "the threading layer";
   if (name == "openmp" && forked.load()) {
-    throw ValueError(asked + " is openmp, but OpenMP's threads do not work in a forked process");
+    throw ValueError(setting + " is openmp, but OpenMP's threads do not work in a forked process");
   }
-  in_use.store(&find_layer(name, asked), std::memory_order_release);
+  in_use.store(&find_layer(name, setting), std::memory_order_release);
 }
 
 void set_openmp_object(const std::string& path) {

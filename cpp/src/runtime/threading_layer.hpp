@@ -1,4 +1,4 @@
-// Where the members of teams come from: the library's own threads, or OpenMP's.
+// Where the threads of teams come from: the library's own threads, or OpenMP's.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace unitgain::runtime {
 
-// `run` runs body(context, team) on each member of a team of at most size.threads, of which the
+// `run` runs body(context, team) on each thread of a team of at most size.threads, of which the
 // caller is rank 0, and returns when all are done. `available` is how many threads the largest team
 // could have now. A layer is constant and lives for ever.
 struct ThreadingLayer {

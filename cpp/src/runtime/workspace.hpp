@@ -10,11 +10,11 @@ namespace unitgain::runtime {
 // starts. Throws MemoryError, which says what the memory was for.
 std::byte* thread_workspace(Index bytes, const char* purpose);
 
-// Bytes for one of a team's members, where each has its part of one workspace. Between two parts is
+// Bytes for one of a team's threads, where each has its part of one workspace. Between two parts is
 // a gap, for hardware prefetchers run past the end of what a core reads, and take lines from the
 // core that writes there: with cores of two chiplets (Zen 5) packing took three times as long
 // without.
-constexpr Index member_bytes(Index bytes) {
+constexpr Index thread_bytes(Index bytes) {
   constexpr Index line = 64, gap = 16 << 10;
   return (bytes + line - 1) / line * line + gap;
 }

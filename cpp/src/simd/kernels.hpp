@@ -325,29 +325,30 @@ struct RowKernels {
 // steps (from the first on) and the factors that it reads beside `rate`. x += (y - x) c is a moving
 // average. nn/update_rule.hpp has the sources.
 enum class Update : int {
-  average,                    // w stays as it is
-  sgd,                        // w -= rate g
-  momentum,                   // v = momentum v - rate g; w += v
-  nesterov,                   // v as before; w += momentum v - rate g
-  adagrad,                    // a += g^2; w -= rate g / sqrt(a + epsilon)
-  adadelta,                   // a += (g^2 - a) rest_2; d = g sqrt((b + epsilon) / (a + epsilon));
-                              // b += (d^2 - b) rest_2; w -= rate d
-  rmsprop,                    // v += (g^2 - v) rest_2; w -= rate g / sqrt(v + epsilon)
-  rmsprop_momentum,           // v; p = momentum p + rate g / sqrt(v + epsilon); w -= p
-  rmsprop_centered,           // v; a += (g - a) rest_2; w -= rate g / sqrt(v - a^2 + epsilon)
+  average,           // w stays as it is
+  sgd,               // w -= rate g
+  momentum,          // v = momentum v - rate g; w += v
+  nesterov,          // v as before; w += momentum v - rate g
+  adagrad,           // a += g^2; w -= rate g / sqrt(a + epsilon)
+  adadelta,          // a += (g^2 - a) one_minus_beta_2; d = g sqrt((b + epsilon) / (a + epsilon));
+                     // b += (d^2 - b) one_minus_beta_2; w -= rate d
+  rmsprop,           // v += (g^2 - v) one_minus_beta_2; w -= rate g / sqrt(v + epsilon)
+  rmsprop_momentum,  // v; p = momentum p + rate g / sqrt(v + epsilon); w -= p
+  rmsprop_centered,  // v; a += (g - a) one_minus_beta_2; w -= rate g / sqrt(v - a^2 + epsilon)
   rmsprop_centered_momentum,  // v; p; a
-  adam,           // m += (g - m) rest_1; v += (g^2 - v) rest_2; w -= rate m / (sqrt(v) + epsilon)
+  adam,  // m += (g - m) one_minus_beta_1; v += (g^2 - v) one_minus_beta_2; w -= rate m / (sqrt(v) +
+         // epsilon)
   amsgrad,        // m; v; u = max(u, v); w -= rate m / (sqrt(u) + epsilon)
-  adamax,         // m; u = max(u - u rest_2, |g|); w -= rate m / (u + epsilon)
+  adamax,         // m; u = max(u - u one_minus_beta_2, |g|); w -= rate m / (u + epsilon)
   nadam,          // m; v; w -= (rate m + gradient_rate g) / (sqrt(v) + epsilon)
-  lion,           // w -= rate sign(m + (g - m) rest_1); m += (g - m) rest_2
+  lion,           // w -= rate sign(m + (g - m) one_minus_beta_1); m += (g - m) one_minus_beta_2
   muon,           // m = momentum m + g; w = m
   muon_nesterov,  // m as before; w = momentum m + g
   lamb,           // m; v; w = rate m / (sqrt(v) + epsilon)
   ftrl,           // n += g^2; z += g + 2 shrinkage w - (change of n^power) / rate w;
                   // w = (z into [-l1, l1] - z) / ((n^power + beta) / rate + 2 l2)
   gradient,       // w = g
-  adafactor,      // v += (g^2 + epsilon - v) rest_2; w = g / sqrt(v)
+  adafactor,      // v += (g^2 + epsilon - v) one_minus_beta_2; w = g / sqrt(v)
 };
 inline constexpr int update_count = 21;
 
@@ -364,8 +365,8 @@ struct UpdateFactors {
   T rate;
   T gradient_rate;
   T momentum;
-  T rest_1;  // 1 - beta_1
-  T rest_2;  // 1 - beta_2, 1 - rho
+  T one_minus_beta_1;  // 1 - beta_1
+  T one_minus_beta_2;  // 1 - beta_2, 1 - rho
   T epsilon;
   // What precedes the rule: g = g * scale[0] * scale[1], then into [-clip, clip] (0: as it is);
   // w -= w * decay.

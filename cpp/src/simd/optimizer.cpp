@@ -91,10 +91,10 @@ struct Adagrad {
 struct Adadelta {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    const Vec<T> squares = s.move(0, g * g, f.rest_2);
+    const Vec<T> squares = s.move(0, g * g, f.one_minus_beta_2);
     const Vec<T> root = square_root<T>(s.get(1) + f.epsilon);
     const Vec<T> change = divide_by_root<T>(root * g, squares + f.epsilon, T(0));
-    s.move(1, change * change, f.rest_2);
+    s.move(1, change * change, f.one_minus_beta_2);
     return w - f.rate * change;
   }
 };
@@ -103,9 +103,9 @@ template <bool centered, bool momentum>
 struct Rmsprop {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    Vec<T> square = s.move(0, g * g, f.rest_2);
+    Vec<T> square = s.move(0, g * g, f.one_minus_beta_2);
     if constexpr (centered) {
-      const Vec<T> mean = s.move(momentum ? 2 : 1, g, f.rest_2);
+      const Vec<T> mean = s.move(momentum ? 2 : 1, g, f.one_minus_beta_2);
       square -= mean * mean;
     }
     Vec<T> change = f.rate * divide_by_root<T>(g, square + f.epsilon, T(0));
@@ -118,8 +118,8 @@ template <bool amsgrad>
 struct Adam {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    const Vec<T> first = s.move(0, g, f.rest_1);
-    Vec<T> second = s.move(1, g * g, f.rest_2);
+    const Vec<T> first = s.move(0, g, f.one_minus_beta_1);
+    Vec<T> second = s.move(1, g * g, f.one_minus_beta_2);
     if constexpr (amsgrad) second = s.put(2, maximum<T>(s.get(2), second));
     return w - f.rate * divide_by_root<T>(first, second, f.epsilon);
   }
@@ -128,9 +128,9 @@ struct Adam {
 struct Adamax {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    const Vec<T> first = s.move(0, g, f.rest_1);
+    const Vec<T> first = s.move(0, g, f.one_minus_beta_1);
     const Vec<T> old = s.get(1);
-    const Vec<T> norm = s.put(1, maximum<T>(old - old * f.rest_2, abs(g)));
+    const Vec<T> norm = s.put(1, maximum<T>(old - old * f.one_minus_beta_2, abs(g)));
     return w - f.rate * first / (norm + f.epsilon);
   }
 };
@@ -138,8 +138,8 @@ struct Adamax {
 struct Nadam {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    const Vec<T> first = s.move(0, g, f.rest_1);
-    const Vec<T> second = s.move(1, g * g, f.rest_2);
+    const Vec<T> first = s.move(0, g, f.one_minus_beta_1);
+    const Vec<T> second = s.move(1, g * g, f.one_minus_beta_2);
     const Vec<T> ahead = multiply_add<T>(f.gradient_rate, g, f.rate * first);
     return w - divide_by_root<T>(ahead, second, f.epsilon);
   }
@@ -149,10 +149,10 @@ struct Lion {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T> w, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
     const Vec<T> old = s.get(0);
-    Vec<T> sign = multiply_add<T>(g - old, f.rest_1, old);  // a zero and a NaN remain
+    Vec<T> sign = multiply_add<T>(g - old, f.one_minus_beta_1, old);  // a zero and a NaN remain
     where(sign > T(0), sign) = T(1);
     where(sign < T(0), sign) = T(-1);
-    s.put(0, multiply_add<T>(g - old, f.rest_2, old));
+    s.put(0, multiply_add<T>(g - old, f.one_minus_beta_2, old));
     return w - f.rate * sign;
   }
 };
@@ -170,8 +170,8 @@ struct Muon {
 struct Lamb {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T>, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    const Vec<T> first = s.move(0, g, f.rest_1);
-    const Vec<T> second = s.move(1, g * g, f.rest_2);
+    const Vec<T> first = s.move(0, g, f.one_minus_beta_1);
+    const Vec<T> second = s.move(1, g * g, f.one_minus_beta_2);
     return f.rate * divide_by_root<T>(first, second, f.epsilon);
   }
 };
@@ -186,7 +186,8 @@ struct Gradient {
 struct Adafactor {
   template <class T, class S>
   UNITGAIN_INLINE static Vec<T> step(Vec<T>, Vec<T> g, const S& s, const UpdateFactors<T>& f) {
-    return divide_by_root<T>(g, s.move(0, multiply_add<T>(g, g, f.epsilon), f.rest_2), T(0));
+    return divide_by_root<T>(g, s.move(0, multiply_add<T>(g, g, f.epsilon), f.one_minus_beta_2),
+                             T(0));
   }
 };
 

@@ -1,4 +1,4 @@
-// What softmax and the losses share: an exponential for arguments that are not positive, logarithms
+// Shared by softmax and the losses: an exponential for arguments that are not positive, logarithms
 // in both types, and loops over rows. For sources in simd/ only.
 #pragma once
 

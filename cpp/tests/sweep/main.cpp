@@ -1,9 +1,10 @@
 // Measures the largest error of the activations and their derivatives over every float:
 //   unitgain_sweep [name ...] [--stride N] [--threads N]
 // with UNITGAIN_ISA to choose the variant. The reference is the variant's own float64 kernel at the
-// same input. Its error, which tests/test_activations.py bounds by 2 ulp of double against mpmath
-// and activation_test.cpp against formulas in long double, is 2^-29 of a float's ulp at most, and
-// it shares no code with the float kernel's quick form, and no precision with its wide one.
+// same input. Its error, which tests/kernels/test_activations.py bounds by 2 ulp of double against
+// mpmath and activation_test.cpp against formulas in long double, is 2^-29 of a float's ulp at
+// most, and it shares no code with the float kernel's quick form, and no precision with its wide
+// one.
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -1,4 +1,4 @@
-"""What a training run tells, and to whom."""
+"""Callbacks: objects whose methods are called while a model trains."""
 
 from unitgain.callbacks.averages import SwapEMAWeights
 from unitgain.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint

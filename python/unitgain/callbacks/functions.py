@@ -31,10 +31,10 @@ class LambdaCallback(Callback):
 
     >>> import numpy as np
     >>> import unitgain as ug
-    >>> told = ug.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, *logs))
+    >>> printing = ug.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch, *logs))
     >>> model = ug.Sequential([ug.layers.Input((1,)), ug.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
-    >>> _ = model.fit(np.ones((4, 1)), np.ones(4), epochs=2, verbose=0, callbacks=[told])
+    >>> _ = model.fit(np.ones((4, 1)), np.ones(4), epochs=2, verbose=0, callbacks=[printing])
     0 loss
     1 loss
     """

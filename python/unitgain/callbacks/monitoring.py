@@ -1,4 +1,4 @@
-"""What early stopping, checkpoints and plateaus share: a monitored value, and what is better."""
+"""The monitored value of early stopping, checkpoints and plateaus, and its direction."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Monitor(Callback):
     def _larger_is_better(self) -> bool:
         if self.mode == "auto":
             name = self.monitor.removeprefix("val_")
-            larger = _told(name, _reported_as(name, self.model))
+            larger = _direction_of(name, _reported_as(name, self.model))
             if larger is None:
                 raise ValueError(
                     f"{type(self).__name__} cannot tell by its name whether {self.monitor!r} "
@@ -108,7 +108,7 @@ class Monitor(Callback):
 def larger_is_better(name: str, metrics: Iterable[Metric]) -> bool | None:
     """Tell whether a larger value is better, by a metric of that name and by the name; None: no."""
     name = name.removeprefix("val_")
-    return _told(name, [metric for metric in metrics if metric.name == name])
+    return _direction_of(name, [metric for metric in metrics if metric.name == name])
 
 
 def _reported_as(name: str, model: Any) -> list[Metric]:
@@ -118,7 +118,7 @@ def _reported_as(name: str, model: Any) -> list[Metric]:
     return [metric for reported, metric in model._reported_metrics() if reported == name]
 
 
-def _told(name: str, metrics: list[Metric]) -> bool | None:
+def _direction_of(name: str, metrics: list[Metric]) -> bool | None:
     """Tell whether a larger value is better: as a metric states, or its class's name, or its own.
 
     Raises:
@@ -134,13 +134,13 @@ def _told(name: str, metrics: list[Metric]) -> bool | None:
         if stated is not None:
             return _DIRECTIONS[stated]
     for known in [*(_names.snake_case(type(metric).__name__) for metric in metrics), name.lower()]:
-        told = _told_by_name(known)
-        if told is not None:
-            return told
+        direction = _direction_of_name(known)
+        if direction is not None:
+            return direction
     return None
 
 
-def _told_by_name(name: str) -> bool | None:
+def _direction_of_name(name: str) -> bool | None:
     name = re.sub(r"_\d+$", "", name)  # of several of one name
     if name.endswith("loss"):
         return False

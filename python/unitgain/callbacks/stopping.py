@@ -129,8 +129,8 @@ class TerminateOnNaN(Callback):
 
     def on_divergence(self, epoch: int, batch: int) -> None:
         """End the run after a step, both numbers from 0, whose loss is not finite."""
-        told = f"the loss is not finite after batch {batch + 1} of epoch {epoch + 1}"
+        message = f"the loss is not finite after batch {batch + 1} of epoch {epoch + 1}"
         if self.raise_error:
-            raise RuntimeError(told)
-        print(f"{told}: terminating training")
+            raise RuntimeError(message)
+        print(f"{message}: terminating training")
         self.model.stop_training = True

@@ -13,7 +13,7 @@ __all__ = ["CutMix", "MixUp", "Mixer"]
 
 
 class Mixer:
-    """What makes a new sample of each and another. The subclasses are those there are."""
+    """Makes a new sample of each sample and another: :class:`MixUp` and its kin."""
 
     # What the subclass calls the parameter of the shares' distribution.
     _parameter: ClassVar[str]

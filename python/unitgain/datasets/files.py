@@ -126,7 +126,7 @@ def load_npz(filepath: Path_) -> tuple[Split, Split]:
 
 
 class Table(NamedTuple):
-    """What :func:`load_csv` returns.
+    """The table that :func:`load_csv` returns.
 
     Attributes:
         x: the features, ``(rows, columns)``; NaN where the file has nothing.

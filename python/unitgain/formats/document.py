@@ -1,4 +1,4 @@
-"""What is written: a description as JSON, arrays by name, and a digest of both."""
+"""A document: a description as JSON, arrays by name, and a digest of both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every layer has: a name, weights, and a place in a graph."""
+"""The base of all layers: a name, weights, and a place in a graph."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Layer(Configurable, Operation):
 
     @property
     def learning_rate_multiplier(self) -> float:
-        """What the optimizer's learning rate is multiplied by for the layer's weights, 1 at first.
+        """The factor of the optimizer's learning rate for the layer's weights, 1 at first.
 
         Weight decay, which is a share of the learning rate, is scaled with it. May be set at any
         time, also on a compiled model, whose optimizer stays as it is. 0 leaves the weights where

@@ -10,7 +10,7 @@ from unitgain.graph.function import Function
 from unitgain.graph.operation import Operation
 from unitgain.graph.tensors import SymbolicTensor
 
-__all__ = ["adopt_parts", "is_traced", "trace", "untold"]
+__all__ = ["adopt_parts", "is_traced", "missing_arguments", "trace"]
 
 
 def _definer(kind: type, name: str) -> type:
@@ -82,7 +82,7 @@ def trace(layer: Any, input_shape: Any) -> Function:
     inputs = [SymbolicTensor.source(shape, layer.dtype) for shape in shapes]
     layer.is_tracing = True
     try:
-        output = layer.call(inputs if several else inputs[0], **untold(layer.call))
+        output = layer.call(inputs if several else inputs[0], **missing_arguments(layer.call))
     finally:
         layer.is_tracing = False
     if not isinstance(output, SymbolicTensor):
@@ -95,7 +95,7 @@ def trace(layer: Any, input_shape: Any) -> Function:
     return made
 
 
-def untold(call: Callable[..., Any]) -> dict[str, None]:
+def missing_arguments(call: Callable[..., Any]) -> dict[str, None]:
     """Return ``training=None`` for a ``call`` that cannot do without."""
     parameter = inspect.signature(call).parameters.get("training")
     needed = parameter is not None and parameter.default is inspect.Parameter.empty

@@ -93,7 +93,7 @@ class Discretization(DataLayer):
 
     @property
     def depth(self) -> int:
-        """How many bins there are, or are to be."""
+        """The number of bins."""
         if self.bin_boundaries is not None:
             return len(self.bin_boundaries) + 1
         assert self.num_bins is not None

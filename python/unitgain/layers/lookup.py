@@ -38,7 +38,7 @@ _NOTHING, _UNKNOWN = -1, -2
 
 
 class IndexLookup(DataLayer):
-    """What the lookup layers have in common: a vocabulary, and how its indices are given out.
+    """The base of the lookup layers: a vocabulary, and the order of its indices.
 
     Index 0 is the mask token's, if there is one and the mode is ``"int"``; then come the indices of
     what is not in the vocabulary, and then the vocabulary.

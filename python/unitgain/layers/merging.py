@@ -153,7 +153,7 @@ class Subtract(_Merging):
 
 
 class _Elementwise(_Merging):
-    """What merges with NumPy, value by value."""
+    """Merges with NumPy, value by value."""
 
     def _aligned(self, inputs: Sequence[Array]) -> list[Array]:
         """Return the inputs with as many axes each, behind the batch's."""

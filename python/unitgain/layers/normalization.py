@@ -19,7 +19,7 @@ ConstraintName = constraints.ConstraintLike
 
 
 class _Normalization(Layer):
-    """What both have: epsilon, and gamma and beta along some neighbouring axes."""
+    """The base of the normalizations: epsilon, and gamma and beta along neighbouring axes."""
 
     def __init__(
         self,

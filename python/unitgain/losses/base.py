@@ -1,4 +1,4 @@
-"""What every loss is: of Python, or of native code."""
+"""The base of all losses, native ones and those written in Python."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OF_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
 
 class Loss(Configurable):
-    """What training makes small. Subclass it for a loss of one's own.
+    """A value that training minimises. Subclass it for a loss of one's own.
 
     A subclass has ``call(y_true, y_pred)``, which returns each row's loss, and, to train with,
     ``backward(y_true, y_pred)``, the derivative of the sum of these. Both get NumPy arrays of the
@@ -235,6 +235,9 @@ class NativeLoss(Loss):
         self.kind = kind
         self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
         self.takes_labels = self.spec.takes_labels
+
+    def __reduce__(self) -> Any:
+        return type(self).from_config, (self.get_config(),)
 
     def _computed(
         self,

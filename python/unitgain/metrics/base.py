@@ -1,4 +1,4 @@
-"""What every metric is: sums that native code or the user's own keeps, and what they come to."""
+"""The base of all metrics: sums, kept by native code or by the user's own, and their result."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class MetricVariable(np.ndarray[Any, Any]):
 
 
 class Metric(Configurable):
-    """What is reported beside the loss. Subclass it for a metric of one's own.
+    """A value that is reported beside the loss. Subclass it for a metric of one's own.
 
     A subclass has ``update_state(y_true, y_pred, sample_weight=None)``, which is called after each
     batch with NumPy arrays, ``result()``, and, unless :meth:`add_variable` made all of its state,

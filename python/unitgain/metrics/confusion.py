@@ -29,7 +29,7 @@ _EPSILON = 1e-7
 
 
 class _Confusion(NativeMetric):
-    """What is made of the weights of true and false positives and negatives at thresholds.
+    """A function of the weights of true and false positives and negatives at thresholds.
 
     An output is positive if it is above the threshold, which NaN never is; a target is, if it is
     not 0.
@@ -124,7 +124,7 @@ class _Count(_AtThresholds):
 
 
 class TruePositives(_Count):
-    """How many outputs are positive, as their targets are; or the sum of their rows' weights.
+    """Counts outputs that are positive, as their targets are; or the sum of their rows' weights.
 
     An output is positive if it is above the threshold, which NaN never is; a target is, if it is
     not 0.
@@ -143,21 +143,21 @@ class TruePositives(_Count):
 
 
 class FalsePositives(_Count):
-    """How many outputs are positive where the target is not, see :class:`TruePositives`."""
+    """Counts outputs that are positive where the target is not, see :class:`TruePositives`."""
 
     direction = "down"
     which = 1
 
 
 class TrueNegatives(_Count):
-    """How many outputs are negative, as their targets are, see :class:`TruePositives`."""
+    """Counts outputs that are negative, as their targets are, see :class:`TruePositives`."""
 
     direction = "up"
     which = 2
 
 
 class FalseNegatives(_Count):
-    """How many outputs are negative where the target is not, see :class:`TruePositives`."""
+    """Counts outputs that are negative where the target is not, see :class:`TruePositives`."""
 
     direction = "down"
     which = 3

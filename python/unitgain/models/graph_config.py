@@ -28,8 +28,8 @@ def graph_config(function: Function) -> dict[str, Any]:
     uses = []
     for number, use in enumerate(function.nodes):
         sources = [places[id(tensor)] for tensor in use.inputs]
-        told = [] if use.training is None else [use.training]
-        uses.append([numbers[id(use.layer)], sources, use.several, *told])
+        training_given = [] if use.training is None else [use.training]
+        uses.append([numbers[id(use.layer)], sources, use.several, *training_given])
         places |= {id(tensor): [number, i] for i, tensor in enumerate(use.outputs)}
     given = [
         {"shape": list(t.sample_shape), "dtype": t.dtype, "name": t.name} for t in inputs.tensors
@@ -70,11 +70,11 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
             raise ValueError(f"the graph has no tensor {place}")
         return row[output]
 
-    for number, sources, several, *told in config["uses"]:
+    for number, sources, several, *training_given in config["uses"]:
         if not 0 <= int(number) < len(layers):
             raise ValueError(f"the graph has no layer {number}")
         tensors = [find(place) for place in sources]
-        training = bool(told[0]) if told else None
+        training = bool(training_given[0]) if training_given else None
         given = tensors if several else tensors[0]
         made.append(flatten(layers[int(number)](given, training=training)))
     outputs = [find(place) for place in config["outputs"]["values"]]

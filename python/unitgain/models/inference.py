@@ -1,4 +1,4 @@
-"""What every model does with what it has learnt: predict, single calls, and packed copies."""
+"""Inference with any model: predict, single calls, and packed copies."""
 
 from __future__ import annotations
 
@@ -113,12 +113,12 @@ class Inference(Trained):
         listeners.tell("predict_end")
         return outputs
 
-    def _run(self, inputs: Any, size: int, told: Any, out: NDArray[Any] | None) -> Any:
+    def _run(self, inputs: Any, size: int, report: Any, out: NDArray[Any] | None) -> Any:
         network = self._native_network()
         if out is None:
-            return self._shaped(network.predict(inputs, size, told, False))
+            return self._shaped(network.predict(inputs, size, report, False))
         target = self._target(out, len(inputs), _arrays(inputs))
-        network.predict(inputs, size, told, False, target)
+        network.predict(inputs, size, report, False, target)
         return out
 
     def _target(self, out: NDArray[Any], count: int, inputs: list[Any]) -> Any:
@@ -133,15 +133,15 @@ class Inference(Trained):
         out: NDArray[Any] | None,
         bar: ProgressBar | None = None,
     ) -> Any:
-        """Return the outputs of inputs that come part by part, each of which is told of."""
-        told = listeners.wants_batches("predict")
+        """Return the outputs of inputs that come part by part, each reported to the callbacks."""
+        has_logs = listeners.wants_batches("predict")
         found: list[Any] = []
         listeners.tell("predict_begin")
         for i, inputs in enumerate(parts):
             listeners.tell("predict_batch_begin", i)
             outputs = self._native_network().predict(inputs, size)
             found.append(outputs)
-            logs = {"outputs": self._shaped(_copied(outputs))} if told else {}
+            logs = {"outputs": self._shaped(_copied(outputs))} if has_logs else {}
             listeners.tell("predict_batch_end", i, logs)
             if bar is not None:
                 bar.finish(i + 1, {})

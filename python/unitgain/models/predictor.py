@@ -51,7 +51,7 @@ def quick_call(network: NativeNetwork, input_shape: Any, output_shape: Any) -> A
 
 
 class Predictor:
-    """What :meth:`Model.optimize_for_inference` makes of a model: its weights as they were then.
+    """A copy of a model for inference alone, see :meth:`Model.optimize_for_inference`.
 
     Dense kernels are packed in the order in which the products read them. Any number of threads
     may call one predictor.

@@ -53,7 +53,7 @@ class Saving(Trainer):
 
     @property
     def streams(self) -> random.Streams | None:
-        """What a loaded model draws from; None for what the process does."""
+        """The random streams of a loaded model; None for those of the process."""
         if self._streams_instead_of is not random.process_streams():
             self._streams = None
         return self._streams

@@ -17,7 +17,7 @@ __all__ = ["Adam", "AdamW", "Adamax", "Lamb", "Nadam"]
 
 
 class _Moments(Optimizer):
-    """What has two decays and an epsilon."""
+    """The base of optimizers with two decays and an epsilon."""
 
     _own: ClassVar[tuple[str, ...]] = ("beta_1", "beta_2", "epsilon")
 

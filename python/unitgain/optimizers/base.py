@@ -1,4 +1,4 @@
-"""What every optimizer has: settings, state, and the application of gradients."""
+"""The base of all optimizers: settings, state, and the application of gradients."""
 
 from __future__ import annotations
 
@@ -456,7 +456,7 @@ class Optimizer(Configurable, Stateful):
 
     @property
     def variables(self) -> list[OptimizerVariable]:
-        """What the optimizer keeps: steps done, learning rate, and values for each variable."""
+        """The state as variables: steps done, learning rate, and values for each variable."""
         native = self._native
         owner = self if self._schedule is None else None
         rate = OptimizerVariable(

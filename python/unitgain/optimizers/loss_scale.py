@@ -84,7 +84,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def dynamic_scale(self) -> float:
-        """What the loss is multiplied by."""
+        """The factor of the loss."""
         return self.initial_scale if self._native is None else float(self._native.loss_scale)
 
     def scale_loss(self, loss: Any) -> Any:
@@ -142,7 +142,7 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[OptimizerVariable]:
-        """What the optimizer keeps: also the scale, and the steps since it changed."""
+        """The state as variables: also the scale, and the steps since it changed."""
         native, found = self._native, super().variables
         if native is not None:
             steps = np.array(native.scaled_steps)

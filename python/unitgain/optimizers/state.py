@@ -1,4 +1,4 @@
-"""Where an optimizer is: its counts and arrays, for files, copies and pickles."""
+"""The state of an optimizer: its counts and arrays, for files, copies and pickles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Stateful"]
 
 
 class Stateful:
-    """What of an optimizer is saved beside its configuration."""
+    """The part of an optimizer that is saved beside its configuration."""
 
     # What an unpickled or copied optimizer was: taken up when it gets its variables.
     _restored_state: tuple[Document, Arrays] | None = None

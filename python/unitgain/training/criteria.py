@@ -1,4 +1,4 @@
-"""What training makes small at each output of a model, and what is reported of it."""
+"""The losses and metrics of each output of a model."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class Criterion:
 
 
 class Objective:
-    """What ``compile`` was given, with names looked up: before the outputs are known, too.
+    """The arguments of ``compile`` with names looked up, before the outputs are known, too.
 
     Args:
         loss: a loss for every output, or a list or dict of them.
-        asked: the metrics, or a list or dict of those of each output.
+        requested: the metrics, or a list or dict of those of each output.
         weights: the losses' weights.
-        weighted: as ``asked``, of which the samples' weights count.
+        weighted: as ``requested``, of which the samples' weights count.
 
     Raises:
         ValueError: if a name is unknown, or a metric does not go with the only loss.
     """
 
-    def __init__(self, loss: Any, asked: Any = None, weights: Any = None, weighted: Any = None):
+    def __init__(self, loss: Any, requested: Any = None, weights: Any = None, weighted: Any = None):
         self.loss = _each_leaf(loss, losses.get)
         # The first output's of those that have one.
         self.first_loss: Loss | None = next(_leaves(self.loss), None)
         only = self.loss if isinstance(self.loss, Loss) else None
-        self.metrics = _each_leaf(asked, lambda name: _metric(name, only))
+        self.metrics = _each_leaf(requested, lambda name: _metric(name, only))
         self.weighted_metrics = _each_leaf(weighted, lambda name: _metric(name, only))
         self.weights = weights
         given = self.all_metrics()
@@ -146,15 +146,15 @@ def _for_outputs(outputs: Structure, given: Any, argument: str, default: Any) ->
     return outputs.arrange(given, argument, default)
 
 
-def _metrics_of_outputs(outputs: Structure, asked: Any, argument: str) -> list[list[Any]]:
-    if asked is None:
+def _metrics_of_outputs(outputs: Structure, requested: Any, argument: str) -> list[list[Any]]:
+    if requested is None:
         return [[] for _ in outputs.names]
-    if isinstance(asked, dict):
-        given = outputs.arrange(asked, argument, None)
+    if isinstance(requested, dict):
+        given = outputs.arrange(requested, argument, None)
     elif len(outputs) == 1:
-        given = [asked[0] if isinstance(asked, list) and len(asked) == 1 else asked]
+        given = [requested[0] if isinstance(requested, list) and len(requested) == 1 else requested]
     else:
-        given = outputs.arrange(asked, argument)
+        given = outputs.arrange(requested, argument)
     return [_as_list(one) for one in given]
 
 

@@ -1,4 +1,4 @@
-"""What users train on, as the native network takes it: arrays with weights, and batches."""
+"""Users' data as the native network takes it: arrays with weights, and batches."""
 
 from __future__ import annotations
 

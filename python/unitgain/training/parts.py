@@ -1,4 +1,4 @@
-"""What training, inference and saving need of a model."""
+"""The parts of a model on which training, inference and saving rely, as protocols."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Trained:
 
     @property
     def streams(self) -> random.Streams | None:
-        """What a loaded model draws from; None for what the process does."""
+        """The random streams of a loaded model; None for those of the process."""
         raise NotImplementedError
 
     def leaves(self) -> Iterator[Any]:

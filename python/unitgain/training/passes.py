@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from unitgain import _native
-from unitgain._progress import ProgressBar, format_logs
+from unitgain._progress import EpochsBar, ProgressBar, format_logs, in_notebook
 from unitgain._warnings import warn
 from unitgain.training.callback import CallbackList
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
@@ -31,7 +32,7 @@ class Pass:
         batch_size: samples a step.
         mix: what makes new samples of those given.
         stops_at_nan: whether the pass ends where the loss is not finite.
-        told: told how far it has come.
+        report: told how far it has come.
         every_batch: whether after every batch, and not now and then.
     """
 
@@ -41,7 +42,7 @@ class Pass:
     batch_size: int
     mix: _native.MixSpec
     stops_at_nan: bool
-    told: Callable[[_native.Totals], bool]
+    report: Callable[[_native.Totals], bool]
     every_batch: bool
 
     def run(self) -> _native.Totals:
@@ -51,7 +52,7 @@ class Pass:
             self.samples.y,
             self.order,
             self.batch_size,
-            self.told,
+            self.report,
             self.mix,
             self.samples.weights,
             self.every_batch,
@@ -117,6 +118,8 @@ class Run:
         self._stops_at_nan = any(
             getattr(callback, "stops_at_nan", False) for callback in self.listeners.callbacks
         )
+        # A notebook keeps every bar that it was shown.
+        self._one_bar = self.verbose == "auto" and in_notebook()
         self._is_first = True
         self._has_looked = False
 
@@ -143,18 +146,20 @@ class Run:
         self.order.streams, self.order.position = model.streams, model._order_position
         if self.base is not None:
             self._run_base(self.base if model._resumed is None else FrozenBase(model))
-        for epoch in range(first, end):
-            listeners.tell("epoch_begin", epoch)
-            totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
-            if totals.batches == 0 and epoch > first:
-                warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
-                break
-            logs = values
-            if totals.diverged:
-                listeners.diverged(epoch, totals.batches - 1)
-            listeners.tell("epoch_end", epoch, logs)
-            if model.stop_training:
-                break
+        with closing(EpochsBar(end, self._one_bar)) as bar:
+            for epoch in range(first, end):
+                listeners.tell("epoch_begin", epoch)
+                totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
+                if totals.batches == 0 and epoch > first:
+                    warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
+                    break
+                logs = values
+                if totals.diverged:
+                    listeners.diverged(epoch, totals.batches - 1)
+                listeners.tell("epoch_end", epoch, logs)
+                bar(epoch + 1, logs)
+                if model.stop_training:
+                    break
         model._native_network().finalize()
         listeners.tell("train_end", logs)
 
@@ -170,7 +175,7 @@ class Run:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
-        shown = self.verbose in ("auto", 1, True)
+        shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = yield from self._train(network, bar)
             if totals.batches == 0 and not self._is_first:
@@ -209,7 +214,7 @@ class Run:
                 self._has_looked = True
                 warn_of_infinite(samples)
 
-        def told(totals: _native.Totals) -> bool:
+        def report(totals: _native.Totals) -> bool:
             look(totals)
             if not every_batch:
                 bar(totals)
@@ -233,7 +238,7 @@ class Run:
                 self.batch_size,
                 self.mix,
                 self._stops_at_nan,
-                told,
+                report,
                 every_batch,
             )
             look(totals)
@@ -249,7 +254,7 @@ class Run:
                 samples.y,
                 None,
                 max(1, len(samples)),
-                told,
+                report,
                 self.mix,
                 samples.weights,
                 every_batch,
@@ -303,7 +308,7 @@ def evaluated(
     every_batch = listeners.wants_batches("test")
     last = 0
 
-    def told(totals: _native.Totals) -> None:
+    def report(totals: _native.Totals) -> None:
         if every_batch:
             listeners.tell("test_batch_end", totals.batches - 1, model._logs(totals))
             if totals.batches < last:
@@ -316,7 +321,7 @@ def evaluated(
         last = math.ceil(len(source) / size)
         if every_batch:
             listeners.tell("test_batch_begin", 0)
-        totals = network.evaluate(source.x, source.y, size, told, source.weights, every_batch)
+        totals = network.evaluate(source.x, source.y, size, report, source.weights, every_batch)
     else:
         totals = _native.Totals()
         for batch in _dense_batches(model, source, size):
@@ -324,7 +329,7 @@ def evaluated(
                 listeners.tell("test_batch_begin", totals.batches)
             rows = max(1, len(batch))
             totals = network.evaluate(
-                batch.x, batch.y, rows, told, batch.weights, every_batch, totals
+                batch.x, batch.y, rows, report, batch.weights, every_batch, totals
             )
     if isinstance(source, Batches) or len(source) > 0:
         check_batches_seen(totals.batches, steps)

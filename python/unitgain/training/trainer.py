@@ -1,4 +1,4 @@
-"""What every model does to learn: compile, fit, evaluate, and single steps."""
+"""Training of any model: compile, fit, evaluate, and single steps."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Trainer(Trained):
     """Compiling, training and evaluating: what every model does to learn."""
 
     _history: weakref.ref[History] | None
-    _epochs: tuple[list[int], dict[str, list[Any]]]
+    _epochs: tuple[list[int], dict[str, list[Any]], dict[str, list[int]]]
     _resumed: tuple[int, Logs] | None
     _order_position: list[int] | None
     _is_unseen: bool
@@ -156,7 +156,7 @@ class Trainer(Trained):
         callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -181,13 +181,15 @@ class Trainer(Trained):
             batch_size: samples a step; by default 32, or with ``steps_per_epoch`` all samples over
                 the steps. An epoch's last batch may be smaller.
             epochs: the number of the last epoch.
-            verbose: 0 for silence, 1 (or "auto") for a progress bar an epoch, 2 for a line.
+            verbose: 0 for silence, 1 for a progress bar an epoch, 2 for a line; "auto" is 1, and in
+                a notebook one bar for all epochs.
             callbacks: told of epochs, see :mod:`unitgain.callbacks`.
             validation_split: the share of samples, the last ones, kept for validation; for one
                 that has all classes in their shares, see :func:`unitgain.data.train_test_split`.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches, evaluated after
                 epochs; goes before the split.
-            shuffle: whether each epoch has an order of its own.
+            shuffle: whether each epoch has an order of its own; or a
+                :class:`~unitgain.training.feeding.Order` that gives it.
             class_weight: what the loss of a class's samples is multiplied by, by class; see
                 :func:`unitgain.data.class_weights`.
             sample_weight: what each sample's loss is multiplied by, ``(samples,)``; of several
@@ -259,7 +261,7 @@ class Trainer(Trained):
     ) -> tuple[Run, History]:
         """Return a run with what :meth:`fit` was given, checked, and the history that it fills."""
         self._check_compiled()
-        order = Order(shuffle)
+        order = shuffle if isinstance(shuffle, Order) else Order(shuffle)
         source: Samples | Batches
         validation: Samples | Batches | None = None
         if are_batches(x):
@@ -293,7 +295,8 @@ class Trainer(Trained):
 
         self._own_optimizer()
         history = History()
-        self._history, self._epochs = weakref.ref(history), (history.epoch, history.history)
+        self._history = weakref.ref(history)
+        self._epochs = (history.epoch, history.history, history.epochs_of)
         steps = steps_per_epoch
         if steps is None:
             steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
@@ -321,14 +324,14 @@ class Trainer(Trained):
 
     @property
     def history(self) -> History | None:
-        """What the last call of :meth:`fit` returned, or was to return; None before the first."""
+        """The result of the last :meth:`fit`, also of one under way; None before the first."""
         if self._history is None:
             return None
         # Held weakly, because it holds the model: both would stay until the garbage is collected.
         history = self._history()
         if history is None:
             history = History()
-            history.epoch, history.history = self._epochs
+            history.epoch, history.history, history.epochs_of = self._epochs
             history.set_model(self)
             self._history = weakref.ref(history)
         return history
@@ -679,7 +682,7 @@ def checked_batch_size(batch_size: int | None, default: int) -> int:
 def batch_rows(
     source: Samples | Batches, batch_size: int | None, steps: int | None, default: int
 ) -> int:
-    """Return how many samples a batch has: as asked, else all over the steps, else the default.
+    """Return how many samples a batch has: as requested, else all over the steps, else the default.
 
     Raises:
         ValueError: if there are less than 1, of samples or of steps.
@@ -703,12 +706,15 @@ def mean_loss(totals: Any) -> float:
 
 
 def _validation_rows(
-    validation: Samples | Batches | None, asked: int | None, trained: int | None, steps: int | None
+    validation: Samples | Batches | None,
+    requested: int | None,
+    trained: int | None,
+    steps: int | None,
 ) -> int:
     """Return how many samples at a time an evaluation takes; without steps all sizes are alike."""
     if isinstance(validation, Samples) and steps is not None:
-        return batch_rows(validation, asked or trained, steps, PREDICT_BATCH)
-    return asked or max(trained or 0, PREDICT_BATCH)
+        return batch_rows(validation, requested or trained, steps, PREDICT_BATCH)
+    return requested or max(trained or 0, PREDICT_BATCH)
 
 
 def _results(logs: dict[str, Any], return_dict: bool) -> Results:

@@ -34,7 +34,7 @@ Path_ = str | os.PathLike[str]
 
 
 class Feature(Configurable):
-    """What is made of one column: :class:`FeatureSpace` has methods that make them.
+    """The encoding of one column: :class:`FeatureSpace` has methods that make them.
 
     Args:
         dtype: ``"float32"``, ``"int32"`` or ``"string"``: what the column holds.
@@ -89,7 +89,7 @@ class Cross(Configurable):
 
 
 class FeatureSpace(Configurable):
-    """What is made of the columns of a table, so that a network takes it.
+    """Encodes the columns of a table for a network.
 
     A table is a frame of pandas or Polars, or a dict of columns; columns that no feature names are
     left out. ``adapt`` learns from a table what vocabularies, bins and moments there are; a call

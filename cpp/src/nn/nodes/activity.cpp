@@ -44,7 +44,7 @@ class Activity final : public Kind<Activity<T>, T> {
   double l1_ = 0, l2_ = 0;
 };
 
-// body(block, first, count) for this member's share of the blocks.
+// body(block, first, count) for this thread's share of the blocks.
 template <class Body>
 void for_each_block(const runtime::Team& team, Index n, Body&& body) {
   const runtime::Range part = team.share((n + ops::norm_block - 1) / ops::norm_block, 1);

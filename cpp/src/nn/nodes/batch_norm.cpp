@@ -199,7 +199,7 @@ void BatchNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) cons
             team, context.at(x), context.at(dz), dx != no_buffer ? context.at(dx) : nullptr, rows,
             cols, data_or_null(norm.gamma), context.at(mean), context.at(residual),
             context.at(inverse_deviation), gamma_gradient, beta_gradient, context.at(scratch));
-        // Each member has the sums of its own columns.
+        // Each thread has the sums of its own columns.
         const runtime::Range range = team.share(cols, ops::column_grain<T>);
         for (Index j = range.begin; j < range.end; ++j) {
           if (gamma.gradient != nullptr) {

@@ -1,5 +1,5 @@
-// What the embedding program, or Python, computes itself: the caller's thread runs it, while the
-// rest of the team waits. No description can hold it.
+// A node that the embedding program, or Python, computes itself: the caller's thread runs it, while
+// the rest of the team waits. No description can hold it.
 #include "nn/lowering.hpp"
 #include "nn/node.hpp"
 #include "unitgain/error.hpp"

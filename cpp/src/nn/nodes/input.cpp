@@ -1,4 +1,4 @@
-// What is fed.
+// The inputs of a network.
 #include "nn/node.hpp"
 #include "unitgain/error.hpp"
 

@@ -87,7 +87,7 @@ void LayerNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) cons
                      data_or_null(norm.gamma), context.at(kept.mean), context.at(kept.residual),
                      context.at(kept.inverse_deviation), wanted[0] ? found[0] : nullptr,
                      wanted[1] ? found[1] : nullptr, context.at(scratch));
-                 // Each member has the sums of its own columns.
+                 // Each thread has the sums of its own columns.
                  const runtime::Range range = team.share(cols, ops::column_grain<T>);
                  const typename PlanBuilder<T>::ParameterTarget targets[] = {gamma, beta};
                  for (int which = 0; which < 2; ++which) {

@@ -66,7 +66,7 @@ Index source_of(SampleShape alpha, Index i, Index j) {
   return (alpha.rows == 1 ? 0 : i) * alpha.cols + (alpha.cols == 1 ? 0 : j);
 }
 
-// Every member of the team writes its share, and waits for the others'.
+// Every thread of the team writes its share, and waits for the others'.
 template <class T>
 void expand(const runtime::Team& team, const T* alpha, SampleShape from, SampleShape to, T* all) {
   const runtime::Range rows = team.share(to.rows, 1);
@@ -77,7 +77,7 @@ void expand(const runtime::Team& team, const T* alpha, SampleShape from, SampleS
 }
 
 // The sums of a whole sample's gradients over those that share a slope, added to what is there if
-// `accumulate`. One member does it: a sample is small.
+// `accumulate`. One thread does it: a sample is small.
 template <class T>
 void reduce(const runtime::Team& team, const T* all, SampleShape from, SampleShape to,
             bool accumulate, T* gradient) {
