@@ -23,6 +23,12 @@ from unitgain.metrics.accuracy import (
 )
 from unitgain.metrics.auc import AUC
 from unitgain.metrics.base import Metric
+from unitgain.metrics.calibration import (
+    BrierScore,
+    ExpectedCalibrationError,
+    MaximumCalibrationError,
+    NegativeLogLikelihood,
+)
 from unitgain.metrics.confusion import (
     FalseNegatives,
     FalsePositives,
@@ -69,7 +75,8 @@ _CLASSES: tuple[type[Metric], ...] = (
     SparseCategoricalCrossentropy, SquaredHinge, ConcordanceCorrelation, CosineSimilarity,
     LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
     MeanSquaredLogarithmicError, PearsonCorrelation, R2Score, RootMeanSquaredError,
-    Mean, MeanMetricWrapper, Sum,
+    Mean, MeanMetricWrapper, Sum, BrierScore, ExpectedCalibrationError, MaximumCalibrationError,
+    NegativeLogLikelihood,
 )  # fmt: skip
 
 __all__ = [
@@ -77,11 +84,13 @@ __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
+    "BrierScore",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
     "CategoricalHinge",
     "ConcordanceCorrelation",
     "CosineSimilarity",
+    "ExpectedCalibrationError",
     "F1Score",
     "FBetaScore",
     "FalseNegatives",
@@ -89,6 +98,7 @@ __all__ = [
     "Hinge",
     "KLDivergence",
     "LogCoshError",
+    "MaximumCalibrationError",
     "Mean",
     "MeanAbsoluteError",
     "MeanAbsolutePercentageError",
@@ -96,6 +106,7 @@ __all__ = [
     "MeanSquaredError",
     "MeanSquaredLogarithmicError",
     "Metric",
+    "NegativeLogLikelihood",
     "PearsonCorrelation",
     "Poisson",
     "Precision",
