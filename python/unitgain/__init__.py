@@ -20,6 +20,7 @@ from unitgain import (
     random,
     regularizers,
     saving,
+    uncertainty,
     utils,
 )
 from unitgain.config import (
@@ -89,5 +90,6 @@ __all__ = [
     "show_config",
     "threading_layer",
     "threads",
+    "uncertainty",
     "utils",
 ]
