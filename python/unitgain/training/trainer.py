@@ -216,7 +216,7 @@ class Trainer(Trained):
             ValueError: if the model is not compiled, shapes or values do not fit, there are no
                 samples to train on or to evaluate, or the optimizer has trained another model.
         """
-        run, history = self._run(
+        run, history = self._training_run(
             x,
             y,
             batch_size,
@@ -238,7 +238,7 @@ class Trainer(Trained):
         run.epochs(initial_epoch, epochs)
         return history
 
-    def _run(
+    def _training_run(
         self,
         x: Any,
         y: Any = None,

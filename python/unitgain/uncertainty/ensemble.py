@@ -85,7 +85,7 @@ def train_many(
     for i, model in enumerate(models):
         own_x, own_y = (x, y) if rows is None else (_part(x, rows[i]), _part(y, rows[i]))
         listeners = list(callbacks(i)) if callbacks is not None else None
-        runs.append(model._run(own_x, own_y, epochs=epochs, callbacks=listeners, **fit))
+        runs.append(model._training_run(own_x, own_y, epochs=epochs, callbacks=listeners, **fit))
     run_together([run for run, _ in runs], 0, epochs)
     return [history for _, history in runs]
 
