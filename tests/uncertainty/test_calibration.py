@@ -25,7 +25,7 @@ def test_reliability_is_scikit_learns_curve(strategy):
     accuracy, confidence = calibration_curve(IS, ONE, n_bins=10, strategy=strategy)
     np.testing.assert_allclose(found.accuracy, accuracy)
     np.testing.assert_allclose(found.confidence, confidence)
-    assert found.count.sum() == 1000
+    assert found.counts.sum() == 1000
 
 
 def test_errors_are_the_bins_distances():

@@ -53,7 +53,7 @@ def test_scores_of_logits_are_the_formulas(model):
 def test_mahalanobis_is_the_distance_to_the_nearest_class(model):
     first, a = model.get_weights()[:2]
     known, far = np.tanh(X @ first + a), np.tanh(FAR @ first + a)
-    means = np.stack([known[Y == c].mean(0) for c in range(3)])
+    means = np.stack([known[c == Y].mean(0) for c in range(3)])
     inverse = np.linalg.inv(np.cov((known - means[Y]).T, bias=True))
     expected = [min(mahalanobis(f, m, inverse) ** 2 for m in means) for f in far]
     detector = unc.OutOfDistribution(model, "mahalanobis").fit(X, Y)

@@ -187,7 +187,8 @@ class ExpectedCalibrationError(_OfProbabilities):
         predicted, right = predicted_and_right(labels, p, is_binary)
         edges = np.linspace(0, 1, self.bins + 1)[1:-1]
         bins = np.searchsorted(edges, predicted)
-        for sums, values in zip(self._sums, (1.0, predicted, right), strict=True):
+        columns = (np.ones_like(predicted), predicted, right)
+        for sums, values in zip(self._sums, columns, strict=True):
             sums += np.bincount(bins, weights * values, self.bins)
 
     def result(self) -> float:

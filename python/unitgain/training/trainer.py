@@ -248,7 +248,7 @@ class Trainer(Trained):
         callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         steps_per_epoch: int | None = None,

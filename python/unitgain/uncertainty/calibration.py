@@ -31,12 +31,12 @@ class Reliability(NamedTuple):
     Attributes:
         confidence: the mean of the predicted probabilities.
         accuracy: the share of the rows of which they came true.
-        count: how many rows.
+        counts: how many rows.
     """
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
-    count: NDArray[np.int64]
+    counts: NDArray[np.int64]
 
 
 def reliability(
@@ -169,7 +169,7 @@ def plot_reliability(
                 "plot_reliability needs matplotlib: pip install unitgain[plot]"
             ) from None
         ax = pyplot.figure().gca()
-    error = np.abs(found.confidence - found.accuracy) @ found.count / max(1, found.count.sum())
+    error = np.abs(found.confidence - found.accuracy) @ found.counts / max(1, found.counts.sum())
     ax.plot([0, 1], [0, 1], linestyle="--", color="gray")
     ax.plot(found.confidence, found.accuracy, marker="o")
     ax.set(xlabel="predicted probability", ylabel="share that came true", xlim=(0, 1), ylim=(0, 1))

@@ -233,7 +233,8 @@ class Ensemble:
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write all models to one file, whose name ends in ``.safetensors``."""
-        documents, arrays = [], {}
+        documents: list[Any] = []
+        arrays: dict[str, NDArray[Any]] = {}
         for i, model in enumerate(self.models):
             document, own = model_document(model)
             documents.append(document)

@@ -13,7 +13,7 @@ from unitgain.models import Model
 from unitgain.uncertainty.ensemble import Ensemble
 from unitgain.uncertainty.scaling import logits_model
 
-__all__ = ["OutOfDistribution", "auroc", "aurc", "fpr_at_tpr", "rejection_threshold"]
+__all__ = ["OutOfDistribution", "aurc", "auroc", "fpr_at_tpr", "rejection_threshold"]
 
 _Floats = NDArray[np.float64]
 
@@ -130,9 +130,10 @@ class OutOfDistribution:
         return np.asarray(self.score(x) > self.threshold)
 
     def _outputs(self, x: Any) -> _Floats:
+        outputs: _Floats
         if self.method == "disagreement":
-            found = self._run.uncertainty(x).epistemic
-            return np.asarray(found, np.float64).reshape(len(found), -1).mean(axis=1)
+            outputs = np.asarray(self._run.uncertainty(x).epistemic, np.float64)
+            return np.asarray(outputs.reshape(len(outputs), -1).mean(axis=1))
         outputs = np.asarray(self._run.predict(x), np.float64)
         outputs = outputs.reshape(len(outputs), -1)
         if self.method in _OF_LOGITS and outputs.shape[1] == 1:
@@ -140,7 +141,7 @@ class OutOfDistribution:
         if self.method == "knn":
             lengths = np.linalg.norm(outputs, axis=1, keepdims=True)
             outputs = outputs / np.maximum(lengths, 1e-12)
-        return outputs
+        return np.asarray(outputs)
 
     def _scores(self, outputs: _Floats, known: bool = False) -> _Floats:
         if self.method == "disagreement":

@@ -67,16 +67,15 @@ class _Calibrator:
         """Return a model with the same weights that ends in calibrated probabilities.
 
         Args:
-            model: a model with one output. If its last layer is a dense one with softmax or sigmoid,
-                or such an activation, it is the logits in front of that which are calibrated, else
-                its outputs.
+            model: a model with one output. If it ends in a softmax or a sigmoid, of a dense layer
+                or by itself, what stands before that is calibrated, else its outputs.
 
         Raises:
             ValueError: if the calibrator is not fitted, or the model has several outputs.
         """
         self._check_fitted()
         tensor = logits_model(model).outputs[0]
-        for layer in self._layers(tensor.shape[-1]):
+        for layer in self._layers(tensor.sample_shape[-1]):
             tensor = layer(tensor)
         return Model(model.input, tensor)
 
@@ -172,9 +171,7 @@ class VectorScaling(_Calibrator):
             hessian = -(both.T @ both) / n
             for a, row in enumerate(((p * logits**2), (p * logits))):
                 hessian[np.arange(k), np.arange(k) + a * k] += row.mean(axis=0)
-                hessian[np.arange(k) + a * k, np.arange(k)] += (
-                    row.mean(axis=0) if a else 0.0
-                )
+                hessian[np.arange(k) + a * k, np.arange(k)] += row.mean(axis=0) if a else 0.0
             hessian[np.arange(k, 2 * k), np.arange(k, 2 * k)] += p.mean(axis=0)
             step = linalg.pinv(hessian + 1e-6 * np.eye(2 * k)) @ slope
             size = 1.0
@@ -249,7 +246,7 @@ class IsotonicCalibration(_Calibrator):
 class SharesOfSum(layers.Layer):
     """Each value over the sum of its row; of a row of zeros all alike."""
 
-    def call(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the shares."""
         total = inputs.sum(axis=-1, keepdims=True)
         even = np.full_like(inputs, 1 / inputs.shape[-1])
@@ -268,7 +265,7 @@ class IsotonicRegression(layers.Layer):
         super().__init__(name, **keywords)
         self.steps = steps
 
-    def call(self, inputs: NDArray[Any]) -> NDArray[Any]:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return the functions' values."""
         if inputs.shape[-1] != len(self.steps):
             raise ValueError(f"{self.name} has {len(self.steps)} functions, not one a feature")
@@ -316,7 +313,7 @@ def _columns(logits: ArrayLike) -> _Floats:
 
 
 def _is_one(logits: _Floats) -> bool:
-    return logits.shape[1] == 1
+    return bool(logits.shape[1] == 1)
 
 
 def _against_the_rest(logits: _Floats) -> list[tuple[int, _Floats]]:
