@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .case import OPENMP, OURS, REFERENCE
+from .counting import counted
 from .intervals import interval_of_mean, log_ratios
 from .runner import SHARES, Measurement
 
@@ -37,6 +38,8 @@ COLUMNS = (
     "difference",
     "tolerance",
     "agrees",
+    "flops",
+    "bytes",
 )
 
 
@@ -84,19 +87,26 @@ def format_environment(environment: Mapping[str, Any]) -> str:
     if environment["limits"]:
         values = " ".join(f"{name}={value}" for name, value in environment["limits"].items())
         lines.append(f"instruction sets limited by {values}")
+    lines += [f"warning: {text}" for text in environment_warnings(environment)]
+    return "\n".join(lines)
+
+
+def environment_warnings(environment: Mapping[str, Any]) -> list[str]:
+    """Return what makes the times of a run worth less."""
+    found = []
     if environment["load"] > BUSY * environment["cpus"]:
-        lines.append(
-            f"warning: {environment['load']:.1f} threads were running here in the last minute, on "
+        found.append(
+            f"{environment['load']:.1f} threads were running here in the last minute, on "
             f"{environment['cpus']} CPUs; on a busy machine every time is too long"
         )
     settings = environment["openblas_settings"]
     if settings:
         names = " and ".join(f"{name}={value}" for name, value in settings.items())
-        lines.append(
-            f"warning: {names} in the environment replaces what OpenBLAS detects and slows NumPy "
+        found.append(
+            f"{names} in the environment replaces what OpenBLAS detects and slows NumPy "
             "down; unset it for a fair comparison"
         )
-    return "\n".join(lines)
+    return found
 
 
 def format_peaks(environment: Mapping[str, Any]) -> str:
@@ -238,6 +248,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
 
     An infinite difference or error (see :func:`~unitgain.benchmarks.case.difference`) is None.
     """
+    counts = counted(measurement.case)
     values = (
         measurement.case,
         measurement.library,
@@ -256,6 +267,8 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         _finite(measurement.difference),
         measurement.tolerance,
         measurement.agrees,
+        counts.operations if counts else None,
+        counts.bytes if counts else None,
     )
     return dict(zip(COLUMNS, values, strict=True))
 

@@ -27,8 +27,10 @@ SUBJECTS = (
     "noise",
     "batch_norm",
     "layer_norm",
+    "embedding",
     "optimizers",
     "linalg",
+    "clustering",
     "training",
     "inference",
     "threading_layers",
@@ -183,6 +185,7 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "cpus": os.cpu_count(),
         "instruction_set": _native.active_variant(),
         "threads": num_threads(),
+        "caches": peaks.cache_sizes(),
         "libraries": {
             name: importlib.metadata.version(distributions.get(name, name)) for name in libraries
         },

@@ -31,7 +31,7 @@ KERAS: dict[str, list[list[str | None]] | None] = {
 NAMESPACES = (
     "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "models", "saving", "random", "data",
-    "datasets", "estimators", "utils",
+    "datasets", "estimators", "cluster", "utils",
 )  # fmt: skip
 METHODS = ("Model", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback")
 
@@ -49,6 +49,7 @@ ELSEWHERE = {
 
 # Why there is a name that Keras has not. By name, else by namespace.
 OWN = {
+    "layers.ClusterAffinity": "radial basis functions around the clusters of data",
     "layers.GLU": "Keras has the function alone: `activations.glu`",
     "layers.RReLU": "as PyTorch's",
     "layers.SymbolicTensor": "`keras.KerasTensor`",
@@ -79,6 +80,7 @@ OWN = {
     "callbacks.Callback.set_state": "what `BackupAndRestore` gives back",
     "callbacks.ProgressBar": "one bar for the epochs of a silent run",
     "datasets": "Keras downloads; these files come with the package, or are the user's",
+    "cluster": "scikit-learn's names and methods",
     "estimators": "scikit-learn's names and methods",
     "Model.load": "`load_model`, for who looks here",
     "Model.plot": "`keras.utils.plot_model`",
@@ -208,9 +210,11 @@ SAID_ONCE = {
 # Other differences, by name.
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
-    "dtype of the whole network.",
+    "dtype of the whole network, which is float32 for an integer dtype.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.Embedding": "`mask_zero=True`, `lora_rank` and `lora_alpha` are refused. A number "
+    "without a row is an error.",
     "layers.CategoryEncoding": "Rows are along the last axis, however many there are.",
     "layers.Hashing": "Keras's hash functions, and bins. Numbers are whole, or an error.",
     "layers.HashedCrossing": "Keras's hash function, and bins.",

@@ -207,16 +207,19 @@ py::array gradient_along(const std::string& name, const py::object& x_object,
 
 void bind_activations(py::module_& module) {
   module.def(
-      "activation_names",
+      "activation_table",
       [] {
-        py::list names;
-        for (int i = 0; i < activation_count; ++i) {
-          const auto kind = static_cast<Activation>(i);
-          if (kind != Activation::general_relu) names.append(activation_info(kind).name);
+        py::dict table;
+        for (const ActivationInfo& info : activation_infos()) {  // general_relu is relu again
+          py::dict parameters;
+          for (int p = 0; p < info.parameter_count; ++p) {
+            parameters[info.parameter_names[p]] = info.defaults[p];
+          }
+          table[info.name] = py::make_tuple(info.formula, parameters);
         }
-        return names;
+        return table;
       },
-      "The names of the activation functions.");
+      "The activation functions by name, each with its formula and its parameters' defaults.");
   module.def(
       "check_activation",
       [](std::string_view name, const py::dict& parameters) { spec_of(name, parameters); },

@@ -8,6 +8,7 @@
 
 #include "common.hpp"
 #include "ops/loss.hpp"
+#include "parameters.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::bindings {
@@ -27,24 +28,19 @@ Reduction reduction_of(const std::string& name) {
   throw ValueError("unknown reduction '" + name + "'");
 }
 
-LossSpec make_spec(const std::string& name, const std::string& reduction, bool from_logits,
-                   double label_smoothing, std::optional<std::int32_t> ignore_class, double delta,
-                   bool full, bool log_variance, double epsilon, double quantile, double gamma,
-                   bool balances_classes, double alpha) {
+constexpr Parameter<LossSpec> parameters[] = {
+#define UNITGAIN_PARAMETER(type, name, ...) parameter<LossSpec, &LossSpec::name>(#name),
+    UNITGAIN_LOSS_PARAMETERS(UNITGAIN_PARAMETER)
+#undef UNITGAIN_PARAMETER
+};
+
+LossSpec make_spec(const std::string& name, const std::string& reduction,
+                   std::optional<std::int32_t> ignore_class, const py::kwargs& given) {
   LossSpec spec = loss_spec(name);
   spec.reduction = reduction_of(reduction);
-  spec.from_logits = from_logits;
-  spec.label_smoothing = label_smoothing;
   spec.ignores_class = ignore_class.has_value();
   spec.ignore_class = ignore_class.value_or(0);
-  spec.delta = delta;
-  spec.full = full;
-  spec.log_variance = log_variance;
-  spec.epsilon = epsilon;
-  spec.quantile = quantile;
-  spec.gamma = gamma;
-  spec.balances_classes = balances_classes;
-  spec.alpha = alpha;
+  set_parameters(spec, "LossSpec", parameters, given);
   check_loss(spec, 2);
   return spec;
 }
@@ -121,9 +117,7 @@ Labels labels_for(const LossSpec& spec, const py::array& y_true, const py::array
 template <class T>
 py::array_t<T> hinge_targets(const py::array_t<T>& targets) {
   const T* from = targets.data();
-  for (py::ssize_t i = 0; i < targets.size(); ++i) {
-    if (from[i] != T{0} && from[i] != T{1}) return targets;
-  }
+  if (!ops::are_binary(from, targets.size())) return targets;
   py::array_t<T> signs(shape_of(targets));
   T* to = signs.mutable_data();
   for (py::ssize_t i = 0; i < targets.size(); ++i) to[i] = from[i] * 2 - 1;
@@ -138,8 +132,7 @@ py::array_t<T> targets_for(const LossSpec& spec, const py::array& y_true, const 
       expected.back() == 1 && shape_of(y_true) == Shape(expected.begin(), expected.end() - 1);
   if (shape_of(y_true) != expected && !as_column) refuse_shape(y_true, expected, "");
   const py::array_t<T, py::array::c_style | py::array::forcecast> targets(y_true);
-  const bool signs = spec.kind == LossKind::hinge || spec.kind == LossKind::squared_hinge;
-  return signs ? hinge_targets<T>(targets) : py::array_t<T>(targets);
+  return loss_info(spec.kind).takes_signs ? hinge_targets<T>(targets) : py::array_t<T>(targets);
 }
 
 // The gradient goes to `out`, or to a fresh array.
@@ -255,13 +248,12 @@ void bind_losses(py::module_& module) {
              py::arg("ignored") = py::none(),
              "Class labels as an int32 array, or None if one is no class.");
   py::class_<LossSpec>(module, "LossSpec")
-      .def(py::init(&make_spec), py::arg("name"), py::arg("reduction") = "mean",
-           py::arg("from_logits") = false, py::arg("label_smoothing") = 0.0,
-           py::arg("ignore_class") = py::none(), py::arg("delta") = 1.0, py::arg("full") = false,
-           py::arg("log_variance") = false, py::arg("epsilon") = 1e-6, py::arg("quantile") = 0.5,
-           py::arg("gamma") = 2.0, py::arg("balances_classes") = false, py::arg("alpha") = 0.25)
-      .def_property_readonly(
-          "takes_labels", [](const LossSpec& spec) { return loss_info(spec.kind).takes_labels; });
+      .def(py::init(&make_spec), py::arg("name"), py::kw_only(), py::arg("reduction") = "mean",
+           py::arg("ignore_class") = py::none())
+      .def_property_readonly("takes_labels",
+                             [](const LossSpec& spec) { return loss_info(spec.kind).takes_labels; })
+      .def_property_readonly("takes_signs",
+                             [](const LossSpec& spec) { return loss_info(spec.kind).takes_signs; });
   module.def("loss", &loss, py::arg("spec"), py::arg("y_true"), py::arg("y_pred"),
              py::arg("sample_weight").none(true), py::arg("with_gradient"),
              py::arg("out") = py::none(), "(value, gradient or None)");

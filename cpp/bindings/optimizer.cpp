@@ -7,6 +7,8 @@
 
 #include "common.hpp"
 #include "nn/optimizer.hpp"
+#include "parameters.hpp"
+#include "spec/unknown_name.hpp"
 #include "unitgain/network.hpp"
 #include "weight_options.hpp"
 
@@ -221,22 +223,31 @@ void bind_schedule(py::module_& module) {
       .def("momentum", &scheduled_momentum, py::arg("step"));
 }
 
+constexpr std::string_view kinds[] = {
+#define UNITGAIN_NAME(kind) #kind,
+    UNITGAIN_OPTIMIZERS(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
+};
+
+constexpr Parameter<OptimizerSpec> parameters[] = {
+#define UNITGAIN_PARAMETER(type, name, ...) parameter<OptimizerSpec, &OptimizerSpec::name>(#name),
+    UNITGAIN_OPTIMIZER_PARAMETERS(UNITGAIN_PARAMETER)
+#undef UNITGAIN_PARAMETER
+};
+
+OptimizerSpec make_spec(std::string_view kind, double learning_rate, const py::kwargs& given) {
+  const auto* found = std::find(std::begin(kinds), std::end(kinds), kind);
+  if (found == std::end(kinds)) throw ValueError(spec::unknown_name("optimizer", kind, kinds));
+  OptimizerSpec spec;
+  spec.kind = static_cast<OptimizerKind>(found - std::begin(kinds));
+  spec.learning_rate = learning_rate;
+  set_parameters(spec, "OptimizerSpec", parameters, given);
+  return spec;
+}
+
 }  // namespace
 
 void bind_optimizer_types(py::module_& module) {
-  py::enum_<OptimizerKind>(module, "OptimizerKind")
-      .value("sgd", OptimizerKind::sgd)
-      .value("adagrad", OptimizerKind::adagrad)
-      .value("adadelta", OptimizerKind::adadelta)
-      .value("rmsprop", OptimizerKind::rmsprop)
-      .value("adam", OptimizerKind::adam)
-      .value("adamax", OptimizerKind::adamax)
-      .value("nadam", OptimizerKind::nadam)
-      .value("lion", OptimizerKind::lion)
-      .value("muon", OptimizerKind::muon)
-      .value("lamb", OptimizerKind::lamb)
-      .value("ftrl", OptimizerKind::ftrl)
-      .value("adafactor", OptimizerKind::adafactor);
   py::enum_<Clipping>(module, "Clipping")
       .value("none", Clipping::none)
       .value("value", Clipping::value)
@@ -245,33 +256,8 @@ void bind_optimizer_types(py::module_& module) {
   bind_weight_options(module);
   bind_schedule(module);
   py::class_<OptimizerSpec>(module, "OptimizerSpec")
-      .def(py::init([](OptimizerKind kind, double learning_rate) {
-             OptimizerSpec spec;
-             spec.kind = kind;
-             spec.learning_rate = learning_rate;
-             return spec;
-           }),
-           py::arg("kind"), py::arg("learning_rate"))
+      .def(py::init(&make_spec), py::arg("kind"), py::arg("learning_rate"))
       .def_readwrite("schedule", &OptimizerSpec::schedule)
-      .def_readwrite("momentum", &OptimizerSpec::momentum)
-      .def_readwrite("nesterov", &OptimizerSpec::nesterov)
-      .def_readwrite("beta_1", &OptimizerSpec::beta_1)
-      .def_readwrite("beta_2", &OptimizerSpec::beta_2)
-      .def_readwrite("rho", &OptimizerSpec::rho)
-      .def_readwrite("epsilon", &OptimizerSpec::epsilon)
-      .def_readwrite("amsgrad", &OptimizerSpec::amsgrad)
-      .def_readwrite("centered", &OptimizerSpec::centered)
-      .def_readwrite("initial_accumulator_value", &OptimizerSpec::initial_accumulator_value)
-      .def_readwrite("learning_rate_power", &OptimizerSpec::learning_rate_power)
-      .def_readwrite("l1_regularization_strength", &OptimizerSpec::l1_regularization_strength)
-      .def_readwrite("l2_regularization_strength", &OptimizerSpec::l2_regularization_strength)
-      .def_readwrite("l2_shrinkage_regularization_strength",
-                     &OptimizerSpec::l2_shrinkage_regularization_strength)
-      .def_readwrite("beta", &OptimizerSpec::beta)
-      .def_readwrite("beta_2_decay", &OptimizerSpec::beta_2_decay)
-      .def_readwrite("epsilon_1", &OptimizerSpec::epsilon_1)
-      .def_readwrite("epsilon_2", &OptimizerSpec::epsilon_2)
-      .def_readwrite("clip_threshold", &OptimizerSpec::clip_threshold)
       .def_readwrite("clipping", &OptimizerSpec::clipping)
       .def_readwrite("clip", &OptimizerSpec::clip)
       .def_readwrite("weight_decay", &OptimizerSpec::weight_decay)
@@ -280,14 +266,7 @@ void bind_optimizer_types(py::module_& module) {
       .def_readwrite("ema_overwrite_frequency", &OptimizerSpec::ema_overwrite_frequency)
       .def_readwrite("accumulation_steps", &OptimizerSpec::accumulation_steps)
       .def_readwrite("loss_scale", &OptimizerSpec::loss_scale)
-      .def_readwrite("scale_growth_steps", &OptimizerSpec::scale_growth_steps)
-      .def_readwrite("muon_a", &OptimizerSpec::muon_a)
-      .def_readwrite("muon_b", &OptimizerSpec::muon_b)
-      .def_readwrite("muon_c", &OptimizerSpec::muon_c)
-      .def_readwrite("ns_steps", &OptimizerSpec::ns_steps)
-      .def_readwrite("rms_rate", &OptimizerSpec::rms_rate)
-      .def_readwrite("adam_lr_ratio", &OptimizerSpec::adam_lr_ratio)
-      .def_readwrite("adam_weight_decay", &OptimizerSpec::adam_weight_decay);
+      .def_readwrite("scale_growth_steps", &OptimizerSpec::scale_growth_steps);
 }
 
 void bind_optimizer(py::module_& module) {

@@ -4,6 +4,7 @@
 #include "formulas.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/activation.hpp"
 #include "unitgain/activation.hpp"
 
 namespace unitgain::tests {

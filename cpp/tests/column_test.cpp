@@ -3,6 +3,7 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/normalization.hpp"
 
 namespace unitgain::tests {
 

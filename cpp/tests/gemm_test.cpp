@@ -5,6 +5,8 @@
 #include "formulas.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain::tests {
 

@@ -5,6 +5,7 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/loss.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::tests {

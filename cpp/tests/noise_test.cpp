@@ -5,6 +5,7 @@
 #include "ops/noise.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/philox.hpp"
+#include "simd/kernels/noise.hpp"
 
 namespace unitgain::tests {
 

@@ -6,6 +6,8 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/normalization.hpp"
+#include "simd/kernels/optimizer.hpp"
 
 namespace unitgain::tests {
 

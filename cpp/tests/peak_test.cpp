@@ -6,6 +6,7 @@
 #include "ops/peak.hpp"
 #include "runtime/cpu.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/peak.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 

@@ -1,6 +1,7 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/activation.hpp"
 
 namespace unitgain::tests {
 

@@ -10,6 +10,7 @@
 #include "memory.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::tests {
 

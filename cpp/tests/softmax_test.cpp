@@ -5,6 +5,8 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/loss.hpp"
+#include "simd/kernels/softmax.hpp"
 
 namespace unitgain::tests {
 

@@ -10,7 +10,9 @@
 #include "products.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/parallel.hpp"
+#include "simd/kernels/split_gemm.hpp"
 #include "unitgain/matmul.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain::tests {
 

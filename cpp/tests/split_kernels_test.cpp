@@ -8,6 +8,7 @@
 #include "ops/gemm_split.hpp"
 #include "products.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/split_gemm.hpp"
 
 namespace unitgain::tests {
 

@@ -4,6 +4,7 @@
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/weight.hpp"
 
 namespace unitgain::tests {
 

@@ -6,6 +6,7 @@ from unitgain._native import __version__  # before NumPy: it says where both can
 from unitgain import (
     activations,
     callbacks,
+    cluster,
     constraints,
     data,
     datasets,
@@ -63,6 +64,7 @@ __all__ = [
     "cache_memory",
     "callbacks",
     "clear_cache",
+    "cluster",
     "constraints",
     "data",
     "datasets",

@@ -63,6 +63,36 @@ def unknown(argument: str, name: object, known: Mapping[str, object]) -> str:
     return f"{message}; did you mean {by_letters[near[0]]!r}?" if near else message
 
 
+def classes_of(
+    module: Mapping[str, Any], public: Sequence[str], base: type[T]
+) -> dict[str, type[T]]:
+    """Return those of a module's public names that are classes derived from ``base``."""
+    found = {name: module.get(name) for name in public}
+    return {
+        name: c
+        for name, c in found.items()
+        if isinstance(c, type) and issubclass(c, base) and c is not base
+    }
+
+
+def table_of(
+    module: Mapping[str, Any], public: Sequence[str], base: type[T], aliases: Mapping[str, str]
+) -> dict[str, type[T]]:
+    """Return a module's public classes by their names: ``MeanSquaredError`` and those it goes by.
+
+    Args:
+        module: the module's names.
+        public: those that are public.
+        base: what the classes are; itself, it is left out.
+        aliases: short names, which go in capital letters too, of names in small letters.
+    """
+    classes = classes_of(module, public, base)
+    table = {snake_case(name): found for name, found in classes.items()} | classes
+    for alias, name in aliases.items():
+        table[alias] = table[alias.upper()] = table[name]
+    return table
+
+
 @contextmanager
 def custom_objects(objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Let these names mean these classes and functions in this block, beside those known."""

@@ -71,7 +71,7 @@ class PackedMatrix:
     def __rmatmul__(self, x: ArrayLike) -> Any: ...
 
 # activations
-def activation_names() -> list[str]: ...
+def activation_table() -> dict[str, tuple[str, dict[str, float]]]: ...
 def check_activation(name: str, parameters: Mapping[str, float] = ...) -> None: ...
 def activation(
     name: str, x: object, out: _Array | None = None, parameters: Mapping[str, float] = ...
@@ -132,21 +132,15 @@ class LossSpec:
     def __init__(
         self,
         name: str,
+        *,
         reduction: str = "mean",
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
         ignore_class: int | None = None,
-        delta: float = 1.0,
-        full: bool = False,
-        log_variance: bool = False,
-        epsilon: float = 1e-6,
-        quantile: float = 0.5,
-        gamma: float = 2.0,
-        balances_classes: bool = False,
-        alpha: float = 0.25,
+        **parameters: float,  # of unitgain/rows/loss.hpp
     ) -> None: ...
     @property
     def takes_labels(self) -> bool: ...
+    @property
+    def takes_signs(self) -> bool: ...
 
 class MetricSpec:
     def __init__(
@@ -202,20 +196,6 @@ def loss(
     with_gradient: bool,
     out: _Array | None = None,
 ) -> tuple[Any, Any]: ...  # the value, a float or an array; the gradient, or None
-
-class OptimizerKind:
-    sgd: ClassVar[OptimizerKind]
-    adagrad: ClassVar[OptimizerKind]
-    adadelta: ClassVar[OptimizerKind]
-    rmsprop: ClassVar[OptimizerKind]
-    adam: ClassVar[OptimizerKind]
-    adamax: ClassVar[OptimizerKind]
-    nadam: ClassVar[OptimizerKind]
-    lion: ClassVar[OptimizerKind]
-    muon: ClassVar[OptimizerKind]
-    lamb: ClassVar[OptimizerKind]
-    ftrl: ClassVar[OptimizerKind]
-    adafactor: ClassVar[OptimizerKind]
 
 class Clipping:
     none: ClassVar[Clipping]
@@ -294,26 +274,9 @@ class ScheduleSpec:
     def momentum(self, step: int) -> float: ...
 
 class OptimizerSpec:
-    def __init__(self, kind: OptimizerKind, learning_rate: float) -> None: ...
+    # The parameters are those of unitgain/rows/optimizer.hpp.
+    def __init__(self, kind: str, learning_rate: float, **parameters: float) -> None: ...
     schedule: ScheduleSpec
-    momentum: float
-    nesterov: bool
-    beta_1: float
-    beta_2: float
-    rho: float
-    epsilon: float
-    amsgrad: bool
-    centered: bool
-    initial_accumulator_value: float
-    learning_rate_power: float
-    l1_regularization_strength: float
-    l2_regularization_strength: float
-    l2_shrinkage_regularization_strength: float
-    beta: float
-    beta_2_decay: float
-    epsilon_1: float
-    epsilon_2: float
-    clip_threshold: float
     clipping: Clipping
     clip: float
     weight_decay: float
@@ -323,13 +286,6 @@ class OptimizerSpec:
     accumulation_steps: int
     loss_scale: float
     scale_growth_steps: int
-    muon_a: float
-    muon_b: float
-    muon_c: float
-    ns_steps: int
-    rms_rate: float
-    adam_lr_ratio: float
-    adam_weight_decay: float
 
 # Called with the batches done and the sums so far; what it raises ends the pass.
 _Progress: TypeAlias = Callable[[Totals], object]
@@ -367,6 +323,9 @@ class _Graph:
     ) -> int: ...
     def activation(self, x: int, name: str, parameters: Sequence[float] = ...) -> int: ...
     def prelu(self, x: int, alpha: _Parameter, rows: int, cols: int, trainable: bool) -> int: ...
+    def cluster_distance(
+        self, x: int, centers: _Parameter, bandwidth: _Parameter, form: str, trainable: bool
+    ) -> int: ...
     def softmax(self, x: int) -> int: ...
     def layer_norm(
         self,
@@ -381,7 +340,17 @@ class _Graph:
     def activity(self, x: int, l1: float, l2: float) -> int: ...
     def log_softmax(self, x: int) -> int: ...
     def reshape(self, x: int, rows: int, cols: int) -> int: ...
+    def rms_norm(
+        self, x: int, scale: _Parameter | None, epsilon: float, trainable: bool
+    ) -> int: ...
+    def unit_norm(self, x: int, epsilon: float) -> int: ...
+    def glu(self, x: int) -> int: ...
+    def embedding(self, x: int, embeddings: _Parameter, trainable: bool) -> int: ...
     def add(self, inputs: Sequence[int]) -> int: ...
+    def multiply(self, inputs: Sequence[int]) -> int: ...
+    def maximum(self, inputs: Sequence[int]) -> int: ...
+    def minimum(self, inputs: Sequence[int]) -> int: ...
+    def dot(self, inputs: Sequence[int]) -> int: ...
     def concatenate(self, inputs: Sequence[int]) -> int: ...
     def custom(
         self,
@@ -595,3 +564,26 @@ class _Ops(Protocol):
     ) -> _Array: ...
 
 ops: _Ops
+
+# clustering; samples have contiguous rows, and all arrays are of one dtype
+def find_non_finite(x: _Array) -> tuple[int, int] | None: ...
+def kmeans_lloyd(
+    x: _Array,
+    weights: _Array | None,
+    centers: _Array,
+    labels: NDArray[np.int32],
+    most_iterations: int,
+    tolerance: float,
+    is_last: bool,
+) -> tuple[int, bool, bool]: ...  # iterations, whether stable, whether within the tolerance
+def kmeans_assign(
+    x: _Array, weights: _Array | None, centers: _Array, squares: bool, sums: bool
+) -> tuple[NDArray[np.int32], _Array, NDArray[np.float64], NDArray[np.float64]]: ...
+def kmeans_inertia(
+    x: _Array, weights: _Array | None, centers: _Array, labels: NDArray[np.int32]
+) -> float: ...
+def kmeans_seed(
+    x: _Array, weights: _Array | None, clusters: int, trials: int, key: int, stream: int
+) -> tuple[_Array, NDArray[np.int64]]: ...
+def cluster_affinities(x: _Array, centers: _Array, affinity: str, bandwidth: float) -> _Array: ...
+def silhouettes(x: _Array, starts: NDArray[np.int64]) -> _Array: ...

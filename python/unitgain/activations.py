@@ -8,14 +8,13 @@ may be ``x`` itself. A wrong dtype is a TypeError; a wrong shape or parameter is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from typing import Any, SupportsIndex
 
 import numpy as np
 import numpy.typing as npt
 
-from unitgain import _native, random
+from unitgain import _names, _native, random
 
 __all__ = [
     "celu",
@@ -442,34 +441,27 @@ def gradient(name: str, x: npt.ArrayLike, upstream: npt.ArrayLike, **parameters:
     return _native.activation_gradient(name, x, upstream, None, parameters)
 
 
-_by_name: dict[str, Callable[..., Array]] = {
-    f.__name__: f
-    for f in (
-        linear,
-        step,
-        relu,
-        relu6,
-        leaky_relu,
-        rrelu,
-        elu,
-        selu,
-        celu,
-        exponential,
-        sigmoid,
-        hard_sigmoid,
-        log_sigmoid,
-        softplus,
-        tanh,
-        softsign,
-        silu,
-        hard_silu,
-        gelu,
-        gelu_tanh,
-        mish,
-        softmax,
-        log_softmax,
-    )
-} | {"swish": silu, "hard_swish": hard_silu}
+def _of_row(name: str, formula: str, defaults: Mapping[str, float]) -> Callable[..., Array]:
+    """Return the function of a native activation that has none above."""
+
+    def function(x: npt.ArrayLike, out: Array | None = None, **parameters: float) -> Array:
+        return _native.activation(name, x, out, parameters)
+
+    given = "".join(f", {parameter}={value:g}" for parameter, value in defaults.items())
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"""Return ``{formula}``.
+
+    Its parameters, by keyword: ``{name}(x, out=None{given})``.
+    """
+    return function
+
+
+_by_name: dict[str, Callable[..., Array]] = {}
+for _name, (_formula, _defaults) in _native.activation_table().items():
+    _by_name[_name] = globals().setdefault(_name, _of_row(_name, _formula, _defaults))
+for _function in (rrelu, softmax, log_softmax):
+    _by_name[_function.__name__] = _function
+_by_name |= {"swish": silu, "hard_swish": hard_silu}
 
 
 def get(identifier: str | Callable[..., Array] | None) -> Callable[..., Array]:
@@ -491,9 +483,5 @@ def get(identifier: str | Callable[..., Array] | None) -> Callable[..., Array]:
             f"an activation is a name, a function or None, not {type(identifier).__name__}"
         )
     if identifier not in _by_name:
-        near = get_close_matches(identifier, _by_name, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(
-            f"unknown activation {identifier!r}, expected one of {', '.join(_by_name)}{hint}"
-        )
+        raise ValueError(_names.unknown("activation", identifier, _by_name))
     return _by_name[identifier]

@@ -99,6 +99,17 @@ def _parser() -> argparse.ArgumentParser:
         help="write the results there as pytest-benchmark does",
     )
     bench.add_argument(
+        "--report", type=_output_file, metavar="FILE", help="write a page with charts (.html)"
+    )
+    bench.add_argument(
+        "--plot", type=Path, metavar="FOLDER", help="draw the charts there, as PNG and SVG files"
+    )
+    bench.add_argument(
+        "--results",
+        metavar="NAME",
+        help="of these saved results write the report, the charts or the other files; time nothing",
+    )
+    bench.add_argument(
         "--save",
         type=_result_name,
         metavar="NAME",
@@ -193,6 +204,12 @@ def _bench(options: argparse.Namespace) -> int:
 
     if options.compare:
         return _compare(options)
+    if options.results:
+        try:
+            _write_results(options, saved.read(options.results))
+        except ValueError as error:
+            options.parser.error(str(error))
+        return 0
     cases = _chosen_cases(options)
     if options.list:
         for case in cases:
@@ -218,18 +235,32 @@ def _bench(options: argparse.Namespace) -> int:
         print("\n" + report.format_case(measured), flush=True)
     print("\n" + report.format_summary(measurements))
     contents = saved.document(environment, measurements, _command(options))
-    if options.json:
-        saved.write(options.json, contents)
-    if options.pytest_json:
-        saved.write(options.pytest_json, saved.pytest_benchmark(contents))
-    if options.save:
-        saved.write(saved.path_of(options.save), contents)
+    _write_results(options, contents)
     if options.csv:
         report.write_csv(options.csv, environment, measurements)
     wrong = [m for m in measurements if not m.agrees]
     for m in wrong:
         print(f"unitgain: error: {m.library} disagrees with NumPy in {m.case}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _write_results(options: argparse.Namespace, contents: Any) -> None:
+    """Write the files that were asked for."""
+    from unitgain.benchmarks import page, saved
+
+    if options.json:
+        saved.write(options.json, contents)
+    if options.pytest_json:
+        saved.write(options.pytest_json, saved.pytest_benchmark(contents))
+    if options.save:
+        saved.write(saved.path_of(options.save), contents)
+    if options.report:
+        page.write_page(options.report, contents)
+    if options.plot:
+        try:
+            page.write_plots(options.plot, contents)
+        except ImportError as error:
+            raise OSError(str(error)) from error
 
 
 def _compare(options: argparse.Namespace) -> int:

@@ -69,8 +69,7 @@ class _Linear(Configurable):
 class LinearRegression(_Linear):
     """The linear map of least squares: ``coef_ = pinv(X) y``, of centred columns, in float64.
 
-    The normal equations are solved where one step of refinement shows that they determine the
-    solution to twelve digits, the pseudoinverse is taken where they do not.
+    :func:`unitgain.linalg.lstsq` takes the normal equations where the condition number allows it.
 
     Of several that fit equally well, the one with the smallest coefficients (Penrose, "On best
     approximate solutions of linear matrix equations", 1956). Columns that depend on others within
@@ -115,7 +114,7 @@ class LinearRegression(_Linear):
     def _coefficients(self, design: _Design, targets: Array) -> Array:
         """Return the coefficients for weighted and centred targets, (features, outputs)."""
         found = None
-        if design.shape[0] > design.shape[1]:
+        if design.is_sparse and design.shape[0] > design.shape[1]:
             found = _by_normal_equations(design, targets, 0.0)
         return _least_squares(design, targets) if found is None else found
 
@@ -140,9 +139,9 @@ class LinearRegression(_Linear):
 class Ridge(LinearRegression):
     """Least squares with the penalty ``alpha * sum(coef_**2)``, in float64.
 
-    Solved by the normal equations, of the features or of the samples, whichever are fewer; and
-    where one step of refinement shows that they lose digits, by the singular values of the samples
-    with ``sqrt(alpha)`` times the identity below them. The intercept has no penalty.
+    It is plain least squares of the samples with ``sqrt(alpha)`` times the identity below them, or
+    beside them if they are fewer than the features: :func:`unitgain.linalg.lstsq` takes the normal
+    equations of that where the condition number allows it. The intercept has no penalty.
 
     Args:
         alpha: the penalty's factor, at least 0, or one for each output.
@@ -176,14 +175,18 @@ class Ridge(LinearRegression):
     def _ridge(self, design: _Design, targets: Array, alpha: float) -> Array:
         if alpha == 0:
             return super()._coefficients(design, targets)
-        found = _by_normal_equations(design, targets, alpha)
-        if found is None:
-            features = design.shape[1]
-            below = np.sqrt(alpha) * np.eye(features)
-            stacked = np.concatenate([design.dense(), below])
-            zeros = np.zeros((features, targets.shape[1]))
-            found = linalg.lstsq(stacked, np.concatenate([targets, zeros]), rcond=0)[0]
-        return found
+        if design.is_sparse:
+            found = _by_normal_equations(design, targets, alpha)
+            if found is not None:
+                return found
+        samples, features = design.shape
+        root = np.sqrt(alpha)
+        if samples < features:
+            stacked = np.concatenate([design.dense(), root * np.eye(samples)], axis=1)
+            return linalg.lstsq(stacked, targets, rcond=0)[0][:features]
+        stacked = np.concatenate([design.dense(), root * np.eye(features)])
+        zeros = np.zeros((features, targets.shape[1]))
+        return linalg.lstsq(stacked, np.concatenate([targets, zeros]), rcond=0)[0]
 
 
 class _Classifier(_Linear):
@@ -417,6 +420,7 @@ class _Design:
 
     def __init__(self, samples: Any, factors: Array | None, centres: bool) -> None:
         self.samples = samples.astype(np.float64)
+        self.is_sparse = is_sparse(samples)
         self.shape: tuple[int, int] = samples.shape
         self._factors = factors
         self._centres = centres
@@ -444,33 +448,28 @@ class _Design:
         return self._dense
 
     def gram(self, of_samples: bool) -> Array:
-        """Return ``Z Z'`` of the samples, or ``Z' Z`` of the features."""
-        if not is_sparse(self.samples):
-            z = self.dense()
-            return np.asarray(matmul(z, z.T) if of_samples else matmul(z.T, z))
-        if of_samples:
-            return self.times(self.transposed_times(np.eye(self.shape[0])))
+        """Return ``Z Z'`` of sparse samples, or ``Z' Z`` of their features."""
         factors = np.ones(self.shape[0]) if self._factors is None else self._factors
         weighted = self.samples.multiply(factors[:, None]).tocsr()
+        if of_samples:
+            means = np.outer(weighted @ self.center, factors)
+            squares = (self.center @ self.center) * np.outer(factors, factors)
+            return np.asarray((weighted @ weighted.T).toarray() - means - means.T + squares)
         outer = np.outer(self.center, self.center) * (factors**2).sum()
         return np.asarray((weighted.T @ weighted).toarray() - outer)
 
     def times(self, coefficients: Array) -> Array:
         """Return ``Z @ coefficients``."""
-        if not is_sparse(self.samples):
-            return np.asarray(matmul(self.dense(), coefficients))
         return self.weighted(self.samples @ coefficients - self.center @ coefficients)
 
     def transposed_times(self, columns: Array) -> Array:
         """Return ``Z' @ columns``."""
-        if not is_sparse(self.samples):
-            return np.asarray(matmul(self.dense().T, columns))
         columns = self.weighted(columns)
         return np.asarray(self.samples.T @ columns - np.outer(self.center, columns.sum(axis=0)))
 
 
 def _by_normal_equations(design: _Design, targets: Array, alpha: float) -> Array | None:
-    """Return the coefficients of least squares with a penalty, or None if they would lose digits.
+    """Return the coefficients for sparse samples, or None if they would lose digits.
 
     One step of refinement with residuals of the samples themselves (Bjorck, "Stability analysis of
     the method of seminormal equations for linear least squares problems", 1987) squares the
@@ -566,13 +565,17 @@ def _least_squares(design: _Design, targets: Array) -> Array:
     neither a column's unit nor its offset counts.
     """
     centred, samples = design.dense(), design.samples
-    samples = design.weighted(samples.toarray() if is_sparse(samples) else samples)
-    precision = _powers_of_two(samples)
-    left, values, right = linalg.svd(centred / precision, full_matrices=False)
-    rank = np.count_nonzero(values > np.finfo(np.float64).eps * max(samples.shape))
-    if rank == samples.shape[1]:
+    precision = _powers_of_two(design.weighted(samples.toarray() if design.is_sparse else samples))
+    epsilon = np.finfo(np.float64).eps * max(samples.shape)
+    if samples.shape[0] >= samples.shape[1]:
         unit = _powers_of_two(centred)
-        return linalg.lstsq(centred / unit, targets, rcond=0)[0] / unit[:, None]
+        found, _, _, values = linalg.lstsq(centred / unit, targets, rcond=0)
+        if values[-1] * (unit / precision).min() > epsilon:  # a bound of those in that unit
+            return np.asarray(found / unit[:, None])
+    left, values, right = linalg.svd(centred / precision, full_matrices=False)
+    rank = np.count_nonzero(values > epsilon)
+    if rank == samples.shape[1]:
+        return np.asarray(found / unit[:, None])
     # Those on the row space are determined; of all that agree there, the smallest are taken.
     determined = matmul(left[:, :rank].T, targets) / values[:rank, None]
     return linalg.lstsq(right[:rank] * precision, determined, rcond=0)[0]

@@ -27,7 +27,7 @@ test_other_variants = rerun_on_other_variants(__file__)
 
 LABELS = np.array([0, 2, 1, 1, 0, 2, 2])
 LOGITS_LOSS = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
-ACTIVATIONS = [n for n in _native.activation_names() if n not in ("linear", "step", "exponential")]
+ACTIVATIONS = [n for n in _native.activation_table() if n not in ("linear", "step", "exponential")]
 
 
 def model_of(layers, shape=(4,), loss=LOGITS_LOSS):

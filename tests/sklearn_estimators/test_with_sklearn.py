@@ -19,6 +19,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import unitgain as ug
 from unitgain.sklearn import (
+    ClusterFeatures,
+    KMeans,
     LinearRegression,
     LogisticRegression,
     MLPClassifier,
@@ -201,3 +203,19 @@ def test_the_same_seed_gives_the_same_bits_on_any_number_of_threads():
             model = MLPClassifier(**FAST, dropout=0.2, batch_norm=True, dtype="float32")
             found.append(model.fit(x, y).predict_proba(x))
     np.testing.assert_array_equal(*found)
+
+
+def test_affinities_are_columns_of_frames():
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    features = ClusterFeatures(3, append=True, random_state=0).set_output(transform="pandas")
+    made = features.fit_transform(frame)
+    assert list(made)[:4] == list("abcd")
+    assert made.shape == (150, 7)
+    distances = KMeans(3, random_state=0).set_output(transform="pandas").fit_transform(frame)
+    assert list(distances) == ["kmeans0", "kmeans1", "kmeans2"]
+    shares = KMeans(3, random_state=0).fit(X).transform(X, affinity="soft")
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    model = make_pipeline(ClusterFeatures(6, random_state=0), LogisticRegression(C=100))
+    grid = {"clusterfeatures__n_clusters": [2, 8], "clusterfeatures__affinity": ["rbf", "soft"]}
+    search = GridSearchCV(model, grid, cv=3, n_jobs=2).fit(X, Y)
+    assert search.best_score_ > 0.9

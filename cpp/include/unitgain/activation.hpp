@@ -1,8 +1,10 @@
 // The activation functions by name: their parameters, and what their derivatives need.
 #pragma once
 
+#include <span>
 #include <string_view>
 
+#include "unitgain/rows/activation.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -11,12 +13,17 @@ struct ActivationInfo {
   const char* name;
   // Whether the derivative is evaluated at the activation's input; at its output otherwise.
   bool saves_input;
+  const char* formula;
   int parameter_count;
   const char* parameter_names[3];
   double defaults[3];
+  Range ranges[3];
 };
 
 const ActivationInfo& activation_info(Activation kind);
+
+// All of them, in the order of the enumeration.
+std::span<const ActivationInfo> activation_infos();
 
 // The activation of that name ("swish" is silu), with its default parameters. Throws ValueError for
 // an unknown name; the message lists the names and suggests the nearest.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "unitgain/rows/loss.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -11,6 +12,7 @@ namespace unitgain {
 struct LossInfo {
   const char* name;
   bool takes_labels;  // class labels; target values otherwise
+  bool takes_signs;   // -1 and 1; for a batch of 0 and 1 alone, 0 stands for -1
 };
 
 const LossInfo& loss_info(LossKind kind);
@@ -18,8 +20,7 @@ const LossInfo& loss_info(LossKind kind);
 // Whether a kernel computes it; else a CustomLoss does.
 bool has_kernel(const LossSpec& spec);
 
-// A loss with its default parameters: mean over the rows, delta 1, epsilon 1e-6, quantile 0.5,
-// gamma 2, alpha 0.25, the rest off.
+// A loss with its default parameters, and the mean over the rows.
 LossSpec loss_spec(LossKind kind);
 
 // The loss of that name. Throws ValueError for an unknown name.

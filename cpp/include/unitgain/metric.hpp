@@ -8,36 +8,10 @@
 #include <vector>
 
 #include "unitgain/loss.hpp"
+#include "unitgain/rows/metric.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
-
-enum class MetricKind : int {
-  // A value for each row, whose sums are: values times weights, and weights.
-  loss,               // a loss's
-  equality,           // the share of outputs that are equal to their target
-  binary_accuracy,    // the share of outputs above the threshold where the target is 1, and not
-                      // where it is 0
-  top_k,              // 1 where the class is among the k largest outputs
-  percentage_error,   // 100 |t - y| / max(|t|, 1e-7), the mean over the row
-  logarithmic_error,  // (log(1 + max(y, 1e-7)) - log(1 + max(t, 1e-7)))^2, the mean over the row
-  cosine_similarity,  // of the row and its targets
-  pearson,            // the correlation of the row and its targets
-  concordance,        // Lin's coefficient of concordance
-  // The same sums, of 1 where the largest output is the class.
-  categorical_accuracy,
-  // For each threshold interval the weights of the positive and of the negative outputs that lie in
-  // it: those above i of the n sorted thresholds, for i = 0 .. n; 2 (n + 1) sums, positive ones
-  // first, and as many for each column with by_column.
-  confusion,
-  // For each column the weights of true positives, false positives, false negatives and targets.
-  f_score,
-  // The number of outputs; then for each column the sum of the weights, the targets' weighted mean
-  // and sum of squared distances from it, and the outputs' weighted squared errors.
-  r2,
-  custom,  // what a CustomMetric adds
-};
-inline constexpr int metric_count = 14;
 
 // What an embedding program, or Python, sums up itself. One thread calls it, after each batch, and
 // what it throws ends the pass; it must not use the network.

@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "unitgain/rows/noise.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {

@@ -5,52 +5,22 @@
 
 #include "unitgain/constraint.hpp"
 #include "unitgain/penalty.hpp"
+#include "unitgain/rows/optimizer.hpp"
 #include "unitgain/schedule.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
 
-enum class OptimizerKind {
-  sgd,
-  adagrad,
-  adadelta,
-  rmsprop,
-  adam,
-  adamax,
-  nadam,
-  lion,
-  muon,
-  lamb,
-  ftrl,
-  adafactor,
-};
-
 enum class Clipping { none, value, norm, global_norm };
 
-// Keras's names and defaults, python/unitgain/optimizers has the formulas. AdamW is Adam with a
-// weight decay. Each rule reads what it has.
+// AdamW is Adam with a weight decay.
 struct OptimizerSpec {
   OptimizerKind kind = OptimizerKind::sgd;
   double learning_rate = 0.001;
   ScheduleSpec schedule = {};  // of the learning rate: evaluated at each step
-  double momentum = 0;         // SGD, RMSprop, Muon
-  bool nesterov = false;
-  double beta_1 = 0.9;  // Adam and its kin, Lamb, Lion, and what Muon leaves to Adam
-  double beta_2 = 0.999;
-  double rho = 0.9;  // Adadelta, RMSprop
-  double epsilon = 1e-7;
-  bool amsgrad = false;
-  bool centered = false;
-  double initial_accumulator_value = 0.1;  // Adagrad, Ftrl
-  double learning_rate_power = -0.5;       // Ftrl, with the next four
-  double l1_regularization_strength = 0;
-  double l2_regularization_strength = 0;
-  double l2_shrinkage_regularization_strength = 0;
-  double beta = 0;
-  double beta_2_decay = -0.8;  // Adafactor, with the next three
-  double epsilon_1 = 1e-30;
-  double epsilon_2 = 1e-3;
-  double clip_threshold = 1;
+#define UNITGAIN_MEMBER(type, name, value) type name = value;
+  UNITGAIN_OPTIMIZER_PARAMETERS(UNITGAIN_MEMBER)
+#undef UNITGAIN_MEMBER
 
   // For every rule, before it: gradients are clipped, weights lose learning_rate * weight_decay of
   // themselves. After it: averages of the weights, which replace them every so many steps (0:
@@ -67,14 +37,6 @@ struct OptimizerSpec {
   // left out, and halves the scale; so many others in a row double it.
   double loss_scale = 0;
   std::int64_t scale_growth_steps = 2000;
-
-  // Muon: the polynomial a x + b x^3 + c x^5 and how often it is applied, the scale of an update
-  // (0: as it is), and what differs for the arrays that are left to Adam.
-  double muon_a = 3.4445, muon_b = -4.7750, muon_c = 2.0315;
-  int ns_steps = 5;
-  double rms_rate = 0.2;
-  double adam_lr_ratio = 1;
-  double adam_weight_decay = 0;
 };
 
 // How one array is treated.

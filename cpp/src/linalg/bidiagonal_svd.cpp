@@ -12,6 +12,8 @@
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/secular.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

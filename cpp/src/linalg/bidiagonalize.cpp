@@ -5,6 +5,7 @@
 #include "linalg/bidiagonalize.hpp"
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

@@ -3,6 +3,7 @@
 // with the column's reflector, once for its product with the row's.
 #include "linalg/bidiagonalize.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

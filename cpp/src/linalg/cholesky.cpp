@@ -11,6 +11,7 @@
 #include "linalg/svd.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
 

@@ -6,6 +6,7 @@
 #include "base/shape_text.hpp"
 #include "linalg/svd.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
 

@@ -3,6 +3,7 @@
 #include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

@@ -15,6 +15,7 @@
 #include <limits>
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

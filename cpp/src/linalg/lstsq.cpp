@@ -21,6 +21,7 @@
 #include "linalg/svd.hpp"
 #include "linalg/triangle.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
 

@@ -22,6 +22,7 @@
 #include "linalg/pooled_buffer.hpp"
 #include "linalg/triangle.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

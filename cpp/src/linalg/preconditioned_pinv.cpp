@@ -8,6 +8,7 @@
 #include "linalg/svd.hpp"
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

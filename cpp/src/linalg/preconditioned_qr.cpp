@@ -20,6 +20,8 @@
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

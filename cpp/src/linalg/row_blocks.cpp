@@ -7,6 +7,7 @@
 #include "ops/gemm.hpp"
 #include "runtime/cache_sizes.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::linalg {
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/secular.hpp"
 
 namespace unitgain::linalg {
 

@@ -1,7 +1,7 @@
 // The singular values of a matrix of which only the diagonal and the first row are not zero.
 #pragma once
 
-#include "simd/kernels.hpp"
+#include "simd/kernels/secular.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::linalg {

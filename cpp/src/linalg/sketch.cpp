@@ -6,6 +6,7 @@
 
 #include "runtime/dispatch.hpp"
 #include "runtime/philox.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

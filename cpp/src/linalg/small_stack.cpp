@@ -9,7 +9,7 @@
 #include "linalg/svd.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
-#include "simd/small_linalg.hpp"
+#include "simd/kernels/small_linalg.hpp"
 
 namespace unitgain::linalg {
 

@@ -11,6 +11,7 @@
 #include "linalg/small_stack.hpp"
 #include "linalg/stack.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/linalg.hpp"
 

@@ -6,6 +6,7 @@
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::linalg {
 

@@ -7,6 +7,8 @@
 #include "ops/grain.hpp"
 #include "ops/norm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
+#include "simd/kernels/weight.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain::nn {

@@ -7,6 +7,9 @@
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "simd/kernels/optimizer.hpp"
+#include "simd/kernels/vector.hpp"
+#include "simd/kernels/weight.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 

@@ -6,6 +6,8 @@
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/flush_denormals.hpp"
+#include "simd/kernels/vector.hpp"
+#include "simd/kernels/weight.hpp"
 
 namespace unitgain::nn {
 

@@ -7,7 +7,6 @@
 
 #include "nn/array_blocks.hpp"
 #include "nn/orthogonality.hpp"
-#include "simd/kernels.hpp"
 
 namespace unitgain::nn {
 

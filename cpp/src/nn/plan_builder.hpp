@@ -8,7 +8,6 @@
 
 #include "nn/fusion.hpp"
 #include "nn/plan.hpp"
-#include "simd/kernels.hpp"
 
 namespace unitgain::nn {
 

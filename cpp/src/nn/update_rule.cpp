@@ -2,47 +2,70 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
+#include <string_view>
 
 namespace unitgain::nn {
 
 using simd::Update;
 
-UpdateRule update_rule(const OptimizerSpec& spec, bool matrix) {
+namespace {
+
+struct Row {
+  std::string_view name;
+  UpdateRule rule;
+};
+
+constexpr UpdateRule rule_of(Update update, bool by_array,
+                             std::initializer_list<const char*> names) {
+  UpdateRule rule{update, 0, {}, by_array};
+  for (const char* name : names) rule.names[rule.slots++] = name;
+  return rule;
+}
+
+#define UNITGAIN_ROW(update, by_array, ...) \
+  {#update, rule_of(Update::update, by_array, {__VA_ARGS__})},
+constexpr Row rows[] = {UNITGAIN_UPDATES(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
+
+#define UNITGAIN_NAME(kind) #kind,
+constexpr std::string_view kinds[] = {UNITGAIN_OPTIMIZERS(UNITGAIN_NAME)};
+#undef UNITGAIN_NAME
+
+// The update of the optimizer itself.
+Update named_update(OptimizerKind kind) {
+  for (const Row& row : rows) {
+    if (row.name == kinds[static_cast<int>(kind)]) return row.rule.update;
+  }
+  return Update::average;
+}
+
+Update update_of(const OptimizerSpec& spec, bool matrix) {
   switch (spec.kind) {
     case OptimizerKind::sgd:
-      if (spec.momentum == 0) return {Update::sgd, 0, {}};
-      return {spec.nesterov ? Update::nesterov : Update::momentum, 1, {"momentum"}};
-    case OptimizerKind::adagrad:
-      return {Update::adagrad, 1, {"accumulator"}};
-    case OptimizerKind::adadelta:
-      return {Update::adadelta, 2, {"accumulated_grad", "accumulated_delta_var"}};
+      if (spec.momentum == 0) return Update::sgd;
+      return spec.nesterov ? Update::nesterov : Update::momentum;
     case OptimizerKind::rmsprop:
       if (spec.momentum > 0) {
-        if (!spec.centered) return {Update::rmsprop_momentum, 2, {"velocity", "momentum"}};
-        return {Update::rmsprop_centered_momentum, 3, {"velocity", "momentum", "average_gradient"}};
+        return spec.centered ? Update::rmsprop_centered_momentum : Update::rmsprop_momentum;
       }
-      if (!spec.centered) return {Update::rmsprop, 1, {"velocity"}};
-      return {Update::rmsprop_centered, 2, {"velocity", "average_gradient"}};
+      return spec.centered ? Update::rmsprop_centered : Update::rmsprop;
     case OptimizerKind::adam:
-      if (!spec.amsgrad) return {Update::adam, 2, {"momentum", "velocity"}};
-      return {Update::amsgrad, 3, {"momentum", "velocity", "velocity_hat"}};
-    case OptimizerKind::adamax:
-      return {Update::adamax, 2, {"momentum", "norm"}};
-    case OptimizerKind::nadam:
-      return {Update::nadam, 2, {"momentum", "velocity"}};
-    case OptimizerKind::lion:
-      return {Update::lion, 1, {"momentum"}};
+      return spec.amsgrad ? Update::amsgrad : Update::adam;
     case OptimizerKind::muon:
-      if (!matrix) return {Update::adam, 2, {"momentum", "velocity"}};
-      return {spec.nesterov ? Update::muon_nesterov : Update::muon, 1, {"momentum"}};
-    case OptimizerKind::lamb:
-      return {Update::lamb, 2, {"momentum", "velocity"}, true};
-    case OptimizerKind::ftrl:
-      return {Update::ftrl, 2, {"accumulator", "linear"}};
+      if (!matrix) return Update::adam;
+      return spec.nesterov ? Update::muon_nesterov : Update::muon;
     case OptimizerKind::adafactor:  // its moments are shorter than the arrays
-      return {matrix ? Update::gradient : Update::adafactor, 0, {}, true};
+      return matrix ? Update::gradient : Update::adafactor;
+    default:
+      return named_update(spec.kind);
   }
-  return {Update::average, 0, {}};
+}
+
+}  // namespace
+
+UpdateRule update_rule(const OptimizerSpec& spec, bool matrix) {
+  return rows[static_cast<int>(update_of(spec, matrix))].rule;
 }
 
 double nadam_momentum(const OptimizerSpec& spec, std::int64_t step) {

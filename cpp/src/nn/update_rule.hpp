@@ -12,7 +12,7 @@
 // prediction", KDD 2013 (Ftrl). Shazeer and Stern, "Adafactor", ICML 2018.
 #pragma once
 
-#include "simd/kernels.hpp"
+#include "simd/kernels/optimizer.hpp"
 #include "unitgain/optimizer.hpp"
 
 namespace unitgain::nn {

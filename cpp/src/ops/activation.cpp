@@ -2,6 +2,7 @@
 
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/activation.hpp"
 
 namespace unitgain::ops {
 

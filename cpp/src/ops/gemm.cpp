@@ -15,6 +15,8 @@
 #include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "simd/kernels/split_gemm.hpp"
 
 namespace unitgain::ops {
 

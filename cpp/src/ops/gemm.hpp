@@ -6,6 +6,7 @@
 #include "ops/gemm_blocks.hpp"
 #include "runtime/parallel.hpp"
 #include "simd/kernels.hpp"
+#include "simd/kernels/tile_epilogue.hpp"
 
 namespace unitgain::ops {
 

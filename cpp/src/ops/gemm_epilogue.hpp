@@ -3,6 +3,8 @@
 
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain::ops {
 

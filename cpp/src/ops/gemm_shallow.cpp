@@ -2,6 +2,7 @@
 
 #include "ops/gemm_epilogue.hpp"
 #include "runtime/cache_sizes.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
 

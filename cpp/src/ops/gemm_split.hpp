@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/gemm.hpp"
+#include "simd/kernels/split_gemm.hpp"
 
 namespace unitgain::ops {
 

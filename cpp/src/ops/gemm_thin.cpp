@@ -6,6 +6,8 @@
 #include "ops/grain.hpp"
 #include "runtime/cache_sizes.hpp"
 #include "runtime/workspace.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::ops {
 

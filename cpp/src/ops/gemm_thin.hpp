@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ops/gemm.hpp"
+#include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
 

@@ -4,6 +4,7 @@
 
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/normalization.hpp"
 
 namespace unitgain::ops {
 

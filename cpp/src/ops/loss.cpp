@@ -1,5 +1,8 @@
 #include "ops/loss.hpp"
 
+#include <algorithm>
+
+#include "simd/kernels/loss.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::ops {
@@ -22,6 +25,11 @@ simd::LossRows<T> part_of(simd::LossRows<T> rows, Index target_cols, runtime::Ra
 }
 
 }  // namespace
+
+template <class T>
+bool are_binary(const T* targets, Index n) {
+  return std::all_of(targets, targets + n, [](T t) { return t == T{0} || t == T{1}; });
+}
 
 template <class T>
 void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows) {
@@ -54,6 +62,8 @@ double divide_no_nan(double x, double y) {
   return y == 0.0 ? 0.0 : x / y;
 }
 
+template bool are_binary(const float*, Index);
+template bool are_binary(const double*, Index);
 template void loss(const runtime::Team&, const LossSpec&, const simd::LossRows<float>&);
 template void loss(const runtime::Team&, const LossSpec&, const simd::LossRows<double>&);
 template void argmax(const runtime::Team&, const float*, Index, Index, std::int32_t*);

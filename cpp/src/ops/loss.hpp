@@ -3,9 +3,14 @@
 
 #include "runtime/dispatch.hpp"
 #include "runtime/parallel.hpp"
+#include "simd/kernels/loss.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::ops {
+
+// Whether all are 0 or 1: where signs are to be, 0 then stands for -1.
+template <class T>
+bool are_binary(const T* targets, Index n);
 
 // The part of `rows` that this thread of the team computes, for the loss of `spec`.
 template <class T>

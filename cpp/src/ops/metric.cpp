@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "ops/loss.hpp"
+#include "simd/kernels/loss.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::ops {
@@ -27,16 +28,10 @@ void means(const MetricRows<T>& rows, runtime::Range part, double* values, Value
   }
 }
 
-template <class T>
-bool is_binary(const MetricRows<T>& rows) {
-  return std::all_of(rows.targets, rows.targets + rows.rows * rows.cols,
-                     [](T t) { return t == T{0} || t == T{1}; });
-}
-
 // If all of a batch's targets are 0 or 1, 0 stands for -1.
 template <class T>
 void hinges(const MetricRows<T>& rows, runtime::Range part, bool squared, double* values) {
-  const bool binary = is_binary(rows);
+  const bool binary = are_binary(rows.targets, rows.rows * rows.cols);
   means(rows, part, values, [=](double y, double t) {
     const double gap = 1 - (binary ? 2 * t - 1 : t) * y;
     const double loss = gap < 0 ? 0.0 : gap;
@@ -332,7 +327,10 @@ void add_r2(const MetricRows<T>& rows, const double* weights, double* sums) {
 }  // namespace
 
 bool has_row_values(const MetricSpec& spec) {
-  return spec.kind < MetricKind::categorical_accuracy;
+#define UNITGAIN_OF_ROWS(kind, of_rows, ...) of_rows,
+  constexpr bool rows[] = {UNITGAIN_METRICS(UNITGAIN_OF_ROWS)};
+#undef UNITGAIN_OF_ROWS
+  return rows[static_cast<int>(spec.kind)];
 }
 
 bool needs_predicted(const MetricSpec& spec) {
@@ -349,8 +347,9 @@ void metric_values(const runtime::Team& team, const MetricSpec& spec, const Metr
   const runtime::Range part = team.share(rows.rows, row_grain);
   switch (spec.kind) {
     case MetricKind::loss:
-      if (spec.loss.kind == LossKind::hinge) return hinges(rows, part, false, values);
-      if (spec.loss.kind == LossKind::squared_hinge) return hinges(rows, part, true, values);
+      if (loss_info(spec.loss.kind).takes_signs) {
+        return hinges(rows, part, spec.loss.kind == LossKind::squared_hinge, values);
+      }
       return losses(spec, rows, part, values);
     case MetricKind::equality:
       return means(rows, part, values, [](double y, double t) { return y == t ? 1.0 : 0.0; });

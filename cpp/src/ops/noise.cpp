@@ -5,6 +5,7 @@
 
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/noise.hpp"
 
 namespace unitgain::ops {
 

@@ -10,7 +10,8 @@
 #include <cstdint>
 
 #include "runtime/parallel.hpp"
-#include "simd/kernels.hpp"
+#include "simd/kernels/noise.hpp"
+#include "simd/kernels/tile_epilogue.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::ops {

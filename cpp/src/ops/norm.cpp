@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/optimizer.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::ops {
 

@@ -3,6 +3,8 @@
 #include "ops/gemm_blocks.hpp"
 #include "ops/gemm_split.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/gemm.hpp"
+#include "simd/kernels/split_gemm.hpp"
 
 namespace unitgain::ops {
 

@@ -5,6 +5,7 @@
 
 #include "base/aligned_buffer.hpp"
 #include "ops/gemm.hpp"
+#include "simd/kernels/split_gemm.hpp"
 #include "unitgain/matmul.hpp"
 
 namespace unitgain::ops {

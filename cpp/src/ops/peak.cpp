@@ -8,6 +8,7 @@
 #include "runtime/cpu.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/parallel.hpp"
+#include "simd/kernels/peak.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain::ops {

@@ -5,6 +5,7 @@
 #include "ops/column_sums.hpp"
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/activation.hpp"
 
 namespace unitgain::ops {
 

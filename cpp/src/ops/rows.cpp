@@ -6,6 +6,7 @@
 #include "ops/activation.hpp"
 #include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/vector.hpp"
 
 namespace unitgain::ops {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/softmax.hpp"
 
 namespace unitgain::ops {
 

@@ -191,4 +191,17 @@ constexpr ActivationKernel<T> activation_row() {
   }
 }
 
+#define UNITGAIN_SAVES_INPUT(kind, name, saves_input, ...) saves_input,
+inline constexpr bool saves_input[] = {UNITGAIN_ACTIVATIONS(UNITGAIN_SAVES_INPUT)};
+#undef UNITGAIN_SAVES_INPUT
+
+// The kernels of an activation by its formula; its row must be true of it.
+#define UNITGAIN_ACTIVATION(kind, Formula)                           \
+  static_assert(HasDerivativeAtOutput<Formula, float> !=             \
+                saves_input[static_cast<int>(Activation::kind)]);    \
+  constinit const ActivationKernel<float> activation_##kind##_f32 =  \
+      activation_row<Formula, float>();                              \
+  constinit const ActivationKernel<double> activation_##kind##_f64 = \
+      activation_row<Formula, double>();
+
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

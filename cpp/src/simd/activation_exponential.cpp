@@ -366,16 +366,16 @@ struct Softsign {
 #endif
 };
 
-template <class T>
-constexpr ExponentialRows<T> rows = {
-    activation_row<Elu, T>(),      activation_row<Selu, T>(),    activation_row<Celu, T>(),
-    activation_row<Exp, T>(),      activation_row<Sigmoid, T>(), activation_row<LogSigmoid, T>(),
-    activation_row<Softplus, T>(), activation_row<Tanh, T>(),    activation_row<Softsign, T>(),
-};
-
 }  // namespace
 
-constinit const ExponentialRows<float> exponential_rows_f32 = rows<float>;
-constinit const ExponentialRows<double> exponential_rows_f64 = rows<double>;
+UNITGAIN_ACTIVATION(elu, Elu)
+UNITGAIN_ACTIVATION(selu, Selu)
+UNITGAIN_ACTIVATION(celu, Celu)
+UNITGAIN_ACTIVATION(exponential, Exp)
+UNITGAIN_ACTIVATION(sigmoid, Sigmoid)
+UNITGAIN_ACTIVATION(log_sigmoid, LogSigmoid)
+UNITGAIN_ACTIVATION(softplus, Softplus)
+UNITGAIN_ACTIVATION(tanh, Tanh)
+UNITGAIN_ACTIVATION(softsign, Softsign)
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

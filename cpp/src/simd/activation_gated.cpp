@@ -217,13 +217,11 @@ struct Mish {
 #endif
 };
 
-template <class T>
-constexpr GatedRows<T> rows = {activation_row<Silu, T>(), activation_row<Gelu, T>(),
-                               activation_row<GeluTanh, T>(), activation_row<Mish, T>()};
-
 }  // namespace
 
-constinit const GatedRows<float> gated_rows_f32 = rows<float>;
-constinit const GatedRows<double> gated_rows_f64 = rows<double>;
+UNITGAIN_ACTIVATION(silu, Silu)
+UNITGAIN_ACTIVATION(gelu, Gelu)
+UNITGAIN_ACTIVATION(gelu_tanh, GeluTanh)
+UNITGAIN_ACTIVATION(mish, Mish)
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

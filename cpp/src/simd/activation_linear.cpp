@@ -165,16 +165,15 @@ struct HardSilu {
 #endif
 };
 
-template <class T>
-constexpr LinearRows<T> rows = {
-    activation_row<Linear, T>(),      activation_row<Step, T>(),     activation_row<Relu, T>(),
-    activation_row<GeneralRelu, T>(), activation_row<Relu6, T>(),    activation_row<LeakyRelu, T>(),
-    activation_row<HardSigmoid, T>(), activation_row<HardSilu, T>(),
-};
-
 }  // namespace
 
-constinit const LinearRows<float> linear_rows_f32 = rows<float>;
-constinit const LinearRows<double> linear_rows_f64 = rows<double>;
+UNITGAIN_ACTIVATION(linear, Linear)
+UNITGAIN_ACTIVATION(step, Step)
+UNITGAIN_ACTIVATION(relu, Relu)
+UNITGAIN_ACTIVATION(general_relu, GeneralRelu)
+UNITGAIN_ACTIVATION(relu6, Relu6)
+UNITGAIN_ACTIVATION(leaky_relu, LeakyRelu)
+UNITGAIN_ACTIVATION(hard_sigmoid, HardSigmoid)
+UNITGAIN_ACTIVATION(hard_silu, HardSilu)
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

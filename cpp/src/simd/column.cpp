@@ -1,5 +1,6 @@
 // Sums over the columns of a matrix, and batch normalisation's transforms of them.
 #include "simd/column_group.hpp"
+#include "simd/kernels/normalization.hpp"
 #include "simd/math.hpp"
 #include "simd/sum.hpp"
 #include "simd/variant.hpp"
@@ -201,14 +202,14 @@ void normalize_gradient(const T* x, Index x_stride, const T* upstream, Index ups
 
 template <class T>
 constexpr ColumnKernels<T> kernels = {
-    &sum<T>,
-    &moments<T>,
-    &prepare_normalize<T>,
-    &move_average<T>,
-    &normalize<T>,
-    &normalize_gradient_sums<T>,
-    &prepare_normalize_gradient<T>,
-    &normalize_gradient<T>,
+    .sum = sum<T>,
+    .moments = moments<T>,
+    .prepare_normalize = prepare_normalize<T>,
+    .move_average = move_average<T>,
+    .normalize = normalize<T>,
+    .normalize_gradient_sums = normalize_gradient_sums<T>,
+    .prepare_normalize_gradient = prepare_normalize_gradient<T>,
+    .normalize_gradient = normalize_gradient<T>,
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Cross-entropy of rows with their labels or target distributions. For simd/loss.cpp only.
 #pragma once
 
+#include "simd/kernels/loss.hpp"
 #include "simd/short_rows.hpp"
 #include "simd/softmax_math.hpp"
 

@@ -7,6 +7,8 @@
 // - packed panels are mr (A) or nr (B) wide and zero beyond the matrix's edge.
 #include <cstring>
 
+#include "simd/kernels/activation.hpp"
+#include "simd/kernels/gemm.hpp"
 #include "simd/math.hpp"
 #include "simd/strided_rows.hpp"
 #include "simd/transpose.hpp"

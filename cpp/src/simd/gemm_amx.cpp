@@ -14,6 +14,7 @@
 // take 384 cycles, their 14 loads 112, and what is read once for the step, 12 KB, comes from the
 // second level at 32 bytes a cycle, of 48 that it gives. All of it is reckoned, nothing measured:
 // no AMX machine was at hand.
+#include "simd/kernels/split_gemm.hpp"
 #include "simd/variant.hpp"
 
 #if defined(UNITGAIN_TILES)

@@ -14,6 +14,7 @@
 // but the gradients of a classifier that is sure hold values of any size, and their products would
 // all be left to the plain kernel.) Nothing overflows in the split below the exponent 254, nor in
 // sums of at most most_depth products each of which is below 2^106.
+#include "simd/kernels/split_gemm.hpp"
 #include "simd/variant.hpp"
 
 #if defined(__AVX512F__) && !defined(UNITGAIN_TILES)

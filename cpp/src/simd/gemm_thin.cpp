@@ -3,6 +3,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "simd/kernels/gemm.hpp"
 #include "simd/strided_rows.hpp"
 #include "simd/transpose.hpp"
 #include "simd/variant.hpp"

@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "simd/cross_entropy.hpp"
+#include "simd/kernels/loss.hpp"
 #include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
 
@@ -406,7 +407,7 @@ struct GaussianNll {
   T epsilon, log_epsilon, constant;
   bool log_variance;
   UNITGAIN_INLINE explicit GaussianNll(const LossSpec& spec)
-      : epsilon(static_cast<T>(spec.epsilon)),
+      : epsilon(static_cast<T>(spec.eps)),
         log_epsilon(log_any<T>(Vec<T>(epsilon))[0]),
         constant(spec.full ? T(0.918938533204672741780) : T{0}),
         log_variance(spec.log_variance) {}
@@ -498,30 +499,41 @@ void argmax(const T* x, Index rows, Index cols, std::int32_t* indices) {
   }
 }
 
-// In the order of LossKind.
+#define UNITGAIN_MEMBER(kind, ...) LossKernel<T> kind;
+template <class T>
+struct Rows {
+  UNITGAIN_LOSSES(UNITGAIN_MEMBER)
+};
+#undef UNITGAIN_MEMBER
+
+template <class T>
+constexpr Rows<T> rows = {
+    .sparse_categorical_crossentropy = sparse_categorical_crossentropy<T>,
+    .categorical_crossentropy = categorical_crossentropy<T>,
+    .binary_crossentropy = binary_crossentropy<T>,
+    .mean_squared_error = element_loss<T, SquaredError<T>>,
+    .mean_absolute_error = element_loss<T, AbsoluteError<T>>,
+    .huber = element_loss<T, Huber<T>>,
+    .log_cosh = element_loss<T, LogCosh<T>>,
+    .gaussian_nll = gaussian_nll<T>,
+    .poisson = element_loss<T, Poisson<T>>,
+    .kl_divergence = element_loss<T, KLDivergence<T>>,
+    .hinge = element_loss<T, Hinge<T>>,
+    .squared_hinge = element_loss<T, SquaredHinge<T>>,
+    .categorical_hinge = categorical_hinge<T>,
+    .quantile = element_loss<T, Quantile<T>>,
+    .binary_focal_crossentropy = binary_focal_crossentropy<T>,
+    .cosine_similarity = cosine_similarity<T>,
+};
+
+#define UNITGAIN_KERNEL(kind, ...) rows<T>.kind,
 template <class T>
 constexpr LossKernels<T> kernels = {
-    {
-        &sparse_categorical_crossentropy<T>,
-        &categorical_crossentropy<T>,
-        &binary_crossentropy<T>,
-        &element_loss<T, SquaredError<T>>,
-        &element_loss<T, AbsoluteError<T>>,
-        &element_loss<T, Huber<T>>,
-        &element_loss<T, LogCosh<T>>,
-        &gaussian_nll<T>,
-        &element_loss<T, Poisson<T>>,
-        &element_loss<T, KLDivergence<T>>,
-        &element_loss<T, Hinge<T>>,
-        &element_loss<T, SquaredHinge<T>>,
-        &categorical_hinge<T>,
-        &element_loss<T, Quantile<T>>,
-        &binary_focal_crossentropy<T>,
-        &cosine_similarity<T>,
-    },
-    &element_loss<T, BinaryMatch<T>>,
-    &argmax<T>,
+    .row = {UNITGAIN_LOSSES(UNITGAIN_KERNEL)},
+    .binary_accuracy = element_loss<T, BinaryMatch<T>>,
+    .argmax = argmax<T>,
 };
+#undef UNITGAIN_KERNEL
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Layers that draw: dropout, alpha dropout, Gaussian noise, Gaussian dropout, randomised leaky
 // ReLU. The random words are those of runtime/philox.hpp, bit for bit; its Source is there.
+#include "simd/kernels/noise.hpp"
 #include "simd/intrinsics.hpp"
 #include "simd/math.hpp"
 #include "simd/variant.hpp"
@@ -276,15 +277,31 @@ void keep_bits(std::uint64_t* bits, Index groups, const RandomPlace& place,
   }
 }
 
-// In the order of the enumeration Noise.
+#define UNITGAIN_MEMBER(kind, ...) NoiseKernel<T> kind;
 template <class T>
-constexpr NoiseKernels<T> rows = {{row<Dropout, T>, row<AlphaDropout, T>, row<GaussianNoise, T>,
-                                   row<GaussianDropout, T>, row<RandomizedLeakyRelu, T>},
-                                  keep_bits};
+struct Rows {
+  UNITGAIN_NOISES(UNITGAIN_MEMBER)
+};
+#undef UNITGAIN_MEMBER
+
+template <class T>
+constexpr Rows<T> rows = {
+    .dropout = row<Dropout, T>,
+    .alpha_dropout = row<AlphaDropout, T>,
+    .gaussian_noise = row<GaussianNoise, T>,
+    .gaussian_dropout = row<GaussianDropout, T>,
+    .rrelu = row<RandomizedLeakyRelu, T>,
+};
+
+#define UNITGAIN_KERNEL(kind, ...) rows<T>.kind,
+template <class T>
+constexpr NoiseKernels<T> kernels = {.row = {UNITGAIN_NOISES(UNITGAIN_KERNEL)},
+                                     .keep_bits = keep_bits};
+#undef UNITGAIN_KERNEL
 
 }  // namespace
 
-constinit const NoiseKernels<float> noise_f32 = rows<float>;
-constinit const NoiseKernels<double> noise_f64 = rows<double>;
+constinit const NoiseKernels<float> noise_f32 = kernels<float>;
+constinit const NoiseKernels<double> noise_f64 = kernels<double>;
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -1,6 +1,7 @@
 // The optimizers' updates: one struct a rule, whose step() returns the new weights.
 #include <type_traits>
 
+#include "simd/kernels/optimizer.hpp"
 #include "simd/math.hpp"
 #include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
@@ -289,29 +290,43 @@ double sum_of_squares(const T* x, Index n, double scale) {
 template <class T, class Rule>
 constexpr typename OptimizerKernels<T>::Row row = {&update<T, Rule, false>, &update<T, Rule, true>};
 
+#define UNITGAIN_MEMBER(update, ...) typename OptimizerKernels<T>::Row update;
 template <class T>
-constexpr OptimizerKernels<T> kernels = {{row<T, Average>,
-                                          row<T, Sgd>,
-                                          row<T, Momentum<false>>,
-                                          row<T, Momentum<true>>,
-                                          row<T, Adagrad>,
-                                          row<T, Adadelta>,
-                                          row<T, Rmsprop<false, false>>,
-                                          row<T, Rmsprop<false, true>>,
-                                          row<T, Rmsprop<true, false>>,
-                                          row<T, Rmsprop<true, true>>,
-                                          row<T, Adam<false>>,
-                                          row<T, Adam<true>>,
-                                          row<T, Adamax>,
-                                          row<T, Nadam>,
-                                          row<T, Lion>,
-                                          row<T, Muon<false>>,
-                                          row<T, Muon<true>>,
-                                          row<T, Lamb>,
-                                          row<T, Ftrl>,
-                                          row<T, Gradient>,
-                                          row<T, Adafactor>},
-                                         &sum_of_squares<T>};
+struct Rows {
+  UNITGAIN_UPDATES(UNITGAIN_MEMBER)
+};
+#undef UNITGAIN_MEMBER
+
+template <class T>
+constexpr Rows<T> rows = {
+    .average = row<T, Average>,
+    .sgd = row<T, Sgd>,
+    .momentum = row<T, Momentum<false>>,
+    .nesterov = row<T, Momentum<true>>,
+    .adagrad = row<T, Adagrad>,
+    .adadelta = row<T, Adadelta>,
+    .rmsprop = row<T, Rmsprop<false, false>>,
+    .rmsprop_momentum = row<T, Rmsprop<false, true>>,
+    .rmsprop_centered = row<T, Rmsprop<true, false>>,
+    .rmsprop_centered_momentum = row<T, Rmsprop<true, true>>,
+    .adam = row<T, Adam<false>>,
+    .amsgrad = row<T, Adam<true>>,
+    .adamax = row<T, Adamax>,
+    .nadam = row<T, Nadam>,
+    .lion = row<T, Lion>,
+    .muon = row<T, Muon<false>>,
+    .muon_nesterov = row<T, Muon<true>>,
+    .lamb = row<T, Lamb>,
+    .ftrl = row<T, Ftrl>,
+    .gradient = row<T, Gradient>,
+    .adafactor = row<T, Adafactor>,
+};
+
+#define UNITGAIN_KERNEL(update, ...) rows<T>.update,
+template <class T>
+constexpr OptimizerKernels<T> kernels = {.row = {UNITGAIN_UPDATES(UNITGAIN_KERNEL)},
+                                         .sum_of_squares = sum_of_squares<T>};
+#undef UNITGAIN_KERNEL
 
 }  // namespace
 

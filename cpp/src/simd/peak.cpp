@@ -4,6 +4,7 @@
 //
 // Inline assembly keeps the compiler from moving out of the loop what does not change in it, and
 // gives VDPBF16PS to the avx512 variant, whose flags do not have it.
+#include "simd/kernels/peak.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
@@ -132,7 +133,12 @@ float read(const float* x, Index n) {
 
 }  // namespace
 
-constinit const PeakKernels peak = {multiply_adds_loop<float>, multiply_adds_loop<double>,
-                                    dot_products_loop, tile_products_loop, read};
+constinit const PeakKernels peak = {
+    .multiply_adds_f32 = multiply_adds_loop<float>,
+    .multiply_adds_f64 = multiply_adds_loop<double>,
+    .dot_products = dot_products_loop,
+    .tile_products = tile_products_loop,
+    .read = read,
+};
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

@@ -1,5 +1,6 @@
 // PReLU: a leaky ReLU whose slopes are given, one for each element.
 // Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
+#include "simd/kernels/activation.hpp"
 #include "simd/math.hpp"
 #include "simd/variant.hpp"
 
@@ -25,9 +26,12 @@ void gradient(const T* x, const T* alpha, const T* upstream, T* gradient, T* pro
   });
 }
 
+template <class T>
+constexpr PreluKernels<T> kernels = {.forward = forward<T>, .gradient = gradient<T>};
+
 }  // namespace
 
-constinit const PreluKernels<float> prelu_f32 = {&forward<float>, &gradient<float>};
-constinit const PreluKernels<double> prelu_f64 = {&forward<double>, &gradient<double>};
+constinit const PreluKernels<float> prelu_f32 = kernels<float>;
+constinit const PreluKernels<double> prelu_f64 = kernels<double>;
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

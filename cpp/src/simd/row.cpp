@@ -1,5 +1,6 @@
 // Layer normalisation: statistics and transforms of the rows of a matrix.
 #include "simd/column_group.hpp"
+#include "simd/kernels/normalization.hpp"
 #include "simd/math.hpp"
 #include "simd/sum.hpp"
 #include "simd/variant.hpp"
@@ -124,7 +125,11 @@ void parameter_sums(const T* x, const T* upstream, Index rows, Index cols, const
 }
 
 template <class T>
-constexpr RowKernels<T> kernels = {&normalize<T>, &gradient<T>, &parameter_sums<T>};
+constexpr RowKernels<T> kernels = {
+    .normalize = normalize<T>,
+    .gradient = gradient<T>,
+    .parameter_sums = parameter_sums<T>,
+};
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Sums over the poles of a secular equation. Lanes beyond the last pole have d = 0 and z = 0, and
 // divide by -s^2, which is not 0.
+#include "simd/kernels/secular.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 

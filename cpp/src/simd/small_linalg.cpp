@@ -1,5 +1,5 @@
 // Householder QR and one-sided Jacobi of as many matrices as a vector has lanes.
-#include "simd/small_linalg.hpp"
+#include "simd/kernels/small_linalg.hpp"
 
 #include "simd/math.hpp"
 #include "simd/variant.hpp"

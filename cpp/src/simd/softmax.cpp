@@ -1,4 +1,5 @@
 // Softmax and log-softmax, along rows and along a strided axis.
+#include "simd/kernels/softmax.hpp"
 #include "simd/short_rows.hpp"
 #include "simd/softmax_math.hpp"
 #include "simd/variant.hpp"
@@ -229,14 +230,14 @@ void gradient_axis(const T* y, const T* upstream, T* gradient, Index length, Ind
 
 template <class T>
 constexpr SoftmaxKernels<T> kernels = {
-    &softmax<T>,
-    &log_softmax<T>,
-    &gradient<T, SoftmaxSlope>,
-    &gradient<T, LogSoftmaxSlope>,
-    &softmax_axis<T>,
-    &log_softmax_axis<T>,
-    &gradient_axis<T, SoftmaxSlope>,
-    &gradient_axis<T, LogSoftmaxSlope>,
+    .softmax = softmax<T>,
+    .log_softmax = log_softmax<T>,
+    .gradient = gradient<T, SoftmaxSlope>,
+    .log_gradient = gradient<T, LogSoftmaxSlope>,
+    .softmax_axis = softmax_axis<T>,
+    .log_softmax_axis = log_softmax_axis<T>,
+    .gradient_axis = gradient_axis<T, SoftmaxSlope>,
+    .log_gradient_axis = gradient_axis<T, LogSoftmaxSlope>,
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // Penalties of weights, and the constraints that weights are held to.
+#include "simd/kernels/weight.hpp"
 #include "simd/column_group.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -78,8 +79,13 @@ void scale_columns(T* w, Index row_stride, Index rows, Index cols, const T* fact
 }
 
 template <class T>
-constexpr WeightKernels<T> kernels = {&magnitudes<T>, &penalize<T>, &non_negative<T>,
-                                      &column_squares<T>, &scale_columns<T>};
+constexpr WeightKernels<T> kernels = {
+    .magnitudes = magnitudes<T>,
+    .penalize = penalize<T>,
+    .non_negative = non_negative<T>,
+    .column_squares = column_squares<T>,
+    .scale_columns = scale_columns<T>,
+};
 
 }  // namespace
 

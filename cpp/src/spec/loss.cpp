@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "spec/rows.hpp"
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -15,28 +15,27 @@ struct Row {
   LossInfo info;
 };
 
-constexpr Row infos[loss_count] = {
-    {LossKind::sparse_categorical_crossentropy, {"sparse_categorical_crossentropy", true}},
-    {LossKind::categorical_crossentropy, {"categorical_crossentropy", false}},
-    {LossKind::binary_crossentropy, {"binary_crossentropy", false}},
-    {LossKind::mean_squared_error, {"mean_squared_error", false}},
-    {LossKind::mean_absolute_error, {"mean_absolute_error", false}},
-    {LossKind::huber, {"huber", false}},
-    {LossKind::log_cosh, {"log_cosh", false}},
-    {LossKind::gaussian_nll, {"gaussian_nll", false}},
-    {LossKind::poisson, {"poisson", false}},
-    {LossKind::kl_divergence, {"kl_divergence", false}},
-    {LossKind::hinge, {"hinge", false}},
-    {LossKind::squared_hinge, {"squared_hinge", false}},
-    {LossKind::categorical_hinge, {"categorical_hinge", false}},
-    {LossKind::quantile, {"quantile", false}},
-    {LossKind::binary_focal_crossentropy, {"binary_focal_crossentropy", false}},
-    {LossKind::cosine_similarity, {"cosine_similarity", false}},
-    {LossKind::custom, {"custom", false}},
-    {LossKind::custom_of_labels, {"custom_of_labels", true}},
-    {LossKind::custom_of_column, {"custom_of_column", false}},
+#define UNITGAIN_ROW(kind, targets) \
+  {LossKind::kind, {#kind, targets == of_labels, targets == of_signs}},
+constexpr Row infos[] = {UNITGAIN_LOSSES(UNITGAIN_ROW) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
+
+// What a parameter must be beside finite.
+struct Range {
+  bool (*holds)(double value);
+  const char* what;
 };
-static_assert(spec::in_order(infos));
+constexpr Range any = {[](double) { return true; }, ""};
+constexpr Range from_0_to_1 = {[](double x) { return x >= 0 && x <= 1; }, "between 0 and 1"};
+constexpr Range between_0_and_1 = {[](double x) { return x > 0 && x < 1; }, "between 0 and 1"};
+constexpr Range above_0 = {[](double x) { return x > 0; }, "greater than 0"};
+constexpr Range at_least_0 = {[](double x) { return x >= 0; }, "at least 0"};
+
+void check(const char* name, double value, const Range& range) {
+  if (std::isfinite(value) && range.holds(value)) return;
+  throw ValueError(std::string(name) + " must be " + range.what + ", but it is " +
+                   std::to_string(value));
+}
 
 }  // namespace
 
@@ -51,11 +50,9 @@ bool has_kernel(const LossSpec& spec) {
 LossSpec loss_spec(LossKind kind) {
   LossSpec spec{};
   spec.kind = kind;
-  spec.delta = 1.0;
-  spec.epsilon = 1e-6;
-  spec.quantile = 0.5;
-  spec.gamma = 2.0;
-  spec.alpha = 0.25;
+#define UNITGAIN_DEFAULT(type, name, value, ...) spec.name = value;
+  UNITGAIN_LOSS_PARAMETERS(UNITGAIN_DEFAULT)
+#undef UNITGAIN_DEFAULT
   return spec;
 }
 
@@ -63,10 +60,12 @@ LossSpec loss_spec(std::string_view name) {
   for (const auto& [kind, info] : infos) {
     if (name == info.name) return loss_spec(kind);
   }
-  std::string message = "loss is '";
-  message.append(name).append("', expected one of");
-  for (const Row& row : infos) message.append(" ").append(row.info.name);
-  throw ValueError(message);
+  static constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, ...) #kind,
+      UNITGAIN_LOSSES(UNITGAIN_NAME) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
+  };
+  throw ValueError(spec::unknown_name("loss", name, names));
 }
 
 Index target_cols(const LossSpec& spec, Index output_cols) {
@@ -75,26 +74,10 @@ Index target_cols(const LossSpec& spec, Index output_cols) {
 }
 
 void check_loss(const LossSpec& spec, Index output_cols) {
-  if (!(spec.label_smoothing >= 0.0 && spec.label_smoothing <= 1.0)) {
-    throw ValueError("label_smoothing must be between 0 and 1, but it is " +
-                     std::to_string(spec.label_smoothing));
-  }
-  if (!(spec.delta > 0.0 && std::isfinite(spec.delta))) {
-    throw ValueError("delta must be greater than 0, but it is " + std::to_string(spec.delta));
-  }
-  if (!(spec.epsilon > 0.0 && std::isfinite(spec.epsilon))) {
-    throw ValueError("eps must be greater than 0, but it is " + std::to_string(spec.epsilon));
-  }
-  if (!(spec.quantile > 0.0 && spec.quantile < 1.0)) {
-    throw ValueError("quantile must be between 0 and 1, but it is " +
-                     std::to_string(spec.quantile));
-  }
-  if (!(spec.gamma >= 0.0 && std::isfinite(spec.gamma))) {
-    throw ValueError("gamma must be at least 0, but it is " + std::to_string(spec.gamma));
-  }
-  if (!(spec.alpha >= 0.0 && spec.alpha <= 1.0)) {
-    throw ValueError("alpha must be between 0 and 1, but it is " + std::to_string(spec.alpha));
-  }
+#define UNITGAIN_CHECK(type, name, value, range) \
+  check(#name, static_cast<double>(spec.name), range);
+  UNITGAIN_LOSS_PARAMETERS(UNITGAIN_CHECK)
+#undef UNITGAIN_CHECK
   if (output_cols < 1) throw ValueError("the outputs have no values");
   if (spec.kind == LossKind::gaussian_nll && output_cols % 2 != 0) {
     throw ValueError(

@@ -1,9 +1,10 @@
 #include "unitgain/metric.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 
-#include "spec/rows.hpp"
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/loss.hpp"
 
@@ -11,28 +12,11 @@ namespace unitgain {
 
 namespace {
 
-struct Row {
-  MetricKind kind;
-  const char* name;
+constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, ...) #kind,
+    UNITGAIN_METRICS(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
 };
-
-constexpr Row rows[metric_count] = {
-    {MetricKind::loss, "loss"},
-    {MetricKind::equality, "equality"},
-    {MetricKind::binary_accuracy, "binary_accuracy"},
-    {MetricKind::top_k, "top_k"},
-    {MetricKind::percentage_error, "percentage_error"},
-    {MetricKind::logarithmic_error, "logarithmic_error"},
-    {MetricKind::cosine_similarity, "cosine_similarity"},
-    {MetricKind::pearson, "pearson"},
-    {MetricKind::concordance, "concordance"},
-    {MetricKind::categorical_accuracy, "categorical_accuracy"},
-    {MetricKind::confusion, "confusion"},
-    {MetricKind::f_score, "f_score"},
-    {MetricKind::r2, "r2"},
-    {MetricKind::custom, "custom"},
-};
-static_assert(spec::in_order(rows));
 
 void check_confusion(const MetricSpec& spec, Index cols) {
   if (spec.thresholds.empty()) throw ValueError("thresholds must not be empty");
@@ -53,28 +37,20 @@ void check_confusion(const MetricSpec& spec, Index cols) {
 }  // namespace
 
 MetricKind metric_kind(std::string_view name) {
-  for (const Row& row : rows) {
-    if (name == row.name) return row.kind;
-  }
-  std::string message = "metric is '";
-  message.append(name).append("', expected one of");
-  for (const Row& row : rows) message.append(" ").append(row.name);
-  throw ValueError(message);
+  const auto* found = std::find(std::begin(names), std::end(names), name);
+  if (found == std::end(names)) throw ValueError(spec::unknown_name("metric", name, names));
+  return static_cast<MetricKind>(found - std::begin(names));
 }
 
 Index metric_sums(const MetricSpec& spec, Index cols) {
   switch (spec.kind) {
-    case MetricKind::confusion:
-      return 2 * static_cast<Index>(spec.thresholds.size() + 1) * (spec.by_column ? cols : 1);
-    case MetricKind::f_score:
-      return 4 * cols;
-    case MetricKind::r2:
-      return 1 + 4 * cols;
-    case MetricKind::custom:
-      return spec.custom_sums;
-    default:
-      return 2;
+#define UNITGAIN_SUMS(kind, rows, sums) \
+  case MetricKind::kind:                \
+    return sums;
+    UNITGAIN_METRICS(UNITGAIN_SUMS)
+#undef UNITGAIN_SUMS
   }
+  return 0;
 }
 
 void check_metric(const MetricSpec& spec, Index cols) {

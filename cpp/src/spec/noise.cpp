@@ -4,8 +4,9 @@
 #include <cmath>
 #include <string>
 
-#include "spec/rows.hpp"
+#include "spec/unknown_name.hpp"
 #include "unitgain/error.hpp"
+#include "unitgain/rows/activation.hpp"
 
 namespace unitgain {
 
@@ -17,14 +18,9 @@ struct Row {
   int parameters;
 };
 
-constexpr Row rows[noise_count] = {
-    {Noise::dropout, "dropout", 1},
-    {Noise::alpha_dropout, "alpha_dropout", 1},
-    {Noise::gaussian_noise, "gaussian_noise", 1},
-    {Noise::gaussian_dropout, "gaussian_dropout", 1},
-    {Noise::rrelu, "rrelu", 2},
-};
-static_assert(spec::in_order(rows));
+#define UNITGAIN_ROW(kind, parameters) {Noise::kind, #kind, parameters},
+constexpr Row rows[] = {UNITGAIN_NOISES(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
 
 }  // namespace
 
@@ -73,7 +69,12 @@ NoiseSpec noise_spec(std::string_view name, std::span<const double> parameters) 
     check_noise(spec);
     return spec;
   }
-  throw ValueError("unknown noise '" + std::string(name) + "'");
+  static constexpr std::string_view names[] = {
+#define UNITGAIN_NAME(kind, ...) #kind,
+      UNITGAIN_NOISES(UNITGAIN_NAME)
+#undef UNITGAIN_NAME
+  };
+  throw ValueError(spec::unknown_name("noise", name, names));
 }
 
 ActivationSpec mean_activation(const NoiseSpec& spec) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/activation.hpp"
 #include "unitgain/activation.hpp"
 #include "unitgain/runtime.hpp"
 

@@ -63,7 +63,7 @@ def targets(y: Any, count: int, shape: SampleShape, loss: Loss, name: str = "y")
     if array.shape[1:] != shape:
         sizes = ", ".join(["samples", *map(str, shape)])
         raise ValueError(f"{name} has shape {array.shape}, expected ({sizes})")
-    if loss.kind in ("hinge", "squared_hinge") and np.isin(array, (0, 1)).all():
+    if loss._takes_signs and np.isin(array, (0, 1)).all():
         array = np.where(array == 0, -1, 1)
     if array.dtype == np.int32:  # which the native network takes for labels
         array = array.astype(np.int64)

@@ -12,88 +12,28 @@ from typing import Any
 
 from unitgain import _names
 from unitgain._config import serialize
+from unitgain.losses import focal, hinge, joint, probabilistic, regression
 from unitgain.losses.base import Loss
-from unitgain.losses.focal import BinaryFocalCrossentropy, CategoricalFocalCrossentropy
-from unitgain.losses.hinge import CategoricalHinge, Hinge, SquaredHinge
-from unitgain.losses.joint import Circle, Dice, Tversky
-from unitgain.losses.probabilistic import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    GaussianNLL,
-    KLDivergence,
-    Poisson,
-    SparseCategoricalCrossentropy,
-)
-from unitgain.losses.regression import (
-    CosineSimilarity,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    Quantile,
-)
+from unitgain.losses.focal import *
+from unitgain.losses.hinge import *
+from unitgain.losses.joint import *
+from unitgain.losses.probabilistic import *
+from unitgain.losses.regression import *
 
-__all__ = [
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalHinge",
-    "Circle",
-    "CosineSimilarity",
-    "Dice",
-    "GaussianNLL",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanSquaredError",
-    "Poisson",
-    "Quantile",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "Tversky",
-    "deserialize",
-    "get",
-    "serialize",
-]
+__all__ = ["Loss", "deserialize", "get", "serialize"]
+__all__ += focal.__all__
+__all__ += hinge.__all__
+__all__ += joint.__all__
+__all__ += probabilistic.__all__
+__all__ += regression.__all__
 
-_CLASSES: dict[str, Callable[[], Loss]] = {
-    "sparse_categorical_crossentropy": SparseCategoricalCrossentropy,
-    "categorical_crossentropy": CategoricalCrossentropy,
-    "binary_crossentropy": BinaryCrossentropy,
-    "mean_squared_error": MeanSquaredError,
-    "mean_absolute_error": MeanAbsoluteError,
-    "huber": Huber,
-    "log_cosh": LogCosh,
-    "gaussian_nll": GaussianNLL,
-    "poisson": Poisson,
-    "kl_divergence": KLDivergence,
-    "hinge": Hinge,
-    "squared_hinge": SquaredHinge,
-    "categorical_hinge": CategoricalHinge,
-    "quantile": Quantile,
-    "cosine_similarity": CosineSimilarity,
-    "binary_focal_crossentropy": BinaryFocalCrossentropy,
-    "categorical_focal_crossentropy": CategoricalFocalCrossentropy,
-    "dice": Dice,
-    "tversky": Tversky,
-    "circle": Circle,
-}
 _ALIASES = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
     "mae": "mean_absolute_error",
     "mse": "mean_squared_error",
 }
-_TABLE: dict[str, Callable[[], Loss]] = {
-    **_CLASSES,
-    **{loss.__name__: loss for loss in _CLASSES.values()},
-    **{alias: _CLASSES[name] for alias, name in _ALIASES.items()},
-    **{alias.upper(): _CLASSES[name] for alias, name in _ALIASES.items()},
-}
+_TABLE = _names.table_of(globals(), __all__, Loss, _ALIASES)
 
 
 def get(loss: str | Mapping[str, Any] | Loss) -> Loss:

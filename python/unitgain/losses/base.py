@@ -60,6 +60,8 @@ class Loss(Configurable):
     axis: int | tuple[int, ...] | None = -1
     kind = "custom"
     takes_labels = False
+    # Whether targets are -1 and 1; where all are 0 or 1, 0 stands for -1.
+    _takes_signs = False
     direction: str | None = "down"
     # Whether a row's loss depends on other rows: then _rows gives the gradient with the weights.
     _joins_rows = False
@@ -235,6 +237,7 @@ class NativeLoss(Loss):
         self.kind = kind
         self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
         self.takes_labels = self.spec.takes_labels
+        self._takes_signs = self.spec.takes_signs
 
     def __reduce__(self) -> Any:
         return type(self).from_config, (self.get_config(),)

@@ -157,7 +157,7 @@ class GaussianNLL(NativeLoss):
         name: str = "gaussian_nll",
     ) -> None:
         super().__init__(
-            "gaussian_nll", name, reduction, full=full, epsilon=eps, log_variance=log_variance
+            "gaussian_nll", name, reduction, full=full, eps=eps, log_variance=log_variance
         )
         self.full = full
         self.eps = eps

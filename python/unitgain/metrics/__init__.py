@@ -13,136 +13,45 @@ from typing import Any
 from unitgain import _names
 from unitgain._config import serialize
 from unitgain.losses import Loss
-from unitgain.metrics.accuracy import (
-    Accuracy,
-    BinaryAccuracy,
-    CategoricalAccuracy,
-    SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy,
-    TopKCategoricalAccuracy,
+from unitgain.metrics import (
+    accuracy,
+    auc,
+    calibration,
+    confusion,
+    f_score,
+    probabilistic,
+    reduction,
+    regression,
 )
-from unitgain.metrics.auc import AUC
+from unitgain.metrics.accuracy import *
+from unitgain.metrics.auc import *
 from unitgain.metrics.base import Metric
-from unitgain.metrics.calibration import (
-    BrierScore,
-    ExpectedCalibrationError,
-    MaximumCalibrationError,
-    NegativeLogLikelihood,
-)
-from unitgain.metrics.confusion import (
-    FalseNegatives,
-    FalsePositives,
-    Precision,
-    PrecisionAtRecall,
-    Recall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-    TrueNegatives,
-    TruePositives,
-)
-from unitgain.metrics.f_score import F1Score, FBetaScore
-from unitgain.metrics.probabilistic import (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    Hinge,
-    KLDivergence,
-    Poisson,
-    SparseCategoricalCrossentropy,
-    SquaredHinge,
-)
-from unitgain.metrics.reduction import Mean, MeanMetricWrapper, Sum
-from unitgain.metrics.regression import (
-    ConcordanceCorrelation,
-    CosineSimilarity,
-    LogCoshError,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    PearsonCorrelation,
-    R2Score,
-    RootMeanSquaredError,
-)
+from unitgain.metrics.calibration import *
+from unitgain.metrics.confusion import *
+from unitgain.metrics.f_score import *
+from unitgain.metrics.probabilistic import *
+from unitgain.metrics.reduction import *
+from unitgain.metrics.regression import *
 
-_CLASSES: tuple[type[Metric], ...] = (
-    Accuracy, BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy,
-    SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, AUC, FalseNegatives, FalsePositives,
-    Precision, PrecisionAtRecall, Recall, RecallAtPrecision, SensitivityAtSpecificity,
-    SpecificityAtSensitivity, TrueNegatives, TruePositives, F1Score, FBetaScore,
-    BinaryCrossentropy, CategoricalCrossentropy, CategoricalHinge, Hinge, KLDivergence, Poisson,
-    SparseCategoricalCrossentropy, SquaredHinge, ConcordanceCorrelation, CosineSimilarity,
-    LogCoshError, MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError,
-    MeanSquaredLogarithmicError, PearsonCorrelation, R2Score, RootMeanSquaredError,
-    Mean, MeanMetricWrapper, Sum, BrierScore, ExpectedCalibrationError, MaximumCalibrationError,
-    NegativeLogLikelihood,
-)  # fmt: skip
+__all__ = ["Metric", "deserialize", "get", "serialize"]
+__all__ += accuracy.__all__
+__all__ += auc.__all__
+__all__ += calibration.__all__
+__all__ += confusion.__all__
+__all__ += f_score.__all__
+__all__ += probabilistic.__all__
+__all__ += reduction.__all__
+__all__ += regression.__all__
 
-__all__ = [
-    "AUC",
-    "Accuracy",
-    "BinaryAccuracy",
-    "BinaryCrossentropy",
-    "BrierScore",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "CategoricalHinge",
-    "ConcordanceCorrelation",
-    "CosineSimilarity",
-    "ExpectedCalibrationError",
-    "F1Score",
-    "FBetaScore",
-    "FalseNegatives",
-    "FalsePositives",
-    "Hinge",
-    "KLDivergence",
-    "LogCoshError",
-    "MaximumCalibrationError",
-    "Mean",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanMetricWrapper",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Metric",
-    "NegativeLogLikelihood",
-    "PearsonCorrelation",
-    "Poisson",
-    "Precision",
-    "PrecisionAtRecall",
-    "R2Score",
-    "Recall",
-    "RecallAtPrecision",
-    "RootMeanSquaredError",
-    "SensitivityAtSpecificity",
-    "SparseCategoricalAccuracy",
-    "SparseCategoricalCrossentropy",
-    "SparseTopKCategoricalAccuracy",
-    "SpecificityAtSensitivity",
-    "SquaredHinge",
-    "Sum",
-    "TopKCategoricalAccuracy",
-    "TrueNegatives",
-    "TruePositives",
-    "deserialize",
-    "get",
-    "serialize",
-]
-
-_ALIASES: dict[str, type[Metric]] = {
-    "bce": BinaryCrossentropy,
-    "fbeta_score": FBetaScore,
-    "mae": MeanAbsoluteError,
-    "mape": MeanAbsolutePercentageError,
-    "mse": MeanSquaredError,
-    "msle": MeanSquaredLogarithmicError,
+_ALIASES = {
+    "bce": "binary_crossentropy",
+    "fbeta_score": "f_beta_score",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "mse": "mean_squared_error",
+    "msle": "mean_squared_logarithmic_error",
 }
-_TABLE: dict[str, type[Metric]] = {
-    **{_names.snake_case(metric.__name__): metric for metric in _CLASSES},
-    **_ALIASES,
-    **{alias.upper(): metric for alias, metric in _ALIASES.items() if len(alias) < 5},
-}
+_TABLE = _names.table_of(globals(), __all__, Metric, _ALIASES)
 
 
 def get(

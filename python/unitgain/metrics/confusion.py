@@ -258,13 +258,16 @@ class _Best(_Confusion):
     """The largest of one share at the thresholds at which another is large enough."""
 
     direction = "up"
+    # The shares, by their names: the first is an argument, how large it is to be at least.
+    _limited: str
+    _wanted: str
 
     def __init__(
-        self, limit: float, argument: str, num_thresholds: int, class_id: int | None, name: Any
+        self, limit: float, num_thresholds: int, class_id: int | None, name: str | None
     ) -> None:
         super().__init__(name)
         if not 0 <= limit <= 1:
-            raise ValueError(f"{argument} must be between 0 and 1, but it is {limit}")
+            raise ValueError(f"{self._limited} must be between 0 and 1, but it is {limit}")
         if num_thresholds < 1:
             raise ValueError(f"num_thresholds must be at least 1, but it is {num_thresholds}")
         self._limit = limit
@@ -277,12 +280,14 @@ class _Best(_Confusion):
 
     def of_counts(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> Value:
         """Return the largest share, 0 if the other is nowhere large enough."""
-        limited, wanted = self.shares(tp, fp, tn, fn)
+        shares = {
+            "sensitivity": (tp, fn),
+            "recall": (tp, fn),
+            "specificity": (tn, fp),
+            "precision": (tp, fp),
+        }
+        limited, wanted = _ratio(*shares[self._limited]), _ratio(*shares[self._wanted])
         return float(np.where(limited >= self._limit, wanted, 0.0).max())
-
-    def shares(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:
-        """Return the share that is to be large enough, and the one that is wanted."""
-        raise NotImplementedError
 
 
 class SensitivityAtSpecificity(_Best):
@@ -298,6 +303,8 @@ class SensitivityAtSpecificity(_Best):
         ValueError: if an argument is out of its range.
     """
 
+    _limited, _wanted = "specificity", "sensitivity"
+
     def __init__(
         self,
         specificity: float,
@@ -305,12 +312,8 @@ class SensitivityAtSpecificity(_Best):
         class_id: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(specificity, "specificity", num_thresholds, class_id, name)
+        super().__init__(specificity, num_thresholds, class_id, name)
         self.specificity = specificity
-
-    def shares(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:
-        """Return the share that is to be large enough, and the one that is wanted."""
-        return _ratio(tn, fp), _ratio(tp, fn)
 
 
 class SpecificityAtSensitivity(_Best):
@@ -326,6 +329,8 @@ class SpecificityAtSensitivity(_Best):
         ValueError: if an argument is out of its range.
     """
 
+    _limited, _wanted = "sensitivity", "specificity"
+
     def __init__(
         self,
         sensitivity: float,
@@ -333,12 +338,8 @@ class SpecificityAtSensitivity(_Best):
         class_id: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(sensitivity, "sensitivity", num_thresholds, class_id, name)
+        super().__init__(sensitivity, num_thresholds, class_id, name)
         self.sensitivity = sensitivity
-
-    def shares(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:
-        """Return the share that is to be large enough, and the one that is wanted."""
-        return _ratio(tp, fn), _ratio(tn, fp)
 
 
 class PrecisionAtRecall(_Best):
@@ -354,6 +355,8 @@ class PrecisionAtRecall(_Best):
         ValueError: if an argument is out of its range.
     """
 
+    _limited, _wanted = "recall", "precision"
+
     def __init__(
         self,
         recall: float,
@@ -361,12 +364,8 @@ class PrecisionAtRecall(_Best):
         class_id: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(recall, "recall", num_thresholds, class_id, name)
+        super().__init__(recall, num_thresholds, class_id, name)
         self.recall = recall
-
-    def shares(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:
-        """Return the share that is to be large enough, and the one that is wanted."""
-        return _ratio(tp, fn), _ratio(tp, fp)
 
 
 class RecallAtPrecision(_Best):
@@ -382,6 +381,8 @@ class RecallAtPrecision(_Best):
         ValueError: if an argument is out of its range.
     """
 
+    _limited, _wanted = "precision", "recall"
+
     def __init__(
         self,
         precision: float,
@@ -389,12 +390,8 @@ class RecallAtPrecision(_Best):
         class_id: int | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(precision, "precision", num_thresholds, class_id, name)
+        super().__init__(precision, num_thresholds, class_id, name)
         self.precision = precision
-
-    def shares(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> tuple[Counts, Counts]:
-        """Return the share that is to be large enough, and the one that is wanted."""
-        return _ratio(tp, fp), _ratio(tp, fn)
 
 
 def _even(count: int) -> NDArray[np.float64]:

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from unitgain import _names
 from unitgain._config import serialize
-from unitgain.optimizers import schedules
+from unitgain.optimizers import adam, adaptive, loss_scale, muon, schedules, sgd
 
-from .adam import Adam, Adamax, AdamW, Lamb, Nadam
-from .adaptive import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
+from .adam import *
+from .adaptive import *
 from .base import Optimizer
-from .loss_scale import LossScaleOptimizer
-from .muon import Muon
+from .loss_scale import *
+from .muon import *
 from .registry import TABLE, find
-from .sgd import SGD, Lion
+from .sgd import *
 
-__all__ = [
-    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion",
-    "LossScaleOptimizer", "Muon", "Nadam", "Optimizer", "RMSprop", "deserialize", "get",
-    "schedules", "serialize",
-]  # fmt: skip
+__all__ = ["Optimizer", "deserialize", "get", "schedules", "serialize"]
+__all__ += adam.__all__
+__all__ += adaptive.__all__
+__all__ += loss_scale.__all__
+__all__ += muon.__all__
+__all__ += sgd.__all__
 
-_CLASSES: tuple[Callable[..., Optimizer], ...] = (
-    SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, Nadam, Lion, Muon, Lamb, Ftrl, Adafactor,
-    LossScaleOptimizer,
-)  # fmt: skip
-TABLE.update({kind.__name__.lower(): kind for kind in _CLASSES})
+TABLE.update(
+    {name.lower(): kind for name, kind in _names.classes_of(globals(), __all__, Optimizer).items()}
+)
 
 
 def get(optimizer: str | Mapping[str, Any] | Optimizer) -> Optimizer:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from unitgain import _native
-
 from .base import Optimizer, Options, OptionsWithoutDecay, check
 
 if TYPE_CHECKING:
@@ -62,7 +60,7 @@ class Adam(_Moments):
     array([ 0.8, -0.8])
     """
 
-    _kind = _native.OptimizerKind.adam
+    _kind = "adam"
     _own = (*_Moments._own, "amsgrad")
 
     def __init__(
@@ -130,7 +128,7 @@ class Adamax(_Moments):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.adamax
+    _kind = "adamax"
 
 
 class Nadam(_Moments):
@@ -151,7 +149,7 @@ class Nadam(_Moments):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.nadam
+    _kind = "nadam"
 
 
 class Lamb(_Moments):
@@ -172,4 +170,4 @@ class Lamb(_Moments):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.lamb
+    _kind = "lamb"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from unitgain import _native
+from typing import TYPE_CHECKING, Any
 
 from .base import Optimizer, Options, check
 
@@ -31,7 +29,7 @@ class Adagrad(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.adagrad
+    _kind = "adagrad"
     _own = ("initial_accumulator_value", "epsilon")
 
     def __init__(
@@ -64,7 +62,7 @@ class Adadelta(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.adadelta
+    _kind = "adadelta"
     _own = ("rho", "epsilon")
 
     def __init__(
@@ -97,7 +95,7 @@ class RMSprop(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.rmsprop
+    _kind = "rmsprop"
     _own = ("rho", "momentum", "epsilon", "centered")
 
     def __init__(
@@ -138,7 +136,7 @@ class Ftrl(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.ftrl
+    _kind = "ftrl"
     _own = (
         "learning_rate_power", "initial_accumulator_value", "l1_regularization_strength",
         "l2_regularization_strength", "l2_shrinkage_regularization_strength", "beta",
@@ -194,7 +192,7 @@ class Adafactor(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.adafactor
+    _kind = "adafactor"
     _own = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
 
     def __init__(
@@ -216,5 +214,5 @@ class Adafactor(Optimizer):
         self.clip_threshold = check("clip_threshold", clip_threshold, above=0)
         self.relative_step = relative_step
 
-    def _native_settings(self) -> tuple[str, ...]:
-        return ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold")
+    def _native_settings(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self._own if name != "relative_step"}

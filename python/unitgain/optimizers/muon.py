@@ -51,7 +51,7 @@ class Muon(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.muon
+    _kind = "muon"
     _own = (
         "adam_beta_1", "adam_beta_2", "adam_weight_decay", "epsilon", "exclude_layers",
         "exclude_embeddings", "muon_a", "muon_b", "muon_c", "adam_lr_ratio", "momentum", "ns_steps",
@@ -97,22 +97,16 @@ class Muon(Optimizer):
         self.nesterov = nesterov
         self.rms_rate = None if rms_rate is None else check("rms_rate", rms_rate, above=0)
 
-    def spec(self) -> _native.OptimizerSpec:
-        """Return the configuration that the native step takes."""
-        settings = {
+    def _native_settings(self) -> dict[str, Any]:
+        same = ("epsilon", "muon_a", "muon_b", "muon_c", "adam_lr_ratio")
+        same = (*same, "momentum", "ns_steps", "nesterov")
+        return {
+            **{name: getattr(self, name) for name in same},
             "beta_1": self.adam_beta_1,
             "beta_2": self.adam_beta_2,
             "adam_weight_decay": self.adam_weight_decay or 0.0,
             "rms_rate": self.rms_rate or 0.0,
         }
-        spec = super().spec()
-        for name, value in settings.items():
-            setattr(spec, name, value)
-        return spec
-
-    def _native_settings(self) -> tuple[str, ...]:
-        same = ("epsilon", "muon_a", "muon_b", "muon_c", "adam_lr_ratio")
-        return (*same, "momentum", "ns_steps", "nesterov")
 
     def _orthogonalizes(self, variable: Any) -> bool:
         name = _name(variable)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unitgain import _native
-
 from .base import Optimizer, Options, check
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ class SGD(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.sgd
+    _kind = "sgd"
     _own = ("momentum", "nesterov")
 
     def __init__(
@@ -62,7 +60,7 @@ class Lion(Optimizer):
         ValueError: if an argument is out of its range.
     """
 
-    _kind = _native.OptimizerKind.lion
+    _kind = "lion"
     _own = ("beta_1", "beta_2")
 
     def __init__(

@@ -19,14 +19,18 @@ if not hasattr(sklearn.utils.validation, "validate_data"):
 
 # isort: split
 from unitgain.sklearn.classifier import MLPClassifier
+from unitgain.sklearn.clusters import ClusterFeatures, KMeans, MiniBatchKMeans
 from unitgain.sklearn.linear import LinearRegression, LogisticRegression, Perceptron, Ridge
 from unitgain.sklearn.regressor import MLPRegressor
 
 __all__ = [
+    "ClusterFeatures",
+    "KMeans",
     "LinearRegression",
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
+    "MiniBatchKMeans",
     "Perceptron",
     "Ridge",
 ]

@@ -214,8 +214,8 @@ class MLPClassifier(NetworkClassifier):
         mixup: None, or the parameter of :class:`unitgain.data.MixUp`.
         ensemble: how many networks are trained, whose probabilities are averaged.
         callbacks: told of epochs, see :mod:`unitgain.callbacks`.
-        dtype: that the network computes in: None for float32, but float64 with L-BFGS, and where
-            the samples are float64 and make no more than one batch of 200.
+        dtype: that the network computes in: None for float32, but float64 with L-BFGS, and for up
+            to 100 samples of float64.
 
     Attributes:
         classes_: the labels, sorted; of several labels a sample, their numbers.

@@ -76,9 +76,6 @@ class LinearRegression(_Regression, estimators.LinearRegression):
     array([21.])
     """
 
-    def __init__(self, *, fit_intercept: bool = True) -> None:
-        self.fit_intercept = fit_intercept
-
 
 class Ridge(_Regression, estimators.Ridge):
     """Least squares with a penalty, as :class:`unitgain.estimators.Ridge`.
@@ -91,10 +88,6 @@ class Ridge(_Regression, estimators.Ridge):
         coef_: ``(outputs, features)``, or ``(features,)`` where ``y`` had one dimension.
         intercept_: ``(outputs,)``, or a number.
     """
-
-    def __init__(self, alpha: Any = 1.0, *, fit_intercept: bool = True) -> None:
-        self.alpha = alpha
-        self.fit_intercept = fit_intercept
 
 
 class Perceptron(ClassifierMixin, BaseEstimator, estimators.Perceptron):  # type: ignore[misc]

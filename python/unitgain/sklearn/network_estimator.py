@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["NetworkEstimator", "is_stochastic", "keep_arguments"]
 
 Array = NDArray[Any]
-# Up to so many samples make one batch, and the whole is too little for float32 to be faster.
+# Up to so many samples make one batch.
 _BATCH = 200
+# Up to so many, a step of float64 takes little longer than one of float32.
+_SMALL = 100
 
 
 def keep_arguments(estimator: Any, given: dict[str, Any]) -> None:
@@ -172,6 +174,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self.models_, self._courses, self._keys = [], [], []
             self._dtype = self._chosen_dtype(X)
         X = as_dtype(X, self._dtype)
+        for trained in (self.models_, self._courses, self._keys):
+            del trained[self.ensemble :]
         for number in range(self.ensemble):
             self._train(number, X, targets, weights, state, incremental)
         self._keep_results()
@@ -191,12 +195,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                     raise ValueError(f"{name} needs batches: solver='lbfgs' takes all samples")
 
     def _chosen_dtype(self, X: Any) -> str:
-        """Return the dtype asked for, or where none is: float32 for more than one batch."""
+        """Return the dtype asked for, or where none is: float32 for more than a few samples."""
         if self.dtype is not None:
             return str(self.dtype)
         if X.dtype in (np.float16, np.float32):
             return "float32"
-        small = X.shape[0] <= _BATCH or self.solver == "lbfgs"
+        small = X.shape[0] <= _SMALL or self.solver == "lbfgs"
         return "float64" if small else "float32"
 
     def _train(

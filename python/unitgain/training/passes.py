@@ -120,6 +120,7 @@ class Run:
         )
         # A notebook keeps every bar that it was shown.
         self._one_bar = self.verbose == "auto" and in_notebook()
+        self._every_batch = self.listeners.wants_batches("train")
         self._is_first = True
         self._has_looked = False
 
@@ -204,7 +205,7 @@ class Run:
 
     def _train(self, network: Any, bar: ProgressBar) -> _Passes:
         model, listeners = self.model, self.listeners
-        every_batch = listeners.wants_batches("train")
+        every_batch = self._every_batch
         # What the native pass under way has, and how many batches the epoch has until its end.
         samples: Samples
         last = 0

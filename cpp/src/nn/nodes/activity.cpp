@@ -7,6 +7,7 @@
 #include "nn/plan_builder.hpp"
 #include "ops/norm.hpp"
 #include "runtime/dispatch.hpp"
+#include "simd/kernels/weight.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
