@@ -21,6 +21,7 @@ from unitgain import (
     random,
     regularizers,
     saving,
+    signals,
     uncertainty,
     utils,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "set_num_threads",
     "set_threading_layer",
     "show_config",
+    "signals",
     "threading_layer",
     "threads",
     "uncertainty",

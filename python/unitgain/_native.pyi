@@ -375,6 +375,18 @@ class Still:
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
+# number, rows, whether saturation was counted, sums of values and gradients, histogram
+_NodeSignal = tuple[
+    int,
+    int,
+    bool,
+    NDArray[np.float64],
+    NDArray[np.float64] | None,
+    NDArray[np.float64] | None,
+]
+# the loss, the nodes, and the norms of each parameter's gradient, values and update
+_Signals = tuple[float, list[_NodeSignal], NDArray[np.float64]]
+
 class _Network:
     def __init__(self, graph: _Graph, outputs: int | Sequence[int]) -> None: ...
     def caller(self) -> Callable[[Any], _Array | None] | None: ...
@@ -434,6 +446,10 @@ class _Network:
     def gradients(
         self, x: _Arrays, y: _Arrays, weights: _Arrays | None = None
     ) -> tuple[Totals, list[_Array]]: ...
+    def signals(
+        self, x: _Arrays, y: _Arrays, weights: _Arrays | None = None
+    ) -> tuple[_Signals, list[_Array]]: ...
+    def monitor(self, every: int, tell: Callable[[_Signals, int], object] | None) -> None: ...
     def continue_training(self, whole: _Network) -> None: ...
     def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
     @property

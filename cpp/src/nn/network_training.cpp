@@ -98,13 +98,18 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
   State* const state = state_.get();
   state->check_samples(samples);
   nn::check_batch_size(batch_size);
-  state->begin_metrics(before);
-  const auto step = [state, samples](Index first, Index batch, Totals& totals) {
+  const auto take_step = [state, samples](Index first, Index batch, Totals& totals,
+                                          Signals* signals) {
     const nn::StepLock lock(*state);
     nn::PlanLease<T> lease = state->lease(batch, Mode::train);
     const nn::Context<T> context = state->context(lease, samples, first);
     nn::Optimizer<T>& optimizer = *state->optimizer;
     const nn::StepLock lock_of_optimizer(optimizer);
+    std::vector<std::vector<T>> old_weights;
+    if (signals != nullptr) {
+      state->measure(samples, first, batch, Mode::monitor, *signals);
+      old_weights = state->copies();
+    }
     const auto& gradients = state->gradients.gradients;
     state->clear_unwritten();
     optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
@@ -113,12 +118,24 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
     state->count(lease.plan(), context, optimizer.penalty(), totals);
     totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss + totals.penalty);
     optimizer.finish_step();
+    if (signals != nullptr) state->measure_update(old_weights, *signals);
     state->add_custom_metrics(lease.plan(), context, totals);
+  };
+  const auto step = [this, take_step, monitor = signal_monitor()](Index first, Index batch,
+                                                                  Totals& totals) {
+    const std::int64_t iteration = monitor.every > 0 ? iterations() : 0;
+    if (monitor.every == 0 || iteration % monitor.every != 0) {
+      return take_step(first, batch, totals, nullptr);
+    }
+    Signals signals;
+    take_step(first, batch, totals, &signals);
+    monitor.tell(signals, iteration);
   };
   const auto work = [state, batch = std::min(batch_size, samples.count)] {
     const std::shared_lock lock(state->steps());
     return state->lease(batch, Mode::train).plan().work;
   };
+  state->begin_metrics(before);
   return {samples.count, batch_size, step, work, std::move(before)};
 }
 

@@ -28,6 +28,7 @@ from unitgain.models.inference import Inference
 from unitgain.models.predictor import quick_call
 from unitgain.models.saving import Saving
 from unitgain.models.summary import summary, summary_html
+from unitgain.signals.diagnosis import Diagnosis
 from unitgain.training.callback import History, Logs
 from unitgain.training.criteria import Criterion, Objective
 from unitgain.training.feeding import PREDICT_BATCH
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Functional", "Model"]
 
 
-class Model(Saving, Inference, Operation):
+class Model(Saving, Inference, Diagnosis, Operation):
     """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
     Any number of threads may call one model: inference runs side by side, a training step alone.

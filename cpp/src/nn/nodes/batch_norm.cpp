@@ -80,7 +80,7 @@ void BatchNorm<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(group.inputs[0]);
   const bool keep_input =
-      builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input;
+      differentiates(builder.mode()) && activation_info(group.activation.kind).saves_input;
   const BufferId z = keep_input ? builder.saved(group).buffer : builder.value(group.result);
   const BufferId mean = builder.statistics(group.head, 0, cols);
   const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);

@@ -71,7 +71,7 @@ class Merging : public Kind<Derived, T> {
     const std::vector<BufferId> inputs = buffers_of(builder, group);
     const BufferId y = builder.value(group.result);
     const bool keep_input =
-        builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input;
+        differentiates(builder.mode()) && activation_info(group.activation.kind).saves_input;
     const BufferId z = keep_input ? builder.saved(group).buffer : y;
     std::vector<BufferId> uses = inputs;
     uses.insert(uses.end(), {y, z});
