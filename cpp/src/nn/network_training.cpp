@@ -98,7 +98,6 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
   State* const state = state_.get();
   state->check_samples(samples);
   nn::check_batch_size(batch_size);
-  state->begin_metrics(before);
   const auto take_step = [state, samples](Index first, Index batch, Totals& totals,
                                           Signals* signals) {
     const nn::StepLock lock(*state);
@@ -122,8 +121,8 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
     if (signals != nullptr) state->measure_update(old_weights, *signals);
     state->add_custom_metrics(lease.plan(), context, totals);
   };
-  const SignalMonitor monitor = signal_monitor();
-  const auto step = [this, take_step, monitor](Index first, Index batch, Totals& totals) {
+  const auto step = [this, take_step, monitor = signal_monitor()](Index first, Index batch,
+                                                                  Totals& totals) {
     const std::int64_t iteration = monitor.every > 0 ? iterations() : 0;
     if (monitor.every == 0 || iteration % monitor.every != 0) {
       return take_step(first, batch, totals, nullptr);
@@ -136,6 +135,7 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
     const std::shared_lock lock(state->steps());
     return state->lease(batch, Mode::train).plan().work;
   };
+  state->begin_metrics(before);
   return {samples.count, batch_size, step, work, std::move(before)};
 }
 

@@ -14,10 +14,6 @@ __all__ = [
     "ExpectedCalibrationError",
     "MaximumCalibrationError",
     "NegativeLogLikelihood",
-    "class_probabilities",
-    "log_likelihoods",
-    "predicted_and_right",
-    "squared_distances",
 ]
 
 _Floats = NDArray[np.float64]
