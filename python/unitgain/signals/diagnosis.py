@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _native, linalg, random
+from unitgain import _native, linalg, optimizers, random
 from unitgain.graph.native import NativeNetwork, native
 from unitgain.graph.structure import Arrays
 from unitgain.graph.variables import Variable
@@ -149,7 +149,7 @@ class Diagnosis(Trained):
     def _surrogate_network(self) -> NativeNetwork:
         network = self.function.network()
         losses = [_Surrogate().native(shape) for shape in self.function.outputs.shapes]
-        network.compile(_native.OptimizerSpec(_native.OptimizerKind.sgd, 0.0), losses)
+        network.compile(optimizers.SGD(0.0).spec(), losses)
         return network
 
     def _surrogate_targets(self, rows: int) -> Any:
