@@ -89,8 +89,8 @@ LIMITS = MappingProxyType(
         ),
         "beginner": Limit(
             0.1,
-            "The gain of a kernel (the root mean square of its values, times the root of the number "
-            "of inputs) below which a large step is none too large: kernels that begin at 0 have to "
+            "The gain of a kernel (the root mean square of its values, times the root of the "
+            "number of inputs) below which no step is too large: kernels that begin at 0 have to "
             "come to something, and usual ones have gains about 1.",
         ),
         "input_large": Limit(

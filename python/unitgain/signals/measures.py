@@ -197,7 +197,8 @@ def likeness(node: Measured) -> float:
 
 def dead_units(node: Measured) -> list[int]:
     """Return the units that are zero over all rows."""
-    return [int(i) for i in np.flatnonzero(node.values[_ZEROS] == node.rows)]
+    dead = node.values[_ZEROS] == node.rows
+    return np.flatnonzero(dead).tolist() if dead.any() else []
 
 
 def _neighbours_equal(
@@ -218,7 +219,11 @@ def copied_units(node: Measured) -> list[list[int]]:
     """Return the groups of units that are copies of each other, values and gradients alike."""
     if node.rows < 4 or node.values.shape[1] < 2:
         return []
-    # Sorted by one number, copies are neighbours.
+    # Sorted by one number, copies are neighbours. Most nets have none that come near.
+    projections = np.sort(node.values[_PROJECTION])
+    most = LIMITS["copies"].value * math.sqrt(node.values[_SQUARES].max() * node.rows)
+    if (projections[1:] - projections[:-1]).min() > most:
+        return []
     order = np.argsort(node.values[_PROJECTION], kind="stable")
     same = _neighbours_equal(node.values, order, node.rows, (_PROJECTION,))
     if same.any():
