@@ -120,8 +120,9 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     state_->add_custom_metrics(lease.plan(), context, totals);
   };
   const SignalMonitor monitor = signal_monitor();
+  const std::int64_t steps_before = iterations() - before.batches;
   const auto step = [&](Index first, Index batch, Totals& totals) {
-    const std::int64_t iteration = monitor.every > 0 ? iterations() : 0;
+    const std::int64_t iteration = steps_before + totals.batches;
     if (monitor.every == 0 || iteration % monitor.every != 0) {
       return take_step(first, batch, totals, nullptr);
     }
