@@ -6,7 +6,6 @@
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/cluster.hpp"
-#include "simd/kernels/cluster.hpp"
 #include "unitgain/cluster.hpp"
 #include "unitgain/runtime.hpp"
 

@@ -316,7 +316,7 @@ def test_empty_batches_pass():
         (lambda: layers.UnitNormalization(3)(Input((4,))), ValueError, "axis is 3"),
         (lambda: layers.GLU(name="g")(Input((5,))), ValueError, "g is given .* an even size"),
         (lambda: ug.activations.glu(np.ones(3)), ValueError, r"x has shape \(3,\)"),
-        (lambda: Dense(4, activation="glu"), ValueError, "unknown activation 'glu'"),
+        (lambda: Dense(4, activation="glu"), ValueError, "activation is 'glu'"),
         (lambda: SpectralNormalization("dense"), TypeError, "layer is of type str"),
         (lambda: SpectralNormalization(Dense(2), 0), ValueError, "power_iterations must be"),
         (lambda: SpectralNormalization(Flatten())(Input((4,))), ValueError, "wraps a Flatten"),

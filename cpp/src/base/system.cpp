@@ -17,8 +17,6 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-
-#include <cstdint>
 #endif
 
 #if defined(__APPLE__)
@@ -166,6 +164,22 @@ void keep_off([[maybe_unused]] ThreadHandle thread, [[maybe_unused]] int cpu) no
   if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread, sizeof allowed, &allowed);
 #endif
 }
+
+#if defined(_WIN32)
+
+void sleep_while_equal(Word& word, std::uint32_t old) noexcept {
+  WaitOnAddress(&word, &old, sizeof old, INFINITE);
+}
+
+void wake_one(Word& word) noexcept {
+  WakeByAddressSingle(&word);
+}
+
+void wake_all(Word& word) noexcept {
+  WakeByAddressAll(&word);
+}
+
+#endif
 
 // --- the processor -------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 // everything, macOS and Windows the rest. No other file of the library includes a system's headers.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <thread>
 
@@ -49,6 +51,25 @@ void prepare_worker() noexcept;
 // Bars a thread from a CPU, if that leaves it another that the calling thread may use.
 using ThreadHandle = std::thread::native_handle_type;
 void keep_off(ThreadHandle thread, int cpu) noexcept;
+
+// Sleeps, at most until another thread has changed the word and woken who sleeps on it. Windows has
+// functions of its own: those of C++ in mingw-w64 miss wake-ups (libstdc++ up to GCC 12).
+using Word = std::atomic<std::uint32_t>;
+#if defined(_WIN32)
+void sleep_while_equal(Word& word, std::uint32_t old) noexcept;
+void wake_one(Word& word) noexcept;
+void wake_all(Word& word) noexcept;
+#else
+inline void sleep_while_equal(Word& word, std::uint32_t old) noexcept {
+  word.wait(old, std::memory_order_acquire);
+}
+inline void wake_one(Word& word) noexcept {
+  word.notify_one();
+}
+inline void wake_all(Word& word) noexcept {
+  word.notify_all();
+}
+#endif
 
 // --- the processor -------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ constexpr const char* purpose = "the sums of k-means";
 ClusterSums::ClusterSums(Index rows, Index clusters, Index cols)
     : clusters_(clusters),
       cols_(cols),
-      chunks_(chunk_count(rows, clusters * cols)),
+      chunks_(chunk_count(rows, clusters, cols)),
       sums_((chunks_ + 1) * clusters * cols, purpose),
       totals_(2 * (chunks_ + 1) * clusters, purpose) {}
 
@@ -56,7 +56,7 @@ void Assigner<T>::assign(const runtime::Team& team, const MatrixView<const T>& c
   const MatrixView<const T>& x = samples_.x;
   ops::SampleBlock<T>& block = blocks_[static_cast<std::size_t>(team.rank())];
   const Index most = ops::SampleBlock<T>::most_rows(centers.rows, x.cols);
-  const Index chunks = chunk_count(x.rows, centers.rows * x.cols);
+  const Index chunks = chunk_count(x.rows, centers.rows, x.cols);
   std::int32_t found[ops::most_block_rows];
   T values[ops::most_block_rows], seconds[ops::most_block_rows];
   centers_.take(team, centers);
@@ -139,7 +139,7 @@ template <class T>
 double inertia(const Samples<T>& samples, CenterView<const T> centers, const std::int32_t* labels) {
   const MatrixView<const T>& x = samples.x;
   const auto& kernels = *runtime::kernels<T>().cluster;
-  const Index chunks = cluster::chunk_count(x.rows, 1);
+  const Index chunks = cluster::chunk_count(x.rows, 1, 1);
   double sums[cluster::most_chunks] = {};
   const double work = 0.1 * static_cast<double>(x.rows * (x.cols + 16));
   runtime::parallel(runtime::threads_for(work), [&](const runtime::Team& team) {

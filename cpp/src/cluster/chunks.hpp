@@ -13,10 +13,12 @@ namespace unitgain::cluster {
 // Enough for as many threads; each costs as much memory as the sums, and an addition of them.
 inline constexpr Index most_chunks = 64;
 
-// For sums of `values` numbers each.
-inline Index chunk_count(Index rows, Index values) {
-  constexpr Index least_rows = 1024, least_chunks = 32, most_values = 4 << 20;
-  const Index affordable = std::max(most_values / std::max<Index>(values, 1), least_chunks);
+// For sums of `cols` numbers for each cluster: no more memory than a quarter of the samples takes
+// in double, unless that is little or would leave threads without a chunk.
+inline Index chunk_count(Index rows, Index clusters, Index cols) {
+  constexpr Index least_rows = 1024, least_chunks = 8, most_values = 4 << 20;
+  const Index affordable = std::max({most_values / std::max<Index>(clusters * cols, 1),
+                                     rows / std::max<Index>(4 * clusters, 1), least_chunks});
   return std::clamp<Index>(rows / least_rows, 1, std::min(most_chunks, affordable));
 }
 

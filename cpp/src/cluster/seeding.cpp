@@ -22,7 +22,7 @@ class Seeding {
   Seeding(const Samples<T>& samples, Index trials, runtime::RandomStream random, int threads)
       : samples_(samples),
         trials_(trials),
-        chunks_(chunk_count(samples.x.rows, 1)),
+        chunks_(chunk_count(samples.x.rows, 1, 1)),
         random_(random),
         least_(samples.x.rows, purpose),
         squares_(samples.x.rows * trials, purpose),

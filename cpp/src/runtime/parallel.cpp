@@ -87,7 +87,7 @@ void Barrier::wait(int team_size) {
       static_cast<std::uint32_t>(team_size)) {
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
-    phase_.notify_all();
+    base::wake_all(phase_);
     return;
   }
   wait_while_equal(phase_, phase, barrier_looks);

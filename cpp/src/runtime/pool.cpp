@@ -48,7 +48,7 @@ class Worker {
     Job* expected = nullptr;
     if (!job_.compare_exchange_strong(expected, job, std::memory_order_acq_rel)) return false;
     calls_.fetch_add(1, std::memory_order_release);
-    calls_.notify_one();
+    base::wake_one(calls_);
     return true;
   }
 
@@ -87,7 +87,7 @@ class Worker {
     const auto size = static_cast<int>(job.size.load(std::memory_order_acquire));
     job.body(job.context, Team(rank, size, &job.barrier));
     job.finished.fetch_add(1, std::memory_order_release);
-    job.finished.notify_one();
+    base::wake_one(job.finished);
   }
 
   // Stands in job_ for the job that the worker is doing.
@@ -169,7 +169,7 @@ void run(TeamSize size, int, TeamBody body, void* context) {
   the_pool.load(std::memory_order_acquire)->offer(&job, size.threads - 1, offered);
   const int workers = close_team(job, offered, size.longest_wait);
   job.size.store(static_cast<std::uint32_t>(workers + 1), std::memory_order_release);
-  job.size.notify_all();
+  base::wake_all(job.size);
   body(context, Team(0, workers + 1, &job.barrier));
   for (std::uint32_t done = 0; done < static_cast<std::uint32_t>(workers);
        done = job.finished.load(std::memory_order_acquire)) {

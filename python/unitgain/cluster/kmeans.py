@@ -36,6 +36,8 @@ Init: TypeAlias = str | Callable[..., Any] | Any
 # Operations of Lloyd's iteration between two looks at what the user has to say (Ctrl-C): a second
 # or so of a core.
 _OPERATIONS_A_CALL = 1e11
+# Values of which NumPy finds the mean in less time than a pass of native code takes to set up.
+_SMALL = 1 << 15
 
 
 def default_trials(n_clusters: int) -> int:
@@ -409,7 +411,10 @@ def _absolute_tolerance(tol: float, samples: Array) -> float:
         raise ValueError(f"tol is {tol!r}, expected a number of at least 0")
     if tol == 0:
         return 0.0
-    origin = np.zeros((1, samples.shape[1]), samples.dtype)
-    labels, _, sums, _ = _native.kmeans_assign(samples, None, origin, False, True)
-    mean = (sums / len(samples)).astype(samples.dtype)
+    if samples.size <= _SMALL:
+        mean, labels = samples.mean(axis=0, keepdims=True), np.zeros(len(samples), np.int32)
+    else:
+        origin = np.zeros((1, samples.shape[1]), samples.dtype)
+        labels, _, sums, _ = _native.kmeans_assign(samples, None, origin, False, True)
+        mean = (sums / len(samples)).astype(samples.dtype)
     return float(tol) * _native.kmeans_inertia(samples, None, mean, labels) / samples.size
