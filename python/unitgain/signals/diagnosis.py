@@ -74,7 +74,8 @@ class Diagnosis(Trained):
         """Return what the signals are like at each layer, what is wrong, and what to do about it.
 
         One native pass, forward and backward in training mode, measures the values and gradients;
-        nothing of the model changes. Without a loss or without ``y`` the gradients are those of a
+        nothing of the model changes, but for what layers written in Python change of themselves
+        when they are called. Without a loss or without ``y`` the gradients are those of a
         surrogate: the scalar product of the outputs with fixed random numbers of mean 0 and
         variance 1. They tell how gradients travel, and nothing of the loss.
 
