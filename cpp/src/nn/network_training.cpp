@@ -121,9 +121,10 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
     if (signals != nullptr) state->measure_update(old_weights, *signals);
     state->add_custom_metrics(lease.plan(), context, totals);
   };
-  const auto step = [this, take_step, monitor = signal_monitor()](Index first, Index batch,
-                                                                  Totals& totals) {
-    const std::int64_t iteration = monitor.every > 0 ? iterations() : 0;
+  const auto step = [take_step, monitor = signal_monitor(),
+                     steps_before = iterations() - before.batches](Index first, Index batch,
+                                                                   Totals& totals) {
+    const std::int64_t iteration = steps_before + totals.batches;
     if (monitor.every == 0 || iteration % monitor.every != 0) {
       return take_step(first, batch, totals, nullptr);
     }
