@@ -60,6 +60,17 @@ def read_rates() -> dict[str, float]:
     return {name: read_rate(min(size, LARGEST)) for name, size in sizes.items()}
 
 
+def cache_sizes() -> dict[str, int]:
+    """Return the bytes of the caches, as far as the system tells."""
+    names = {
+        "L1": "SC_LEVEL1_DCACHE_SIZE",
+        "L2": "SC_LEVEL2_CACHE_SIZE",
+        "L3": "SC_LEVEL3_CACHE_SIZE",
+    }
+    sizes = {level: _system_size(name, 0) for level, name in names.items()}
+    return {level: size for level, size in sizes.items() if size}
+
+
 def _system_size(name: str, usual: int) -> int:
     try:
         size = os.sysconf(name)

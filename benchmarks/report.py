@@ -1,15 +1,16 @@
-"""Measurements as text, JSON and CSV."""
+"""Measurements as text and CSV."""
 
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .case import OPENMP, OURS, REFERENCE
+from .counting import counted
+from .intervals import interval_of_mean, log_ratios
 from .runner import SHARES, Measurement
 
 # The share of the CPUs that others may keep busy before a run is called disturbed.
@@ -24,6 +25,9 @@ COLUMNS = (
     "seconds_low",
     "seconds_high",
     "ratio",
+    "ratio_low",
+    "ratio_high",
+    "steady",
     "operations_per_second",
     "multiply_add_share",
     "bfloat16_share",
@@ -34,6 +38,8 @@ COLUMNS = (
     "difference",
     "tolerance",
     "agrees",
+    "flops",
+    "bytes",
 )
 
 
@@ -81,19 +87,26 @@ def format_environment(environment: Mapping[str, Any]) -> str:
     if environment["limits"]:
         values = " ".join(f"{name}={value}" for name, value in environment["limits"].items())
         lines.append(f"instruction sets limited by {values}")
+    lines += [f"warning: {text}" for text in environment_warnings(environment)]
+    return "\n".join(lines)
+
+
+def environment_warnings(environment: Mapping[str, Any]) -> list[str]:
+    """Return what makes the times of a run worth less."""
+    found = []
     if environment["load"] > BUSY * environment["cpus"]:
-        lines.append(
-            f"warning: {environment['load']:.1f} threads were running here in the last minute, on "
+        found.append(
+            f"{environment['load']:.1f} threads were running here in the last minute, on "
             f"{environment['cpus']} CPUs; on a busy machine every time is too long"
         )
     settings = environment["openblas_settings"]
     if settings:
         names = " and ".join(f"{name}={value}" for name, value in settings.items())
-        lines.append(
-            f"warning: {names} in the environment replaces what OpenBLAS detects and slows NumPy "
+        found.append(
+            f"{names} in the environment replaces what OpenBLAS detects and slows NumPy "
             "down; unset it for a fair comparison"
         )
-    return "\n".join(lines)
+    return found
 
 
 def format_peaks(environment: Mapping[str, Any]) -> str:
@@ -122,6 +135,10 @@ def format_case(measurements: Sequence[Measurement]) -> str:
         ratio = "" if m.library == OURS else format_ratio(m.ratio)
         cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True) if width]
         time = f"{format_seconds(m.times.median):>9}"
+        if not m.times.steady:
+            cells.append(
+                f"not steady: {format_seconds(m.times.low)} to {format_seconds(m.times.high)}"
+            )
         lines.append("   ".join([f"  {m.library:<13}{time}{ratio:>8}", *cells]).rstrip())
     if len(measurements) > 2:
         peer = fastest_peer(measurements)
@@ -169,30 +186,48 @@ def _by_case(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]
 def format_summary(measurements: Iterable[Measurement]) -> str:
     """Return the peers' times over unitgain's by groups of cases, as geometric means.
 
-    A group is what the cases' names have in common before the last slash. After the table, each
-    group's worst cases, those in which the fastest peer took the least of unitgain's time.
+    A group is what the cases' names have in common before the last slash. With the means stand
+    their intervals, see :mod:`unitgain.benchmarks.intervals`. Ratios of which one time is not
+    steady are left out and named. After the table, each group's worst cases, those in which the
+    fastest peer took the least of unitgain's time.
     """
-    groups: dict[str, list[list[Measurement]]] = {}
-    for name, case in _by_case(measurements).items():
-        groups.setdefault(name.rpartition("/")[0], []).append(case)
-    peers = list(dict.fromkeys(m.library for g in groups.values() for c in g for m in c))
-    peers.remove(OURS)
+    measurements = list(measurements)
     rows, worst = [], []
-    for group, cases in groups.items():
+    peers = list(dict.fromkeys(m.library for m in measurements if m.library != OURS))
+    for group, cases in groups_of(measurements).items():
         means = []
         for peer in peers:
-            ratios = [m.ratio for case in cases for m in case if m.library == peer]
-            means.append(f"{geometric_mean(ratios):.2f}" if ratios else "")
+            means.append(_mean([m for case in cases for m in case if m.library == peer]))
         fastest = sorted((fastest_peer(case) for case in cases), key=lambda m: m.ratio)
-        mean = geometric_mean(m.ratio for m in fastest)
-        rows.append((group, str(len(cases)), *means, f"{mean:.2f}", f"{fastest[0].ratio:.2f}"))
+        rows.append((group, str(len(cases)), *means, _mean(fastest), f"{fastest[0].ratio:.2f}"))
         named = ", ".join(
             f"{m.case.rpartition('/')[2]} {m.ratio:.2f} ({m.library})" for m in fastest[:WORST]
         )
         worst.append(f"  {group}: {named}")
     headers = ("peers' times over unitgain's", "cases", *peers, "fastest", "worst")
     table = format_table(headers, rows)
-    return f"{table}\n\nthe worst of each, against the fastest peer:\n" + "\n".join(worst)
+    parts = [f"{table}\n\nthe worst of each, against the fastest peer:\n" + "\n".join(worst)]
+    left_out = list(dict.fromkeys(m.case for m in measurements if not m.steady))
+    if left_out:
+        parts.append("left out where the times were not steady: " + ", ".join(left_out))
+    return "\n\n".join(parts)
+
+
+def groups_of(measurements: Iterable[Measurement]) -> dict[str, list[list[Measurement]]]:
+    """Return the steady measurements of each case that has a peer's, by groups of cases."""
+    groups: dict[str, list[list[Measurement]]] = {}
+    for name, case in _by_case(m for m in measurements if m.steady).items():
+        if any(m.library not in (OURS, OPENMP) for m in case):
+            groups.setdefault(name.rpartition("/")[0], []).append(case)
+    return groups
+
+
+def _mean(measurements: Sequence[Measurement]) -> str:
+    """Return the geometric mean of ratios with its interval; nothing of none."""
+    if not measurements:
+        return ""
+    low, high = interval_of_mean(log_ratios(m.times, m.ours) for m in measurements)
+    return f"{geometric_mean(m.ratio for m in measurements):.2f} ({low:.2f}-{high:.2f})"
 
 
 def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -213,6 +248,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
 
     An infinite difference or error (see :func:`~unitgain.benchmarks.case.difference`) is None.
     """
+    counts = counted(measurement.case)
     values = (
         measurement.case,
         measurement.library,
@@ -220,6 +256,8 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         measurement.times.low,
         measurement.times.high,
         measurement.ratio,
+        *measurement.interval,
+        measurement.steady,
         measurement.rate or None,
         measurement.shares.get("multiply_add"),
         measurement.shares.get("bfloat16"),
@@ -229,20 +267,14 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         _finite(measurement.difference),
         measurement.tolerance,
         measurement.agrees,
+        counts.operations if counts else None,
+        counts.bytes if counts else None,
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
-
-
-def write_json(
-    path: Path, environment: Mapping[str, Any], measurements: Iterable[Measurement]
-) -> None:
-    """Write the environment and one record for each measurement."""
-    document = {"environment": environment, "results": [as_record(m) for m in measurements]}
-    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_csv(

@@ -17,6 +17,7 @@ from unitgain import _native, num_threads
 
 from . import instruction_sets, peaks
 from .case import OPENMP, OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
+from .intervals import interval, log_ratios
 from .timing import Effort, Times, alternate
 
 SUBJECTS = (
@@ -26,8 +27,10 @@ SUBJECTS = (
     "noise",
     "batch_norm",
     "layer_norm",
+    "embedding",
     "optimizers",
     "linalg",
+    "clustering",
     "training",
     "inference",
     "threading_layers",
@@ -42,7 +45,8 @@ OPENBLAS_SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 class Measurement:
     """How one library did in one case.
 
-    ``ratio`` is its time over unitgain's, ``difference`` that of its result from NumPy's (see
+    ``ratio`` is its time over unitgain's, whose times are ``ours``;
+    ``difference`` that of its result from NumPy's (see
     :class:`~unitgain.benchmarks.case.Trial`), ``rate`` its floating-point operations a second and
     ``read_rate`` the bytes (0 where the case does not count them). ``shares`` sets the rates
     beside the machine's peaks, by the names in ``SHARES``; ``error`` is the largest and the root
@@ -53,13 +57,28 @@ class Measurement:
     title: str
     library: str
     times: Times
-    ratio: float
+    ours: Times
     difference: float
     tolerance: float
     rate: float
     read_rate: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     error: tuple[float, float] | None = None
+
+    @property
+    def ratio(self) -> float:
+        """Its time over unitgain's."""
+        return self.times.median / self.ours.median
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where the ratio would lie, in 95 of 100 repetitions."""
+        return interval(log_ratios(self.times, self.ours))
+
+    @property
+    def steady(self) -> bool:
+        """Whether the machine let both do their work: else the ratio says little."""
+        return self.times.steady and self.ours.steady
 
     @property
     def agrees(self) -> bool:
@@ -124,7 +143,7 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
             title=case.title,
             library=name,
             times=times[name],
-            ratio=times[name].median / times[OURS].median,
+            ours=times[OURS],
             difference=difference(results[name], results[REFERENCE]),
             tolerance=trial.tolerance,
             rate=trial.operations / times[name].median,
@@ -166,6 +185,7 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "cpus": os.cpu_count(),
         "instruction_set": _native.active_variant(),
         "threads": num_threads(),
+        "caches": peaks.cache_sizes(),
         "libraries": {
             name: importlib.metadata.version(distributions.get(name, name)) for name in libraries
         },

@@ -31,7 +31,7 @@ KERAS: dict[str, list[list[str | None]] | None] = {
 NAMESPACES = (
     "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "models", "saving", "random", "data",
-    "datasets", "estimators", "utils",
+    "datasets", "estimators", "cluster", "utils",
 )  # fmt: skip
 METHODS = ("Model", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback")
 
@@ -49,6 +49,7 @@ ELSEWHERE = {
 
 # Why there is a name that Keras has not. By name, else by namespace.
 OWN = {
+    "layers.ClusterAffinity": "radial basis functions around the clusters of data",
     "layers.GLU": "Keras has the function alone: `activations.glu`",
     "layers.RReLU": "as PyTorch's",
     "layers.SymbolicTensor": "`keras.KerasTensor`",
@@ -65,6 +66,7 @@ OWN = {
     "activations.rrelu": "as PyTorch's",
     "activations.hard_swish": "Keras's alias of `hard_silu`",
     "activations.swish": "Keras's alias of `silu`",
+    "initializers.calibrate": "layer-sequential unit variance, on data",
     "initializers.for_activation": "the rule that keeps the variance for an activation",
     "initializers.FourfoldGlorotNormal": "an older rule for sigmoid units",
     "initializers.FourfoldGlorotUniform": "an older rule for sigmoid units",
@@ -77,10 +79,16 @@ OWN = {
     "data.train_test_split": "scikit-learn's",
     "callbacks.Callback.get_state": "what `BackupAndRestore` keeps of a callback",
     "callbacks.Callback.set_state": "what `BackupAndRestore` gives back",
+    "callbacks.SignalMonitor": "the health of the signals while a model trains",
+    "callbacks.SignalRecord": "what it saw at one step",
+    "callbacks.SignalsError": "what it raises",
     "callbacks.ProgressBar": "one bar for the epochs of a silent run",
     "datasets": "Keras downloads; these files come with the package, or are the user's",
+    "cluster": "scikit-learn's names and methods",
     "estimators": "scikit-learn's names and methods",
     "Model.load": "`load_model`, for who looks here",
+    "Model.diagnose": "what the signals of each layer are like, and what is wrong",
+    "Model.plot": "`keras.utils.plot_model`",
     "Model.gradients": "a batch's loss and gradients as arrays",
     "Model.optimize_for_inference": "a frozen predictor with packed weights",
     "Model.get_compile_config": "what `compile` was given, for files",
@@ -123,6 +131,8 @@ MISSING = {
     "HashedCrossing.dtype": "indices are int64, and float32 within a network",
     "data_format": "mixing does not depend on it",
     "expand_nested": NOT_OFFERED,
+    "show_layer_activations": NOT_OFFERED,
+    "splines": NOT_OFFERED,
     "from_sorted_ids": "predictions are scores",
     "input_tensors": SYMBOLIC,
     "jit_compile": "taken without effect: every step is native code",
@@ -205,9 +215,11 @@ SAID_ONCE = {
 # Other differences, by name.
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
-    "dtype of the whole network.",
+    "dtype of the whole network, which is float32 for an integer dtype.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
+    "layers.Embedding": "`mask_zero=True`, `lora_rank` and `lora_alpha` are refused. A number "
+    "without a row is an error.",
     "layers.CategoryEncoding": "Rows are along the last axis, however many there are.",
     "layers.Hashing": "Keras's hash functions, and bins. Numbers are whole, or an error.",
     "layers.HashedCrossing": "Keras's hash function, and bins.",

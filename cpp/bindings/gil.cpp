@@ -1,11 +1,12 @@
 #include "gil.hpp"
 
-#include <unistd.h>
+#include <chrono>
+#include <thread>
 
 namespace unitgain::bindings {
 
 void sleep_for_ever() {
-  while (true) pause();  // which signals end
+  while (true) std::this_thread::sleep_for(std::chrono::hours(24));
 }
 
 void GilRelease::restore(PyThreadState* state) {

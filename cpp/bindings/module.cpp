@@ -13,8 +13,10 @@ const char* why_not_here() {
 
 }  // namespace
 
-// Made by PyInit__native below, and named by the import system.
-PYBIND11_MODULE(native, module) {
+// Made by PyInit__native below, and named by the import system. It needs no GIL: what threads share
+// is constant once this has run, or has a lock of its own (nn/steps.hpp, nn/plan_cache.hpp,
+// runtime/), since kernels run without the GIL anyway.
+PYBIND11_MODULE(native, module, pybind11::mod_gil_not_used()) {
   namespace py = pybind11;
   // Newer Pythons call PyInit__native in the main interpreter, and this in the one that imports.
   if (const char* reason = why_not_here()) throw py::import_error(reason);
@@ -44,6 +46,7 @@ PYBIND11_MODULE(native, module) {
   unitgain::bindings::bind_activations(module);
   unitgain::bindings::bind_prelu(module);
   unitgain::bindings::bind_linalg(module);
+  unitgain::bindings::bind_cluster(module);
   unitgain::bindings::bind_random(module);
   unitgain::bindings::bind_optimizer_types(module);
   unitgain::bindings::bind_losses(module);

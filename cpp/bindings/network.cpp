@@ -12,6 +12,7 @@
 #include "gil.hpp"
 #include "graph.hpp"
 #include "samples.hpp"
+#include "signals.hpp"
 
 namespace unitgain::bindings {
 
@@ -232,6 +233,8 @@ void bind_network(py::module_& module) {
            py::arg("progress") = py::none(), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg_v("before", Totals{}, "Totals()"))
       .def("gradients", &gradients<T>, py::arg("x"), py::arg("y"), py::arg("weights") = py::none())
+      .def("signals", &signals<T>, py::arg("x"), py::arg("y"), py::arg("weights") = py::none())
+      .def("monitor", &monitor<T>, py::arg("every"), py::arg("tell").none(true))
       .def("continue_training", &Network<T>::continue_training, py::arg("whole"),
            py::call_guard<GilRelease>())
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))

@@ -1,9 +1,9 @@
 #include "unitgain/runtime.hpp"
 
-#include <dlfcn.h>
 #include <pybind11/stl.h>
 
 #include "arguments.hpp"
+#include "base/system.hpp"
 #include "common.hpp"
 #include "ops/peak.hpp"
 #include "runtime/buffer_pool.hpp"
@@ -15,10 +15,9 @@ namespace {
 
 // The path of a file that lies beside this module's.
 std::string beside_this_module(const std::string& name) {
-  Dl_info module;
-  if (dladdr(reinterpret_cast<const void*>(&beside_this_module), &module) == 0) return name;
-  const std::string path = module.dli_fname;
-  return path.substr(0, path.rfind('/') + 1) + name;
+  const auto* here = reinterpret_cast<const void*>(&beside_this_module);
+  const std::string path = base::path_of_object(here);
+  return path.substr(0, path.find_last_of("/\\") + 1) + name;
 }
 
 }  // namespace
@@ -42,7 +41,7 @@ void bind_runtime(py::module_& module) {
   module.def(
       "set_thread_override", &set_thread_override, py::arg("threads"),
       "Overrides num_threads() on the calling thread; 0 ends it. Returns the last override.");
-  runtime::set_openmp_object(beside_this_module("_native.openmp.so"));
+  runtime::set_openmp_object(beside_this_module(UNITGAIN_OPENMP_OBJECT));
   module.def("set_threading_layer", &runtime::choose_threading_layer, py::arg("name"));
   module.def("threading_layer", &threading_layer);
   module.def("threading_layers", &threading_layers, "The threading layers in this build.");

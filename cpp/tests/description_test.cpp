@@ -49,6 +49,8 @@ struct Every {
                                     parameter("variance", {6}, 1), 0.99, 1e-3});
     x = graph.activation(x, specialized(clipped));
     x = graph.layer_norm(x, {parameter("gamma", {6}, 1), nullptr, 1.0 / 3});
+    x = graph.cluster_distance(x, parameter("centers", {6, 6}), parameter("bandwidth", {1}, 2),
+                               "exponent");
     x = graph.prelu(x, {parameter("alpha", {2, 1}), {2, 1}});
     graph.set_training(Training::always);
     x = graph.noise(x, noise_spec("gaussian_noise", std::vector{0.5}), ~std::uint64_t{0});
@@ -59,7 +61,13 @@ struct Every {
     x = graph.activity(graph.transpose(x, 2), 0.125, 0);
     const NodeId y = graph.reshape(b, {6, 2});
     x = graph.concatenate({graph.add({x, y, graph.softmax(y)}), x});
-    outputs = {x, graph.log_softmax(graph.activation(b, plain))};
+    const NodeId rows = graph.embedding(activation(b, "step"), parameter("embeddings", {2, 3}));
+    const NodeId unit =
+        graph.unit_norm(graph.rms_norm(rows, {parameter("scale", {3}, 1), 1e-6}), 1e-12);
+    const NodeId extremes =
+        graph.multiply({graph.maximum({unit, rows}), graph.minimum({unit, rows})});
+    outputs = {x, graph.log_softmax(graph.activation(b, plain)),
+               graph.glu(graph.dot({extremes, rows}))};
   }
 };
 

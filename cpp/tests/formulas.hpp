@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "unitgain/rows/activation.hpp"
 #include "unitgain/types.hpp"
@@ -28,13 +29,13 @@ Real softplus(Real x) {
 template <class Real>
 Real gelu_argument(Real x) {
   const Real limited = std::clamp(x, Real(-1000), Real(1000));
-  return std::sqrt(Real(8) / Real(M_PIl)) *
+  return std::sqrt(Real(8) / std::numbers::pi_v<Real>) *
          (limited + Real(0.044715L) * limited * limited * limited);
 }
 
 template <class Real>
 Real gelu_argument_slope(Real x) {
-  return std::sqrt(Real(8) / Real(M_PIl)) * (1 + 3 * Real(0.044715L) * x * x);
+  return std::sqrt(Real(8) / std::numbers::pi_v<Real>) * (1 + 3 * Real(0.044715L) * x * x);
 }
 
 // x times a gate that falls to 0 faster than x grows.
@@ -155,7 +156,7 @@ Real derivative(const ActivationSpec& spec, Real x) {
       return x <= -3 ? 0 : x >= 3 ? 1 : (2 * x + 3) / 6;
     case Activation::gelu:
       return std::erfc(-x / std::sqrt(Real(2))) / 2 +
-             gated(x, std::exp(-x * x / 2) / std::sqrt(2 * Real(M_PIl)));
+             gated(x, std::exp(-x * x / 2) / std::sqrt(2 * std::numbers::pi_v<Real>));
     case Activation::gelu_tanh: {
       const Real z = gelu_argument(x);
       return sigmoid(z) + gated(x * gelu_argument_slope(x), sigmoid(z) * sigmoid(-z));

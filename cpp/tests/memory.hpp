@@ -2,9 +2,6 @@
 // every variant, also by the masked and tile instructions that no sanitizer sees.
 #pragma once
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/system.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::tests {
@@ -32,19 +30,22 @@ inline constexpr Index sizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,   15, 16,
 // What nobody should have written over.
 inline constexpr double canary = -12345.5;
 
+std::size_t system_page();
+
+// Nobody may touch these pages from here on.
+void forbid(void* memory, std::size_t bytes);
+
 template <class T>
 class Array {
  public:
   explicit Array(Index size, double value = canary) : size_(size) {
-    const auto page = static_cast<Index>(sysconf(_SC_PAGESIZE));
+    const auto page = static_cast<Index>(system_page());
     const Index bytes = size * static_cast<Index>(sizeof(T));
     readable_ = (bytes + page - 1) / page * page;
     mapped_ = readable_ + page;
-    void* memory = mmap(nullptr, static_cast<std::size_t>(mapped_), PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) std::abort();
-    base_ = static_cast<char*>(memory);
-    if (mprotect(base_ + readable_, static_cast<std::size_t>(page), PROT_NONE) != 0) std::abort();
+    base_ = static_cast<char*>(base::map_pages(static_cast<std::size_t>(mapped_)));
+    if (base_ == nullptr) std::abort();
+    forbid(base_ + readable_, static_cast<std::size_t>(page));
     std::fill(begin(), end(), static_cast<T>(value));
   }
   Array(std::initializer_list<double> values) : Array(static_cast<Index>(values.size())) {
@@ -59,7 +60,7 @@ class Array {
         size_(other.size_) {}
   Array& operator=(const Array&) = delete;
   ~Array() {
-    if (base_ != nullptr) munmap(base_, static_cast<std::size_t>(mapped_));
+    if (base_ != nullptr) base::unmap_pages(base_, static_cast<std::size_t>(mapped_));
   }
 
   T* data() const { return reinterpret_cast<T*>(base_ + readable_) - size_; }

@@ -1,5 +1,7 @@
+#if !defined(_WIN32)
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #include <array>
 #include <atomic>
@@ -115,6 +117,8 @@ UNITGAIN_TEST(several_threads_may_have_teams_at_once) {
   CHECK(right == 80, "right: " << right);
 }
 
+#if !defined(_WIN32)
+
 UNITGAIN_TEST(a_forked_child_has_teams_of_its_own) {
   CHECK(ranks_of_team(2).size() == 2, "the parent's team");
   const pid_t child = fork();
@@ -127,6 +131,8 @@ UNITGAIN_TEST(a_forked_child_has_teams_of_its_own) {
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "status: " << status);
   CHECK(ranks_of_team(2).size() == 2, "the parent's team, afterwards");
 }
+
+#endif
 
 UNITGAIN_TEST(an_override_belongs_to_its_thread) {
   set_num_threads(3);

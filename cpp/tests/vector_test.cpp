@@ -1,4 +1,8 @@
 #include "simd/kernels/vector.hpp"
+
+#include <algorithm>
+#include <limits>
+
 #include "check.hpp"
 #include "memory.hpp"
 #include "runtime/dispatch.hpp"
@@ -181,6 +185,34 @@ UNITGAIN_TYPED_TEST(scale_and_add_round_once) {
       CHECK(scaled[i] == x[i] * alpha, "n = " << n << ", i = " << i);
       CHECK(sum[i] == x[i] + y[i], "n = " << n << ", i = " << i);
       CHECK(in_place[i] == sum[i], "n = " << n << ", i = " << i);
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(products_and_extremes_are_those_of_each_pair) {
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  for (const Index n : sizes) {
+    const auto x = random_array<T>(n, 1);
+    const auto y = random_array<T>(n, 2);
+    for (Index i = 0; i < n; i += 3) x[i] = y[i];
+    for (Index i = 1; i < n; i += 5) x[i] = nan;
+    for (Index i = 2; i < n; i += 7) y[i] = nan;
+    const Array<T> product(n), larger(n), smaller(n), counts(n), gradient(n);
+    kernels<T>().multiply(x.data(), y.data(), product.data(), n);
+    kernels<T>().maximum(x.data(), y.data(), larger.data(), n);
+    kernels<T>().minimum(x.data(), y.data(), smaller.data(), n);
+    for (Index i = 0; i < n; ++i) counts[i] = 1;
+    kernels<T>().count_equal(x.data(), larger.data(), counts.data(), n);
+    kernels<T>().share_equal(x.data(), larger.data(), counts.data(), y.data(), gradient.data(), n);
+    const auto same = [](T a, T b) { return a == b || (a != a && b != b); };
+    for (Index i = 0; i < n; ++i) {
+      const bool either = x[i] != x[i] || y[i] != y[i];
+      CHECK(same(product[i], x[i] * y[i]), "n = " << n << ", i = " << i);
+      CHECK(same(larger[i], either ? nan : std::max(x[i], y[i])), "n = " << n << ", i = " << i);
+      CHECK(same(smaller[i], either ? nan : std::min(x[i], y[i])), "n = " << n << ", i = " << i);
+      const bool chosen = x[i] == larger[i] || x[i] != x[i];
+      CHECK(counts[i] == (chosen ? 2 : 1), "n = " << n << ", i = " << i);
+      CHECK(same(gradient[i], chosen ? y[i] / 2 : T{0}), "n = " << n << ", i = " << i);
     }
   }
 }

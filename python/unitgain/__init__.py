@@ -6,6 +6,7 @@ from unitgain._native import __version__  # before NumPy: it says where both can
 from unitgain import (
     activations,
     callbacks,
+    cluster,
     constraints,
     data,
     datasets,
@@ -20,6 +21,7 @@ from unitgain import (
     random,
     regularizers,
     saving,
+    signals,
     utils,
 )
 from unitgain.config import (
@@ -62,6 +64,7 @@ __all__ = [
     "cache_memory",
     "callbacks",
     "clear_cache",
+    "cluster",
     "constraints",
     "data",
     "datasets",
@@ -87,6 +90,7 @@ __all__ = [
     "set_num_threads",
     "set_threading_layer",
     "show_config",
+    "signals",
     "threading_layer",
     "threads",
     "utils",

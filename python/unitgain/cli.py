@@ -1,14 +1,15 @@
 """The ``unitgain`` command: ``demo``, ``bench`` and ``info``.
 
 Each subcommand imports what it needs when it is asked for. The exit status is 0 if all went well,
-1 if results disagreed or a file could not be written, 2 if the arguments are wrong, 130 after
-Ctrl-C.
+1 if results disagreed, a case became slower, or a file could not be written, 2 if the arguments
+are wrong, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -91,6 +92,43 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--quick", action="store_true", help="a few small cases, in seconds")
     bench.add_argument("--list", action="store_true", help="name the cases and stop")
     bench.add_argument("--json", type=_output_file, metavar="FILE", help="write the results there")
+    bench.add_argument(
+        "--pytest-json",
+        type=_output_file,
+        metavar="FILE",
+        help="write the results there as pytest-benchmark does",
+    )
+    bench.add_argument(
+        "--report", type=_output_file, metavar="FILE", help="write a page with charts (.html)"
+    )
+    bench.add_argument(
+        "--plot", type=Path, metavar="FOLDER", help="draw the charts there, as PNG and SVG files"
+    )
+    bench.add_argument(
+        "--results",
+        metavar="NAME",
+        help="of these saved results write the report, the charts or the other files; time nothing",
+    )
+    bench.add_argument(
+        "--save",
+        type=_result_name,
+        metavar="NAME",
+        help="keep the results in unitgain-benchmarks/NAME.json",
+    )
+    bench.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("BEFORE", "AFTER"),
+        help="compare two runs, by names that --save gave or JSON files, and stop; the exit status "
+        "is 1 if a case became slower",
+    )
+    bench.add_argument(
+        "--threshold",
+        type=float,
+        default=5.0,
+        metavar="PERCENT",
+        help="how much slower a case may become (default 5)",
+    )
     bench.add_argument("--csv", type=_output_file, metavar="FILE", help="write the results there")
     bench.set_defaults(command=_bench, parser=bench)
 
@@ -105,6 +143,12 @@ def _output_file(text: str) -> Path:
         problem = "is a directory" if path.is_dir() else f"there is no directory {path.parent}"
         raise argparse.ArgumentTypeError(f"cannot write {text}: {problem}")
     return path
+
+
+def _result_name(text: str) -> str:
+    if not text or any(part in text for part in ("/", "\\")) or text.startswith("."):
+        raise argparse.ArgumentTypeError(f"expected a name, got {text!r}")
+    return text.removesuffix(".json")
 
 
 def _plot_file(text: str) -> Path:
@@ -156,8 +200,16 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from unitgain.benchmarks import peaks, report, runner, timing
+    from unitgain.benchmarks import peaks, report, runner, saved, timing
 
+    if options.compare:
+        return _compare(options)
+    if options.results:
+        try:
+            _write_results(options, saved.read(options.results))
+        except ValueError as error:
+            options.parser.error(str(error))
+        return 0
     cases = _chosen_cases(options)
     if options.list:
         for case in cases:
@@ -182,14 +234,58 @@ def _bench(options: argparse.Namespace) -> int:
         measurements += measured
         print("\n" + report.format_case(measured), flush=True)
     print("\n" + report.format_summary(measurements))
-    if options.json:
-        report.write_json(options.json, environment, measurements)
+    contents = saved.document(environment, measurements, _command(options))
+    _write_results(options, contents)
     if options.csv:
         report.write_csv(options.csv, environment, measurements)
     wrong = [m for m in measurements if not m.agrees]
     for m in wrong:
         print(f"unitgain: error: {m.library} disagrees with NumPy in {m.case}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def _write_results(options: argparse.Namespace, contents: Any) -> None:
+    """Write the files that were asked for."""
+    from unitgain.benchmarks import page, saved
+
+    if options.json:
+        saved.write(options.json, contents)
+    if options.pytest_json:
+        saved.write(options.pytest_json, saved.pytest_benchmark(contents))
+    if options.save:
+        saved.write(saved.path_of(options.save), contents)
+    if options.report:
+        page.write_page(options.report, contents)
+    if options.plot:
+        try:
+            page.write_plots(options.plot, contents)
+        except ImportError as error:
+            raise OSError(str(error)) from error
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from unitgain.benchmarks import saved
+
+    try:
+        before, after = (saved.read(name) for name in options.compare)
+        text, slower = saved.format_comparison(before, after, options.threshold / 100)
+    except ValueError as error:
+        options.parser.error(str(error))
+    print(text)
+    return 1 if slower else 0
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command line without the files that it writes."""
+    files = ("--json", "--csv", "--pytest-json", "--save", "--report", "--plot")
+    kept: list[str] = []
+    arguments = iter(options.arguments)
+    for argument in arguments:
+        if argument in files:
+            next(arguments, None)
+        elif not argument.startswith(tuple(f"{name}=" for name in files)):
+            kept.append(argument)
+    return shlex.join(["unitgain", *kept])
 
 
 def _chosen_cases(options: argparse.Namespace) -> list[Any]:

@@ -55,7 +55,8 @@ def train(*, seed: int = 0, epochs: int = EPOCHS, verbose: int = 1) -> Training:
         batch_size=BATCH_SIZE,
         epochs=epochs,
         validation_data=(x_test, y_test),
-        verbose=verbose,
+        verbose=0,
+        callbacks=[ug.callbacks.ProgressBar()] if verbose else None,
     )
     seconds = perf_counter() - start
     accuracy = model.evaluate(x_test, y_test, verbose=0, return_dict=True)["accuracy"]

@@ -32,6 +32,7 @@ __all__ = [
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "calibrate",
     "constant",
     "deserialize",
     "for_activation",
@@ -378,6 +379,55 @@ def for_activation(
     if name not in _FOR_ACTIVATION:
         raise ValueError(_names.unknown("activation", name, _FOR_ACTIVATION))
     return _FOR_ACTIVATION[name](seed=seed)
+
+
+def calibrate(
+    model: Any,
+    x: Any,
+    *,
+    orthonormal: bool = True,
+    tolerance: float = 0.1,
+    max_iterations: int = 10,
+) -> dict[str, float]:
+    """Scale a model's kernels on data until each layer's output has unit variance.
+
+    Layer by layer, from the first: the kernel is made orthonormal, and divided by the standard
+    deviation of what it makes of ``x``, in front of the activation, again and again until the
+    variance is 1. It works for any activation and any graph; biases, frozen layers and weights that
+    are no kernels of :class:`~unitgain.layers.Dense` layers stay as they are. Layers run as in
+    inference, without dropout.
+
+    Args:
+        model: a model, which is built if need be.
+        x: samples, as for ``fit``: a batch of some hundred.
+        orthonormal: whether kernels are made orthonormal first; False keeps their directions.
+        tolerance: how far from 1 a variance may stay.
+        max_iterations: how often a kernel is scaled at most.
+
+    Returns:
+        The last variance seen of each layer, by its name.
+
+    Raises:
+        ValueError: if shapes do not fit, there are no samples, or the variance of a layer's outputs
+            is 0 or not finite.
+
+    Source: Mishkin and Matas, "All you need is a good init", ICLR 2016.
+
+    >>> import unitgain as ug
+    >>> deep = [ug.layers.Dense(32, "tanh") for _ in range(30)]
+    >>> model = ug.Sequential([ug.layers.Input((32,)), *deep])
+    >>> x = ug.random.normal((256, 32), seed=0)
+    >>> variances = ug.initializers.calibrate(model, x)
+    >>> all(abs(v - 1) < 0.1 for v in variances.values())
+    True
+    """
+    options = {
+        "orthonormal": orthonormal,
+        "tolerance": tolerance,
+        "max_iterations": max_iterations,
+    }
+    found: dict[str, float] = model._calibrate(x, **options)
+    return found
 
 
 deserialize = _names.deserializer("initializer", get)

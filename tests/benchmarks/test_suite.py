@@ -2,13 +2,24 @@
 
 import csv
 import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
 import unitgain as ug
-from unitgain.benchmarks import instruction_sets, peaks, report, runner, timing, training
+from unitgain.benchmarks import (
+    instruction_sets,
+    intervals,
+    peaks,
+    report,
+    runner,
+    saved,
+    timing,
+    training,
+)
 from unitgain.benchmarks.case import (
     OPENMP,
     OURS,
@@ -345,6 +356,36 @@ def test_median_is_not_moved_by_one_slow_turn(monkeypatch):
     assert times["a"].median == pytest.approx(1.0)
 
 
+def test_turns_that_are_not_steady_are_made_again_and_the_steadiest_count(monkeypatch):
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr(timing, "_repeats", lambda run, seconds: 1)
+    noisy, quiet = [1.0, 9.0, 1.0, 9.0], [2.0, 2.0, 2.1, 2.0]
+    durations = [value for turns in (noisy, quiet) for value in turns for _ in range(2)]
+    runs = {"a": lambda: clock.work(durations.pop(0))}
+    times = timing.alternate(runs, timing.Effort(rounds=4, seconds=0.5, rest=0.0))
+    assert not durations
+    assert times["a"].steady
+    assert times["a"].turns == pytest.approx(quiet)
+    always = {"a": lambda: clock.work(next(endless))}
+    endless = iter([1.0, 1.0, 9.0, 9.0] * 100)
+    times = timing.alternate(always, timing.Effort(rounds=8, seconds=0.5, rest=0.0))
+    assert not times["a"].steady
+    assert sum(1 for _ in endless) == 400 - timing.ATTEMPTS * 8 * 2
+
+
+def test_an_interval_holds_the_ratio_of_medians_as_often_as_it_says():
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(200):
+        noise = rng.lognormal(sigma=0.3, size=15)  # of the machine: both have it
+        ours = timing.Times(tuple(noise * rng.lognormal(sigma=0.1, size=15)))
+        theirs = timing.Times(tuple(2 * noise * rng.lognormal(sigma=0.1, size=15)))
+        low, high = intervals.interval(intervals.log_ratios(theirs, ours))
+        held += low <= 2 <= high
+    # 95% within four deviations of the binomial distribution.
+    assert held >= 200 * 0.95 - 4 * (200 * 0.95 * 0.05) ** 0.5
+
+
 def test_a_case_may_ask_for_fewer_rounds(monkeypatch):
     clock = Clock(monkeypatch)
     contenders = {
@@ -393,10 +434,10 @@ def test_groups_choose_cases_by_the_beginning_of_their_names():
 
 
 def made_up(case, **seconds):
-    times = {name: timing.Times(value, value, value) for name, value in seconds.items()}
+    times = {name: timing.Times((value,) * 3) for name, value in seconds.items()}
     return [
-        runner.Measurement(case, "", name, times[name], value / seconds[OURS], 0.0, 0.0, 0.0)
-        for name, value in seconds.items()
+        runner.Measurement(case, "", name, times[name], times[OURS], 0.0, 0.0, 0.0)
+        for name in seconds
     ]
 
 
@@ -408,9 +449,86 @@ def test_summary_has_geometric_means_and_the_worst_cases():
     ]
     lines = report.format_summary(measurements).splitlines()
     assert lines[0].split()[-5:] == ["cases", "NumPy", "JAX", "fastest", "worst"]
-    assert lines[2].split() == ["group/of", "2", "4.00", "1.50", "1.22", "0.75"]
-    assert lines[3].split() == ["other", "1", "1.50", "1.50", "1.50"]
+    assert [cell for cell in lines[2].split() if "-" not in cell] == [
+        "group/of", "2", "4.00", "1.50", "1.22", "0.75",
+    ]  # fmt: skip
+    assert [cell for cell in lines[3].split() if "-" not in cell] == [
+        "other", "1", "1.50", "1.50", "1.50",
+    ]  # fmt: skip
     assert "  group/of: b 0.75 (JAX), a 2.00 (NumPy)" in lines
+
+
+def test_times_that_are_not_steady_are_marked_and_left_out():
+    wild = timing.Times((1.0, 1.0, 40.0, 40.0, 40.0))
+    measurements = made_up("group/a", unitgain=1.0, NumPy=2.0)
+    measurements += made_up("group/b", unitgain=1.0, NumPy=2.0)
+    peer = runner.Measurement("group/b", "", "JAX", wild, measurements[2].ours, 0.0, 0.0, 0.0)
+    text = report.format_summary([*measurements, peer])
+    assert "left out where the times were not steady: group/b" in text
+    assert text.splitlines()[2].split()[:3] == ["group", "2", "2.00"]
+    assert "40" not in text
+    assert "not steady: 1.00 s to 40.0 s" in report.format_case([*measurements[2:], peer])
+
+
+# --- results in files ---
+
+
+def results(rng, **medians):
+    """The document of a run in which each case's turns spread by a tenth."""
+    records = [
+        {"case": case, "library": OURS, "ratio": 1.0, "agrees": True,
+         "turns": (median * rng.lognormal(sigma=0.1, size=15)).tolist()}
+        for case, median in medians.items()
+    ]  # fmt: skip
+    environment = ENVIRONMENT | {"machine": "x86_64"}
+    return {"date": "2026-01-02T03:04:05+00:00", "environment": environment, "results": records}
+
+
+def test_a_change_counts_if_it_is_larger_than_the_noise_and_the_threshold():
+    rng = np.random.default_rng(1)
+    before = results(rng, same=1.0, slower=1.0, faster=1.0, little=1.0, gone=1.0)
+    after = results(rng, same=1.0, slower=1.5, faster=0.5, little=1.02, new=1.0)
+    changes = {change.case: change for change in saved.changes(before, after)}
+    assert set(changes) == {"same", "slower", "faster", "little"}
+    assert [name for name, c in changes.items() if c.is_slower(0.05)] == ["slower"]
+    assert [name for name, c in changes.items() if c.is_faster(0.05)] == ["faster"]
+    assert changes["slower"].low < 1.5 < changes["slower"].high
+    text, slower = saved.format_comparison(before, after, 0.05)
+    assert slower
+    assert "slower by more than 5%: slower" in text
+    assert not saved.format_comparison(before, after, 0.8)[1]
+    after["environment"] = ENVIRONMENT | {"threads": 2}
+    assert (
+        "warning: the runs differ in threads: 4 and 2"
+        in (saved.format_comparison(before, after, 0.05)[0])
+    )
+    with pytest.raises(ValueError, match="no case in common"):
+        saved.changes(results(rng, a=1.0), results(rng, b=1.0))
+
+
+def test_noise_alone_seldom_counts_as_a_change():
+    rng = np.random.default_rng(2)
+    names = {f"case{i}": 1.0 for i in range(300)}
+    changes = saved.changes(results(rng, **names), results(rng, **names))
+    assert sum(c.is_slower(0.0) or c.is_faster(0.0) for c in changes) < 300 * 0.1
+
+
+def test_pytest_benchmarks_own_command_reads_the_results(tmp_path):
+    contents = results(np.random.default_rng(4), a=1e-3, b=2e-3)
+    saved.write(tmp_path / "0001_run.json", saved.pytest_benchmark(contents))
+    command = shutil.which("pytest-benchmark")
+    assert command, "pytest-benchmark belongs to the test extra"
+    done = subprocess.run(
+        [command, "compare", "--sort=name", "--columns=median,rounds", tmp_path / "0001_run.json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    medians = [np.median(record["turns"]) * 1e6 for record in contents["results"]]
+    shown = done.stdout.replace(",", "")
+    assert all(f"{median:.4f}" in shown or f"{median / 1e3:.4f}" in shown for median in medians)
+    assert "benchmark 'a'" in done.stdout
 
 
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512", "amx"])
@@ -447,7 +565,7 @@ def test_times_have_three_digits_and_a_unit(seconds, text):
 
 def test_json_and_csv_hold_every_measurement(tmp_path):
     measurements = measure(constant_case(np.array([np.nan]), np.array([1.0])))
-    report.write_json(tmp_path / "out.json", ENVIRONMENT, measurements)
+    saved.write(tmp_path / "out.json", saved.document(ENVIRONMENT, measurements, "unitgain"))
     report.write_csv(tmp_path / "out.csv", ENVIRONMENT, measurements)
     document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert document["environment"] == ENVIRONMENT
@@ -456,6 +574,8 @@ def test_json_and_csv_hold_every_measurement(tmp_path):
     assert ours["agrees"] is False
     assert ours["difference"] is None
     assert ours["seconds_low"] <= ours["seconds"] <= ours["seconds_high"]
+    assert ours["ratio_low"] == ours["ratio"] == ours["ratio_high"] == 1
+    assert ours["turns"] == [ours["seconds"]]
     with (tmp_path / "out.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["library"] for row in rows] == [OURS, REFERENCE]

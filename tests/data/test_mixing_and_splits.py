@@ -247,3 +247,10 @@ def test_what_cannot_be_mixed_is_said():
         MixUp(0)
     with pytest.raises(ValueError, match="factor must be"):
         CutMix(float("inf"))
+
+
+def test_mixers_are_shown_by_their_arguments():
+    assert repr(MixUp(0.4, seed=3)) == "MixUp(alpha=0.4, seed=3)"
+    assert repr(MixUp()) == "MixUp()"
+    assert repr(CutMix(2.0, image_shape=(4, 4))) == "CutMix(factor=2.0, image_shape=(4, 4))"
+    assert MixUp.from_config(MixUp(0.4, seed=3).get_config()).alpha == 0.4

@@ -406,7 +406,9 @@ def test_bad_out_is_refused():
 def test_bad_names_and_parameters_are_refused():
     with pytest.raises(ValueError, match=r"unknown activation 'rleu', expected one of .*'relu'"):
         activations.gradient("rleu", [1.0], [1.0])
-    with pytest.raises(ValueError, match=r"activation is 'sigmod', expected.*did you mean 'sigmoid'"):
+    with pytest.raises(
+        ValueError, match=r"activation is 'sigmod', expected.*did you mean 'sigmoid'"
+    ):
         activations.get("sigmod")
     with pytest.raises(TypeError, match="an activation is a name, a function or None, not int"):
         activations.get(3)

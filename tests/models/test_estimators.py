@@ -4,13 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from scipy import optimize, special
+from scipy import optimize, sparse, special
 
 import unitgain as ug
 from unitgain.estimators import (
     LinearRegression,
     LogisticRegression,
     Perceptron,
+    Ridge,
     SoftmaxRegression,
 )
 
@@ -135,6 +136,71 @@ def test_far_from_zero_float32_features_are_standardised_as_in_float64(make):
     np.testing.assert_allclose(single.coef_, double.coef_, rtol=0.02, atol=0.02)
 
 
+def ridge_of_rationals(x, y, alpha, weights):
+    """Coefficients by the normal equations in extended precision, of centred columns."""
+    x, y = x.astype(np.longdouble), y.astype(np.longdouble)
+    mean = (weights @ x) / weights.sum()
+    z = x - mean
+    gram = (z.T * weights) @ z + alpha * np.eye(x.shape[1])
+    right = (z.T * weights) @ (y - (weights @ y) / weights.sum())
+    found = np.linalg.solve(gram.astype(float), right.astype(float))
+    for _ in range(3):
+        residual = (right - gram @ found).astype(float)
+        found = found + np.linalg.solve(gram.astype(float), residual)
+    return found.astype(float)
+
+
+@pytest.mark.parametrize("shape", [(60, 5), (5, 60), (40, 40), (1, 3)])
+@pytest.mark.parametrize("alpha", [1e-6, 1.0, 1e4])
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_matrix, sparse.csc_array])
+def test_ridge_fulfils_its_normal_equations(shape, alpha, container):
+    rng = np.random.default_rng(5)
+    x, y = rng.normal(2, 1, shape), rng.normal(4, 1, shape[0])
+    weights = rng.random(shape[0]) + 0.5
+    model = Ridge(alpha).fit(container(x), y, weights)
+    expected = ridge_of_rationals(x, y, alpha, weights)
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(
+        model.predict(container(x)), x @ model.coef_ + model.intercept_, rtol=1e-10
+    )
+
+
+def test_ridge_where_the_normal_equations_lose_all_digits():
+    rng = np.random.default_rng(6)
+    u, _ = np.linalg.qr(rng.normal(size=(50, 6)))
+    v, _ = np.linalg.qr(rng.normal(size=(6, 6)))
+    values, alpha = np.logspace(0, -9, 6), 1e-16
+    x, y = u * values @ v.T, rng.normal(size=50)
+    expected = v @ (values / (values**2 + alpha) * (u.T @ y))
+    model = Ridge(alpha, fit_intercept=False).fit(x, y)
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-5)
+
+
+def test_ridge_takes_a_penalty_for_each_output():
+    x, y = RNG.normal(size=(30, 4)), RNG.normal(size=(30, 2))
+    both = Ridge([0.5, 20.0]).fit(x, y)
+    for i, alpha in enumerate([0.5, 20.0]):
+        np.testing.assert_allclose(both.coef_[i], Ridge(alpha).fit(x, y[:, i]).coef_, rtol=1e-12)
+    with pytest.raises(ValueError, match=r"alpha has shape \(3,\), expected a number or \(2,\)"):
+        Ridge([1.0, 2.0, 3.0]).fit(x, y)
+    with pytest.raises(ValueError, match="alpha is -1, expected finite numbers"):
+        Ridge(-1).fit(x, y)
+
+
+@pytest.mark.parametrize("make", [LinearRegression, Ridge])
+def test_a_weight_counts_as_so_many_samples(make):
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(20, 3)), rng.normal(size=20)
+    times = rng.integers(0, 4, 20)
+    weighted = make().fit(x, y, times)
+    repeated = make().fit(np.repeat(x, times, axis=0), np.repeat(y, times))
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-9)
+    np.testing.assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-9)
+    for wrong in (np.ones(19), -np.ones(20), np.zeros(20)):
+        with pytest.raises(ValueError, match="sample_weight"):
+            make().fit(x, y, wrong)
+
+
 @pytest.mark.parametrize("make", ALL)
 @pytest.mark.parametrize("fitted", [np.float32, np.float64, np.int64])
 @pytest.mark.parametrize("requested", [np.float32, np.float64, np.int64, ">f4"])
@@ -143,10 +209,8 @@ def test_any_dtype_goes_with_any_other(make, fitted, requested):
     y = (x[:, 0] > 0).astype(int)
     settings = {} if make is LinearRegression else {"max_iter": 8, "random_state": 0}
     model = make(**settings).fit(x.astype(fitted), y)
-    own, other = (
-        model.decision_function(x.astype(fitted)),
-        model.decision_function(x.astype(requested)),
-    )
+    linear = model.predict if make is LinearRegression else model.decision_function
+    own, other = linear(x.astype(fitted)), linear(x.astype(requested))
     assert other.dtype == own.dtype == model.coef_.dtype
     np.testing.assert_allclose(other, own, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model.predict(x.astype(requested)), model.predict(x.astype(fitted)))
@@ -258,4 +322,7 @@ def test_parameters_are_scikit_learn_s():
         "max_iter": 5,
         "shuffle": True,
         "random_state": None,
+        "fit_intercept": True,
+        "tol": None,
+        "n_iter_no_change": 5,
     }

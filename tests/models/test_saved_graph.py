@@ -47,6 +47,17 @@ def branches(dtype):
     return ug.Model([x, y], [layers.Dense(3, "softmax")(last), layers.Dense(2)(both)])
 
 
+def merged(dtype):
+    x, y = layers.Input((6,), dtype), layers.Input((4,), dtype)
+    numbers = layers.Activation("step")(layers.Dense(3)(x))
+    rows = layers.Embedding(2, 6)(numbers)
+    normal = layers.RMSNormalization()(layers.GroupNormalization(2)(rows))
+    both = layers.Dot((2, 1))([layers.UnitNormalization()(normal), layers.Dense(6)(y)])
+    gated = layers.GLU()(layers.Dense(6)(both))
+    extremes = [layers.Maximum()([gated, both]), layers.Minimum()([gated, both])]
+    return ug.Model([x, y], layers.Dense(2)(layers.Multiply()(extremes)))
+
+
 def trained(make, dtype):
     ug.random.seed(3)
     model = make(dtype)
@@ -72,7 +83,7 @@ def native_network(document, arrays):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("make", [chain, branches])
+@pytest.mark.parametrize("make", [chain, branches, merged])
 def test_the_graph_of_a_file_predicts_the_bits_of_the_model(make, dtype, tmp_path):
     model, x = trained(make, dtype)
     model.save(tmp_path / "model.safetensors")
@@ -89,7 +100,7 @@ def test_the_graph_of_a_file_predicts_the_bits_of_the_model(make, dtype, tmp_pat
         np.testing.assert_array_equal(mine, theirs.reshape(mine.shape))
 
 
-@pytest.mark.parametrize("make", [chain, branches])
+@pytest.mark.parametrize("make", [chain, branches, merged])
 def test_a_description_made_of_its_graph_is_the_same(make):
     model, _ = trained(make, "float32")
     network = model.function.network()

@@ -155,6 +155,19 @@ def test_a_source_includes_from_its_own_floor_or_below(path):
         assert other == mine or FOLDERS[other] < FOLDERS[mine], f"{mine} includes from {other}"
 
 
+SYSTEM_HEADER = r"^\s*#\s*include <((?:sys/|windows|pthread|unistd|sched|dlfcn|fcntl)[^>]*)>"
+
+
+def test_one_file_alone_asks_the_operating_system():
+    """Elsewhere nothing needs a guard for systems that lack it."""
+    found = {
+        str(path.relative_to(CPP)): re.findall(SYSTEM_HEADER, path.read_text(), re.MULTILINE)
+        for path in SOURCES
+    }
+    asking = {name for name, headers in found.items() if headers}
+    assert asking == {"src/base/system.cpp"}
+
+
 def test_headers_do_not_include_each_other_in_circles():
     arrows = {str(path): {str(other) for other in includes(path)} for path in SOURCES}
     found = circle(arrows)

@@ -33,7 +33,7 @@ INSTRUCTION_SET = "An instruction set"
 def native_sections():
     """Return the code blocks of each section that has a diff: language and text."""
     parts = re.split(r"^## (.*)\n", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = {title: FENCE.findall(text) for title, text in zip(parts[1::2], parts[2::2])}
+    sections = {title: FENCE.findall(text) for title, text in zip(parts[1::2], parts[2::2], strict=True)}
     return {t: blocks for t, blocks in sections.items() if any(b[0] == "diff" for b in blocks)}
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from variants import rerun_on_other_variants
 
 import unitgain as ug
 from unitgain import layers
+from unitgain.training.feeding import Samples
+from unitgain.training.frozen import FrozenBase
 
 test_on_other_variants = rerun_on_other_variants(__file__)
 
@@ -455,6 +459,130 @@ def test_what_cannot_be_cached_is_named():
     model.compile("sgd", ug.losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.raises(ValueError, match="needs a chain of layers"):
         model.fit(x, y, cache_frozen=True, verbose=0)
+
+
+class Shift(layers.Layer):
+    """Arithmetic of its own, whose ``call`` takes ``training`` and may heed it."""
+
+    def call(self, inputs, training=None):
+        return inputs + (2 if training else 1)
+
+    def backward(self, upstream, inputs, outputs):
+        return upstream
+
+
+class Block(layers.Layer):
+    """Made of layers, as Keras has it: ``call`` takes ``training``."""
+
+    def __init__(self, dropout=0.0, **keywords):
+        super().__init__(**keywords)
+        self.dense = layers.Dense(8, "relu")
+        self.dropout = layers.Dropout(dropout) if dropout else layers.Identity()
+
+    def call(self, inputs, training=None):
+        return self.dropout(self.dense(inputs))
+
+
+def cached_rows(first, called=lambda layer, x: layer(x)):
+    """Return how many rows the layers see in the part that cache_frozen runs once."""
+    ug.random.seed(2)
+    start = layers.Input((6,))
+    made = start
+    for layer in first:
+        made = called(layer, made)
+    last = layers.Dense(4)
+    model = ug.Model(start, last(made))
+    model.compile(ug.optimizers.SGD(0.1), ug.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x, y = data()
+    other = FrozenBase(model).outputs(Samples(x, y)).x
+    expected = ug.Model(start, made).predict(x)
+    model.fit(x, y, epochs=2, verbose=0, cache_frozen=True)
+    return other.shape == expected.shape and bool((other == expected).all())
+
+
+def test_layers_that_take_training_without_heeding_it_are_cached():
+    frozen = layers.Dense(8, trainable=False)
+    assert cached_rows([frozen, Block(trainable=False)])
+    inner = Block()
+    inner.dense.trainable = False
+    assert cached_rows([frozen, inner])
+    bins = layers.Discretization(bin_boundaries=[-0.5, 0.5])
+    assert cached_rows([bins, layers.Dense(8, trainable=False)])
+    # What is called with training=False does the same at every step.
+    never = [Shift(), layers.Dense(8, trainable=False), layers.Dropout(0.5)]
+    assert cached_rows(never, lambda layer, x: layer(x, training=False))
+
+
+def test_layers_that_may_heed_training_are_not_cached():
+    for layer in (Block(0.5, trainable=False), Shift(), layers.Dropout(0.5), Block()):
+        frozen = layers.Dense(6, trainable=False)
+        assert not cached_rows([frozen, layer, layers.Dense(6, trainable=False)])
+
+
+# ---- one step after the other ----
+
+
+class Meeting(layers.Layer):
+    """Says that a step runs, and whether what another thread does comes to its end meanwhile."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs, self.done = threading.Event(), threading.Event()
+        self.interrupted = False
+
+    def call(self, inputs):
+        self.runs.set()
+        self.interrupted |= self.done.wait(0.05)
+        return inputs
+
+    def backward(self, upstream, inputs, outputs):
+        return upstream
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda dense, model: dense.kernel.assign(np.ones((6, 4))),
+        lambda dense, model: dense.set_weights([np.ones((6, 4)), np.ones(4)]),
+        lambda dense, model: model.optimizer.variables[2].assign(np.ones((6, 4))),
+    ],
+    ids=["variable", "layer", "optimizer"],
+)
+def test_what_is_assigned_waits_for_the_step_that_runs(change):
+    meeting, dense = Meeting(), layers.Dense(4)
+    model = ug.Sequential([layers.Input((6,)), dense, meeting, layers.Dense(1)])
+    model.compile(ug.optimizers.SGD(0.1, momentum=0.9), "mse")
+    x = np.ones((4, 6))
+    model.train_on_batch(x, np.ones(4))
+    meeting.runs.clear()
+
+    def assign():
+        meeting.runs.wait()
+        change(dense, model)
+        meeting.done.set()
+
+    thread = threading.Thread(target=assign)
+    thread.start()
+    model.train_on_batch(x, np.ones(4))
+    thread.join()
+    assert meeting.done.is_set()
+    assert not meeting.interrupted
+
+
+@pytest.mark.parametrize("steps", [0, -1])
+def test_a_pass_of_no_steps_is_refused(steps):
+    x, y = data()
+    model = network()
+    for run in (
+        lambda: model.evaluate(x, y, steps=steps),
+        lambda: model.evaluate(x, y, batch_size=8, steps=steps),
+        lambda: model.predict(x, steps=steps),
+        lambda: model.fit(x, y, steps_per_epoch=steps, verbose=0),
+        lambda: model.fit(x, y, validation_data=(x, y), validation_steps=steps, verbose=0),
+        lambda: model.evaluate(iter([(x, y)]), steps=steps),
+    ):
+        with pytest.raises(ValueError, match="steps of a pass must be at least 1"):
+            run()
 
 
 # ---- compile ----

@@ -516,7 +516,8 @@ def zeros(*shape, dtype=np.float32):
     ("grads", "variables", "error", "message"),
     [
         ([zeros(3)], [zeros(4)], ValueError, r"gradient 0 has shape \(3,\), .* has \(4,\)"),
-        ([zeros(3, dtype=np.float64)], [zeros(3)], TypeError, "gradient 0 has dtype float64"),
+        ([zeros(3, dtype=np.int64)], [zeros(3)], TypeError, "gradient 0 has dtype int64"),
+        ([zeros(3, dtype=complex)], [zeros(3)], TypeError, "gradient 0 has dtype complex128"),
         ([zeros(3)], [zeros(3, dtype=np.int32)], TypeError, "variable 0 has dtype int32"),
         ([zeros(3)] * 2, [zeros(3), zeros(3, dtype=float)], TypeError, "variable 1 has dtype"),
         ([zeros(3)], [[0.0] * 3], TypeError, "variable 0 is of type list"),
@@ -530,6 +531,27 @@ def zeros(*shape, dtype=np.float32):
 def test_arrays_that_do_not_fit_are_refused(grads, variables, error, message):
     with pytest.raises(error, match=message):
         optimizers.Adam().apply(grads, variables)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("variable", [np.float32, np.float64])
+def test_gradients_of_another_floating_point_dtype_are_cast(variable, dtype):
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal(size).astype(variable) for size in ((4, 3), 3)]
+    same = [w.copy() for w in weights]
+    gradients = [rng.standard_normal(w.shape).astype(dtype) for w in weights]
+    cast, plain = optimizers.Adam(0.1), optimizers.Adam(0.1)
+    for _ in range(3):
+        cast.apply(gradients, weights)
+        plain.apply([g.astype(variable) for g in gradients], same)
+    for one, other in zip(weights, same, strict=True):
+        assert one.dtype == variable
+        np.testing.assert_array_equal(one, other)
+    with pytest.warns(UserWarning, match="no gradient for"):
+        cast.apply([None, gradients[1]], weights)
+    with pytest.raises(TypeError, match="gradient 1 has dtype int64"):
+        cast.apply([gradients[0], np.zeros(3, int)], weights)
+    np.testing.assert_array_equal(weights[0], same[0])
 
 
 def test_read_only_and_repeated_variables_are_refused():

@@ -69,6 +69,11 @@ struct LayerNormNode {
   double epsilon;
 };
 template <class T>
+struct RmsNormNode {
+  ParameterPtr<T> scale;  // (features), may be null
+  double epsilon;
+};
+template <class T>
 struct PReluNode {
   ParameterPtr<T> alpha;    // the slopes below 0
   SampleShape alpha_shape;  // each size the sample's or 1, along which they are shared
@@ -143,8 +148,18 @@ class Graph {
   NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
   NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
   NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
+  // Each row over its root mean square, times the scale.
+  NodeId rms_norm(NodeId x, const RmsNormNode<T>& parameters, bool trainable = true);
+  // Each row over its Euclidean norm, or over epsilon where that is more.
+  NodeId unit_norm(NodeId x, double epsilon);
   NodeId activation(NodeId x, const ActivationSpec& activation);
+  // Each row's first half, times the sigmoid of its second.
+  NodeId glu(NodeId x);
   NodeId prelu(NodeId x, const PReluNode<T>& parameters, bool trainable = true);
+  // Each sample's distances d from centres (clusters, features). form: "distance"; "exponent",
+  // -d^2 / (2 h^2) of the bandwidth h, one value; or "one_hot", 1 for the nearest and else 0.
+  NodeId cluster_distance(NodeId x, ParameterPtr<T> centers, ParameterPtr<T> bandwidth,
+                          const std::string& form, bool trainable = true);
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
   NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
@@ -152,7 +167,16 @@ class Graph {
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
   NodeId transpose(NodeId x, Index rows);
+  // Each value of a sample gets the row of the embeddings (input_dim, output_dim) that it is the
+  // number of. A run ends with a ValueError at a value that is none from 0 to input_dim - 1.
+  NodeId embedding(NodeId x, ParameterPtr<T> embeddings, bool trainable = true);
   NodeId add(const std::vector<NodeId>& inputs);
+  NodeId multiply(const std::vector<NodeId>& inputs);
+  // Inputs that are equally large, or small, share the gradient evenly.
+  NodeId maximum(const std::vector<NodeId>& inputs);
+  NodeId minimum(const std::vector<NodeId>& inputs);
+  // The products of the rows of two samples, which have as many columns.
+  NodeId dot(const std::vector<NodeId>& inputs);
   NodeId concatenate(const std::vector<NodeId>& inputs);
   NodeId custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
                 bool trainable = true);

@@ -14,6 +14,7 @@
 #include "unitgain/metric.hpp"
 #include "unitgain/optimizer.hpp"
 #include "unitgain/samples.hpp"
+#include "unitgain/signals.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
@@ -129,6 +130,15 @@ class Network {
   // trainable(); nothing of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
+
+  // What the values and the loss's gradients (penalties left out) of one batch are like at each
+  // node, in training mode, and the gradient in the order of trainable(); nothing changes. Nodes
+  // that the loss does without, as cross-entropy does without the softmax, are not among them.
+  Signals signals(const Samples& samples, const std::vector<T*>& gradients);
+  // Lets train() tell the signals of every so many steps, from batches before their steps, without
+  // histograms and gradients that training does not need. What is thrown ends the pass.
+  void monitor(SignalMonitor monitor);
+  SignalMonitor signal_monitor() const;
 
   // The parameters in the nodes' order; a packed kernel as the products use it.
   std::vector<ParameterPtr<T>> parameters() const;

@@ -3,10 +3,7 @@
 #include <cstdio>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
+#include "base/system.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain {
@@ -26,10 +23,10 @@ namespace unitgain::base {
 
 namespace {
 
-constexpr std::size_t huge_page = std::size_t{2} << 20, least_huge = 2 * huge_page;
+constexpr std::size_t least_huge = 2 * huge_page_bytes;
 
 std::align_val_t alignment_of(std::size_t bytes) {
-  return std::align_val_t{bytes < least_huge ? cache_line : huge_page};
+  return std::align_val_t{bytes < least_huge ? cache_line : huge_page_bytes};
 }
 
 }  // namespace
@@ -37,9 +34,7 @@ std::align_val_t alignment_of(std::size_t bytes) {
 void* allocate(std::size_t bytes, const char* purpose) {
   void* memory = ::operator new(bytes, alignment_of(bytes), std::nothrow);
   if (memory == nullptr) throw MemoryError(bytes, purpose);
-#if defined(__linux__)
-  if (bytes >= least_huge) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
+  if (bytes >= least_huge) prefer_huge_pages(memory, bytes);
   return memory;
 }
 

@@ -89,21 +89,31 @@ Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode m
   }
   for (const NodeId output : outputs) ++readers[at(fusion.value_of[at(output)])];
 
+  std::vector<bool> trained(count, false);  // whether there is a trained parameter at or below
   for (std::size_t i = 0; i < count; ++i) {
     const Node<T>& node = graph.nodes()[i];
     if (!needed[i] || fusion.value_of[i] != static_cast<NodeId>(i)) continue;
     bool gradient = node.trainable && !node.operation->trained().empty();
+    bool is_trained = gradient;
     std::vector<NodeId> inputs;
     for (const NodeId input : node.inputs) {
       inputs.push_back(fusion.value_of[at(input)]);
       gradient = gradient || fusion.has_gradient[at(inputs.back())];
+      is_trained = is_trained || trained[at(inputs.back())];
     }
+    // A probe goes back to the inputs, but through custom nodes only where training does, too: they
+    // may have no derivative.
+    if (mode == Mode::probe) {
+      const bool is_custom = !has_kind(node.operation->kind());
+      gradient = is_custom ? is_trained : gradient || inputs.empty();
+    }
+    trained[i] = is_trained;
     fusion.has_gradient[i] = gradient;
     if (inputs.empty()) continue;
 
     const NodeId source = inputs[0];
     const int source_group = fusion.group_of[at(source)];
-    if (inputs.size() == 1 && readers[at(source)] == 1 && source_group >= 0 &&
+    if (!measures(mode) && inputs.size() == 1 && readers[at(source)] == 1 && source_group >= 0 &&
         absorb(fusion.groups[at(source_group)], graph, static_cast<NodeId>(i), mode)) {
       fusion.groups[at(source_group)].result = static_cast<NodeId>(i);
       fusion.group_of[i] = source_group;

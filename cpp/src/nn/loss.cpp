@@ -75,7 +75,7 @@ template <class T>
 LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId output,
                          SampleShape shape, const LossSpec& spec, const OutputLoss& requested,
                          bool softmax) {
-  const bool wanted = builder.mode() == Mode::train && builder.wants_gradient(output);
+  const bool wanted = differentiates(builder.mode()) && builder.wants_gradient(output);
   const BufferId gradient = wanted ? builder.begin_gradient(output) : no_buffer;
   const bool takes_labels = loss_info(spec.kind).takes_labels;
   const Index batch = builder.batch(), rows = batch * shape.rows, cols = shape.cols;

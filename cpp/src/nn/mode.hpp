@@ -11,11 +11,21 @@ enum class Mode {
   sample,    // the output with dropout and noise alone as in training
   evaluate,  // the output and its loss
   train,     // the output in training mode, its loss, and the gradients
+  monitor,   // the same node by node, with measures of the values and gradients at each
+  probe,     // the same with histograms, and the gradients at frozen nodes and inputs, too
 };
+
+// Whether values and gradients are measured, and whether there are gradients.
+constexpr bool measures(Mode mode) {
+  return mode == Mode::monitor || mode == Mode::probe;
+}
+constexpr bool differentiates(Mode mode) {
+  return mode == Mode::train || measures(mode);
+}
 
 // Whether batch norm takes the batch's statistics, and whether dropout drops.
 constexpr bool in_training(Mode mode) {
-  return mode == Mode::forward || mode == Mode::train;
+  return mode == Mode::forward || differentiates(mode);
 }
 constexpr bool draws(Mode mode) {
   return in_training(mode) || mode == Mode::sample;
@@ -30,7 +40,7 @@ constexpr bool draws(Mode mode, Training training) {
 
 // Whether outputs are compared with what they should be.
 constexpr bool compares(Mode mode) {
-  return mode == Mode::evaluate || mode == Mode::train;
+  return mode == Mode::evaluate || differentiates(mode);
 }
 
 }  // namespace unitgain::nn

@@ -48,6 +48,7 @@ struct Network<T>::State : nn::Stepped {
   std::vector<std::span<T>> unwritten;
   // The stream of the random numbers of the next training step, or of another run that draws some.
   std::atomic<std::uint64_t> step = 0;
+  SignalMonitor monitor;
 
   // The optimizer renews its own. Plans that another thread had in hand are left to it.
   void renew_locks() override {
@@ -126,6 +127,13 @@ struct Network<T>::State : nn::Stepped {
   void count(const nn::Plan<T>& plan, const nn::Context<T>& context, std::size_t output,
              double weight, Totals& totals) const;
   void begin_metrics(Totals& totals) const;
+
+  // network_signals.cpp
+  void measure(const Samples& samples, Index first, Index batch, Mode mode, Signals& signals);
+  std::vector<std::vector<T>> copies() const;  // of what is trained
+  // The norms of what a step has changed since those copies; `before` is overwritten.
+  void measure_update(std::vector<std::vector<T>>& before, Signals& signals);
+
   // The metrics that the embedding program, or Python, sums up.
   void add_custom_metrics(const nn::Plan<T>& plan, const nn::Context<T>& context,
                           Totals& totals) const;

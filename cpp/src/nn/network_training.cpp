@@ -97,12 +97,17 @@ template <class T>
 Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress,
                          Totals before) {
   state_->check_samples(samples);
-  const auto step = [&](Index first, Index batch, Totals& totals) {
+  const auto take_step = [&](Index first, Index batch, Totals& totals, Signals* signals) {
     const nn::StepLock lock(*state_);
     nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
     const nn::Context<T> context = state_->context(lease, samples, first);
     nn::Optimizer<T>& optimizer = *state_->optimizer;
     const nn::StepLock lock_of_optimizer(optimizer);
+    std::vector<std::vector<T>> old_weights;
+    if (signals != nullptr) {
+      state_->measure(samples, first, batch, Mode::monitor, *signals);
+      old_weights = state_->copies();
+    }
     const auto& gradients = state_->gradients.gradients;
     state_->clear_unwritten();
     optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
@@ -111,7 +116,18 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     state_->count(lease.plan(), context, optimizer.penalty(), totals);
     totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss + totals.penalty);
     optimizer.finish_step();
+    if (signals != nullptr) state_->measure_update(old_weights, *signals);
     state_->add_custom_metrics(lease.plan(), context, totals);
+  };
+  const SignalMonitor monitor = signal_monitor();
+  const auto step = [&](Index first, Index batch, Totals& totals) {
+    const std::int64_t iteration = monitor.every > 0 ? iterations() : 0;
+    if (monitor.every == 0 || iteration % monitor.every != 0) {
+      return take_step(first, batch, totals, nullptr);
+    }
+    Signals signals;
+    take_step(first, batch, totals, &signals);
+    monitor.tell(signals, iteration);
   };
   state_->begin_metrics(before);
   return for_each_batch(samples.count, batch_size, progress, std::move(before), step);

@@ -135,16 +135,25 @@ void check_vector(const ParameterPtr<T>& parameter, const char* name, Index feat
   ROW(activity)                  \
   ROW(add)                       \
   ROW(batch_norm)                \
+  ROW(cluster_distance)          \
   ROW(concatenate)               \
   ROW(dense)                     \
+  ROW(dot)                       \
+  ROW(embedding)                 \
+  ROW(glu)                       \
   ROW(input)                     \
   ROW(layer_norm)                \
   ROW(log_softmax)               \
+  ROW(maximum)                   \
+  ROW(minimum)                   \
+  ROW(multiply)                  \
   ROW(noise)                     \
   ROW(prelu)                     \
   ROW(reshape)                   \
+  ROW(rms_norm)                  \
   ROW(softmax)                   \
-  ROW(transpose)
+  ROW(transpose)                 \
+  ROW(unit_norm)
 
 #define UNITGAIN_ROW(kind) \
   template <class T>       \

@@ -2,6 +2,7 @@
 
 #include "nn/fusion.hpp"
 #include "nn/lowering.hpp"
+#include "nn/probe.hpp"
 
 namespace unitgain::nn {
 
@@ -100,8 +101,17 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
   const Fusion<T>& fusion = builder.fusion();
 
   std::vector<BufferId> inputs = read_inputs(builder, request.graph), outputs;
+  std::vector<Probe> probes;
+  if (measures(request.mode)) {
+    for (std::size_t i = 0; i < request.graph.nodes().size(); ++i) {
+      const auto id = static_cast<NodeId>(i);
+      const bool is_input = request.graph.node(id).operation->role() == Role::input;
+      if (is_input && fusion.consumers[i] > 0) measure_values(builder, id, probes);
+    }
+  }
   for (const Group<T>& group : fusion.groups) {
     request.graph.node(group.head).operation->forward(builder, group);
+    if (measures(request.mode)) measure_values(builder, group.result, probes);
   }
   std::vector<LossBuffers> losses;
   if (compares(request.mode)) {
@@ -115,14 +125,22 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
   } else {
     deliver(builder, goals, inputs, outputs);
   }
-  if (request.mode == Mode::train) {
+  if (differentiates(request.mode)) {
     for (auto group = fusion.groups.rbegin(); group != fusion.groups.rend(); ++group) {
       if (!builder.wants_gradient(group->result)) continue;
+      // Nothing leads back through a custom node that nothing is trained below.
+      if (measures(request.mode) && !builder.has_gradient(group->result)) continue;
+      if (measures(request.mode)) measure_gradient(builder, group->result, probes);
       differentiate_group(builder, *group);
       request.graph.node(group->head).operation->backward(builder, *group);
     }
   }
+  for (const Probe& probe : std::vector(probes)) {
+    const bool is_input = request.graph.node(probe.node).operation->role() == Role::input;
+    if (is_input) measure_gradient(builder, probe.node, probes);
+  }
   Plan<T> plan = builder.finish();
+  plan.probes = std::move(probes);
   plan.inputs = std::move(inputs);
   plan.outputs = std::move(outputs);
   plan.losses = std::move(losses);

@@ -99,6 +99,14 @@ struct ActivityBuffer {
   double l1, l2;
 };
 
+// Where a plan leaves what it measures at a node, see NodeSignal.
+struct Probe {
+  NodeId node;
+  Index rows, cols;
+  BufferId values = no_buffer, gradients = no_buffer, histogram = no_buffer;  // double
+  bool has_slope = false;
+};
+
 template <class T>
 struct Plan {
   Index batch;
@@ -116,6 +124,7 @@ struct Plan {
   std::vector<BufferId> outputs;    // of infer and forward
   std::vector<LossBuffers> losses;  // of evaluate and train, one an output
   std::vector<ActivityBuffer> activities;
+  std::vector<Probe> probes;  // of monitor and probe
 };
 
 // What a loss or metric of the embedding program's is given of a batch, without weights.

@@ -59,6 +59,10 @@ class PlanBuilder {
   bool wants_gradient(NodeId value) const {
     return fusion_.has_gradient[static_cast<std::size_t>(value)];
   }
+  // Whether a part of it has come in.
+  bool has_gradient(NodeId value) const {
+    return gradients_[static_cast<std::size_t>(value)].view.buffer != no_buffer;
+  }
   // Where a step writes its part of a value's gradient; `finish_gradient` adds it to what is there.
   BufferId begin_gradient(NodeId value) { return buffer(values(value)); }
   void finish_gradient(NodeId value, BufferId part) {

@@ -94,7 +94,7 @@ class PlanLease {
   void run(const Context<T>& context, After&& after) {
     using Clock = std::chrono::steady_clock;
     const auto body = [&](const runtime::Team& team) {
-      const runtime::FlushDenormals flush(plan().mode == Mode::train);
+      const runtime::FlushDenormals flush(differentiates(plan().mode));
       if (run_steps(plan(), context, team)) after(team);
     };
     const runtime::TeamSize size = {threads_, runtime::longest_wait_for(plan().work)};

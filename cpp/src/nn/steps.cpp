@@ -1,10 +1,10 @@
 #include "nn/steps.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <mutex>
 #include <utility>
+
+#include "base/system.hpp"
 
 namespace unitgain::nn {
 
@@ -31,7 +31,7 @@ namespace {
 Enlisted& enlisted = *new Enlisted();
 
 // Held through a fork, so that the child finds the list whole.
-[[maybe_unused]] const int fork_handler = pthread_atfork(
+[[maybe_unused]] const int fork_handler = base::at_fork(
     [] { enlisted.mutex.lock(); }, [] { enlisted.mutex.unlock(); }, [] { enlisted.renew(); });
 
 // The steps that the thread is in: those of networks that layers written in Python call, too.

@@ -29,10 +29,9 @@ class Walk {
   explicit Walk(std::vector<Dimension> dimensions) {
     for (const Dimension& d : dimensions) size_ *= d.size;
     std::erase_if(dimensions, [](const Dimension& d) { return d.size == 1; });
-    std::stable_sort(dimensions.begin(), dimensions.end(),
-                     [](const Dimension& a, const Dimension& b) {
-                       return std::abs(a.strides.back()) > std::abs(b.strides.back());
-                     });
+    std::sort(dimensions.begin(), dimensions.end(), [](const Dimension& a, const Dimension& b) {
+      return std::abs(a.strides.back()) > std::abs(b.strides.back());
+    });
     for (const Dimension& d : dimensions) {
       if (!dimensions_.empty() && continues(dimensions_.back(), d)) {
         dimensions_.back() = {dimensions_.back().size * d.size, d.strides};

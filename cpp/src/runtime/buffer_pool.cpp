@@ -1,8 +1,5 @@
 #include "runtime/buffer_pool.hpp"
 
-#include <pthread.h>
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cstdint>
@@ -10,14 +7,14 @@
 #include <mutex>
 #include <new>
 
+#include "base/system.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain::runtime {
 
 namespace {
 
-constexpr Index page = 4096;
-constexpr Index huge_page = Index{1} << 21;
+constexpr auto page = static_cast<Index>(base::page_bytes);
 constexpr Index default_limit = Index{1} << 28;
 
 // Sizes are rounded up to eighths of a power of two: at most an eighth is lost, and arrays of
@@ -30,11 +27,9 @@ Index rounded(Index bytes) {
 
 // nullptr if there is no memory.
 std::byte* map(Index bytes) noexcept {
-  void* memory = mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  // A request that a system without huge pages refuses.
-  if (bytes >= huge_page) madvise(memory, static_cast<std::size_t>(bytes), MADV_HUGEPAGE);
+  const auto size = static_cast<std::size_t>(bytes);
+  void* memory = base::map_pages(size);
+  if (memory != nullptr && size >= base::huge_page_bytes) base::prefer_huge_pages(memory, size);
   return static_cast<std::byte*>(memory);
 }
 
@@ -114,7 +109,9 @@ class Pool {
     }
   }
   static void unmap(const std::list<Kept>& dropped) {
-    for (const Kept& kept : dropped) munmap(kept.memory, static_cast<std::size_t>(kept.bytes));
+    for (const Kept& kept : dropped) {
+      base::unmap_pages(kept.memory, static_cast<std::size_t>(kept.bytes));
+    }
   }
 
   std::mutex mutex_;
@@ -128,7 +125,7 @@ Pool& pool = *new Pool();
 
 // A child of fork() must not find the lock held by a thread that it does not have.
 [[maybe_unused]] const int fork_handler =
-    pthread_atfork([] { pool.lock(); }, [] { pool.unlock(); }, [] { pool.unlock(); });
+    base::at_fork([] { pool.lock(); }, [] { pool.unlock(); }, [] { pool.unlock(); });
 
 }  // namespace
 
@@ -142,7 +139,7 @@ void give_back_buffer(std::byte* buffer, Index bytes) noexcept {
   try {
     pool.give_back(buffer, rounded(bytes));
   } catch (const std::bad_alloc&) {
-    munmap(buffer, static_cast<std::size_t>(rounded(bytes)));
+    base::unmap_pages(buffer, static_cast<std::size_t>(rounded(bytes)));
   }
 }
 

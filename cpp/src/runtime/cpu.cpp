@@ -5,11 +5,9 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#if defined(__linux__)
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
-#endif
+
+#include "base/system.hpp"
 
 namespace unitgain::runtime {
 
@@ -70,17 +68,6 @@ std::string join(std::string first, const std::string& second) {
   return first + second;
 }
 
-// Linux gives a process the AMX tile registers only when it asks (arch_prctl, since 5.16).
-bool tile_permission() {
-#if defined(__linux__)
-  constexpr long request_xstate_permission = 0x1023;
-  constexpr long tile_data = 18;
-  return syscall(SYS_arch_prctl, request_xstate_permission, tile_data) == 0;
-#else
-  return false;
-#endif
-}
-
 }  // namespace
 
 std::string missing_for_baseline() {
@@ -128,7 +115,7 @@ std::string missing_for_amx() {
                                              {"AMX-BF16", bit(seven.d, 22)},
                                              {"AMX-TILE", bit(seven.d, 24)},
                                              {"operating-system support for AMX tiles",
-                                              saved && (!instructions || tile_permission())}}));
+                                              saved && (!instructions || base::permits_tiles())}}));
 }
 
 bool has_avx512_bf16() {

@@ -1,15 +1,10 @@
 // How many threads a team has, who is in one, and where its threads meet.
 #include "runtime/parallel.hpp"
 
-#include <pthread.h>
-#if defined(__linux__)
-#include <sched.h>
-#endif
-
 #include <cstdlib>
 #include <string>
-#include <thread>
 
+#include "base/system.hpp"
 #include "runtime/threading_layer.hpp"
 #include "runtime/waiting.hpp"
 #include "unitgain/error.hpp"
@@ -29,7 +24,7 @@ int threads_from_environment() {
     const long threads = std::strtol(text, nullptr, 10);
     if (threads >= 1 && threads <= 1 << 16) return static_cast<int>(threads);
   }
-  return runtime::count_cpus();
+  return base::usable_cpus();
 }
 
 void check_threads(int threads, int least) {
@@ -70,7 +65,7 @@ namespace {
 thread_local bool in_team = false;
 
 // A child that one of them forks is in no team.
-[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] { in_team = false; });
+[[maybe_unused]] const int fork_handler = base::at_fork(nullptr, nullptr, [] { in_team = false; });
 
 struct Call {
   TeamBody body;
@@ -86,21 +81,13 @@ void run_thread(void* call, const Team& team) {
 
 }  // namespace
 
-int count_cpus() {
-#if defined(__linux__)
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) == 0) return std::max(1, CPU_COUNT(&allowed));
-#endif
-  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
-
 void Barrier::wait(int team_size) {
   const std::uint32_t phase = phase_.load(std::memory_order_acquire);
   if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 ==
       static_cast<std::uint32_t>(team_size)) {
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_release);
-    phase_.notify_all();
+    base::wake_all(phase_);
     return;
   }
   wait_while_equal(phase_, phase, barrier_looks);

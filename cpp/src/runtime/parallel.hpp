@@ -69,9 +69,6 @@ struct TeamSize {
   double longest_wait;
 };
 
-// The CPUs that this process may use.
-int count_cpus();
-
 // How long it pays to wait for workers, for an operation of that much work.
 double longest_wait_for(double work);
 

@@ -4,22 +4,14 @@
 // milliseconds without sleeping. Where other processes use the CPUs too, a thread that looks keeps
 // the one that it waits for from running, and work of 0.4 ms took 10. Here who comes late is left
 // out, who waits goes to sleep, and a forked child starts threads of its own.
-#include <pthread.h>
-#include <sched.h>
-#if defined(__linux__)
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include <chrono>
-#include <csignal>
 #include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
 
+#include "base/system.hpp"
 #include "runtime/threading_layer.hpp"
 #include "runtime/waiting.hpp"
 
@@ -29,35 +21,6 @@ namespace {
 
 // An idle worker looks about as long, so that it is there for a step that follows the last at once.
 constexpr int idle_looks = 4000;
-
-// Asks for time slices of a tenth of a millisecond for the calling thread, which lets it preempt a
-// thread with longer slices when it is woken (Linux 6.12 and later; older ones take no notice). A
-// CPU may be held by another library's thread that is looking for work: PyTorch's do so for
-// milliseconds after each of its operations.
-void ask_for_short_slices() {
-#if defined(__linux__) && defined(SYS_sched_setattr)
-  struct {  // struct sched_attr, version 0
-    std::uint32_t size, policy;
-    std::uint64_t flags;
-    std::int32_t nice;
-    std::uint32_t priority;
-    std::uint64_t runtime, deadline, period;
-  } attributes = {};
-  attributes.size = sizeof attributes;
-  attributes.policy = SCHED_OTHER;
-  attributes.nice = getpriority(PRIO_PROCESS, 0);
-  attributes.runtime = 100'000;  // nanoseconds
-  syscall(SYS_sched_setattr, 0, &attributes, 0u);
-#endif
-}
-
-int current_cpu() {
-#if defined(__linux__)
-  return sched_getcpu();
-#else
-  return -1;
-#endif
-}
 
 // One call of parallel(). It lives on the caller's stack; a worker touches it only between
 // accepting its offer and counting itself as finished.
@@ -85,7 +48,7 @@ class Worker {
     Job* expected = nullptr;
     if (!job_.compare_exchange_strong(expected, job, std::memory_order_acq_rel)) return false;
     calls_.fetch_add(1, std::memory_order_release);
-    calls_.notify_one();
+    base::wake_one(calls_);
     return true;
   }
 
@@ -96,10 +59,7 @@ class Worker {
 
  private:
   [[noreturn]] void work() {
-    sigset_t all;  // signals are for the program's own threads
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    ask_for_short_slices();
+    base::prepare_worker();
     std::uint32_t seen = 0;
     while (true) {
       wait_while_equal(calls_, seen, idle_looks);
@@ -118,12 +78,7 @@ class Worker {
   // products above was 10 ms. Called under the pool's lock.
   void keep_off(int cpu) {
     kept_off_ = cpu;
-#if defined(__linux__)
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    CPU_CLR(static_cast<std::size_t>(cpu), &allowed);
-    if (CPU_COUNT(&allowed) > 0) pthread_setaffinity_np(thread_, sizeof allowed, &allowed);
-#endif
+    base::keep_off(thread_, cpu);
   }
 
   static void take_part(Job& job) {
@@ -132,7 +87,7 @@ class Worker {
     const auto size = static_cast<int>(job.size.load(std::memory_order_acquire));
     job.body(job.context, Team(rank, size, &job.barrier));
     job.finished.fetch_add(1, std::memory_order_release);
-    job.finished.notify_one();
+    base::wake_one(job.finished);
   }
 
   // Stands in job_ for the job that the worker is doing.
@@ -141,7 +96,7 @@ class Worker {
     return &mark;
   }
 
-  pthread_t thread_;
+  base::ThreadHandle thread_;
   int kept_off_ = -1;
   std::atomic<Job*> job_{nullptr};
   std::atomic<std::uint32_t> calls_{0};
@@ -158,7 +113,7 @@ class Pool {
     const std::lock_guard lock(mutex_);
     // Among many CPUs a woken thread finds an idle one by itself.
     constexpr int few_cpus = 8;
-    const int caller_cpu = cpus_ <= few_cpus ? current_cpu() : -1;
+    const int caller_cpu = cpus_ <= few_cpus ? base::current_cpu() : -1;
     const auto most = static_cast<std::size_t>(std::max(wanted, cpus_ - 1));
     offered.clear();
     for (std::size_t i = 0; offered.size() < static_cast<std::size_t>(wanted); ++i) {
@@ -181,7 +136,7 @@ class Pool {
   std::mutex mutex_;
   std::vector<std::unique_ptr<Worker>> workers_;
   bool exhausted_ = false;
-  int cpus_ = count_cpus();
+  int cpus_ = base::usable_cpus();
 };
 
 // Never destroyed: at exit its threads may still be looking for work.
@@ -190,7 +145,7 @@ std::atomic<Pool*> the_pool{new Pool};
 // A forked child has none of the threads, and perhaps a locked mutex. Registered when the library
 // is loaded, so that no fork is missed.
 [[maybe_unused]] const int fork_handler =
-    pthread_atfork(nullptr, nullptr, [] { the_pool.store(new Pool, std::memory_order_release); });
+    base::at_fork(nullptr, nullptr, [] { the_pool.store(new Pool, std::memory_order_release); });
 
 // Waits for the workers to accept; then who has not is left out. Returns how many have.
 int close_team(Job& job, const std::vector<Worker*>& offered, double longest_wait) {
@@ -214,7 +169,7 @@ void run(TeamSize size, int, TeamBody body, void* context) {
   the_pool.load(std::memory_order_acquire)->offer(&job, size.threads - 1, offered);
   const int workers = close_team(job, offered, size.longest_wait);
   job.size.store(static_cast<std::uint32_t>(workers + 1), std::memory_order_release);
-  job.size.notify_all();
+  base::wake_all(job.size);
   body(context, Team(0, workers + 1, &job.barrier));
   for (std::uint32_t done = 0; done < static_cast<std::uint32_t>(workers);
        done = job.finished.load(std::memory_order_acquire)) {

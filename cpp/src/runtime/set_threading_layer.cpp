@@ -6,7 +6,7 @@
 namespace unitgain {
 
 #if UNITGAIN_HAS_OPENMP
-[[gnu::used]] static const runtime::ThreadingLayer* const linked = &unitgain_openmp_layer;
+[[maybe_unused]] static const int linked = runtime::link_openmp_layer(unitgain_openmp_layer);
 #endif
 
 void set_threading_layer(const std::string& name) {

@@ -1,18 +1,11 @@
 #include "runtime/threading_layer.hpp"
 
-#include <dlfcn.h>
-#include <pthread.h>
-
 #include <atomic>
 #include <cstdlib>
 
+#include "base/system.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
-
-// Null where the program is not linked with it: being weak, this reference draws openmp.cpp from no
-// archive. set_threading_layer.cpp does.
-extern "C" __attribute__((weak, visibility("hidden")))
-const unitgain::runtime::ThreadingLayer unitgain_openmp_layer;
 
 namespace unitgain {
 
@@ -28,13 +21,13 @@ constexpr bool has_openmp = false;
 
 std::atomic<const ThreadingLayer*> in_use{nullptr};  // null: not yet asked for
 std::atomic<const std::string*> openmp_object{nullptr};
-std::atomic<const ThreadingLayer*> loaded{nullptr};  // of that object
+std::atomic<const ThreadingLayer*> openmp{nullptr};  // of that object, or linked in
 
 // OpenMP's threads are not those of a forked child, and its library would wait for them for ever.
 // Whether somebody in the parent has used it is not to be found out, so a child has the pool.
 std::atomic<bool> forked{false};
 
-[[maybe_unused]] const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
+[[maybe_unused]] const int fork_handler = base::at_fork(nullptr, nullptr, [] {
   forked.store(true);
   if (in_use.load() != nullptr) in_use.store(&pool_layer);
 });
@@ -44,8 +37,7 @@ const ThreadingLayer& openmp_layer(const std::string& setting) {
   if (!has_openmp) {
     throw ValueError(setting + " is openmp, but this build has no OpenMP (UNITGAIN_OPENMP)");
   }
-  if (&unitgain_openmp_layer != nullptr) return unitgain_openmp_layer;
-  const ThreadingLayer* known = loaded.load(std::memory_order_acquire);
+  const ThreadingLayer* known = openmp.load(std::memory_order_acquire);
   if (known != nullptr) return *known;
   const std::string* path = openmp_object.load(std::memory_order_acquire);
   if (path == nullptr) {
@@ -53,13 +45,13 @@ const ThreadingLayer& openmp_layer(const std::string& setting) {
                      " is openmp, but this program is not linked with that layer: it has to call "
                      "unitgain::set_threading_layer");
   }
-  void* object = dlopen(path->c_str(), RTLD_NOW | RTLD_LOCAL);
-  void* layer = object != nullptr ? dlsym(object, "unitgain_openmp_layer") : nullptr;
+  std::string problem;
+  const void* layer = base::symbol_of_object(*path, "unitgain_openmp_layer", problem);
   if (layer == nullptr) {
-    throw ValueError(setting + " is openmp, but it cannot be loaded: " + dlerror());
+    throw ValueError(setting + " is openmp, but it cannot be loaded: " + problem);
   }
   known = static_cast<const ThreadingLayer*>(layer);
-  loaded.store(known, std::memory_order_release);
+  openmp.store(known, std::memory_order_release);
   return *known;
 }
 
@@ -92,6 +84,11 @@ void choose_threading_layer(const std::string& name) {
     throw ValueError(setting + " is openmp, but OpenMP's threads do not work in a forked process");
   }
   in_use.store(&find_layer(name, setting), std::memory_order_release);
+}
+
+int link_openmp_layer(const ThreadingLayer& layer) {
+  openmp.store(&layer, std::memory_order_release);
+  return 0;
 }
 
 void set_openmp_object(const std::string& path) {

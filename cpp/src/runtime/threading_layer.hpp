@@ -24,6 +24,10 @@ const ThreadingLayer& threading_layer_in_use();
 // Throws ValueError, and changes nothing, if the layer is unknown or cannot be had.
 void choose_threading_layer(const std::string& name);
 
+// Says that the program is linked with the OpenMP layer. The result is a value to initialise
+// something with.
+int link_openmp_layer(const ThreadingLayer& layer);
+
 // Says which shared object has the OpenMP layer, for a program that is not linked with it. It is
 // loaded when the layer is asked for, and OpenMP's library with it.
 void set_openmp_object(const std::string& path);

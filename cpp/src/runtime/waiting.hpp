@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/system.hpp"
+
 namespace unitgain::runtime {
 
 // How often a waiting thread looks before it sleeps. A pause takes some 140 cycles on Intel's CPUs
@@ -27,7 +29,7 @@ inline void wait_while_equal(std::atomic<std::uint32_t>& word, std::uint32_t old
     if (word.load(std::memory_order_acquire) != old) return;
     pause();
   }
-  while (word.load(std::memory_order_acquire) == old) word.wait(old, std::memory_order_acquire);
+  while (word.load(std::memory_order_acquire) == old) base::sleep_while_equal(word, old);
 }
 
 }  // namespace unitgain::runtime

@@ -41,6 +41,8 @@ struct NoiseKernels;
 template <class T>
 struct VectorKernels;
 template <class T>
+struct ClusterKernels;
+template <class T>
 struct SmallLinalgKernels;
 struct SplitGemmKernels;
 struct ExponentRange;
@@ -64,6 +66,7 @@ struct Kernels {
   const WeightKernels<T>* weight;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
+  const ClusterKernels<T>* cluster;
   const SmallLinalgKernels<T>* small_linalg;
 };
 

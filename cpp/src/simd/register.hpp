@@ -144,7 +144,7 @@ struct Vec {
 // zero first.
 template <class T>
 UNITGAIN_INLINE Vec<T> blend(Mask<T> mask, Vec<T> yes, Vec<T> no) {
-  constexpr bool single = sizeof(T) == sizeof(float);
+  [[maybe_unused]] constexpr bool single = sizeof(T) == sizeof(float);
 #if defined(__AVX512F__)
   if constexpr (single) {
     return Vec<T>::of(_mm512_mask_mov_ps(no.lane, mask.bits, yes.lane));

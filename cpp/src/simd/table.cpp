@@ -21,6 +21,7 @@ constinit const KernelTable table = {
             .weight = &weight_f32,
             .noise = &noise_f32,
             .vector = &vector_f32,
+            .cluster = &cluster_f32,
             .small_linalg = &small_linalg_f32,
         },
     .f64 =
@@ -37,6 +38,7 @@ constinit const KernelTable table = {
             .weight = &weight_f64,
             .noise = &noise_f64,
             .vector = &vector_f64,
+            .cluster = &cluster_f64,
             .small_linalg = &small_linalg_f64,
         },
     .weighted_sum = weighted_sum,

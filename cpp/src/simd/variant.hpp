@@ -38,6 +38,8 @@ extern const NoiseKernels<float> noise_f32;
 extern const NoiseKernels<double> noise_f64;
 extern const VectorKernels<float> vector_f32;
 extern const VectorKernels<double> vector_f64;
+extern const ClusterKernels<float> cluster_f32;
+extern const ClusterKernels<double> cluster_f64;
 extern const SmallLinalgKernels<float> small_linalg_f32;
 extern const SmallLinalgKernels<double> small_linalg_f64;
 extern const SecularKernels secular;

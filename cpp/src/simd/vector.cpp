@@ -1,5 +1,7 @@
-// Level-1 linear algebra: what Householder QR and one-sided Jacobi are made of.
+// Level-1 linear algebra: what Householder QR, one-sided Jacobi and layers of several inputs are
+// made of.
 #include "simd/kernels/vector.hpp"
+#include "simd/math.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
@@ -124,6 +126,44 @@ void add(const T* x, const T* y, T* sum, Index n) {
 }
 
 template <class T>
+void multiply(const T* x, const T* y, T* product, Index n) {
+  for_each_vector<T>(
+      n, [&](auto get, auto put) __attribute__((always_inline)) { put(get(x) * get(y), product); });
+}
+
+template <class T>
+void maximum(const T* x, const T* y, T* larger, Index n) {
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(x), v = get(y);
+    put(select<T>(u > v || u != u, u, v), larger);
+  });
+}
+
+template <class T>
+void minimum(const T* x, const T* y, T* smaller, Index n) {
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(x), v = get(y);
+    put(select<T>(u < v || u != u, u, v), smaller);
+  });
+}
+
+template <class T>
+void count_equal(const T* x, const T* y, T* counts, Index n) {
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(x);
+    put(get(counts) + select<T>(u == get(y) || u != u, T{1}, T{0}), counts);
+  });
+}
+
+template <class T>
+void share_equal(const T* x, const T* y, const T* counts, const T* upstream, T* gradient, Index n) {
+  for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
+    const Vec<T> u = get(x);
+    put(select<T>(u == get(y) || u != u, get(upstream) / get(counts), T{0}), gradient);
+  });
+}
+
+template <class T>
 void rotate(T* x, T* y, Index n, T c, T s) {
   const Vec<T> cosine = c, sine = s, minus_sine = -s;
   for_each_vector<T>(n, [&](auto get, auto put) __attribute__((always_inline)) {
@@ -226,6 +266,11 @@ constexpr VectorKernels<T> kernels = {
     .axpy4 = axpy4<T>,
     .scale = scale<T>,
     .add = add<T>,
+    .multiply = multiply<T>,
+    .maximum = maximum<T>,
+    .minimum = minimum<T>,
+    .count_equal = count_equal<T>,
+    .share_equal = share_equal<T>,
     .rotate = rotate<T>,
     .rotate_squares = rotate_squares<T>,
     .turn_columns = turn_columns<T>,

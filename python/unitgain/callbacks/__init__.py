@@ -5,6 +5,7 @@ from unitgain.callbacks.checkpoints import BackupAndRestore, ModelCheckpoint
 from unitgain.callbacks.functions import LambdaCallback
 from unitgain.callbacks.learning_rates import LearningRateScheduler, ReduceLROnPlateau
 from unitgain.callbacks.reports import CSVLogger, ProgbarLogger, ProgressBar
+from unitgain.callbacks.signals import SignalMonitor, SignalRecord, SignalsError
 from unitgain.callbacks.stopping import EarlyStopping, TerminateOnNaN
 from unitgain.training.callback import Callback, History
 
@@ -20,6 +21,9 @@ __all__ = [
     "ProgbarLogger",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "SignalMonitor",
+    "SignalRecord",
+    "SignalsError",
     "SwapEMAWeights",
     "TerminateOnNaN",
 ]

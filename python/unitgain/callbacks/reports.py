@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from unitgain._progress import format_logs
+from unitgain._progress import EpochsBar
 from unitgain.training.callback import Callback, Logs
 
 __all__ = ["CSVLogger", "ProgbarLogger", "ProgressBar"]
@@ -89,20 +89,16 @@ class ProgressBar(Callback):
     line an epoch itself, this shows nothing.
     """
 
-    _bar: Any = None
+    _bar: EpochsBar | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Show the bar."""
-        if self.params.get("verbose") in (0, False):
-            from tqdm import tqdm  # here, because importing it takes longer than a small network
-
-            self._bar = tqdm(total=self.params["epochs"], unit="epoch", dynamic_ncols=True)
+        self._bar = EpochsBar(self.params["epochs"], self.params.get("verbose") in (0, False))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Move the bar."""
         if self._bar is not None:
-            self._bar.set_postfix_str(format_logs(logs or {}), refresh=False)
-            self._bar.update(epoch + 1 - self._bar.n)
+            self._bar(epoch + 1, logs or {})
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Leave the bar as it is."""

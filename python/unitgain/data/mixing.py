@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _native, random
+from unitgain._config import Configurable
 
 __all__ = ["CutMix", "MixUp", "Mixer"]
 
 
-class Mixer:
+class Mixer(Configurable):
     """Makes a new sample of each sample and another: :class:`MixUp` and its kin."""
 
     # What the subclass calls the parameter of the shares' distribution.

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows, where nobody deletes or renames a file that another has open
+    fcntl = None  # type: ignore[assignment, unused-ignore]
 
 __all__ = ["write"]
 
@@ -77,7 +81,10 @@ def _write_named(temporary: Path, target: Path, pieces: list[Any]) -> None:
             held = os.fstat(file.fileno()).st_nlink > 0  # else one who clears was faster
             if held:
                 _write_pieces(file, pieces)
-                os.replace(temporary, target)
+                if fcntl is not None:
+                    os.replace(temporary, target)
+    if fcntl is None:
+        os.replace(temporary, target)
 
 
 def _write_pieces(file: Any, pieces: list[Any]) -> None:
@@ -89,6 +96,8 @@ def _write_pieces(file: Any, pieces: list[Any]) -> None:
 
 def _lock(descriptor: int) -> None:
     """Hold the file until it is closed, if only by the end of the process."""
+    if fcntl is None:
+        return
     with contextlib.suppress(OSError):  # of file systems without locks
         fcntl.flock(descriptor, fcntl.LOCK_EX)
 
@@ -102,6 +111,10 @@ def _clear(folder: Path) -> None:
 
 
 def _delete_if_left(path: Path) -> None:
+    if fcntl is None:
+        with contextlib.suppress(OSError):  # its writer has it open
+            path.unlink()
+        return
     with contextlib.suppress(OSError), open(path, "rb+") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Its writer may have begun anew under the name since the file was opened. What is locked

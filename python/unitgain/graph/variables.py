@@ -83,7 +83,7 @@ class Variable:
         return copies([self])[0]
 
     def assign(self, values: ArrayLike) -> None:
-        """Set the values.
+        """Set the values, between two steps of who trains them.
 
         Raises:
             ValueError: if ``values`` has another shape.
@@ -91,7 +91,8 @@ class Variable:
         new = np.asarray(values)
         if new.shape != self.shape:
             raise ValueError(f"values has shape {new.shape}, but {self.name} has {self.shape}")
-        self.array[...] = new
+        with _native.Still([self.array]):
+            self.array[...] = new
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in ("regularizer", "constraint", "learning_rate_multiplier"):

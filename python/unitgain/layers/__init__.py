@@ -3,8 +3,10 @@
 from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.activation import ELU, GLU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
+from unitgain.layers.cluster_affinity import ClusterAffinity
 from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
 from unitgain.layers.discretization import Discretization
+from unitgain.layers.embedding import Embedding
 from unitgain.layers.encoding import CategoryEncoding
 from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
 from unitgain.layers.hashing import HashedCrossing, Hashing
@@ -52,11 +54,13 @@ __all__ = [
     "Average",
     "BatchNormalization",
     "CategoryEncoding",
+    "ClusterAffinity",
     "Concatenate",
     "Dense",
     "Discretization",
     "Dot",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from unitgain import _native, activations, constraints, initializers, regularizers
+from unitgain import _native, constraints, initializers, regularizers
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape
@@ -176,8 +175,7 @@ class PReLU(Layer):
 class GLU(Layer):
     """``a * sigmoid(b)``, of the two halves ``a`` and ``b`` of a sample along an axis.
 
-    The output has half the size of the input there. The product is NumPy's: each batch costs a
-    call of Python.
+    The output has half the size of the input there.
 
     Args:
         axis: the axis along which samples are halved, the batch being axis 0.
@@ -209,16 +207,13 @@ class GLU(Layer):
             )
         return (*input_shape[:axis], input_shape[axis] // 2, *input_shape[axis + 1 :])
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the first half, gated by the second."""
-        return activations.glu(inputs, axis=sample_axis(self.axis, inputs.shape[1:]) + 1)
-
-    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
-        """Return the gradient at the inputs."""
-        axis = sample_axis(self.axis, inputs.shape[1:]) + 1
-        a, b = np.split(inputs, 2, axis)
-        gates = activations.gradient("sigmoid", b, upstream * a)
-        return np.concatenate([upstream * activations.sigmoid(b), gates], axis)
+    def lower(self, graph: NativeGraph, node: int) -> int:
+        """Add the unit's node, of rows in which one half lies behind the other."""
+        assert self.input_shape is not None
+        shape = self.input_shape
+        axis = sample_axis(self.axis, shape)
+        node = graph.glu(graph.reshape(node, math.prod(shape[:axis]), math.prod(shape[axis:])))
+        return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(shape))))
 
 
 class Softmax(Layer):

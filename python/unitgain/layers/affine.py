@@ -7,7 +7,7 @@ import numpy as np
 from unitgain.graph.native import NativeGraph
 from unitgain.graph.variables import Variable
 
-__all__ = ["lower_affine", "lower_scaled"]
+__all__ = ["lower_affine", "lower_scaled", "lower_trained_affine"]
 
 
 def lower_affine(
@@ -32,3 +32,26 @@ def lower_scaled(graph: NativeGraph, node: int, factor: float, cols: int, dtype:
         Variable(name, np.full((cols,), value), False, dtype) for name, value in values.items()
     )
     return lower_affine(graph, node, scale, None, mean, variance)
+
+
+def lower_trained_affine(
+    graph: NativeGraph,
+    node: int,
+    scale: Variable | None,
+    offset: Variable | None,
+    cols: int,
+    trainable: bool,
+) -> int:
+    """Add ``x * scale + offset``, of weights to be trained, behind a node of ``cols`` columns."""
+    weight = scale or offset
+    if weight is None:
+        return node
+    mean = Variable("mean", np.zeros(cols), False, weight.dtype.name)
+    variance = Variable("variance", np.ones(cols), False, weight.dtype.name)
+    gamma, beta = (None if v is None else v.parameter for v in (scale, offset))
+    outside, graph.training = graph.training, False  # its statistics stay as they are
+    node = graph.batch_norm(
+        node, gamma, beta, mean.parameter, variance.parameter, 1.0, 0.0, trainable
+    )
+    graph.training = outside
+    return int(node)

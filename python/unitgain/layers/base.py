@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _names, constraints, initializers, regularizers
+from unitgain import _names, _native, constraints, initializers, regularizers
 from unitgain._config import Configurable, checked_config, custom_classes, serialize
 from unitgain.formats.document import from_bytes, to_bytes
 from unitgain.graph.function import Function
@@ -389,14 +389,15 @@ class Layer(Configurable, Operation):
         return sum(math.prod(w.shape) for w in self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set all weights, in the order of :meth:`get_weights`.
+        """Set all weights, in the order of :meth:`get_weights`, between two steps.
 
         Raises:
             ValueError: if the number of arrays or a shape differs; nothing is changed then.
         """
         arrays = checked_weights(self.name, self.weights, weights)
-        for variable, array in zip(self.weights, arrays, strict=True):
-            variable.assign(array)
+        with _native.Still([weight.array for weight in self.weights]):
+            for variable, array in zip(self.weights, arrays, strict=True):
+                variable.array[...] = array
 
     # Attributes with the Philox keys that the layer draws from.
     _keys: ClassVar[tuple[str, ...]] = ()

@@ -32,12 +32,15 @@ class Input(SymbolicTensor, Layer):
 
     Args:
         shape: of a sample, without the batch: ``(64,)``.
-        dtype: float32 or float64, of the whole network.
+        dtype: float32 or float64, of the whole network; or an integer dtype or bool, of what is
+            given, which makes a network of float32. Arrays of any of them can be given to any
+            input: integers go on as numbers of the network's dtype, exact up to 2**24 in float32
+            and 2**53 in float64.
         name: what the layer is called.
 
     Raises:
         ValueError: if the shape is empty or has a size below 1.
-        TypeError: if ``dtype`` is neither float32 nor float64.
+        TypeError: if ``dtype`` is none of these.
     """
 
     def __init__(
@@ -45,14 +48,19 @@ class Input(SymbolicTensor, Layer):
     ) -> None:
         Layer.__init__(self, name)
         self.sample_shape = checked_sizes("shape", shape)
-        self.dtype = checked_dtype(dtype)
+        self.given_dtype = checked_dtype(dtype)
+        self.dtype = self.given_dtype if self.given_dtype == "float64" else "float32"
         self.input_shape = self.sample_shape
         self.built = True
         self.nodes.append(Node(self, [], False, [self]))
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an input like this."""
-        return super().get_config() | {"shape": list(self.sample_shape)}
+        sizes = list(self.sample_shape)
+        return super().get_config() | {"shape": sizes, "dtype": self.given_dtype}
+
+    def __repr__(self) -> str:
+        return f"<Input {self.name}, shape={self.shape}, dtype={self.given_dtype}>"
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
@@ -276,12 +284,12 @@ def lower_activation(graph: NativeGraph, node: int, name: str | Parametric, key:
 
 
 def checked_dtype(dtype: DTypeLike) -> str:
-    """Return ``float32`` or ``float64``.
+    """Return the name of float32, float64, an integer dtype or bool.
 
     Raises:
         TypeError: for any other dtype.
     """
-    name = np.dtype(dtype).name
-    if name not in ("float32", "float64"):
-        raise TypeError(f"dtype is {name}, expected float32 or float64")
-    return name
+    known = np.dtype(dtype)
+    if known.kind not in "biu" and known.name not in ("float32", "float64"):
+        raise TypeError(f"dtype is {known.name}, expected float32, float64 or an integer dtype")
+    return known.name

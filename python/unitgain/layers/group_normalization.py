@@ -6,22 +6,25 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unitgain.graph.native import NativeGraph
-from unitgain.layers.axes import sample_axis
+from unitgain.layers.affine import lower_trained_affine
+from unitgain.layers.axes import (
+    checked_axes,
+    lower_along,
+    lower_permuted,
+    sample_axes,
+    sample_axis,
+)
 from unitgain.layers.base import Layer, SampleShape
 from unitgain.layers.normalization import (
     ConstraintName,
     InitializerName,
     RegularizerName,
     _Normalization,
+    checked_epsilon,
 )
 
 __all__ = ["GroupNormalization", "RMSNormalization"]
-
-Array = NDArray[np.float64]
 
 
 class GroupNormalization(_Normalization):
@@ -29,8 +32,7 @@ class GroupNormalization(_Normalization):
 
     Mean and (biased) variance are those of a group of neighbouring features along ``axis``, and of
     all other axes of the sample (Wu and He, "Group normalization", ECCV 2018). With one group it is
-    a layer normalization of the whole sample. The arithmetic is NumPy's, in float64: each batch
-    costs a call of Python.
+    a layer normalization of the whole sample.
 
     Args:
         groups: how many groups; -1 for one a feature.
@@ -103,70 +105,32 @@ class GroupNormalization(_Normalization):
             )
         self._build_affine([axis], input_shape)
 
-    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
-        """Return the input's shape."""
-        return input_shape
-
-    def lower(self, graph: NativeGraph, node: Any) -> int:
-        """Add a node that calls :meth:`call` and :meth:`backward`."""
-        return Layer.lower(self, graph, node)
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the batch, normalised."""
-        normal, _ = self._normal(inputs)
-        if self.gamma is not None:
-            normal *= self._along(self.gamma.array, inputs.shape)
-        if self.beta is not None:
-            normal += self._along(self.beta.array, inputs.shape)
-        return normal.reshape(inputs.shape).astype(inputs.dtype)
-
-    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
-        """Return the gradients at the inputs and at the weights."""
-        normal, inverse = self._normal(inputs)
-        given = upstream.astype(np.float64).reshape(normal.shape)
-        gradients: list[Array] = []
-        scaled = given
-        if self.gamma is not None:
-            gradients.append((given * normal).sum((0, 1, 4)).reshape(-1))
-            scaled = given * self._along(self.gamma.array, inputs.shape)
-        if self.beta is not None:
-            gradients.append(given.sum((0, 1, 4)).reshape(-1))
-        mean, along = _mean(scaled), _mean(scaled * normal)
-        made = ((scaled - mean - normal * along) * inverse).reshape(inputs.shape)
-        return (made, gradients) if self.weights else made
-
-    def _split(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the sizes before the features, of the groups, within them, and behind."""
-        (axis,) = (axis + 1 for axis in self._axes)
+    def lower(self, graph: NativeGraph, node: int) -> int:
+        """Add the norm of the groups as rows, and then gamma and beta."""
+        assert self.input_shape is not None
+        shape = self.input_shape
+        (axis,) = self._axes
         groups = shape[axis] if self.groups == -1 else self.groups
-        return (
-            math.prod(shape[1:axis]),
-            groups,
-            shape[axis] // groups,
-            math.prod(shape[axis + 1 :]),
+        outer, within = math.prod(shape[:axis]), math.prod(shape[axis:]) // groups
+        node = lower_permuted(graph, node, (outer, groups, within), (1, 0, 2))
+        node = graph.reshape(node, groups, outer * within)
+        node = graph.layer_norm(node, None, None, self.epsilon, False)
+        node = lower_permuted(graph, node, (groups, outer, within), (1, 0, 2))
+        return lower_along(
+            graph,
+            node,
+            shape,
+            self._axes,
+            lambda rows: lower_trained_affine(
+                graph, rows, self.gamma, self.beta, shape[axis], self.trainable
+            ),
         )
-
-    def _along(self, weights: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-        _, groups, each, _ = self._split(shape)
-        return weights.reshape(1, 1, groups, each, 1)
-
-    def _normal(self, inputs: NDArray[Any]) -> tuple[Array, Array]:
-        """Return (x - mean) / deviation, by group, and 1 / deviation."""
-        x = inputs.astype(np.float64).reshape(len(inputs), *self._split(inputs.shape))
-        x = x - _mean(x)
-        inverse = 1 / np.sqrt(_mean(x**2) + self.epsilon)
-        return x * inverse, inverse
-
-
-def _mean(values: Array) -> Array:
-    return np.asarray(values.mean((1, 3, 4), keepdims=True))
 
 
 class RMSNormalization(Layer):
     """``y = scale x / sqrt(mean(x^2) + epsilon)``, sample by sample (Zhang and Sennrich, 2019).
 
-    A layer normalization without the mean and without an offset. The arithmetic is NumPy's, in
-    float64: each batch costs a call of Python.
+    A layer normalization without the mean and without an offset.
 
     Args:
         axis: the axis or axes of the mean, the batch being axis 0. ``scale`` has their sizes.
@@ -192,40 +156,22 @@ class RMSNormalization(Layer):
         **keywords: Any,
     ) -> None:
         super().__init__(name, trainable, **keywords)
-        if not epsilon >= 0:
-            raise ValueError(f"epsilon must be at least 0, but it is {epsilon}")
-        self.axis = axis if isinstance(axis, int) else list(axis)
-        self.epsilon = epsilon
+        self.axis = checked_axes(axis)
+        self.epsilon = checked_epsilon(epsilon)
 
     def build(self, input_shape: SampleShape) -> None:
         """Make the scale."""
-        given = [self.axis] if isinstance(self.axis, int) else self.axis
-        axes = sorted({sample_axis(axis, input_shape) for axis in given})
-        self._axes = tuple(axis + 1 for axis in axes)
+        axes = sample_axes(self.axis, input_shape)
         self.scale = self.add_weight(tuple(input_shape[a] for a in axes), "ones", name="scale")
 
-    def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
-        """Return the input's shape."""
-        return input_shape
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the batch, normalised."""
-        return (self._normal(inputs)[0] * self._along(inputs)).astype(inputs.dtype)
-
-    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
-        """Return the gradients at the inputs and at the scale."""
-        normal, inverse = self._normal(inputs)
-        scaled = upstream * self._along(inputs)
-        along = (scaled * normal).mean(self._axes, keepdims=True)
-        others = tuple(axis for axis in range(inputs.ndim) if axis not in self._axes)
-        return (scaled - normal * along) * inverse, [(upstream * normal).sum(others)]
-
-    def _along(self, inputs: NDArray[Any]) -> Array:
-        sizes = [n if axis in self._axes else 1 for axis, n in enumerate(inputs.shape)]
-        return self.scale.array.astype(np.float64).reshape(sizes)
-
-    def _normal(self, inputs: NDArray[Any]) -> tuple[Array, Array]:
-        """Return x over its root mean square, and one over that."""
-        x = inputs.astype(np.float64)
-        inverse = 1 / np.sqrt((x**2).mean(self._axes, keepdims=True) + self.epsilon)
-        return x * inverse, inverse
+    def lower(self, graph: NativeGraph, node: int) -> int:
+        """Add the norm's node, between transpositions if the features are not last."""
+        assert self.input_shape is not None
+        scale = self.scale.parameter
+        return lower_along(
+            graph,
+            node,
+            self.input_shape,
+            sample_axes(self.axis, self.input_shape),
+            lambda rows: graph.rms_norm(rows, scale, self.epsilon, self.trainable),
+        )

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.graph.tensors import define_operator
 from unitgain.layers.affine import lower_scaled
-from unitgain.layers.axes import sample_axis
+from unitgain.layers.axes import lower_permuted, sample_axis
 from unitgain.layers.base import Layer, SampleShape
-from unitgain.layers.unit_normalization import unit_length, unit_length_gradient
 
 __all__ = [
     "Add",
@@ -35,8 +32,6 @@ __all__ = [
     "multiply",
     "subtract",
 ]
-
-Array = NDArray[Any]
 
 
 class _Merging(Layer):
@@ -152,35 +147,8 @@ class Subtract(_Merging):
         return int(graph.add([first, lower_scaled(graph, second, -1, self._cols(), self.dtype)]))
 
 
-class _Elementwise(_Merging):
-    """Merges with NumPy, value by value."""
-
-    def _aligned(self, inputs: Sequence[Array]) -> list[Array]:
-        """Return the inputs with as many axes each, behind the batch's."""
-        axes = max(x.ndim for x in inputs)
-        return [x.reshape(len(x), *[1] * (axes - x.ndim), *x.shape[1:]) for x in inputs]
-
-    def _gradients(self, upstream: Array, inputs: list[Array], output: Array) -> Iterator[Array]:
-        """Yield the gradients at the inputs, broadcast to the output's shape."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement _gradients")
-
-    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
-        """Return the gradients at the inputs, summed along the axes that were repeated."""
-        made = []
-        aligned = self._aligned(inputs)
-        found = self._gradients(upstream, aligned, outputs)
-        for gradient, repeated, given in zip(found, aligned, inputs, strict=True):
-            axes = tuple(
-                i for i in range(1, gradient.ndim) if repeated.shape[i] != gradient.shape[i]
-            )
-            made.append(gradient.sum(axes, keepdims=True).reshape(given.shape))
-        return made
-
-
-class Multiply(_Elementwise):
+class Multiply(_Merging):
     """The product of its inputs, value by value: ``Multiply()([x, y])``.
-
-    The arithmetic is NumPy's: each batch costs a call of Python.
 
     Args:
         name: what the layer is called.
@@ -195,36 +163,15 @@ class Multiply(_Elementwise):
     array([[3., 8.]])
     """
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the product."""
-        return functools.reduce(np.multiply, self._aligned(inputs))
-
-    def _gradients(self, upstream: Array, inputs: list[Array], output: Array) -> Iterator[Array]:
-        for i in range(len(inputs)):
-            yield functools.reduce(np.multiply, inputs[:i] + inputs[i + 1 :], upstream)
+    def lower(self, graph: NativeGraph, node: Any) -> int:
+        """Add the product's node."""
+        return int(graph.multiply(self._lower_broadcast(graph, node)))
 
 
-class _Extreme(_Elementwise):
-    """The largest or the smallest of its inputs, by a NumPy function of two."""
-
-    _choose: np.ufunc
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the chosen values."""
-        return functools.reduce(self._choose, self._aligned(inputs))
-
-    def _gradients(self, upstream: Array, inputs: list[Array], output: Array) -> Iterator[Array]:
-        chosen = [(x == output) | (x != x) for x in inputs]  # a NaN is chosen, too
-        share = upstream / np.sum(np.broadcast_arrays(*chosen), 0, dtype=upstream.dtype)
-        for mask in chosen:
-            yield share * mask
-
-
-class Maximum(_Extreme):
+class Maximum(_Merging):
     """The largest of its inputs, value by value: ``Maximum()([x, y])``.
 
-    Inputs that are equally large get equal shares of the gradient. The arithmetic is NumPy's: each
-    batch costs a call of Python.
+    Inputs that are equally large get equal shares of the gradient.
 
     Args:
         name: what the layer is called.
@@ -234,14 +181,15 @@ class Maximum(_Extreme):
             broadcast.
     """
 
-    _choose = np.maximum
+    def lower(self, graph: NativeGraph, node: Any) -> int:
+        """Add the maximum's node."""
+        return int(graph.maximum(self._lower_broadcast(graph, node)))
 
 
-class Minimum(_Extreme):
+class Minimum(_Merging):
     """The smallest of its inputs, value by value: ``Minimum()([x, y])``.
 
-    Inputs that are equally small get equal shares of the gradient. The arithmetic is NumPy's: each
-    batch costs a call of Python.
+    Inputs that are equally small get equal shares of the gradient.
 
     Args:
         name: what the layer is called.
@@ -251,14 +199,16 @@ class Minimum(_Extreme):
             broadcast.
     """
 
-    _choose = np.minimum
+    def lower(self, graph: NativeGraph, node: Any) -> int:
+        """Add the minimum's node."""
+        return int(graph.minimum(self._lower_broadcast(graph, node)))
 
 
 class Dot(_Merging):
     """The products of two inputs along an axis of each, sample by sample: ``Dot(1)([x, y])``.
 
     The output has the other axes of the first and then those of the second; behind two rows of
-    features it has one value. The arithmetic is NumPy's: each batch costs a call of Python.
+    features it has one value.
 
     Args:
         axes: the axis of both, or a pair of the first's and the second's, the batch being axis 0.
@@ -318,40 +268,18 @@ class Dot(_Merging):
             )
         return tuple(kept) or (1,)
 
-    def _rows(self, inputs: Sequence[Array]) -> tuple[list[Array], list[Array], list[int]]:
-        """Return the inputs as stacks of rows along the axis, their divisors, and the axes."""
-        axes = self._pair([x.shape[1:] for x in inputs])
-        rows, divisors = [], []
-        for x, axis in zip(inputs, axes, strict=True):
-            moved = np.moveaxis(x, axis, -1)
-            moved = moved.reshape(len(x), math.prod(moved.shape[1:-1]), moved.shape[-1])
-            if self.normalize:
-                moved, divisor = unit_length(moved, (-1,), self._epsilon)
-                divisors.append(divisor)
-            rows.append(moved)
-        return rows, divisors, axes
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the products."""
-        (x, y), _, _ = self._rows(inputs)
-        shape = self.compute_output_shape([given.shape[1:] for given in inputs])
-        return np.matmul(x, y.swapaxes(1, 2)).reshape(len(x), *shape)
-
-    def backward(self, upstream: Any, inputs: Any, outputs: Any) -> Any:
-        """Return the gradients at both inputs."""
-        (x, y), divisors, axes = self._rows(inputs)
-        products = upstream.reshape(len(x), x.shape[1], y.shape[1])
-        gradients = [products @ y, products.swapaxes(1, 2) @ x]
-        made = []
-        for i, (given, axis) in enumerate(zip(inputs, axes, strict=True)):
-            gradient = gradients[i]
-            if self.normalize:
-                gradient = unit_length_gradient(
-                    gradient, (x, y)[i], divisors[i], (-1,), self._epsilon
-                )
-            moved = np.moveaxis(given, axis, -1)
-            made.append(np.moveaxis(gradient.reshape(moved.shape), -1, axis))
-        return made
+    def lower(self, graph: NativeGraph, node: Any) -> int:
+        """Add the products' node, behind what makes rows of the axes, of length 1 if asked for."""
+        shapes = self._shapes(self.input_shape)
+        rows = []
+        for part, shape, axis in zip(node, shapes, self._pair(shapes), strict=True):
+            kept = [other for other in range(len(shape)) if other != axis - 1]
+            moved = lower_permuted(graph, part, shape, [*kept, axis - 1])
+            size = shape[axis - 1]
+            moved = graph.reshape(moved, math.prod(shape) // size, size)
+            rows.append(graph.unit_norm(moved, self._epsilon) if self.normalize else moved)
+        made = rows_and_cols(self.compute_output_shape(shapes))
+        return int(graph.reshape(graph.dot(rows), *made))
 
 
 class Concatenate(_Merging):

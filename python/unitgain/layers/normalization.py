@@ -18,6 +18,17 @@ RegularizerName = regularizers.RegularizerLike
 ConstraintName = constraints.ConstraintLike
 
 
+def checked_epsilon(epsilon: float) -> float:
+    """Return what is added to a variance.
+
+    Raises:
+        ValueError: if it is negative, or NaN.
+    """
+    if not epsilon >= 0:
+        raise ValueError(f"epsilon must be at least 0, but it is {epsilon}")
+    return epsilon
+
+
 class _Normalization(Layer):
     """The base of the normalizations: epsilon, and gamma and beta along neighbouring axes."""
 
@@ -37,9 +48,7 @@ class _Normalization(Layer):
         **keywords: Any,
     ) -> None:
         super().__init__(name, trainable, **keywords)
-        if not epsilon >= 0:
-            raise ValueError(f"epsilon must be at least 0, but it is {epsilon}")
-        self.epsilon = epsilon
+        self.epsilon = checked_epsilon(epsilon)
         self.center = center
         self.scale = scale
         self.beta_initializer = initializers.get(beta_initializer)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
 from unitgain.graph.native import NativeGraph, rows_and_cols
+from unitgain.layers.axes import lower_permuted
 from unitgain.layers.base import Layer, SampleShape
 
 __all__ = ["Permute", "RepeatVector", "Reshape"]
@@ -93,20 +94,9 @@ class Permute(Layer):
         return tuple(input_shape[axis - 1] for axis in self.dims)
 
     def lower(self, graph: NativeGraph, node: int) -> int:
-        """Add transpositions, each of which brings one axis to its place and turns those behind."""
+        """Add transpositions."""
         assert self.input_shape is not None
-        shape = self.input_shape
-        order = list(range(1, len(shape) + 1))
-        for place, axis in enumerate(self.dims):
-            skip = order.index(axis)
-            if skip == place:
-                continue
-            sizes = [shape[a - 1] for a in order]
-            rows, cols = math.prod(sizes[place:skip]), math.prod(sizes[skip:])
-            node = graph.reshape(node, math.prod(sizes[:skip]), cols)
-            node = graph.transpose(node, rows)
-            order = [*order[:place], *order[skip:], *order[place:skip]]
-        return int(graph.reshape(node, *rows_and_cols(self.compute_output_shape(shape))))
+        return lower_permuted(graph, node, self.input_shape, [axis - 1 for axis in self.dims])
 
 
 class RepeatVector(Layer):

@@ -13,7 +13,6 @@ from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import TruncatedNormal
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.registry import deserialize
-from unitgain.layers.unit_normalization import unit_length
 
 __all__ = ["SpectralNormalization"]
 
@@ -120,11 +119,20 @@ class SpectralNormalization(Layer):
             return
         u = self.vector_u.array
         for _ in range(self.power_iterations):
-            v = unit_length(u @ matrix.T, (1,), self._epsilon)[0]
-            u = unit_length(v @ matrix, (1,), self._epsilon)[0]
+            v = self._unit_length(u @ matrix.T)
+            u = self._unit_length(v @ matrix)
         sigma = v @ matrix @ u.T
         self.vector_u.assign(u)
         np.divide(kernel, sigma[0, 0], out=kernel)
+
+    def _unit_length(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Return ``x / max(|x|, epsilon)``; squares of it neither overflow nor vanish."""
+        scale = np.abs(x).max()
+        if not (scale > 0 and np.isfinite(scale)):
+            scale = x.dtype.type(1)
+        length = scale * np.sqrt(np.square(x / scale).sum())
+        made: NDArray[Any] = x / np.maximum(length, x.dtype.type(self._epsilon))
+        return made
 
 
 def _hand_back(

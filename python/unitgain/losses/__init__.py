@@ -7,7 +7,7 @@ to ``y_pred``. Names, arguments and defaults are those of Keras 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from unitgain import _names

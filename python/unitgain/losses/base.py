@@ -239,6 +239,9 @@ class NativeLoss(Loss):
         self.takes_labels = self.spec.takes_labels
         self._takes_signs = self.spec.takes_signs
 
+    def __reduce__(self) -> Any:
+        return type(self).from_config, (self.get_config(),)
+
     def _computed(
         self,
         y_true: ArrayLike,

@@ -32,7 +32,12 @@ def graph_config(function: Function) -> dict[str, Any]:
         uses.append([numbers[id(use.layer)], sources, use.several, *training_given])
         places |= {id(tensor): [number, i] for i, tensor in enumerate(use.outputs)}
     given = [
-        {"shape": list(t.sample_shape), "dtype": t.dtype, "name": t.name} for t in inputs.tensors
+        {
+            "shape": list(t.sample_shape),
+            "dtype": t.given_dtype if isinstance(t, Input) else t.dtype,
+            "name": t.name,
+        }
+        for t in inputs.tensors
     ]
     return {
         "layers": [serialize(layer) for layer in layers],

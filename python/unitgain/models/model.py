@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -21,11 +22,13 @@ from unitgain.graph.variables import Variable, checked_weights, trainable_change
 from unitgain.layers.composite import missing_arguments
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
+from unitgain.models.diagram import Diagram, diagram
 from unitgain.models.graph_config import graph_config, graph_of
 from unitgain.models.inference import Inference
 from unitgain.models.predictor import quick_call
 from unitgain.models.saving import Saving
-from unitgain.models.summary import summary
+from unitgain.models.summary import summary, summary_html
+from unitgain.signals.diagnosis import Diagnosis
 from unitgain.training.callback import History, Logs
 from unitgain.training.criteria import Criterion, Objective
 from unitgain.training.feeding import PREDICT_BATCH
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Functional", "Model"]
 
 
-class Model(Saving, Inference, Operation):
+class Model(Saving, Inference, Diagnosis, Operation):
     """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
     Any number of threads may call one model: inference runs side by side, a training step alone.
@@ -75,7 +78,7 @@ class Model(Saving, Inference, Operation):
         self.name = name or _names.unique_name(self._default_name())
         self.stop_training = False
         self._history: weakref.ref[History] | None = None
-        self._epochs: tuple[list[int], dict[str, list[Any]]] = ([], {})
+        self._epochs: tuple[Any, ...] = ([], {}, {})
         # Where BackupAndRestore lets fit begin, the logs of the epoch before, and the next rows.
         self._resumed: tuple[int, Logs] | None = None
         self._order_position: list[int] | None = None
@@ -294,6 +297,45 @@ class Model(Saving, Inference, Operation):
         self._check_built()
         for line in summary(self, line_length, PREDICT_BATCH).splitlines():
             (print_fn or print)(line)
+
+    def plot(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        show_shapes: bool = True,
+        show_dtype: bool = False,
+        show_layer_names: bool = True,
+        horizontal: bool = False,
+        dpi: int = 150,
+    ) -> Diagram:
+        """Draw the graph of layers, by Graphviz where it is installed, else by matplotlib.
+
+        Args:
+            path: a file to write, its format told by its ending: ``.svg``, ``.png``, ``.pdf``, or
+                ``.dot`` for Graphviz's language.
+            show_shapes: whether the shapes that leave the layers are written.
+            show_dtype: whether their dtype is written.
+            show_layer_names: whether the layers' names are written, and not their classes alone.
+            horizontal: whether data flow from left to right, and not downwards.
+            dpi: dots an inch, of formats that have pixels.
+
+        Returns:
+            The drawing, which a notebook shows.
+
+        Raises:
+            ImportError: if neither Graphviz nor matplotlib is installed.
+            ValueError: if the model is not built, or the format is unknown.
+        """
+        self._check_built()
+        made = diagram(self, show_shapes, show_dtype, show_layer_names, horizontal, dpi)
+        if path is not None:
+            made.save(path)
+        return made
+
+    def _repr_html_(self) -> str | None:
+        if not self.built:
+            return None
+        return summary_html(self, PREDICT_BATCH)
 
     # ---- as a layer of other models ----
 

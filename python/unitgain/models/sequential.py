@@ -132,13 +132,14 @@ class Sequential(Model):
         """
         if not self._layers:
             raise ValueError("the model has no layers")
-        if self.built:
-            return
-        self._input = Input(sample_shape(input_shape), dtype)
-        tensors: list[SymbolicTensor] = []
-        for layer in self._layers:
-            tensors.append(self._behind(tensors, layer))
-        self._tensors = tensors
+        with self._lock.current:  # many threads may call a new model at once
+            if self.built:
+                return
+            self._input = Input(sample_shape(input_shape), dtype)
+            tensors: list[SymbolicTensor] = []
+            for layer in self._layers:
+                tensors.append(self._behind(tensors, layer))
+            self._tensors = tensors
 
     if TYPE_CHECKING:  # a chain has one input and one output, which type checkers may know
 

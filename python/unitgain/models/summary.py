@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from unitgain._figures import html_table
 from unitgain.graph.tensors import SymbolicTensor
 
-__all__ = ["summary"]
+__all__ = ["summary", "summary_html"]
 
 _TRAINING_BATCH = 32
+_HEADERS = ("Layer (type)", "Output shape", "Weights", "Connected to")
 
 
 def summary(model: Any, line_length: int, predict_batch: int) -> str:
     """Return the table of a model's layers, the numbers of its weights, and its memory."""
-    rows = [("Layer (type)", "Output shape", "Weights", "Connected to"), *_rows(model)]
+    rows = [_HEADERS, *_rows(model)]
     first = max(line_length - 32, *(len(row[0]) for row in rows))
     second = max(18, *(len(row[1]) for row in rows))
     connected = any(row[3] for row in rows[1:])
@@ -25,12 +27,29 @@ def summary(model: Any, line_length: int, predict_batch: int) -> str:
         for a, b, c, d in rows
     ]
     rule = "-" * max(len(line) for line in lines)
+    text = [f"Model: {model.name}", rule, lines[0], rule, *lines[1:], rule]
+    return "\n".join([*text, *_totals(model, predict_batch)])
+
+
+def summary_html(model: Any, predict_batch: int) -> str:
+    """Return the same table as HTML."""
+    rows = _rows(model)
+    columns = 4 if any(row[3] for row in rows) else 3
+    table = html_table(
+        _HEADERS[:columns], [row[:columns] for row in rows], caption=f"Model: {model.name}"
+    )
+    return f"{table}<pre>{chr(10).join(_totals(model, predict_batch))}</pre>"
+
+
+def _totals(model: Any, predict_batch: int) -> list[str]:
     total, trainable = _size(model.weights), _size(model.trainable_weights)
     weight_bytes = total * np.dtype(model.dtype).itemsize
-    text = [f"Model: {model.name}", rule, lines[0], rule, *lines[1:], rule]
-    text += [f"Weights: {total:,} ({weight_bytes / 1024:,.1f} KiB)", f"  trainable: {trainable:,}"]
-    text += [f"  not trainable: {total - trainable:,}", _memory(model, weight_bytes, predict_batch)]
-    return "\n".join(text)
+    return [
+        f"Weights: {total:,} ({weight_bytes / 1024:,.1f} KiB)",
+        f"  trainable: {trainable:,}",
+        f"  not trainable: {total - trainable:,}",
+        _memory(model, weight_bytes, predict_batch),
+    ]
 
 
 def _memory(model: Any, weight_bytes: int, predict_batch: int) -> str:

@@ -74,7 +74,7 @@ class OptimizerVariable:
             return self.array.copy()
 
     def assign(self, value: ArrayLike) -> None:
-        """Set the value.
+        """Set the value, between two steps.
 
         Raises:
             ValueError: if ``value`` has another shape.
@@ -82,7 +82,8 @@ class OptimizerVariable:
         new = np.asarray(value)
         if new.shape != self.shape:
             raise ValueError(f"value has shape {new.shape}, but {self.name} has {self.shape}")
-        self.array[...] = new
+        with _native.Still([self.array]):
+            self.array[...] = new
         if self._owner is not None:
             setattr(self._owner, self._field, self.array.item())
 
@@ -394,14 +395,15 @@ class Optimizer(Configurable, Stateful):
         penalties are not, as the gradients are taken to be those of the whole loss.
 
         Args:
-            grads: an array for each variable, of its shape and dtype, C-contiguous. None leaves
-                its variable as it is, with a warning.
+            grads: an array for each variable, of its shape, C-contiguous. None leaves its variable
+                as it is, with a warning. Those of another floating-point dtype than their variable
+                are copied as its own, float64 to float32 included.
             trainable_variables: as for :meth:`build`, which the first call does. Later calls give
                 the same objects, or some of them; None means all, in their order.
 
         Raises:
             ValueError: if shapes do not fit, a variable is unknown, or no gradient is given.
-            TypeError: if one is no array, or of another dtype.
+            TypeError: if one is no array of floating-point numbers.
         """
         if len(grads) == 0:
             return
@@ -417,7 +419,13 @@ class Optimizer(Configurable, Stateful):
             raise ValueError(
                 "the optimizer has no variables: pass trainable_variables, or build it"
             )
-        missing = self._native.apply(grads)
+        try:
+            missing = self._native.apply(grads)
+        except TypeError:  # raised before anything is changed
+            cast = [_as_dtype_of(v, g) for v, g in zip(self._trainable, grads, strict=True)]
+            if all(map(operator.is_, cast, grads)):
+                raise
+            missing = self._native.apply(cast)
         if missing and (trainable_variables is None or len(variables) == len(self._trainable)):
             names = [_name(v) or str(i) for i, v in enumerate(self._trainable) if grads[i] is None]
             warnings.warn(f"no gradient for {', '.join(names)}", stacklevel=2)
@@ -552,3 +560,10 @@ def _own_options(
 
 def _dtype(array: Any) -> Any:
     return getattr(array, "dtype", None)
+
+
+def _as_dtype_of(variable: Any, gradient: Any) -> Any:
+    """Return a gradient of floating-point numbers as one of the variable's dtype."""
+    if not isinstance(gradient, np.ndarray) or gradient.dtype.kind != "f":
+        return gradient
+    return gradient.astype(variable.dtype, copy=False)

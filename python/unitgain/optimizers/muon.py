@@ -6,8 +6,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from unitgain import _native
-
 from .base import Optimizer, OptionsWithoutDecay, _name, check
 
 if TYPE_CHECKING:
@@ -98,8 +96,8 @@ class Muon(Optimizer):
         self.rms_rate = None if rms_rate is None else check("rms_rate", rms_rate, above=0)
 
     def _native_settings(self) -> dict[str, Any]:
-        same = ("epsilon", "muon_a", "muon_b", "muon_c", "adam_lr_ratio")
-        same = (*same, "momentum", "ns_steps", "nesterov")
+        same = ["epsilon", "muon_a", "muon_b", "muon_c", "adam_lr_ratio"]
+        same += ["momentum", "ns_steps", "nesterov"]
         return {
             **{name: getattr(self, name) for name in same},
             "beta_1": self.adam_beta_1,

@@ -68,6 +68,17 @@ class LearningRateSchedule(Configurable):
         made.function = lambda step: float(self(step))
         return made
 
+    def __getstate__(self) -> tuple[bool, dict[str, Any]]:
+        is_native = self._native_spec is not None
+        return is_native, self.get_config() if is_native else dict(vars(self))
+
+    def __setstate__(self, state: tuple[bool, dict[str, Any]]) -> None:
+        is_native, values = state
+        if is_native:
+            self.__init__(**values)  # type: ignore[misc]
+        else:
+            vars(self).update(values)
+
     def _set(
         self, kind: _native.ScheduleKind, initial: float, steps: float, **settings: Any
     ) -> None:

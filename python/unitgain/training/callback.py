@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from unitgain._progress import format_logs
+from unitgain._figures import PALETTE, html_table, new_figure
+from unitgain._progress import format_logs, format_value
 
 __all__ = ["Callback", "CallbackList", "History", "Keeper", "as_list"]
 
 Logs = Mapping[str, float]
+
+# Epochs that a notebook shows of a history.
+_MOST_ROWS = 20
 
 
 class Callback:
@@ -206,11 +210,13 @@ class History(Callback):
     Attributes:
         epoch: the epochs' numbers, from 0.
         history: for each name (``loss``, ``accuracy``, ``val_loss`` ...) one value an epoch.
+        epochs_of: for each name the epochs of its values: not all need be evaluated.
     """
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
+        self.epochs_of: dict[str, list[int]] = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Append the epoch's values; of arrays, which may change later, copies."""
@@ -218,6 +224,7 @@ class History(Callback):
         for name, value in (logs or {}).items():
             kept = value.copy() if isinstance(value, np.ndarray) else value
             self.history.setdefault(name, []).append(kept)
+            self.epochs_of.setdefault(name, []).append(epoch)
 
     def __repr__(self) -> str:
         """Return the number of epochs, and the values of the last."""
@@ -227,6 +234,65 @@ class History(Callback):
         last = {name: values[-1] for name, values in self.history.items()}
         numbers = {name: float(v) for name, v in last.items() if isinstance(v, Real)}
         return f"History({epochs}, the last: {format_logs(numbers)})"
+
+    def _repr_html_(self) -> str:
+        names = list(self.history)
+        values = [
+            dict(zip(self.epochs_of[name], self.history[name], strict=False)) for name in names
+        ]
+        rows = [
+            [str(epoch + 1), *(format_value(v[epoch]) if epoch in v else "" for v in values)]
+            for epoch in self.epoch
+        ]
+        if len(rows) > _MOST_ROWS:
+            first = _MOST_ROWS // 2
+            rows = [*rows[:first], ["\N{HORIZONTAL ELLIPSIS}"] * (len(names) + 1), *rows[-first:]]
+        return html_table(["epoch", *names], rows)
+
+    def plot(self, names: Sequence[str] | None = None) -> Any:
+        """Draw the values by epoch: one panel a name, training and validation in it.
+
+        Args:
+            names: which values, as ``["loss", "accuracy"]``; by default all that are numbers.
+
+        Returns:
+            The figure of matplotlib, which a notebook shows, and whose ``savefig`` writes a file.
+
+        Raises:
+            ImportError: if matplotlib is not installed.
+            ValueError: if nothing has a name that is given, or there is nothing to draw.
+        """
+        known = {
+            name: values
+            for name, values in self.history.items()
+            if all(isinstance(value, Real) for value in values)
+        }
+        panels = list(dict.fromkeys(name.removeprefix("val_") for name in known))
+        if names is not None:
+            for name in names:
+                if name not in panels:
+                    raise ValueError(f"the history has no {name!r}, only {', '.join(panels)}")
+            panels = list(names)
+        if not panels:
+            raise ValueError("the history has no values to draw")
+        lines = (("", PALETTE[0], "training"), ("val_", PALETTE[1], "validation"))
+        cols = min(len(panels), 3)
+        figure, axes = new_figure(-(-len(panels) // cols), cols)
+        for panel, ax in zip(panels, axes.flat, strict=False):
+            for prefix, color, label in lines:
+                values = known.get(prefix + panel)
+                if values is None:
+                    continue
+                epochs = [epoch + 1 for epoch in self.epochs_of[prefix + panel]]
+                marker = "o" if len(values) == 1 else ""
+                ax.plot(epochs, values, color=color, label=label, marker=marker)
+            ax.set_title(panel, loc="left")
+            ax.set_xlabel("epoch")
+            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.legend(frameon=False)
+        for ax in list(axes.flat)[len(panels) :]:
+            ax.remove()
+        return figure
 
 
 def _same(value: Any, default: Any) -> bool:

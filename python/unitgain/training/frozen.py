@@ -10,7 +10,9 @@ from unitgain.graph.function import lower_node
 from unitgain.graph.native import NativeNetwork, native, rows_and_cols
 from unitgain.graph.tensors import Node
 from unitgain.layers.base import Layer
+from unitgain.layers.composite import is_traced
 from unitgain.layers.custom import takes_training
+from unitgain.layers.encoding import DataLayer
 from unitgain.layers.regularization import Noise
 from unitgain.training.feeding import PREDICT_BATCH, Samples, dense, holds_sparse
 
@@ -39,7 +41,7 @@ class FrozenBase:
             raise ValueError("cache_frozen needs a chain of layers, such as a Sequential")
         count = 0
         for use in chain[:-1]:
-            if not all(_is_fixed(leaf) for leaf in use.layer.leaves()):
+            if not all(_is_fixed(leaf, use) for leaf in use.layer.leaves()):
                 break
             count += 1
         trained = [leaf for use in chain[:count] for leaf in use.layer.leaves() if leaf.weights]
@@ -86,8 +88,20 @@ def _network(chain: list[Node], dtype: str) -> NativeNetwork:
     return types.Network(graph, nodes[0])
 
 
-def _is_fixed(layer: Any) -> bool:
-    """Whether a layer gives the same outputs at every step of training."""
-    if isinstance(layer, Noise) or (layer.trainable and layer.weights):
+def _is_fixed(layer: Any, use: Node) -> bool:
+    """Whether a layer, or what it is made of, gives the same outputs at every step of training.
+
+    Args:
+        layer: the layer of the use, or a part of that, each of which is asked for by itself.
+        use: the use.
+    """
+    if is_traced(layer):
+        return not layer.trainable_weights
+    if layer.trainable and layer.weights:
+        return False
+    never_trains = use.layer is layer and use.training is False
+    if never_trains or isinstance(layer, DataLayer):
+        return True
+    if isinstance(layer, Noise):
         return False
     return type(layer).call is Layer.call or not takes_training(layer)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from unitgain import _native
-from unitgain._progress import ProgressBar, format_logs
+from unitgain._progress import EpochsBar, ProgressBar, format_logs, in_notebook
 from unitgain._warnings import warn
 from unitgain.training.callback import CallbackList
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
@@ -60,6 +61,9 @@ class Run:
         self._stops_at_nan = any(
             getattr(callback, "stops_at_nan", False) for callback in self.listeners.callbacks
         )
+        # A notebook keeps every bar that it was shown.
+        self._one_bar = self.verbose == "auto" and in_notebook()
+        self._every_batch = self.listeners.wants_batches("train")
         self._is_first = True
         self._has_looked = False
 
@@ -74,18 +78,20 @@ class Run:
         self.order.streams, self.order.position = model.streams, model._order_position
         if self.base is not None:
             self._run_base(self.base if model._resumed is None else FrozenBase(model))
-        for epoch in range(first, end):
-            listeners.tell("epoch_begin", epoch)
-            totals, values = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
-            if totals.batches == 0 and epoch > first:
-                warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
-                break
-            logs = values
-            if totals.diverged:
-                listeners.diverged(epoch, totals.batches - 1)
-            listeners.tell("epoch_end", epoch, logs)
-            if model.stop_training:
-                break
+        with closing(EpochsBar(end, self._one_bar)) as bar:
+            for epoch in range(first, end):
+                listeners.tell("epoch_begin", epoch)
+                totals, values = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
+                if totals.batches == 0 and epoch > first:
+                    warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
+                    break
+                logs = values
+                if totals.diverged:
+                    listeners.diverged(epoch, totals.batches - 1)
+                listeners.tell("epoch_end", epoch, logs)
+                bar(epoch + 1, logs)
+                if model.stop_training:
+                    break
         model._native_network().finalize()
         listeners.tell("train_end", logs)
 
@@ -101,7 +107,7 @@ class Run:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
-        shown = self.verbose in ("auto", 1, True)
+        shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = self._train(network, bar)
             if totals.batches == 0 and not self._is_first:
@@ -130,7 +136,7 @@ class Run:
 
     def _train(self, network: Any, bar: ProgressBar) -> Any:
         model, listeners = self.model, self.listeners
-        every_batch = listeners.wants_batches("train")
+        every_batch = self._every_batch
         # What the native pass under way has, and how many batches the epoch has until its end.
         samples: Samples
         last = 0

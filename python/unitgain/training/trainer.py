@@ -49,7 +49,7 @@ class Trainer(Trained):
     """Compiling, training and evaluating: what every model does to learn."""
 
     _history: weakref.ref[History] | None
-    _epochs: tuple[list[int], dict[str, list[Any]]]
+    _epochs: tuple[list[int], dict[str, list[Any]], dict[str, list[int]]]
     _resumed: tuple[int, Logs] | None
     _order_position: list[int] | None
     _is_unseen: bool
@@ -156,7 +156,7 @@ class Trainer(Trained):
         callbacks: Callback | Iterable[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | Order = True,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -181,13 +181,15 @@ class Trainer(Trained):
             batch_size: samples a step; by default 32, or with ``steps_per_epoch`` all samples over
                 the steps. An epoch's last batch may be smaller.
             epochs: the number of the last epoch.
-            verbose: 0 for silence, 1 (or "auto") for a progress bar an epoch, 2 for a line.
+            verbose: 0 for silence, 1 for a progress bar an epoch, 2 for a line; "auto" is 1, and in
+                a notebook one bar for all epochs.
             callbacks: told of epochs, see :mod:`unitgain.callbacks`.
             validation_split: the share of samples, the last ones, kept for validation; for one
                 that has all classes in their shares, see :func:`unitgain.data.train_test_split`.
             validation_data: ``(x, y)`` or ``(x, y, sample_weight)``, or batches, evaluated after
                 epochs; goes before the split.
-            shuffle: whether each epoch has an order of its own.
+            shuffle: whether each epoch has an order of its own; or a
+                :class:`~unitgain.training.feeding.Order` that gives it.
             class_weight: what the loss of a class's samples is multiplied by, by class; see
                 :func:`unitgain.data.class_weights`.
             sample_weight: what each sample's loss is multiplied by, ``(samples,)``; of several
@@ -215,7 +217,7 @@ class Trainer(Trained):
                 samples to train on or to evaluate, or the optimizer has trained another model.
         """
         self._check_compiled()
-        order = Order(shuffle)
+        order = shuffle if isinstance(shuffle, Order) else Order(shuffle)
         source: Samples | Batches
         validation: Samples | Batches | None = None
         if are_batches(x):
@@ -249,7 +251,8 @@ class Trainer(Trained):
 
         self._own_optimizer()
         history = History()
-        self._history, self._epochs = weakref.ref(history), (history.epoch, history.history)
+        self._history = weakref.ref(history)
+        self._epochs = (history.epoch, history.history, history.epochs_of)
         steps = steps_per_epoch
         if steps is None:
             steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
@@ -285,7 +288,7 @@ class Trainer(Trained):
         history = self._history()
         if history is None:
             history = History()
-            history.epoch, history.history = self._epochs
+            history.epoch, history.history, history.epochs_of = self._epochs
             history.set_model(self)
             self._history = weakref.ref(history)
         return history

@@ -144,7 +144,7 @@ void Dense<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
 
   // The pre-activation is kept only where the backward pass will want it.
   View z = y;
-  if (builder.mode() == Mode::train && activation_info(group.activation.kind).saves_input) {
+  if (differentiates(builder.mode()) && activation_info(group.activation.kind).saves_input) {
     z = builder.saved(group);
     uses.push_back(z.buffer);
   }

@@ -20,8 +20,17 @@ struct VectorKernels {
   // y += alpha[0] x[0] + ... + alpha[3] x[3], reading and writing y once.
   void (*axpy4)(const T* alpha, const T* const* x, T* y, Index n);
   void (*scale)(T alpha, T* x, Index n);
-  void (*add)(const T* x, const T* y, T* sum, Index n);  // in place allowed
-  void (*rotate)(T* x, T* y, Index n, T c, T s);         // (x, y) = (c x - s y, s x + c y)
+  // Element by element, in place allowed. A NaN is the maximum, and the minimum.
+  void (*add)(const T* x, const T* y, T* sum, Index n);
+  void (*multiply)(const T* x, const T* y, T* product, Index n);
+  void (*maximum)(const T* x, const T* y, T* larger, Index n);
+  void (*minimum)(const T* x, const T* y, T* smaller, Index n);
+  // counts_i += 1 where x_i is y_i, or NaN; and what those get of a gradient that they share:
+  // upstream_i / counts_i, the others 0.
+  void (*count_equal)(const T* x, const T* y, T* counts, Index n);
+  void (*share_equal)(const T* x, const T* y, const T* counts, const T* upstream, T* gradient,
+                      Index n);
+  void (*rotate)(T* x, T* y, Index n, T c, T s);  // (x, y) = (c x - s y, s x + c y)
   // The same, with squares[0] and squares[1] the sums of the squares of the new x and the new y.
   void (*rotate_squares)(T* x, T* y, Index n, T c, T s, T* squares);
   // a_j -= x[0] weights[0][j] + x[1] weights[1][j] for columns a_0 ... that are `stride` apart, and

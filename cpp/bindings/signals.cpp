@@ -1,0 +1,79 @@
+#include "signals.hpp"
+
+#include "callback_arrays.hpp"
+#include "gil.hpp"
+#include "samples.hpp"
+
+namespace unitgain::bindings {
+
+namespace {
+
+py::object array_or_none(const std::vector<double>& values, std::vector<py::ssize_t> shape) {
+  if (values.empty()) return py::none();
+  return copy_of(values.data(), shape);
+}
+
+}  // namespace
+
+py::tuple signals_tuple(const Signals& signals) {
+  py::list nodes;
+  for (const NodeSignal& node : signals.nodes) {
+    const std::vector<py::ssize_t> shape = {column_sum_count, node.cols};
+    nodes.append(py::make_tuple(node.node, node.rows, node.has_slope,
+                                array_or_none(node.values, shape),
+                                array_or_none(node.gradients, shape),
+                                array_or_none(node.histogram, {std::ssize(node.histogram)})));
+  }
+  py::array_t<double> parameters = new_array<double>({std::ssize(signals.parameters), 3});
+  double* to = parameters.mutable_data();
+  for (const ParameterSignal& parameter : signals.parameters) {
+    *to++ = parameter.gradient;
+    *to++ = parameter.weights;
+    *to++ = parameter.update;
+  }
+  return py::make_tuple(signals.loss, nodes, parameters);
+}
+
+template <class T>
+py::tuple signals(Network<T>& network, const py::object& x, const py::object& y,
+                  const py::object& weights) {
+  HeldSamples held;
+  hold_samples(held, x, y, std::nullopt, network);
+  hold_weights(held, weights, network);
+  py::list arrays;
+  std::vector<T*> pointers;
+  for (const ParameterPtr<T>& parameter : network.trainable()) {
+    py::array_t<T> array = new_array<T>(parameter->shape());
+    pointers.push_back(array.mutable_data());
+    arrays.append(std::move(array));
+  }
+  Signals found;
+  {
+    const GilRelease release;
+    found = network.signals(held.samples, pointers);
+  }
+  return py::make_tuple(signals_tuple(found), arrays);
+}
+
+template <class T>
+void monitor(Network<T>& network, Index every, const py::object& tell) {
+  SignalMonitor made{every};
+  if (!tell.is_none()) {
+    made.tell = [tell = Callable(tell)](const Signals& found, std::int64_t step) {
+      const GilAcquire acquire;
+      tell(signals_tuple(found), step);
+    };
+  }
+  const GilRelease release;
+  network.monitor(std::move(made));
+}
+
+#define UNITGAIN_INSTANTIATE(T)                                                 \
+  template py::tuple signals(Network<T>&, const py::object&, const py::object&, \
+                             const py::object&);                                \
+  template void monitor(Network<T>&, Index, const py::object&)
+UNITGAIN_INSTANTIATE(float);
+UNITGAIN_INSTANTIATE(double);
+#undef UNITGAIN_INSTANTIATE
+
+}  // namespace unitgain::bindings
