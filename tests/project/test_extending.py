@@ -33,7 +33,9 @@ INSTRUCTION_SET = "An instruction set"
 def native_sections():
     """Return the code blocks of each section that has a diff: language and text."""
     parts = re.split(r"^## (.*)\n", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = {title: FENCE.findall(text) for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+    sections = {
+        title: FENCE.findall(text) for title, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
     return {t: blocks for t, blocks in sections.items() if any(b[0] == "diff" for b in blocks)}
 
 
@@ -104,37 +106,55 @@ def sources_to_compile(touched, tree):
     return sorted(sources)
 
 
-def compile_commands(build):
-    """Return the arguments that compile each source, of simd/ for one variant."""
-    commands = {}
+def units(build):
+    """Return the build's translation units, of simd/ those of one variant.
+
+    Each is its file, the arguments that compile it, its object and the sources that it is made of.
+    """
+    found = []
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         arguments = shlex.split(entry["command"])
-        where = arguments[arguments.index("-o") + 1]
-        if "unitgain_simd_" not in where or f"unitgain_simd_{VARIANT}." in where:
-            commands[str(Path(entry["file"]).relative_to(ROOT))] = (arguments, where)
-    return commands
+        made = arguments[arguments.index("-o") + 1]
+        if "unitgain_simd_" in made and f"unitgain_simd_{VARIANT}." not in made:
+            continue
+        file = Path(entry["file"])
+        sources = [str(file)]
+        if file.parent.name == "Unity":  # a group of sources, which it includes
+            sources = re.findall(r'#include "(.*)"', file.read_text(encoding="utf-8"))
+        inside = [str(Path(s).relative_to(ROOT)) for s in sources if s.startswith(f"{ROOT}/cpp/")]
+        found.append((file, arguments, build / made, inside))
+    return found
 
 
-def compile_all(sources, commands, tree):
+def compile_all(sources, known, tree):
     """Compile sources of the copy; return their objects, and those that they replace."""
 
-    def compile_one(source):
-        path = Path(source)
-        # A new source is compiled as its neighbours are.
-        known = source if source in commands else next(
-            other for other in commands if Path(other).parent == path.parent
-        )  # fmt: skip
-        arguments, replaced = commands[known]
-        made = tree / "objects" / f"{source.replace('/', '_')}.o"
-        new = [a.replace(f"{ROOT}/cpp", f"{tree}/cpp") for a in arguments]
-        new[new.index("-o") + 1] = str(made)
-        new[new.index("-c") + 1] = str(tree / source)
-        run(*[a for a in new if not a.startswith("-O")], "-O1", cwd=BUILD)
-        return made, BUILD / replaced if source in commands else None
+    def compile_one(job):
+        number, (file, arguments, _, _), source = job
+        made = tree / "objects" / f"{number}.o"
+        copy = tree / "objects" / f"{number}.cpp"
+        old, new = f"{ROOT}/cpp/", f"{tree}/cpp/"
+        if source is None and file.parent.name == "Unity":
+            copy.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+        else:
+            copy = tree / source if source else Path(str(file).replace(old, new))
+        changed = [a.replace(f"{ROOT}/cpp", f"{tree}/cpp") for a in arguments]
+        changed[changed.index("-o") + 1] = str(made)
+        changed[changed.index("-c") + 1] = str(copy)
+        run(*[a for a in changed if not a.startswith("-O")], "-O1", cwd=BUILD)
+        return made
 
+    touched = [unit for unit in known if set(unit[3]) & set(sources)]
+    jobs = [(unit, None) for unit in touched]
+    for source in set(sources) - {s for unit in touched for s in unit[3]}:
+        # A new source is compiled as its neighbours are.
+        folder = Path(source).parent
+        near = next(unit for unit in known if unit[3] and Path(unit[3][0]).parent == folder)
+        jobs.append((near, source))
     (tree / "objects").mkdir()
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(compile_one, sources))
+        made = pool.map(compile_one, [(i, *job) for i, job in enumerate(jobs)])
+        return list(made), {unit[2] for unit in touched}
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +165,13 @@ def extended(tmp_path_factory):
     tree = tmp_path_factory.mktemp("extended")
     copy_of_the_sources(tree)
     touched = [path for title in EXAMPLES for path in carry_out(SECTIONS[title], tree)]
-    compiled = compile_all(sources_to_compile(touched, tree), compile_commands(BUILD), tree)
-    replaced = {old for _, old in compiled}
-    kept = set(BUILD.glob("cpp/CMakeFiles/_native.dir/bindings/*.o")) - replaced
+    known = units(BUILD)
+    made, replaced = compile_all(sources_to_compile(touched, tree), known, tree)
+    bound = {unit[2] for unit in known if any(s.startswith("cpp/bindings/") for s in unit[3])}
+    kept = {path for path in bound - replaced if path.exists()}
     module = tree / "python/unitgain" / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
-    compiler = compile_commands(BUILD)["cpp/src/nn/node.cpp"][0]
-    compiler = compiler[: compiler.index("-c")][:2] if "ccache" in compiler[0] else compiler[:1]
-    run(*compiler, "-shared", "-s", "-o", module, *[new for new, _ in compiled], *sorted(kept),
+    compiler = [part for part in known[0][1][:2] if not part.startswith("-")]
+    run(*compiler, "-shared", "-s", "-o", module, *made, *sorted(kept),
         BUILD / "cpp/libunitgain.a", "-pthread", "-ldl")  # fmt: skip
     return tree
 

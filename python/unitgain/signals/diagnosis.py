@@ -149,7 +149,7 @@ class Diagnosis(Trained):
     def _surrogate_network(self) -> NativeNetwork:
         network = self.function.network()
         losses = [_Surrogate().native(shape) for shape in self.function.outputs.shapes]
-        network.compile(_native.OptimizerSpec(_native.OptimizerKind.sgd, 0.0), losses)
+        network.compile(_native.OptimizerSpec("sgd", 0.0), losses)
         return network
 
     def _surrogate_targets(self, rows: int) -> Any:
