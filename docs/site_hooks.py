@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import io
 import os
@@ -163,19 +164,16 @@ def with_links(page: str, text: str) -> str:
     return LINK.sub(leading, text)
 
 
+@functools.cache
 def described() -> dict[str, list[str]]:
     """Return the names that each page of the reference describes."""
-    home = reference_tables.homes()
-    found = {}
-    for namespace in reference_tables.NAMESPACES:
-        module = reference_tables.module_of(namespace)
-        found[f"reference/{reference_tables.file_of(namespace).name}"] = [
+    return {
+        f"reference/{reference_tables.file_of(namespace).name}": [
             f"{reference_tables.full_name(namespace)}.{name}"
-            for name in reference_tables.public_names(namespace)
-            if home.get(id(getattr(module, name)), (namespace, name)) == (namespace, name)
-            and not name.startswith("__")
+            for name in reference_tables.described(namespace)
         ]
-    return found
+        for namespace in reference_tables.NAMESPACES
+    }
 
 
 def with_docstrings(page: str, markdown: str) -> str:
