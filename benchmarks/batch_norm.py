@@ -14,7 +14,7 @@ import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial
 
 MOMENTUM, EPSILON = 0.99, 1e-3  # Keras's defaults
 LEARNING_RATE = 10.0  # the error is a mean over all values, so gradients are small
@@ -56,13 +56,14 @@ def _model(features: int) -> Any:
 class _NumPyLayer:
     """The layer in NumPy, in place wherever it can be."""
 
-    def __init__(self, rows: int, features: int) -> None:
-        self.gamma = np.ones(features, np.float32)
-        self.beta = np.zeros(features, np.float32)
-        self.moving_mean = np.zeros(features, np.float32)
-        self.moving_variance = np.ones(features, np.float32)
-        self.normalized = np.empty((rows, features), np.float32)
-        self.out = np.empty((rows, features), np.float32)
+    def __init__(self, rows: int, features: int, dtype: Any = np.float32) -> None:
+        self.type = np.dtype(dtype).type
+        self.gamma = np.ones(features, dtype)
+        self.beta = np.zeros(features, dtype)
+        self.moving_mean = np.zeros(features, dtype)
+        self.moving_variance = np.ones(features, dtype)
+        self.normalized = np.empty((rows, features), dtype)
+        self.out = np.empty((rows, features), dtype)
 
     def _moments(self, x: Array) -> Array:
         """Centre ``x`` into ``normalized``, move the moving moments, return 1 / sigma."""
@@ -70,9 +71,9 @@ class _NumPyLayer:
         centred = np.subtract(x, mean, out=self.normalized)
         variance = np.einsum("ij,ij->j", centred, centred)
         variance /= len(x)
-        self.moving_mean += (mean - self.moving_mean) * np.float32(1 - MOMENTUM)
-        self.moving_variance += (variance - self.moving_variance) * np.float32(1 - MOMENTUM)
-        inverse: Array = 1 / np.sqrt(variance + np.float32(EPSILON))
+        self.moving_mean += (mean - self.moving_mean) * self.type(1 - MOMENTUM)
+        self.moving_variance += (variance - self.moving_variance) * self.type(1 - MOMENTUM)
+        inverse: Array = 1 / np.sqrt(variance + self.type(EPSILON))
         return inverse
 
     def forward(self, x: Array) -> Array:
@@ -89,7 +90,7 @@ class _NumPyLayer:
         residual += self.beta
         residual -= target
         loss = np.vdot(residual, residual) / residual.size
-        rate = np.float32(2 * LEARNING_RATE / residual.size)
+        rate = self.type(2 * LEARNING_RATE / residual.size)
         self.gamma -= rate * np.einsum("ij,ij->j", residual, self.normalized)
         self.beta -= rate * residual.sum(axis=0)
         return float(loss)
@@ -129,7 +130,11 @@ def _forward(rows: int, features: int) -> Case:
             "PyTorch": torch,
             "JAX": lambda: _jax_forward(x),
         }
-        return Trial(contenders, _tolerance(rows, sums=2))
+
+        def exact() -> Exact:
+            return Exact.of(_NumPyLayer(rows, features, np.float64).forward(x.astype(np.float64)))
+
+        return Trial(contenders, _tolerance(rows, sums=2), exact=exact)
 
     title = f"batch norm, forward in training, {rows} x {features}"
     return Case(f"batch_norm/forward/{rows}x{features}", title, prepare, quick=rows == 32)
@@ -160,17 +165,7 @@ def _both(rows: int, features: int) -> Case:
 
         def numpy() -> Contender:
             def run() -> Any:
-                mean, variance = x.mean(axis=0), x.var(axis=0)
-                inverse = 1 / np.sqrt(variance + np.float32(EPSILON))
-                normalized = (x - mean) * inverse
-                y = gamma * normalized + beta
-                beta_gradient = upstream.sum(axis=0)
-                gamma_gradient = np.einsum("ij,ij->j", upstream, normalized)
-                gradient = upstream - beta_gradient / np.float32(rows)
-                normalized *= gamma_gradient / np.float32(rows)
-                gradient -= normalized
-                gradient *= gamma * inverse
-                return y, gradient, gamma_gradient, beta_gradient
+                return _numpy_both(x, upstream, gamma, beta)
 
             return Contender(run, lambda: _flat(run()))
 
@@ -194,11 +189,31 @@ def _both(rows: int, features: int) -> Case:
 
             return Contender(run, lambda: _flat(run()))
 
+        def exact() -> Exact:
+            wide = (array.astype(np.float64) for array in (x, upstream, gamma, beta))
+            return Exact.of(_flat(_numpy_both(*wide)))
+
         contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
-        return Trial(contenders, _tolerance(rows, sums=2))
+        return Trial(contenders, _tolerance(rows, sums=2), exact=exact)
 
     title = f"batch norm, forward and backward in training, {rows} x {features}"
     return Case(f"batch_norm/both/{rows}x{features}", title, prepare)
+
+
+def _numpy_both(x: Array, upstream: Array, gamma: Array, beta: Array) -> tuple[Array, ...]:
+    """Return the outputs, and the gradients of the input, gamma and beta."""
+    rows, epsilon = x.dtype.type(len(x)), x.dtype.type(EPSILON)
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    inverse = 1 / np.sqrt(variance + epsilon)
+    normalized = (x - mean) * inverse
+    y = gamma * normalized + beta
+    beta_gradient = upstream.sum(axis=0)
+    gamma_gradient = np.einsum("ij,ij->j", upstream, normalized)
+    gradient = upstream - beta_gradient / rows
+    normalized *= gamma_gradient / rows
+    gradient -= normalized
+    gradient *= gamma * inverse
+    return y, gradient, gamma_gradient, beta_gradient
 
 
 def _flat(parts: Any) -> Array:
@@ -229,7 +244,12 @@ def _step(rows: int, features: int) -> Case:
             "PyTorch": lambda: _torch_step(x, target),
             "JAX": lambda: _jax_step(x, target),
         }
-        return Trial(contenders, _tolerance(rows, sums=4 * STEPS))
+
+        def exact() -> Exact:
+            layer, data = _NumPyLayer(rows, features, np.float64), x.astype(np.float64)
+            return Exact.of(_after_steps(lambda: layer.step(data, target), layer.weights).result())
+
+        return Trial(contenders, _tolerance(rows, sums=4 * STEPS), exact=exact)
 
     title = f"batch norm layer, training step, {rows} x {features}"
     return Case(f"batch_norm/step/{rows}x{features}", title, prepare, quick=rows == 32)

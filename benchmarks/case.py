@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,13 @@ class Contender:
 class Exact:
     """What a result is in arithmetic of twice the precision or so, at some of its rows."""
 
-    rows: slice
+    rows: slice | EllipsisType
     values: Array
+
+    @classmethod
+    def of(cls, values: Any, rows: slice | EllipsisType = ...) -> Exact:
+        """Return what a contender in a longer type found, at these rows or at all."""
+        return cls(rows, np.asarray(values))
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,8 @@ class Trial:
     can explain. ``operations`` is how many floating-point operations a run takes, 0 where the
     number says little; ``peak`` is the type whose multiply-adds bound their rate, and
     ``bfloat16_products`` the products of bfloat16 numbers that unitgain makes of one of its
-    operands' numbers, 0 where it makes none. ``exact`` gives what errors are measured from.
+    operands' numbers, 0 where it makes none. ``exact`` gives what errors are measured from; where
+    there is none, NumPy's result is as good as any (a copy, a decomposition in float64).
     """
 
     contenders: Mapping[str, Callable[[], Contender]]
@@ -90,6 +97,16 @@ class Case:
     quick: bool = False
     large: bool = False
     rounds: int | None = None
+
+
+def longer(dtype: Any) -> Any:
+    """Return a type in which rounding is next to nothing: float64, or long double for float64."""
+    return np.float64 if dtype == np.float32 else np.longdouble
+
+
+def some_rows(shape: tuple[int, ...]) -> slice:
+    """Return rows enough to tell errors by, of results so large that all would take long."""
+    return slice(None, None, max(1, int(np.prod(shape)) >> 18))
 
 
 def difference(result: Any, reference: Any) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 
 from unitgain import cluster
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial
 
 # Samples, features, clusters.
 SIZES = ((1000, 8, 8), (10_000, 16, 16), (100_000, 64, 64))
@@ -96,7 +96,8 @@ def _case(name: str, problem: Problem, trial: Callable[[Problem], Trial], large:
 
 def _lloyd_trial(problem: Problem) -> Trial:
     x = problem.samples()
-    init = x[np.random.default_rng(1).permutation(len(x))[: problem.clusters]].copy()
+    start = np.random.default_rng(1).permutation(len(x))[: problem.clusters]
+    init = x[start].copy()
     options: dict[str, Any] = {"n_init": 1, "max_iter": ITERATIONS, "tol": 0.0}
 
     def contender(fit: Callable[[], Array]) -> Contender:
@@ -123,8 +124,13 @@ def _lloyd_trial(problem: Problem) -> Trial:
 
     # Labels that rounding decides lead to other centres, whose inertia is next to the same.
     tolerance = 1e-5 if problem.dtype == np.float32 else 1e-6
+
+    def exact() -> Exact:
+        wide = x.astype(np.float64)
+        return Exact.of(problem.inertia(x, _numpy_lloyd(wide, wide[start])))
+
     contenders = {OURS: unitgain, REFERENCE: numpy, "scikit-learn": sklearn}
-    return Trial(contenders, tolerance)
+    return Trial(contenders, tolerance, exact=exact)
 
 
 def _numpy_lloyd(x: Array, centers: Array) -> Array:
@@ -209,13 +215,7 @@ def _transform_trial(problem: Problem) -> Trial:
         return Contender.of(lambda: model.transform(x))
 
     def numpy() -> Contender:
-        def distances() -> Array:
-            squares = (x**2).sum(axis=1)[:, None] - 2 * (x @ centers.T)
-            squares += (centers**2).sum(axis=1)
-            np.maximum(squares, 0, out=squares)
-            return np.asarray(np.sqrt(squares, out=squares))
-
-        return Contender.of(distances)
+        return Contender.of(lambda: _numpy_distances(x, centers))
 
     def sklearn() -> Contender:
         from sklearn.cluster import KMeans
@@ -224,4 +224,16 @@ def _transform_trial(problem: Problem) -> Trial:
         return Contender.of(lambda: model.transform(x))
 
     tolerance = 1e-4 if problem.dtype == np.float32 else 1e-10
-    return Trial({OURS: unitgain, REFERENCE: numpy, "scikit-learn": sklearn}, tolerance)
+
+    def exact() -> Exact:
+        return Exact.of(_numpy_distances(x.astype(np.longdouble), centers.astype(np.longdouble)))
+
+    contenders = {OURS: unitgain, REFERENCE: numpy, "scikit-learn": sklearn}
+    return Trial(contenders, tolerance, exact=exact)
+
+
+def _numpy_distances(x: Array, centers: Array) -> Array:
+    squares = (x**2).sum(axis=1)[:, None] - 2 * (x @ centers.T)
+    squares += (centers**2).sum(axis=1)
+    np.maximum(squares, 0, out=squares)
+    return np.asarray(np.sqrt(squares, out=squares))

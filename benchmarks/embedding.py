@@ -8,7 +8,7 @@ import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial
 
 NUMBERS = 20  # of a sample
 # Samples of a batch, and the table's rows and columns.
@@ -79,10 +79,10 @@ def _gradient(batch: int, rows: int, cols: int) -> Case:
             network = _model(table)._native_network()
             return Contender.of(lambda: network.gradients(numbers, targets)[1][0])
 
-        def numpy() -> Contender:
+        def numpy(real: Any = np.float32) -> Contender:
             def run() -> Any:
-                error = table[numbers].reshape(batch, -1) - targets
-                gradient = np.zeros_like(table)
+                error = table[numbers].reshape(batch, -1) - targets.astype(real, copy=False)
+                gradient = np.zeros(table.shape, real)
                 np.add.at(gradient, numbers.ravel(), 2 / targets.size * error.reshape(-1, cols))
                 return gradient
 
@@ -104,7 +104,8 @@ def _gradient(batch: int, rows: int, cols: int) -> Case:
 
         # Sums of a row's terms, in any order.
         tolerance = float(np.finfo(np.float32).eps) * batch * NUMBERS
-        return Trial({OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}, tolerance)
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        return Trial(contenders, tolerance, exact=lambda: Exact.of(numpy(np.float64).result()))
 
     return Case(
         f"embedding/gradient/{batch}-{rows}x{cols}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .case import OURS, REFERENCE, Case, Contender, Trial
+from .case import OURS, REFERENCE, Case, Contender, Exact, Trial
 from .numpy_reference import Network, infer
 from .training import LEARNING_RATE, build_model
 
@@ -81,7 +81,12 @@ def _case(sizes: tuple[int, ...], rows: int, packed: bool) -> Case:
             "scikit-learn": sklearn,
             "ONNX Runtime": onnx,
         }
-        return Trial(contenders, TOLERANCE)
+
+        def exact() -> Exact:
+            wide = [(w.astype(np.float64), b.astype(np.float64)) for w, b in pairs]
+            return Exact.of(infer(wide, x.astype(np.float64)))
+
+        return Trial(contenders, TOLERANCE, exact=exact)
 
     network_name = "-".join(str(size) for size in sizes)
     title = f"inference, {network_name} with batch norm, {rows} row{'s' if rows > 1 else ''}"

@@ -8,7 +8,7 @@ import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial
 
 EPSILON = 1e-3
 SHAPES = ((128, 300), (1024, 1024), (8192, 1024))
@@ -39,20 +39,7 @@ def _both(rows: int, features: int) -> Case:
 
         def numpy() -> Contender:
             def run() -> Any:
-                normalized = x - x.mean(axis=1, keepdims=True)
-                variance = np.einsum("ij,ij->i", normalized, normalized) / np.float32(features)
-                inverse = (1 / np.sqrt(variance + np.float32(EPSILON)))[:, None]
-                normalized *= inverse
-                y = normalized * gamma
-                y += beta
-                gradient = upstream * gamma
-                product = np.einsum("ij,ij->i", gradient, normalized) / np.float32(features)
-                gradient -= gradient.mean(axis=1, keepdims=True)
-                gamma_gradient = np.einsum("ij,ij->j", upstream, normalized)
-                normalized *= product[:, None]
-                gradient -= normalized
-                gradient *= inverse
-                return y, gradient, gamma_gradient, upstream.sum(axis=0)
+                return _numpy(x, upstream, gamma, beta)
 
             return Contender(run, lambda: _flat(run()))
 
@@ -72,13 +59,37 @@ def _both(rows: int, features: int) -> Case:
 
             return Contender(run, lambda: _flat(run()))
 
+        def exact() -> Exact:
+            wide = (array.astype(np.float64) for array in (x, upstream, gamma, beta))
+            return Exact.of(_flat(_numpy(*wide)))
+
         # Sums of a row's or a column's terms, in any order (Higham, "Accuracy and Stability of
         # Numerical Algorithms", 2nd edition, 2002, section 4.2).
         tolerance = 2 * max(rows, features) * float(np.finfo(np.float32).eps)
-        return Trial({OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}, tolerance)
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        return Trial(contenders, tolerance, exact=exact)
 
     title = f"layer norm, forward and backward, {rows} x {features}"
     return Case(f"layer_norm/both/{rows}x{features}", title, prepare, quick=rows == 128)
+
+
+def _numpy(x: Array, upstream: Array, gamma: Array, beta: Array) -> tuple[Array, ...]:
+    """Return the outputs, and the gradients of the input, gamma and beta."""
+    features, epsilon = x.dtype.type(x.shape[1]), x.dtype.type(EPSILON)
+    normalized = x - x.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", normalized, normalized) / features
+    inverse = (1 / np.sqrt(variance + epsilon))[:, None]
+    normalized *= inverse
+    y = normalized * gamma
+    y += beta
+    gradient = upstream * gamma
+    product = np.einsum("ij,ij->i", gradient, normalized) / features
+    gradient -= gradient.mean(axis=1, keepdims=True)
+    gamma_gradient = np.einsum("ij,ij->j", upstream, normalized)
+    normalized *= product[:, None]
+    gradient -= normalized
+    gradient *= inverse
+    return y, gradient, gamma_gradient, upstream.sum(axis=0)
 
 
 def _flat(parts: Any) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial, some_rows
 
 SOFTMAX_SIZES = ((128, 256), (1024, 1024), (8192, 1024), (8192, 10))
 CROSS_ENTROPY_SIZES = ((128, 10), (512, 1000), (8192, 1024))
@@ -76,8 +76,14 @@ def _softmax(name: str, shape: tuple[int, int]) -> Case:
             values = jax.device_put(x)
             return Contender.of(lambda: function(values).block_until_ready())
 
+        def exact() -> Exact:
+            rows = some_rows(shape)
+            wide = x[rows].astype(np.float64)
+            function = _numpy_softmax if name == "softmax" else _numpy_log_softmax
+            return Exact.of(function(wide, np.empty_like(wide)), rows)
+
         contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
-        return Trial(contenders, TOLERANCE)
+        return Trial(contenders, TOLERANCE, exact=exact)
 
     rows, cols = shape
     title = f"{name} of {rows} rows of {cols}, float32"
@@ -89,7 +95,7 @@ def _numpy_cross_entropy(x: Array, labels: Array, out: Array) -> Array:
     rows = np.arange(len(x))
     _numpy_softmax(x, out)
     out[rows, labels] -= 1
-    out /= np.float32(len(x))
+    out /= x.dtype.type(len(x))
     return out
 
 
@@ -130,7 +136,12 @@ def _cross_entropy(shape: tuple[int, int]) -> Case:
             function = torch.nn.functional.cross_entropy
             return _torch_gradient(x, lambda values: function(values, targets))
 
-        return Trial({OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}, TOLERANCE)
+        def exact() -> Exact:
+            wide = x.astype(np.float64)
+            return Exact.of(_numpy_cross_entropy(wide, labels, np.empty_like(wide)))
+
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        return Trial(contenders, TOLERANCE, exact=exact)
 
     title = f"cross-entropy of {rows} rows of {cols} logits with its gradient, float32"
     quick = shape == CROSS_ENTROPY_SIZES[0]
@@ -138,10 +149,10 @@ def _cross_entropy(shape: tuple[int, int]) -> Case:
 
 
 NUMPY: dict[str, Callable[[Array, Array], Array]] = {
-    "mean_squared_error": lambda y, t: (y - t) * np.float32(2 / y.size),
-    "mean_absolute_error": lambda y, t: np.sign(y - t) * np.float32(1 / y.size),
-    "huber": lambda y, t: np.clip(y - t, -1, 1) * np.float32(1 / y.size),
-    "binary_crossentropy": lambda y, t: (y - t) / (y * (1 - y)) * np.float32(1 / y.size),
+    "mean_squared_error": lambda y, t: (y - t) * y.dtype.type(2 / y.size),
+    "mean_absolute_error": lambda y, t: np.sign(y - t) * y.dtype.type(1 / y.size),
+    "huber": lambda y, t: np.clip(y - t, -1, 1) * y.dtype.type(1 / y.size),
+    "binary_crossentropy": lambda y, t: (y - t) / (y * (1 - y)) * y.dtype.type(1 / y.size),
 }
 TORCH = {
     "mean_squared_error": "mse_loss",
@@ -170,7 +181,11 @@ def _element_loss(name: str) -> Case:
             function = getattr(torch.nn.functional, TORCH[name])
             return _torch_gradient(y, lambda values: function(values, targets))
 
-        return Trial({OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}, TOLERANCE)
+        def exact() -> Exact:
+            return Exact.of(NUMPY[name](y.astype(np.float64), t.astype(np.float64)))
+
+        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        return Trial(contenders, TOLERANCE, exact=exact)
 
     rows, cols = ELEMENT_SIZE
     title = f"{name} of {rows} rows of {cols} with its gradient, float32"

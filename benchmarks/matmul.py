@@ -46,10 +46,10 @@ def _case(kind: str, what: str, product: Product, **options: Any) -> Case:
 
 def _squares() -> list[Case]:
     kinds = {
-        "float32": Product(0, 0, 0, errors=True),
-        "float32-high": Product(0, 0, 0, precision="high", errors=True),
-        "float32-medium": Product(0, 0, 0, precision="medium", errors=True),
-        "float64": Product(0, 0, 0, dtype=np.float64, errors=True),
+        "float32": Product(0, 0, 0),
+        "float32-high": Product(0, 0, 0, precision="high"),
+        "float32-medium": Product(0, 0, 0, precision="medium"),
+        "float64": Product(0, 0, 0, dtype=np.float64),
     }
     what = "matrix product"
     squares = [

@@ -9,7 +9,7 @@ import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Trial
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial
 
 RATE, MOMENTUM, EPSILON = 1e-3, 0.9, 1e-7
 BETA_1, BETA_2, RHO, DECAY = 0.9, 0.999, 0.9, 0.004
@@ -46,47 +46,49 @@ def _ours(kind: str) -> ug.optimizers.Optimizer:
     return ug.optimizers.AdamW(RATE, DECAY) if kind == "adamw" else ug.optimizers.Adam(RATE)
 
 
-def _numpy_steps(kind: str, shapes: tuple[tuple[int, ...], ...]) -> list[_Step]:
+def _numpy_steps(
+    kind: str, shapes: tuple[tuple[int, ...], ...], real: Any = np.float32
+) -> list[_Step]:
     """Return a function for each array, which works in place with two arrays of scratch."""
 
     def make(shape: tuple[int, ...]) -> _Step:
-        m, v, a, b = (np.zeros(shape, np.float32) for _ in range(4))
+        m, v, a, b = (np.zeros(shape, real) for _ in range(4))
         count = 0
 
         def moments(g: Array, decay: float) -> None:
             np.multiply(g, g, out=a)
             np.subtract(a, v, out=a)
-            np.multiply(a, np.float32(1 - decay), out=a)
+            np.multiply(a, real(1 - decay), out=a)
             np.add(v, a, out=v)
 
         def adam(w: Array, g: Array) -> None:
             nonlocal count
             count += 1
             if kind == "adamw":
-                w *= np.float32(1 - RATE * DECAY)
+                w *= real(1 - RATE * DECAY)
             np.subtract(g, m, out=a)
-            np.multiply(a, np.float32(1 - BETA_1), out=a)
+            np.multiply(a, real(1 - BETA_1), out=a)
             np.add(m, a, out=m)
             moments(g, BETA_2)
             np.sqrt(v, out=a)
-            np.add(a, np.float32(EPSILON), out=a)
+            np.add(a, real(EPSILON), out=a)
             np.divide(m, a, out=a)
             rate = RATE * np.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
-            np.multiply(a, np.float32(rate), out=a)
+            np.multiply(a, real(rate), out=a)
             np.subtract(w, a, out=w)
 
         def sgd(w: Array, g: Array) -> None:
-            np.multiply(m, np.float32(MOMENTUM), out=m)
-            np.multiply(g, np.float32(RATE), out=a)
+            np.multiply(m, real(MOMENTUM), out=m)
+            np.multiply(g, real(RATE), out=a)
             np.subtract(m, a, out=m)
             np.add(w, m, out=w)
 
         def rmsprop(w: Array, g: Array) -> None:
             moments(g, RHO)
-            np.add(v, np.float32(EPSILON), out=a)
+            np.add(v, real(EPSILON), out=a)
             np.sqrt(a, out=a)
             np.divide(g, a, out=b)
-            np.multiply(b, np.float32(RATE), out=b)
+            np.multiply(b, real(RATE), out=b)
             np.subtract(w, b, out=w)
 
         return {"sgd": sgd, "rmsprop": rmsprop}.get(kind, adam)
@@ -132,8 +134,9 @@ def _case(kind: str, size: str) -> Case:
             weights, optimizer = _arrays(shapes, 0), _ours(kind)
             return _after_steps(lambda: optimizer.apply(gradients, weights), weights)
 
-        def numpy() -> Contender:
-            weights, steps = _arrays(shapes, 0), _numpy_steps(kind, shapes)
+        def numpy(real: Any = np.float32) -> Contender:
+            weights = [w.astype(real) for w in _arrays(shapes, 0)]
+            steps = _numpy_steps(kind, shapes, real)
 
             def step() -> None:
                 for update, w, g in zip(steps, weights, gradients, strict=True):
@@ -146,7 +149,7 @@ def _case(kind: str, size: str) -> Case:
             REFERENCE: numpy,
             "PyTorch": lambda: _torch(kind, _arrays(shapes, 0), gradients),
         }
-        return Trial(contenders, TOLERANCE)
+        return Trial(contenders, TOLERANCE, exact=lambda: Exact.of(numpy(np.float64).result()))
 
     parameters = sum(int(np.prod(shape)) for shape in shapes)
     of = f"in {len(shapes)} arrays" if len(shapes) > 1 else "in one array"

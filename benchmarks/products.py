@@ -11,7 +11,7 @@ import numpy as np
 import unitgain as ug
 
 from .activation_peers import NUMPY
-from .case import OURS, REFERENCE, Array, Contender, Exact, Trial
+from .case import OURS, REFERENCE, Array, Contender, Exact, Trial, longer
 from .peaks import bfloat16_unit, rates
 
 # Rows of the result at which the errors of float64 products are measured: NumPy multiplies longer
@@ -28,8 +28,7 @@ class Product:
 
     ``gelu`` adds a bias and takes the GELU of the sum. ``packed`` is unitgain's form for weights
     that are used often. ``reuse`` says whether results go into an existing array, in the libraries
-    that can. ``reads`` counts the bytes of the second operand. ``errors`` compares results with
-    the exact product.
+    that can. ``reads`` counts the bytes of the second operand.
     """
 
     m: int
@@ -43,7 +42,6 @@ class Product:
     packed: bool = False
     reuse: bool = True
     reads: bool = False
-    errors: bool = False
 
     @property
     def size(self) -> str:
@@ -130,18 +128,18 @@ def _bfloat16_products(p: Product) -> int:
     return 1 if p.precision == "medium" else 0
 
 
-def _long_type(dtype: Any) -> Any:
-    return np.float64 if dtype == np.float32 else np.longdouble
-
-
 def _has_exact(p: Product) -> bool:
-    return p.errors and np.finfo(_long_type(p.dtype)).eps < np.finfo(p.dtype).eps
+    return bool(np.finfo(longer(p.dtype)).eps < np.finfo(p.dtype).eps)
 
 
 def _exact(p: Product, operands: _Operands) -> Exact:
-    dtype = _long_type(p.dtype)
+    dtype = longer(p.dtype)
     rows = slice(None, None, 1 if dtype == np.float64 else max(1, p.m // EXACT_ROWS))
-    return Exact(rows, operands.a[rows].astype(dtype) @ operands.b.astype(dtype))
+    product = operands.a[rows].astype(dtype) @ operands.b.astype(dtype)
+    if p.gelu:
+        product = (product + operands.bias).astype(np.longdouble)
+        product = NUMPY["gelu"](product, np.empty_like(product))
+    return Exact(rows, product)
 
 
 def _unitgain(p: Product, operands: _Operands) -> Contender:

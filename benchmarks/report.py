@@ -11,7 +11,7 @@ from typing import Any
 from .case import OPENMP, OURS, REFERENCE
 from .counting import counted
 from .intervals import interval_of_mean, log_ratios
-from .runner import SHARES, Measurement
+from .runner import SHARES, Measurement, Verdict
 
 # The share of the CPUs that others may keep busy before a run is called disturbed.
 BUSY = 0.5
@@ -144,6 +144,17 @@ def format_case(measurements: Sequence[Measurement]) -> str:
         peer = fastest_peer(measurements)
         lines.append(f"  the fastest peer, {peer.library}, takes {peer.ratio:.2f} times as long")
     return "\n".join(lines)
+
+
+def format_verdicts(verdicts: Sequence[Verdict]) -> str:
+    """Return one case's largest errors in a line, with what is allowed and what is too much."""
+    first = verdicts[0]
+    against = "" if first.is_exact else ", against NumPy"
+    cells = [
+        f"{v.library} {'none' if v.error == 0 else f'{v.error:.1e}'}{'' if v.agrees else ' WRONG'}"
+        for v in verdicts
+    ]
+    return f"{first.case}: at most {first.tolerance:.1e}{against}: {', '.join(cells)}"
 
 
 def _cells(m: Measurement) -> list[str]:

@@ -129,8 +129,7 @@ def installed_peers() -> list[str]:
 def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measurement]:
     """Measure a case by unitgain, NumPy and those of ``libraries`` that it has a contender for."""
     trial = case.prepare()
-    wanted = {OURS, OPENMP, REFERENCE, *libraries}
-    contenders = {name: make() for name, make in trial.contenders.items() if name in wanted}
+    contenders = _contenders(trial, libraries)
     results = {name: contender.result() for name, contender in contenders.items()}
     exact = trial.exact() if trial.exact else None
     error = {name: errors(result, exact) if exact else None for name, result in results.items()}
@@ -153,6 +152,46 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
         )
         for name, contender in contenders.items()
     ]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How far one library's result is from that of longer arithmetic.
+
+    ``error`` is the largest, relative to the largest value. Where a case has nothing longer
+    (``is_exact`` is false), it is the difference from NumPy's result.
+    """
+
+    case: str
+    library: str
+    error: float
+    tolerance: float
+    is_exact: bool
+
+    @property
+    def agrees(self) -> bool:
+        """Whether rounding can explain the error."""
+        return self.error <= self.tolerance
+
+
+def verify_case(case: Case, libraries: Iterable[str]) -> list[Verdict]:
+    """Check a case's results by unitgain, NumPy and those of ``libraries``; time nothing."""
+    trial = case.prepare()
+    results = {name: each.result() for name, each in _contenders(trial, libraries).items()}
+    exact = trial.exact() if trial.exact else None
+
+    def error(result: Any) -> float:
+        return errors(result, exact)[0] if exact else difference(result, results[REFERENCE])
+
+    return [
+        Verdict(case.name, name, error(result), trial.tolerance, exact is not None)
+        for name, result in results.items()
+    ]
+
+
+def _contenders(trial: Trial, libraries: Iterable[str]) -> dict[str, Contender]:
+    wanted = {OURS, OPENMP, REFERENCE, *libraries}
+    return {name: make() for name, make in trial.contenders.items() if name in wanted}
 
 
 def _shares(trial: Trial, name: str, contender: Contender, seconds: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ import numpy as np
 import unitgain as ug
 from unitgain import _native
 
-from .case import OPENMP, OURS, REFERENCE, Case, Contender, Trial
+from .case import OPENMP, OURS, REFERENCE, Case, Contender, Exact, Trial
 from .numpy_reference import Network
 from .training import LEARNING_RATE, TOLERANCE, build_model
 
@@ -31,15 +31,16 @@ def cases() -> list[Case]:
     return [_case(*work, mixed) for mixed in (False, True) for work in works]
 
 
-# A name and a title; how to make ready what unitgain does and what NumPy does; and by how much
-# their results may differ.
-_Work = tuple[str, str, Callable[[], tuple[Contender, Contender]], float]
+# A name and a title; how to make ready what unitgain does and what NumPy does, in this type; and by
+# how much their results may differ.
+_Prepare = Callable[..., tuple[Contender, Contender]]
+_Work = tuple[str, str, _Prepare, float]
 
 
 def _case(
     name: str,
     title: str,
-    prepare: Callable[[], tuple[Contender, Contender]],
+    prepare: _Prepare,
     tolerance: float,
     mixed: bool,
 ) -> Case:
@@ -52,7 +53,8 @@ def _case(
         }
         if "openmp" in _native.threading_layers():
             contenders[OPENMP] = lambda: _after(between, _on("openmp", prepare()[0]))
-        return Trial(contenders, tolerance)
+        exact = partial(prepare, np.float64)
+        return Trial(contenders, tolerance, exact=lambda: Exact.of(exact()[1].result()))
 
     group = "mixed" if mixed else "alone"
     if mixed:
@@ -87,15 +89,19 @@ def _after(between: Callable[[], Any] | None, contender: Contender) -> Contender
 
 
 def _step(sizes: tuple[int, ...], batch: int) -> _Work:
-    def prepare() -> tuple[Contender, Contender]:
+    def prepare(dtype: Any = np.float32) -> tuple[Contender, Contender]:
         generator = np.random.default_rng(0)
         x = generator.standard_normal((batch, sizes[0]), np.float32)
         y = generator.integers(sizes[-1], size=batch)
-        network = Network(
-            sizes, batch_norm=False, dropout=0.0, regression=False, learning_rate=LEARNING_RATE
-        )
+        options: dict[str, Any] = {"batch_norm": False, "learning_rate": LEARNING_RATE}
+        network = Network(sizes, **options)
         model = build_model(sizes, batch_norm=False, learning_rate=LEARNING_RATE)
         model.set_weights(network.get_weights())
+
+        if dtype != np.float32:
+            weights = network.get_weights()
+            network, x = Network(sizes, dtype=dtype, **options), x.astype(dtype)
+            network.set_weights(weights)
 
         def loss_of_first_step(step: Callable[[Any, Any], Any]) -> float:
             return float(np.ravel(step(x, y))[0])
@@ -111,9 +117,9 @@ def _step(sizes: tuple[int, ...], batch: int) -> _Work:
 
 
 def _product(n: int) -> _Work:
-    def prepare() -> tuple[Contender, Contender]:
+    def prepare(dtype: Any = np.float32) -> tuple[Contender, Contender]:
         generator = np.random.default_rng(0)
-        a, b = (generator.standard_normal((n, n), np.float32) for _ in range(2))
+        a, b = (generator.standard_normal((n, n), np.float32).astype(dtype) for _ in range(2))
         ours, numpy = np.empty_like(a), np.empty_like(a)
         return (
             Contender.of(partial(ug.matmul, a, b, out=ours)),
@@ -124,8 +130,8 @@ def _product(n: int) -> _Work:
 
 
 def _tanh(shape: tuple[int, int]) -> _Work:
-    def prepare() -> tuple[Contender, Contender]:
-        x = np.random.default_rng(0).standard_normal(shape, np.float32)
+    def prepare(dtype: Any = np.float32) -> tuple[Contender, Contender]:
+        x = np.random.default_rng(0).standard_normal(shape, np.float32).astype(dtype)
         ours, numpy = np.empty_like(x), np.empty_like(x)
         return (
             Contender.of(partial(ug.activations.tanh, x, out=ours)),

@@ -10,7 +10,7 @@ import numpy as np
 
 import unitgain as ug
 
-from .case import OURS, REFERENCE, Case, Contender, Trial
+from .case import OURS, REFERENCE, Case, Contender, Exact, Trial
 from .extras import Extras
 from .numpy_reference import WELL_FITTED, Network
 
@@ -68,15 +68,19 @@ class _Training:
             return x, generator.standard_normal((self.batch, self.sizes[-1]), np.float32)
         return x, generator.integers(self.sizes[-1], size=self.batch)
 
-    def reference(self) -> Network:
+    def reference(self, dtype: Any = np.float32) -> Network:
         """Return NumPy's counterpart, with the weights that all begin with."""
-        return Network(
+        network = Network(
             self.sizes,
             batch_norm=self.batch_norm,
             dropout=self.dropout,
             regression=self.regression,
             learning_rate=LEARNING_RATE,
+            dtype=dtype,
         )
+        if dtype != np.float32:
+            network.set_weights(self.reference().get_weights())
+        return network
 
     def model(self, weights: list[Any], dropout: float) -> Any:
         """Return unitgain's counterpart with these weights."""
@@ -109,6 +113,7 @@ def cases() -> list[Case]:
         _epoch((64, 128, 64, 10), batch=16),
         _fit(_Training((64, 256, 128, 10), 64), epochs=50),
         _fit(_Training((64, 256, 128, 10), 64), epochs=50, extras=Extras()),
+        _fit(_Training((64, 256, 128, 10), 64), epochs=50, monitored=True),
     ]
 
 
@@ -163,10 +168,11 @@ def _step(training: _Training, *, quick: bool = False, large: bool = False) -> C
                 lambda: [step_of(compared) for _ in range(STEPS)],
             )
 
-        def numpy() -> Contender:
-            own = training.reference()
+        def numpy(dtype: Any = np.float32) -> Contender:
+            own = training.reference(dtype)
             own.dropout = 0.0
-            losses = [own.train_on_batch(x, y) for _ in range(STEPS)]
+            values = x.astype(dtype, copy=False)
+            losses = [own.train_on_batch(values, y) for _ in range(STEPS)]
             own.dropout = training.dropout
             return Contender(lambda: own.train_on_batch(x, y), lambda: losses)
 
@@ -192,7 +198,9 @@ def _step(training: _Training, *, quick: bool = False, large: bool = False) -> C
         if not (training.batch_norm or training.dropout or large):
             contenders["scikit-learn"] = sklearn
         return Trial(
-            contenders, BFLOAT16_TOLERANCE if training.precision == "medium" else TOLERANCE
+            contenders,
+            BFLOAT16_TOLERANCE if training.precision == "medium" else TOLERANCE,
+            exact=lambda: Exact.of(numpy(np.float64).result()),
         )
 
     title = f"training step, {training.title}"
@@ -226,17 +234,24 @@ def _epoch(sizes: tuple[int, ...], *, batch: int) -> Case:
 
             return Contender(epoch, lambda: epoch(shuffle=False))
 
+        def exact() -> Exact:
+            wide, order = training.reference(np.float64), np.arange(len(x))
+            return Exact.of(_numpy_epoch(wide, x.astype(np.float64), y, order, batch))
+
         # Some forty steps: what rounding does grows further than in ten.
-        return Trial({OURS: unitgain, REFERENCE: numpy}, 10 * TOLERANCE)
+        return Trial({OURS: unitgain, REFERENCE: numpy}, 10 * TOLERANCE, exact=exact)
 
     title = f"epoch over 1347 digits, {training.title}"
     return Case(f"training/epoch/{training.name}", title, prepare)
 
 
-def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> Case:
+def _fit(
+    training: _Training, *, epochs: int, extras: Extras | None = None, monitored: bool = False
+) -> Case:
     """Return a whole run on the digits, from a new network to its last epoch.
 
-    What must agree is whether the network has learnt them.
+    What must agree is whether the network has learnt them. With ``monitored`` ours is watched by a
+    :class:`~unitgain.callbacks.SignalMonitor`, whose cost is the difference to the case without.
     """
 
     def prepare() -> Trial:
@@ -246,7 +261,16 @@ def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> C
         def unitgain() -> float:
             model = training.model(network.get_weights(), 0.0)
             held_out = extras.put_on(model, LEARNING_RATE) if extras else 0.0
-            history = model.fit(x, y, training.batch, epochs, validation_split=held_out, verbose=0)
+            watched = [ug.callbacks.SignalMonitor(on="record")] if monitored else []
+            history = model.fit(
+                x,
+                y,
+                training.batch,
+                epochs,
+                validation_split=held_out,
+                verbose=0,
+                callbacks=watched,
+            )
             penalty = sum(model.losses)
             return float(history.history["loss"][-1] - penalty < WELL_FITTED)
 
@@ -267,18 +291,18 @@ def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> C
 
             return sklearn_network.fitting(network, x, y, training.batch, epochs, extras)
 
-        contenders = {
-            OURS: lambda: Contender.of(unitgain),
-            REFERENCE: lambda: Contender.of(numpy),
-            "PyTorch": torch,
-            "scikit-learn": sklearn,
-        }
-        return Trial(contenders, 0.0)
+        contenders = {OURS: lambda: Contender.of(unitgain), REFERENCE: lambda: Contender.of(numpy)}
+        if not monitored:
+            contenders |= {"PyTorch": torch, "scikit-learn": sklearn}
+        return Trial(contenders, 0.0, exact=lambda: Exact.of(1.0))
 
     title, name = f"{epochs} epochs over 1347 digits, {training.title}", training.name
     if extras:
         title += ", with schedule, penalty, clipping, metric and validation"
         name += "-with-extras"
+    if monitored:
+        title += ", watched by a SignalMonitor"
+        name += "-monitored"
     return Case(f"training/fit/{name}", title, prepare, rounds=5)
 
 

@@ -201,5 +201,7 @@ def on_post_build(config: Any) -> None:
             raise PluginError(f"{page} has no place for {', '.join(missing)}")
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        if found := re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?:https?:)?//[^"]*', text):
+        if found := re.findall(
+            r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?:https?:)?//[^"]*', text
+        ):
             raise PluginError(f"{page.relative_to(site)} loads from elsewhere: {found[0]}")

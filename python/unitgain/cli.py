@@ -90,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
         help="limit unitgain, and its peers where they can be, to an instruction set",
     )
     bench.add_argument("--quick", action="store_true", help="a few small cases, in seconds")
+    bench.add_argument(
+        "--verify",
+        action="store_true",
+        help="check the results against float64 and time nothing; the exit status is 1 if one is "
+        "off",
+    )
     bench.add_argument("--list", action="store_true", help="name the cases and stop")
     bench.add_argument("--json", type=_output_file, metavar="FILE", help="write the results there")
     bench.add_argument(
@@ -224,6 +230,8 @@ def _bench(options: argparse.Namespace) -> int:
             return subprocess.run(command, env=limited, check=False).returncode
 
     environment = runner.environment(peers, options.isa)
+    if options.verify:
+        return _verify(cases, peers, environment)
     environment |= {"peaks": peaks.rates(), "read_rates": peaks.read_rates()}
     print(report.format_environment(environment))
     print(report.format_peaks(environment))
@@ -241,6 +249,23 @@ def _bench(options: argparse.Namespace) -> int:
     wrong = [m for m in measurements if not m.agrees]
     for m in wrong:
         print(f"unitgain: error: {m.library} disagrees with NumPy in {m.case}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _verify(cases: Sequence[Any], peers: Sequence[str], environment: Any) -> int:
+    from unitgain.benchmarks import report, runner
+
+    print(report.format_machine(environment))
+    wrong = []
+    for case in cases:
+        verdicts = runner.verify_case(case, peers)
+        print(report.format_verdicts(verdicts), flush=True)
+        wrong += [verdict for verdict in verdicts if not verdict.agrees]
+    for verdict in wrong:
+        print(
+            f"unitgain: error: {verdict.library} is off by {verdict.error:.1e} in {verdict.case}",
+            file=sys.stderr,
+        )
     return 1 if wrong else 0
 
 

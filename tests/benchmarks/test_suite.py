@@ -34,6 +34,12 @@ from unitgain.benchmarks.case import (
 from unitgain.benchmarks.numpy_reference import EPSILON, Network
 
 CASES = {case.name: case for case in runner.all_cases()}
+# One of each group: what is done by the same code at other sizes is checked by --verify itself.
+VERIFIED = list(
+    {
+        name.rpartition("/")[0]: name for name, case in reversed(CASES.items()) if not case.large
+    }.values()
+)
 ENVIRONMENT = {
     "unitgain": "1.2.3",
     "python": "3.12",
@@ -75,6 +81,38 @@ def test_unitgain_agrees_with_numpy_in_every_case(name):
             assert difference(ours.result(), expected) <= trial.tolerance
             ours.run()
     numpy.run()
+
+
+@pytest.mark.parametrize("name", VERIFIED)
+def test_results_are_those_of_longer_arithmetic(name):
+    verdicts = runner.verify_case(CASES[name], [])
+    assert [v.library for v in verdicts if not v.agrees] == []
+    assert {OURS, REFERENCE} <= {v.library for v in verdicts}
+
+
+def test_nearly_all_cases_have_longer_arithmetic_to_be_checked_by():
+    without = [name for name in VERIFIED if CASES[name].prepare().exact is None]
+    # Copies, chance, and decompositions in the longest type that there is one for.
+    allowed = ("activations/copy/", "embedding/forward/", "clustering/seeding/", "linalg/")
+    assert [name for name in without if not name.startswith(allowed)] == []
+    assert all("float64" in name for name in without if name.startswith("linalg/"))
+
+
+def test_verifying_tells_who_is_off_and_times_nothing(monkeypatch):
+    wrong = Contender(lambda: pytest.fail("timed"), lambda: np.array([1.0, 2.01]))
+    right = Contender(lambda: pytest.fail("timed"), lambda: np.array([1.0, 2.0]))
+    exact = Exact.of([1.0, 2.0])
+    contenders = {OURS: lambda: right, REFERENCE: lambda: wrong, "JAX": lambda: pytest.fail("made")}
+    case = Case("made/up", "made up", lambda: Trial(contenders, 1e-6, exact=lambda: exact))
+    ours, numpy = runner.verify_case(case, [])
+    assert (ours.agrees, ours.error, ours.is_exact) == (True, 0.0, True)
+    assert not numpy.agrees
+    assert numpy.error == pytest.approx(0.005)
+    line = report.format_verdicts([ours, numpy])
+    assert line == "made/up: at most 1.0e-06: unitgain none, NumPy 5.0e-03 WRONG"
+    ours, numpy = runner.verify_case(constant_case(np.ones(2), np.array([1.0, 2.0])), [])
+    assert (ours.agrees, ours.error, ours.is_exact, numpy.error) == (False, 0.5, False, 0.0)
+    assert ", against NumPy: unitgain 5.0e-01 WRONG" in report.format_verdicts([ours, numpy])
 
 
 def test_each_threading_layer_runs_under_its_name_and_the_one_before_comes_back(monkeypatch):

@@ -62,6 +62,17 @@ def test_list_names_the_cases_and_measures_nothing(capsys, monkeypatch):
     assert all(line.startswith("linalg/") for line in lines)
 
 
+def test_verify_checks_results_and_times_nothing(capsys, monkeypatch):
+    monkeypatch.setattr(runner, "run_case", lambda *_: pytest.fail("measured"))
+    chosen = ["bench", "--quick", "--verify", "--peers", "numpy", "optimizers/sgd"]
+    assert cli.main(chosen) == 0
+    assert "optimizers/sgd/9000: at most 1.0e-06: unitgain " in capsys.readouterr().out
+    off = runner.Verdict("optimizers/sgd/9000", OURS, 0.5, 1e-6, True)
+    monkeypatch.setattr(runner, "verify_case", lambda *_: [off])
+    assert cli.main(chosen) == 1
+    assert "unitgain is off by 5.0e-01 in optimizers/sgd/9000" in capsys.readouterr().err
+
+
 def test_list_into_a_closed_pipe_is_quiet():
     command = [sys.executable, "-m", "unitgain", "bench", "--list"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
