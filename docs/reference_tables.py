@@ -1,7 +1,7 @@
 """Write the pages of docs/reference: every public name with what it does, a page a namespace.
 
-Run whenever a public name is added or the first line of its docstring changes; the tests compare the
-pages with what this makes::
+Run whenever a public name is added or the first line of its docstring changes; the tests compare
+the pages with what this makes::
 
     python docs/reference_tables.py
 
@@ -166,8 +166,8 @@ def contents() -> str:
     )
     return (
         "# Reference\n\nEvery public name, by namespace. These tables are generated "
-        "(`python docs/reference_tables.py`), and a test\ncompares them with the code; the site has "
-        "each name's arguments below them, as `help` has.\n\n"
+        "(`python docs/reference_tables.py`), and a test\ncompares them with the code; the site "
+        "has each name's arguments below them, as `help` has.\n\n"
         f"| namespace | what it holds |\n| --- | --- |\n{links}\n"
     )
 

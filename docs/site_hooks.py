@@ -1,10 +1,10 @@
 """What MkDocs does beside copying pages: called by it, see ``mkdocs.yml``.
 
-- A link to a file outside of ``docs/`` leads to a page with that file: Markdown as it is, programs as code,
-  the notebooks of ``examples/`` as text and code.
+- A link to a file outside of ``docs/`` leads to a page with that file: Markdown as it is, programs
+  as code, the notebooks of ``examples/`` as text and code.
 - Below the table of a page of the reference come the signatures and docstrings of its names.
-- ``<!-- picture: name.svg, what it shows -->`` becomes a picture that the page's own code has drawn.
-- In the end every public name has a place on the site, and nothing on it comes from another server.
+- ``<!-- picture: name.svg, what it shows -->`` becomes a picture that the page's own code draws.
+- In the end every public name has a place on the site, and nothing comes from another server.
 """
 
 from __future__ import annotations

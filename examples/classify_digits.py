@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Classify digits
 #
-# A network with batch norm on 1,347 handwritten digits: training with a schedule and early stopping, the
-# curves, and what it mistakes for what.
+# A network with batch norm on 1,347 handwritten digits: training with a schedule and early stopping,
+# the curves, and what it mistakes for what.
 
 # %%
 import numpy as np

@@ -1,8 +1,7 @@
 # %% [markdown]
 # # A layer and a loss of one's own
 #
-# Both are Python with NumPy: a layer has `call` and `backward`, a loss has `call` and `backward`. Whatever is not
-# theirs stays native.
+# Both are Python with NumPy, and have `call` and `backward`. Whatever is not theirs stays native.
 
 # %%
 import numpy as np
@@ -14,8 +13,8 @@ from unitgain import layers
 ug.random.seed(0)
 
 # %% [markdown]
-# The layer computes `x * sigmoid(slope * x)` with a slope to learn for each unit (Ramachandran, Zoph and Le,
-# "Searching for activation functions", 2017).
+# The layer computes `x * sigmoid(slope * x)` with a slope to learn for each unit (Ramachandran,
+# Zoph and Le, "Searching for activation functions", 2017).
 
 
 # %%
@@ -36,7 +35,8 @@ class Swish(layers.Layer):
 
 
 # %% [markdown]
-# The loss is the focal loss, which weighs a sample down once it is classified well (Lin et al., ICCV 2017).
+# The loss is the focal loss, which weighs a sample down once it is classified well (Lin et al.,
+# "Focal loss for dense object detection", ICCV 2017).
 
 
 # %%
@@ -62,8 +62,8 @@ class Focal(ug.losses.Loss):
 
 
 # %% [markdown]
-# A wrong derivative trains badly and says nothing. `model.gradients` in float64 beside differences of the loss shows
-# whether both are right:
+# A wrong derivative trains badly and says nothing. `model.gradients` in float64 beside differences
+# of the loss shows whether both are right:
 
 # %%
 small = ug.Sequential(

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Transfer
 #
-# A network learns eight digits, of which there are many; its first layers then serve for the other two,
-# of which there are ten labels each.
+# A network learns eight digits, of which there are many; its first layers then serve for the other
+# two, of which there are ten labels each.
 
 # %%
 import numpy as np

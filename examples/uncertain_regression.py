@@ -49,7 +49,9 @@ means, noise = outputs[..., 0], np.exp(outputs[..., 1])
 mean = means.mean(axis=0)
 within, between = np.sqrt(noise.mean(axis=0)), means.std(axis=0)
 for place, *values in zip(points[:, 0], mean, within, between, strict=True):
-    print(f"x = {place:4.1f}: {values[0]:5.2f}, noise {values[1]:.2f}, disagreement {values[2]:.2f}")
+    print(
+        f"x = {place:4.1f}: {values[0]:5.2f}, noise {values[1]:.2f}, disagreement {values[2]:.2f}"
+    )
 
 # %%
 np.testing.assert_allclose(within[:3], [0.41, 0.05, 0.41], rtol=0.8)
