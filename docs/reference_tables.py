@@ -40,6 +40,7 @@ NAMESPACES = {
     "datasets": "Data sets",
     "estimators": "Linear models on arrays",
     "cluster": "Clustering",
+    "uncertainty": "Ensembles, calibration, sets and intervals that hold",
     "sklearn": "Estimators for scikit-learn (extra `sklearn`)",
     "ops": "Products of matrices",
     "linalg": "Linear algebra",

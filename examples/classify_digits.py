@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Classify digits
 #
-# A network with batch norm on 1,347 handwritten digits: training with a schedule and early stopping,
+# A network with batch norm on 1,347 handwritten digits: training with a schedule and early stops,
 # the curves, and what it mistakes for what.
 
 # %%

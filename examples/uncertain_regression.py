@@ -25,8 +25,8 @@ def trained(seed):
     model = ug.Sequential(
         [
             layers.Input((1,)),
-            layers.Dense(64, "tanh"),
-            layers.Dense(64, "tanh"),
+            layers.Dense(64, "relu", kernel_initializer="auto"),
+            layers.Dense(64, "relu", kernel_initializer="auto"),
             layers.Dense(2),
         ]
     )

@@ -34,9 +34,10 @@ def test_notebooks_run_in_jupyter(tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="needs the extra docs")
     specs = pytest.importorskip("jupyter_client.kernelspec", reason="needs the extra docs")
     assert specs.KernelSpecManager().find_kernel_specs(), sys.prefix
+    place = {"metadata": {"path": str(tmp_path)}}
     for path in NOTEBOOKS:
         book = jupytext.read(path)
-        nbclient.NotebookClient(book, timeout=120, kernel_name="python3", cwd=tmp_path).execute()
+        nbclient.NotebookClient(book, kernel_name="python3", resources=place).execute()
         code = [cell for cell in book.cells if cell.cell_type == "code"]
         assert code
         assert all(cell.execution_count for cell in code)
