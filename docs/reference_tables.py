@@ -1,7 +1,7 @@
 """Write the pages of docs/reference: every public name with what it does, a page a namespace.
 
-Run whenever a public name is added or the first line of its docstring changes; the tests compare the
-pages with what this makes::
+Run whenever a public name is added or the first line of its docstring changes; the tests compare
+the pages with what this makes::
 
     python docs/reference_tables.py
 
@@ -40,6 +40,7 @@ NAMESPACES = {
     "datasets": "Data sets",
     "estimators": "Linear models on arrays",
     "cluster": "Clustering",
+    "uncertainty": "Ensembles, calibration, sets and intervals that hold",
     "sklearn": "Estimators for scikit-learn (extra `sklearn`)",
     "ops": "Products of matrices",
     "linalg": "Linear algebra",
@@ -120,13 +121,34 @@ def first_line(name: str, thing: Any) -> str:
     return text.replace("|", "\\|")
 
 
+def foreign(thing: Any) -> str:
+    """Return the name of another package's class or function; empty for the package's own."""
+    module = getattr(thing, "__module__", "unitgain")
+    return "" if module.split(".")[0] == "unitgain" else f"{module}.{thing.__name__}"
+
+
+def described(namespace: str) -> list[str]:
+    """Return the names that the page of a namespace describes, but for other names of the same."""
+    home = homes()
+    module = module_of(namespace)
+    return [
+        name
+        for name in public_names(namespace)
+        if home.get(id(getattr(module, name)), (namespace, name)) == (namespace, name)
+        and not foreign(getattr(module, name))
+        and not name.startswith("__")
+    ]
+
+
 def page(namespace: str, home: dict[int, tuple[str, str]]) -> str:
     """Return the page of a namespace."""
     rows = []
     for name in public_names(namespace):
         thing = getattr(module_of(namespace), name)
         at, known_as = home.get(id(thing), (namespace, name))
-        if at != namespace:
+        if foreign(thing):
+            said = f"`{foreign(thing)}`"
+        elif at != namespace:
             said = f"[`{full_name(at)}.{known_as}`]({file_of(at).name})"
         elif known_as != name:
             said = f"The same as `{known_as}`."
@@ -145,8 +167,8 @@ def contents() -> str:
     )
     return (
         "# Reference\n\nEvery public name, by namespace. These tables are generated "
-        "(`python docs/reference_tables.py`), and a test\ncompares them with the code; the site has "
-        "each name's arguments below them, as `help` has.\n\n"
+        "(`python docs/reference_tables.py`), and a test\ncompares them with the code; the site "
+        "has each name's arguments below them, as `help` has.\n\n"
         f"| namespace | what it holds |\n| --- | --- |\n{links}\n"
     )
 

@@ -1,15 +1,16 @@
 """What MkDocs does beside copying pages: called by it, see ``mkdocs.yml``.
 
-- A link to a file outside of ``docs/`` leads to a page with that file: Markdown as it is, programs as code,
-  the notebooks of ``examples/`` as text and code.
+- A link to a file outside of ``docs/`` leads to a page with that file: Markdown as it is, programs
+  as code, the notebooks of ``examples/`` as text and code.
 - Below the table of a page of the reference come the signatures and docstrings of its names.
-- ``<!-- picture: name.svg, what it shows -->`` becomes a picture that the page's own code has drawn.
-- In the end every public name has a place on the site, and nothing on it comes from another server.
+- ``<!-- picture: name.svg, what it shows -->`` becomes a picture that the page's own code draws.
+- In the end every public name has a place on the site, and nothing comes from another server.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import html
 import io
 import os
@@ -163,19 +164,16 @@ def with_links(page: str, text: str) -> str:
     return LINK.sub(leading, text)
 
 
+@functools.cache
 def described() -> dict[str, list[str]]:
     """Return the names that each page of the reference describes."""
-    home = reference_tables.homes()
-    found = {}
-    for namespace in reference_tables.NAMESPACES:
-        module = reference_tables.module_of(namespace)
-        found[f"reference/{reference_tables.file_of(namespace).name}"] = [
+    return {
+        f"reference/{reference_tables.file_of(namespace).name}": [
             f"{reference_tables.full_name(namespace)}.{name}"
-            for name in reference_tables.public_names(namespace)
-            if home.get(id(getattr(module, name)), (namespace, name)) == (namespace, name)
-            and not name.startswith("__")
+            for name in reference_tables.described(namespace)
         ]
-    return found
+        for namespace in reference_tables.NAMESPACES
+    }
 
 
 def with_docstrings(page: str, markdown: str) -> str:
