@@ -225,11 +225,11 @@ def format_summary(measurements: Iterable[Measurement]) -> str:
 
 
 def groups_of(measurements: Iterable[Measurement]) -> dict[str, list[list[Measurement]]]:
-    """Return the steady measurements of each case that has a peer's, by groups of cases."""
+    """Return the steady measurements of each case whose fastest peer's is, by groups of cases."""
     groups: dict[str, list[list[Measurement]]] = {}
-    for name, case in _by_case(m for m in measurements if m.steady).items():
-        if any(m.library not in (OURS, OPENMP) for m in case):
-            groups.setdefault(name.rpartition("/")[0], []).append(case)
+    for name, case in _by_case(measurements).items():
+        if any(m.library not in (OURS, OPENMP) for m in case) and fastest_peer(case).steady:
+            groups.setdefault(name.rpartition("/")[0], []).append([m for m in case if m.steady])
     return groups
 
 

@@ -10,14 +10,14 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from unitgain import _native, num_threads
 
-from . import instruction_sets, peaks
+from . import headline, instruction_sets, peaks
 from .case import OPENMP, OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
 from .intervals import interval, log_ratios
+from .processor import cpu_model, cpu_name
 from .timing import Effort, Times, alternate
 
 SUBJECTS = (
@@ -90,6 +90,11 @@ def all_cases() -> list[Case]:
     """Return every case of the suite, by subject."""
     modules = (importlib.import_module(f".{subject}", __package__) for subject in SUBJECTS)
     return [case for module in modules for case in module.cases()]
+
+
+def headline_cases() -> list[Case]:
+    """Return the cases that speak for a machine."""
+    return [case for case in all_cases() if case.name in headline.CASES]
 
 
 def inside(cases: Iterable[Case], groups: Sequence[str]) -> list[Case]:
@@ -221,6 +226,7 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "python": platform.python_version(),
         "machine": platform.machine(),
         "cpu": cpu_name(),
+        "cpu_model": cpu_model(),
         "cpus": os.cpu_count(),
         "instruction_set": _native.active_variant(),
         "threads": num_threads(),
@@ -234,16 +240,6 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         },
         "load": os.getloadavg()[0],
     }
-
-
-def cpu_name() -> str:
-    """Return the CPU's name for itself, or its architecture where the system does not tell."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def openblas_settings() -> dict[str, str]:

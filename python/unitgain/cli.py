@@ -91,6 +91,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--quick", action="store_true", help="a few small cases, in seconds")
     bench.add_argument(
+        "--headline",
+        action="store_true",
+        help="the cases that speak for a machine, in some seven minutes",
+    )
+    bench.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the results in FOLDER as this machine's, in place of its earlier ones",
+    )
+    bench.add_argument(
         "--verify",
         action="store_true",
         help="check the results against float64 and time nothing; the exit status is 1 if one is "
@@ -271,12 +282,17 @@ def _verify(cases: Sequence[Any], peers: Sequence[str], environment: Any) -> int
 
 def _write_results(options: argparse.Namespace, contents: Any) -> None:
     """Write the files that were asked for."""
-    from unitgain.benchmarks import page, saved
+    from unitgain.benchmarks import machines, page, saved
 
     if options.json:
         saved.write(options.json, contents)
     if options.pytest_json:
         saved.write(options.pytest_json, saved.pytest_benchmark(contents))
+    if options.keep:
+        try:
+            print(f"kept in {machines.keep(options.keep, contents)}")
+        except ValueError as error:
+            raise OSError(str(error)) from error
     if options.save:
         saved.write(saved.path_of(options.save), contents)
     if options.report:
@@ -302,7 +318,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _command(options: argparse.Namespace) -> str:
     """Return the command line without the files that it writes."""
-    files = ("--json", "--csv", "--pytest-json", "--save", "--report", "--plot")
+    files = ("--json", "--csv", "--pytest-json", "--save", "--report", "--plot", "--keep")
     kept: list[str] = []
     arguments = iter(options.arguments)
     for argument in arguments:
@@ -316,7 +332,7 @@ def _command(options: argparse.Namespace) -> str:
 def _chosen_cases(options: argparse.Namespace) -> list[Any]:
     from unitgain.benchmarks import runner
 
-    cases: list[Any] = runner.all_cases()
+    cases: list[Any] = runner.headline_cases() if options.headline else runner.all_cases()
     try:
         if options.groups:
             cases = runner.inside(cases, options.groups)

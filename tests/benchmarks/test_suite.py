@@ -505,6 +505,11 @@ def test_times_that_are_not_steady_are_marked_and_left_out():
     assert "left out where the times were not steady: group/b" in text
     assert text.splitlines()[2].split()[:3] == ["group", "2", "2.00"]
     assert "40" not in text
+    # Nor is a slower peer's ratio that of the fastest one.
+    fast = timing.Times((0.5, 0.5, 0.6, 2.0, 2.0))
+    faster = runner.Measurement("group/b", "", "JAX", fast, measurements[2].ours, 0.0, 0.0, 0.0)
+    text = report.format_summary([*measurements, faster])
+    assert text.splitlines()[2].split()[:3] == ["group", "1", "2.00"]
     assert "not steady: 1.00 s to 40.0 s" in report.format_case([*measurements[2:], peer])
 
 
