@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from unitgain import _names
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.losses import Loss
 from unitgain.metrics import (
     accuracy,
