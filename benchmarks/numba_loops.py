@@ -24,7 +24,7 @@ SCALARS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def activation(name: str) -> Callable[[Array, Array], Array]:
+def activation(name: str) -> Any:
     """Return the activation of float32 arrays, written into a second one."""
     scalar = numba.njit(fastmath=True)(SCALARS[name])
 

@@ -113,6 +113,7 @@ def cases() -> list[Case]:
         _epoch((64, 128, 64, 10), batch=16),
         _fit(_Training((64, 256, 128, 10), 64), epochs=50),
         _fit(_Training((64, 256, 128, 10), 64), epochs=50, extras=Extras()),
+        _fit(_Training((64, 256, 128, 10), 64), epochs=50, monitored=True),
     ]
 
 
@@ -249,10 +250,13 @@ def _epoch(sizes: tuple[int, ...], *, batch: int) -> Case:
     return Case(f"training/epoch/{training.name}", title, prepare)
 
 
-def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> Case:
+def _fit(
+    training: _Training, *, epochs: int, extras: Extras | None = None, monitored: bool = False
+) -> Case:
     """Return a whole run on the digits, from a new network to its last epoch.
 
-    What must agree is whether the network has learnt them.
+    What must agree is whether the network has learnt them. With ``monitored`` ours is watched by a
+    :class:`~unitgain.callbacks.SignalMonitor`, whose cost is the difference to the case without.
     """
 
     def prepare() -> Trial:
@@ -262,7 +266,16 @@ def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> C
         def unitgain() -> float:
             model = training.model(network.get_weights(), 0.0)
             held_out = extras.put_on(model, LEARNING_RATE) if extras else 0.0
-            history = model.fit(x, y, training.batch, epochs, validation_split=held_out, verbose=0)
+            watched = [ug.callbacks.SignalMonitor(on="record")] if monitored else []
+            history = model.fit(
+                x,
+                y,
+                training.batch,
+                epochs,
+                validation_split=held_out,
+                verbose=0,
+                callbacks=watched,
+            )
             penalty = sum(model.losses)
             return float(history.history["loss"][-1] - penalty < WELL_FITTED)
 
@@ -288,19 +301,18 @@ def _fit(training: _Training, *, epochs: int, extras: Extras | None = None) -> C
 
             return keras_network.fitting(network, x, y, training.batch, epochs, extras)
 
-        contenders = {
-            OURS: lambda: Contender.of(unitgain),
-            REFERENCE: lambda: Contender.of(numpy),
-            "PyTorch": torch,
-            "Keras": keras,
-            "scikit-learn": sklearn,
-        }
+        contenders = {OURS: lambda: Contender.of(unitgain), REFERENCE: lambda: Contender.of(numpy)}
+        if not monitored:
+            contenders |= {"PyTorch": torch, "Keras": keras, "scikit-learn": sklearn}
         return Trial(contenders, 0.0, exact=lambda: Exact.of(1.0))
 
     title, name = f"{epochs} epochs over 1347 digits, {training.title}", training.name
     if extras:
         title += ", with schedule, penalty, clipping, metric and validation"
         name += "-with-extras"
+    if monitored:
+        title += ", watched by a SignalMonitor"
+        name += "-monitored"
     return Case(f"training/fit/{name}", title, prepare, rounds=5)
 
 

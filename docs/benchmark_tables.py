@@ -1,10 +1,10 @@
-"""Write benchmarks/README.md, and README's table, of the results in benchmarks/.
+"""Write benchmarks/machines.md, and README's table, of the results in benchmarks/.
 
 Run after ``unitgain bench --headline --keep docs/benchmarks``::
 
     python docs/benchmark_tables.py
 
-Without results in that folder nothing changes.
+Without results in that folder README stays as it is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from unitgain.benchmarks.case import OPENMP, OURS
 from unitgain.benchmarks.report import format_seconds, geometric_mean
 
 FOLDER = Path(__file__).parent / "benchmarks"
+NAME = "machines.md"
 README = Path(__file__).parents[1] / "README.md"
 MARKS = (
     "<!-- figures by docs/benchmark_tables.py -->",
@@ -36,7 +37,7 @@ unitgain bench --headline --keep docs/benchmarks
 python docs/benchmark_tables.py
 ```
 
-Written by [benchmark_tables.py](../benchmark_tables.py).
+Written by `docs/benchmark_tables.py`.
 
 ## Machines
 
@@ -135,7 +136,7 @@ def readme_table(measured: Sequence[Mapping[str, Any]]) -> str:
     )
     if others:
         text += "; beside it stand other machines' ratios"
-    text += ".\n[Every machine and case](docs/benchmarks/README.md).\n\n"
+    text += ".\n[Every machine and case](docs/benchmarks/machines.md).\n\n"
     headers = ["operation", "unitgain", "fastest peer", "ratio"]
     return text + table([*headers, *(machines.title(c["environment"]) for c in others)], rows)
 
@@ -154,12 +155,13 @@ def between_marks(text: str, contents: str) -> str:
 
 
 def main() -> None:
-    """Write the page and README's table, if there are results."""
+    """Write the page, and README's table if there are results."""
     measured = machines.newest(FOLDER)
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / NAME).write_text(page(measured), encoding="utf-8")
     if not measured:
-        print(f"no results in {FOLDER}: nothing is changed")
+        print(f"no results in {FOLDER}: README stays as it is")
         return
-    (FOLDER / "README.md").write_text(page(measured), encoding="utf-8")
     text = between_marks(README.read_text(encoding="utf-8"), readme_table(measured))
     README.write_text(text, encoding="utf-8")
 

@@ -54,6 +54,15 @@ OWN = {
     "layers.RReLU": "as PyTorch's",
     "layers.SymbolicTensor": "`keras.KerasTensor`",
     "layers.Variable": "`keras.Variable`, with the weights as a NumPy array in `array`",
+    **dict.fromkeys(
+        (
+            "metrics.BrierScore",
+            "metrics.ExpectedCalibrationError",
+            "metrics.MaximumCalibrationError",
+            "metrics.NegativeLogLikelihood",
+        ),
+        "how far probabilities can be believed",
+    ),
     "losses.GaussianNLL": "as PyTorch's: mean and variance from one output",
     "losses.Quantile": "scikit-learn's `mean_pinball_loss`",
     "optimizers.schedules": "the module, here by its name",

@@ -128,6 +128,45 @@ Totals train(Network<T>& network, const py::object& x, const py::object& y,
   return network.train(held.samples, batch_size, progress, before);
 }
 
+// A pass with the arrays that it reads, which stay where they are.
+struct HeldPass {
+  HeldSamples held;
+  TrainingPass pass;
+};
+
+template <class T>
+std::unique_ptr<HeldPass> training_pass(Network<T>& network, const py::object& x,
+                                        const py::object& y, const std::optional<Order>& order,
+                                        Index batch_size, const MixSpec& mix,
+                                        const py::object& weights, bool stops_at_nan) {
+  auto made = std::make_unique<HeldPass>();
+  hold_samples(made->held, x, y, order, network);
+  hold_weights(made->held, weights, network);
+  made->held.samples.mix = mix;
+  made->held.samples.stops_at_nan = stops_at_nan;
+  made->pass = network.training_pass(made->held.samples, batch_size);
+  return made;
+}
+
+std::vector<Totals> train_passes(const std::vector<HeldPass*>& held) {
+  std::vector<TrainingPass*> passes;
+  for (HeldPass* pass : held) {
+    if (pass == nullptr) throw TypeError("a pass is None, expected a TrainingPass");
+    passes.push_back(&pass->pass);
+  }
+  {
+    const GilRelease release;
+    train_together(passes, [] {
+      const GilAcquire acquire;
+      if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+      return true;
+    });
+  }
+  std::vector<Totals> totals;
+  for (const TrainingPass* pass : passes) totals.push_back(pass->totals);
+  return totals;
+}
+
 template <class T>
 Totals evaluate(const Network<T>& network, const py::object& x, const py::object& y,
                 Index batch_size, const py::object& callback, const py::object& weights,
@@ -229,6 +268,10 @@ void bind_network(py::module_& module) {
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg("stops_at_nan") = false,
            py::arg_v("before", Totals{}, "Totals()"))
+      .def("training_pass", &training_pass<T>, py::arg("x"), py::arg("y"),
+           py::arg("order").none(true), py::arg("batch_size"),
+           py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
+           py::arg("stops_at_nan") = false, py::keep_alive<0, 1>())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
            py::arg("progress") = py::none(), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg_v("before", Totals{}, "Totals()"))
@@ -248,6 +291,11 @@ void bind_network(py::module_& module) {
                     py::cpp_function(&Network<T>::set_learning_rate, py::call_guard<GilRelease>()))
       .def_property_readonly(
           "iterations", py::cpp_function(&Network<T>::iterations, py::call_guard<GilRelease>()));
+}
+
+void bind_training_passes(py::module_& module) {
+  py::class_<HeldPass>(module, "TrainingPass", "A pass of training, for train_together.");
+  module.def("train_together", &train_passes, py::arg("passes"));
 }
 
 template void bind_network<float>(py::module_&);

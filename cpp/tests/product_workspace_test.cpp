@@ -106,6 +106,17 @@ UNITGAIN_TYPED_TEST(products_keep_to_the_workspace_that_they_ask_for) {
   }
 }
 
+// The parts of so great a depth are cut once more.
+UNITGAIN_TYPED_TEST(products_of_great_depth_keep_to_the_workspace_that_they_ask_for) {
+  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+  const Index m = 4 * kernels.mr, n = 2 * kernels.nr, k = 16 * 12288;
+  const auto a = Matrix<T>::filled(m, k, 0, 1), b = Matrix<T>::filled(k, n, 0, 1);
+  for (const int team_size : {1, 2}) {
+    const Matrix<T> c = product(operand(a, false), operand(b, false), team_size);
+    CHECK(c(m - 1, n - 1) == T(k), c(m - 1, n - 1));
+  }
+}
+
 UNITGAIN_TYPED_TEST(no_smaller_product_asks_for_more_workspace_than_the_bound) {
   Sides sides;
   const Index tile = runtime::kernels<T>().gemm->nr / 2;

@@ -22,6 +22,7 @@ from unitgain import (
     regularizers,
     saving,
     signals,
+    uncertainty,
     utils,
 )
 from unitgain.config import (
@@ -93,5 +94,6 @@ __all__ = [
     "signals",
     "threading_layer",
     "threads",
+    "uncertainty",
     "utils",
 ]

@@ -124,6 +124,10 @@ class Totals:
     @property
     def penalty(self) -> float: ...
 
+class TrainingPass: ...
+
+def train_together(passes: Sequence[TrainingPass]) -> list[Totals]: ...
+
 class LossSpec:
     def __init__(
         self,
@@ -419,6 +423,16 @@ class _Network:
         stops_at_nan: bool = False,
         before: Totals = ...,
     ) -> Totals: ...
+    def training_pass(
+        self,
+        x: _Arrays,
+        y: _Arrays,
+        order: NDArray[np.int64] | None,
+        batch_size: int,
+        mix: MixSpec = ...,
+        weights: _Arrays | None = None,
+        stops_at_nan: bool = False,
+    ) -> TrainingPass: ...
     def evaluate(
         self,
         x: _Arrays,

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import activations, linalg, losses, optimizers, random
 from unitgain._arrays import is_sparse
-from unitgain._config import Configurable
+from unitgain._configurable import Configurable
 from unitgain.layers import Dense, Input
 from unitgain.models import Sequential
 from unitgain.ops import matmul

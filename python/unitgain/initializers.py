@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from unitgain import _names, linalg, random
-from unitgain._config import Configurable, serialize
+from unitgain._configurable import Configurable, serialize
 from unitgain.ops import matmul
 
 __all__ = [

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
-from unitgain._config import Configurable
-from unitgain._config import serialize as _serialize
+from unitgain._configurable import Configurable
+from unitgain._configurable import serialize as _serialize
 
 __all__ = [
     "L1",

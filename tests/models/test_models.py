@@ -184,7 +184,7 @@ def test_progress_bar_shows_loss_and_metrics(capsys):
         (lambda: BatchNormalization(epsilon=-1), ValueError, "epsilon must be at least 0"),
         (lambda: ug.Sequential([Input((2, 3)), BatchNormalization(axis=3)]), ValueError, "axis"),
         (lambda: Input(()), ValueError, "shape is ()"),
-        (lambda: Input((4,), dtype="int32"), TypeError, "dtype is int32"),
+        (lambda: Input((4,), dtype="complex64"), TypeError, "dtype is complex64"),
         (lambda: ug.Sequential([Dense(3), Input((4,))]), ValueError, "first layer"),
         (lambda: ug.Sequential(["dense"]), TypeError, "type str"),
         (

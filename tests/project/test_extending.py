@@ -33,7 +33,8 @@ INSTRUCTION_SET = "An instruction set"
 def native_sections():
     """Return the code blocks of each section that has a diff: language and text."""
     parts = re.split(r"^## (.*)\n", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    sections = {title: FENCE.findall(text) for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+    titled = zip(parts[1::2], parts[2::2], strict=True)
+    sections = {title: FENCE.findall(text) for title, text in titled}
     return {t: blocks for t, blocks in sections.items() if any(b[0] == "diff" for b in blocks)}
 
 

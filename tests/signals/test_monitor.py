@@ -135,6 +135,19 @@ def test_branches_that_begin_at_zero_raise_no_alarm():
     model.fit(*digits(), verbose=0, callbacks=[SignalMonitor(every=1, on="raise")])
 
 
+def test_steps_are_counted_through_batches():
+    x, y = digits()
+    batches = [(x[i : i + 50], y[i : i + 50]) for i in range(0, 500, 50)]
+    seen = SignalMonitor(every=4, on="record")
+    model = digits_net()
+    model.fit(iter(batches), epochs=1, verbose=0, callbacks=[seen])
+    assert [record.step for record in seen.records] == [0, 4, 8]
+    model.fit(x[:100], y[:100], batch_size=50, verbose=0, callbacks=[seen])
+    assert [record.step for record in seen.records] == []
+    model.fit(x[:200], y[:200], batch_size=50, verbose=0, callbacks=[seen])
+    assert [record.step for record in seen.records] == [12]
+
+
 def test_layers_frozen_between_epochs():
     model = digits_net()
 

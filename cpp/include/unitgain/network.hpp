@@ -57,6 +57,21 @@ struct Progress {
   bool every_batch = false;
 };
 
+// A pass of training that goes on batch by batch: see Network::training_pass().
+struct TrainingPass {
+  Index count;
+  Index batch_size;
+  std::function<void(Index first, Index batch, Totals& totals)> step;
+  std::function<double()> work;  // of a step, in nanoseconds on one thread, roughly
+  Totals totals;                 // of those before, and as far as the pass has come
+};
+
+// Goes through passes of networks that share no parameters. Several run side by side, each on one
+// thread: small networks, which gain nothing from a second thread, use them all. Each pass does
+// what Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
+// calling thread; false ends all passes after their current batches, and so does what it throws.
+void train_together(std::span<TrainingPass* const> passes, const std::function<bool()>& go_on = {});
+
 // A graph that runs. Any number of threads may call any members of one network at once: inference
 // runs side by side, a training step alone.
 template <class T>
@@ -124,6 +139,8 @@ class Network {
   // those of passes `before`.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {},
                Totals before = {});
+  // The same pass, for train_together(). Network and samples must outlive it.
+  TrainingPass training_pass(const Samples& samples, Index batch_size, Totals before = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
                   Totals before = {}) const;
   // The loss of one batch in training mode and its gradient, penalties included, in the order of

@@ -32,14 +32,17 @@ class Ticker {
   Clock::time_point last_;
 };
 
+inline void check_batch_size(Index batch_size) {
+  if (batch_size >= 1) return;
+  throw ValueError("batch_size must be at least 1, but it is " + std::to_string(batch_size));
+}
+
 // Calls body(first, batch, totals) for each batch of `count` samples, until the progress callback
 // ends the pass.
 template <class Body>
 Totals for_each_batch(Index count, Index batch_size, const Progress& progress, Totals totals,
                       Body&& body) {
-  if (batch_size < 1) {
-    throw ValueError("batch_size must be at least 1, but it is " + std::to_string(batch_size));
-  }
+  check_batch_size(batch_size);
   Ticker tick(progress);
   for (Index first = 0; first < count; first += batch_size) {
     body(first, std::min(batch_size, count - first), totals);

@@ -94,34 +94,37 @@ void Network<T>::finalize() {
 }
 
 template <class T>
-Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress,
-                         Totals before) {
-  state_->check_samples(samples);
-  const auto take_step = [&](Index first, Index batch, Totals& totals, Signals* signals) {
-    const nn::StepLock lock(*state_);
-    nn::PlanLease<T> lease = state_->lease(batch, Mode::train);
-    const nn::Context<T> context = state_->context(lease, samples, first);
-    nn::Optimizer<T>& optimizer = *state_->optimizer;
+TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size, Totals before) {
+  State* const state = state_.get();
+  state->check_samples(samples);
+  nn::check_batch_size(batch_size);
+  const auto take_step = [state, samples](Index first, Index batch, Totals& totals,
+                                          Signals* signals) {
+    const nn::StepLock lock(*state);
+    nn::PlanLease<T> lease = state->lease(batch, Mode::train);
+    const nn::Context<T> context = state->context(lease, samples, first);
+    nn::Optimizer<T>& optimizer = *state->optimizer;
     const nn::StepLock lock_of_optimizer(optimizer);
     std::vector<std::vector<T>> old_weights;
     if (signals != nullptr) {
-      state_->measure(samples, first, batch, Mode::monitor, *signals);
-      old_weights = state_->copies();
+      state->measure(samples, first, batch, Mode::monitor, *signals);
+      old_weights = state->copies();
     }
-    const auto& gradients = state_->gradients.gradients;
-    state_->clear_unwritten();
+    const auto& gradients = state->gradients.gradients;
+    state->clear_unwritten();
     optimizer.begin_step({gradients.begin(), gradients.end()}, num_threads(), gradients.data());
     lease.run(context, [&](const runtime::Team& team) { optimizer.update(team); });
-    ++state_->step;
-    state_->count(lease.plan(), context, optimizer.penalty(), totals);
+    ++state->step;
+    state->count(lease.plan(), context, optimizer.penalty(), totals);
     totals.diverged = samples.stops_at_nan && !std::isfinite(totals.loss + totals.penalty);
     optimizer.finish_step();
-    if (signals != nullptr) state_->measure_update(old_weights, *signals);
-    state_->add_custom_metrics(lease.plan(), context, totals);
+    if (signals != nullptr) state->measure_update(old_weights, *signals);
+    state->add_custom_metrics(lease.plan(), context, totals);
   };
-  const SignalMonitor monitor = signal_monitor();
-  const auto step = [&](Index first, Index batch, Totals& totals) {
-    const std::int64_t iteration = monitor.every > 0 ? iterations() : 0;
+  const auto step = [take_step, monitor = signal_monitor(),
+                     steps_before = iterations() - before.batches](Index first, Index batch,
+                                                                   Totals& totals) {
+    const std::int64_t iteration = steps_before + totals.batches;
     if (monitor.every == 0 || iteration % monitor.every != 0) {
       return take_step(first, batch, totals, nullptr);
     }
@@ -129,8 +132,19 @@ Totals Network<T>::train(const Samples& samples, Index batch_size, const Progres
     take_step(first, batch, totals, &signals);
     monitor.tell(signals, iteration);
   };
-  state_->begin_metrics(before);
-  return for_each_batch(samples.count, batch_size, progress, std::move(before), step);
+  const auto work = [state, batch = std::min(batch_size, samples.count)] {
+    const std::shared_lock lock(state->steps());
+    return state->lease(batch, Mode::train).plan().work;
+  };
+  state->begin_metrics(before);
+  return {samples.count, batch_size, step, work, std::move(before)};
+}
+
+template <class T>
+Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress,
+                         Totals before) {
+  TrainingPass pass = training_pass(samples, batch_size, std::move(before));
+  return for_each_batch(pass.count, batch_size, progress, std::move(pass.totals), pass.step);
 }
 
 template <class T>
@@ -183,6 +197,7 @@ Totals Network<T>::gradients(const Samples& samples, const std::vector<T*>& grad
   template void Network<T>::set_options(const std::vector<UpdateOptions>&);                   \
   template Index Network<T>::memory(Index, bool) const;                                       \
   template void Network<T>::finalize();                                                       \
+  template TrainingPass Network<T>::training_pass(const Samples&, Index, Totals);             \
   template Totals Network<T>::train(const Samples&, Index, const Progress&, Totals);          \
   template Totals Network<T>::evaluate(const Samples&, Index, const Progress&, Totals) const; \
   template Totals Network<T>::gradients(const Samples&, const std::vector<T*>&)

@@ -6,8 +6,6 @@
 // the same bits for any team.
 #include "ops/gemm.hpp"
 
-#include <cstdint>
-
 #include "ops/column_sums.hpp"
 #include "ops/gemm_epilogue.hpp"
 #include "ops/gemm_shallow.hpp"
@@ -21,46 +19,6 @@
 namespace unitgain::ops {
 
 namespace {
-
-// A is packed only where each of its panels is used this often by a thread: below, copying costs
-// more than the wider strides do.
-constexpr Index least_uses = 8;
-
-// Up to that many rows, a panel of B is read where it lies, packed on the way by its first tile and
-// used up at once, while A's panels come from the third-level cache if need be, which they do fast
-// enough: of 512 by 1024 by 4096 that is 5% faster than to pack B first, on Zen 5. What a thread
-// packs is its own, for lines that one core writes and another reads cost both dearly. Above,
-// blocks of A that fit the second level meet a block of B that the team packed.
-constexpr Index most_rows_at_once = 1024;
-// Members have rows of their own if these are so many at least, or if there are too few columns for
-// all, and columns otherwise.
-constexpr Index least_own_rows = 256;
-
-bool is_at_once(Index m) {
-  return m <= most_rows_at_once;
-}
-
-// Into how many parts a product that is done at once cuts its rows: a thread reads all of A or all
-// of B, whichever is the smaller.
-int row_parts(const TileShape& tile, Index m, Index n, int team_size) {
-  const Index row_panels = ceil_div(m, tile.mr), col_panels = ceil_div(n, tile.nr);
-  const auto largest = [&](int parts) {
-    return ceil_div(row_panels, parts) * ceil_div(col_panels, team_size / parts);
-  };
-  int best = 1;
-  for (int parts = 2; parts <= team_size; ++parts) {
-    if (team_size % parts != 0) continue;
-    const bool enough = m >= parts * least_own_rows && n <= m;
-    if (8 * largest(parts) <= (enough ? 8 : 7) * largest(best)) best = parts;
-  }
-  return best;
-}
-
-template <class T>
-TileShape tile_shape() {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  return {kernels.mr, kernels.nr, static_cast<Index>(sizeof(T)), 1};
-}
 
 // A block of A as the micro-kernel sees it: panel i starts at data + i * panel_stride.
 template <class T>
@@ -120,27 +78,9 @@ void multiply_column(const Gemm<T>& problem, const Pass& pass, const LeftPanels<
 // Column panel `panel` of B that was packed beforehand.
 template <class T>
 simd::RightPanel<T> packed_before(const Gemm<T>& problem, const Pass& pass, Index panel) {
-  const Index nr = runtime::kernels<T>().gemm->nr;
+  const PlainLayout<T> layout(problem.c.cols);
   const T* values = reinterpret_cast<const T*>(problem.packed->panels);
-  return {values + pass.first * round_up(problem.c.cols, nr) + panel * nr * pass.depth,
-          simd::packed_panel, nullptr, nullptr, 0};
-}
-
-// What a thread packs: a panel of B, and panels of A.
-Index panel_bytes(const Blocks& blocks, const TileShape& tile) {
-  return runtime::thread_bytes(blocks.kc * tile.nr * tile.value_bytes);
-}
-Index left_bytes(const Blocks& blocks, const TileShape& tile, Index rows) {
-  return runtime::thread_bytes(blocks.kc * round_up(rows, tile.mr) * tile.value_bytes);
-}
-Index most_rows(const TileShape& tile, Index m, int row_parts) {
-  return ceil_div(ceil_div(m, tile.mr), row_parts) * tile.mr;
-}
-Index at_once_bytes(const Blocks& blocks, const TileShape& tile, Index rows, int team_size) {
-  return team_size * (left_bytes(blocks, tile, rows) + panel_bytes(blocks, tile));
-}
-Index right_bytes(const Blocks& blocks, const TileShape& tile, bool packed) {
-  return packed ? 0 : line_bytes(blocks.kc * blocks.nc * tile.value_bytes);
+  return {values + layout.offset(pass, panel * layout.nr), simd::packed_panel, nullptr, nullptr, 0};
 }
 
 // Few rows: no thread reads what another packs.
@@ -152,7 +92,7 @@ void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const B
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   const int parts = row_parts(tile, m, n, team.size());
   const Share share = share_grid(team, parts, ceil_div(m, tile.mr), ceil_div(n, tile.nr));
-  const bool packs_a = share.cols.size() >= least_uses;
+  const bool packs_a = share.cols.size() >= tuning::least_uses;
   const Index row = share.rows.begin * tile.mr;
   const Index rows = std::max<Index>(std::min(m, share.rows.end * tile.mr) - row, 0);
   const runtime::Range panels{0, ceil_div(rows, tile.mr)};
@@ -185,12 +125,13 @@ void multiply_at_once(const runtime::Team& team, const Gemm<T>& problem, const B
 
 // Few rows against packed panels: bound by the reading of these.
 template <class T>
-void multiply_packed_thinly(const runtime::Team& team, const Gemm<T>& problem) {
+void multiply_packed_rows(const runtime::Team& team, const Gemm<T>& problem,
+                          const GemmPlan<T>& plan) {
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const runtime::Range panels = team.share(ceil_div(n, kernels.nr));
   const bool far = is_large(k * n / team.size(), sizeof(T));  // from this thread's caches
-  for_each_pass(k, plain_depth<T>(k), [&](const Pass& pass) {
+  for_each_pass(k, plan.blocks.kc, [&](const Pass& pass) {
     for (Index jp = panels.begin; jp < panels.end; ++jp) {
       const Index col = jp * kernels.nr, cols = std::min(kernels.nr, n - col);
       runtime::kernels<T>().thin_gemm->panel(
@@ -210,13 +151,14 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
   const TileShape tile = tile_shape<T>();
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
   T* right = reinterpret_cast<T*>(workspace);
-  T* left = reinterpret_cast<T*>(workspace + right_bytes(blocks, tile, problem.packed != nullptr) +
-                                 team.rank() * left_bytes(blocks, tile, blocks.mc));
+  T* left =
+      reinterpret_cast<T*>(workspace + (problem.packed != nullptr ? 0 : right_bytes(blocks, tile)) +
+                           team.rank() * left_bytes(blocks, tile, blocks.mc));
   bool meets = false;  // whether the team must wait before B's block may be overwritten
   for (Index first_col = 0; first_col < n; first_col += blocks.nc) {
     const Index width = std::min(blocks.nc, n - first_col);
     const Share share = share_tiles(team, ceil_div(m, tile.mr), ceil_div(width, tile.nr), true);
-    const bool packs_a = share.cols.size() >= least_uses;
+    const bool packs_a = share.cols.size() >= tuning::least_uses;
     const runtime::Range mine{share.rows.begin * tile.mr, std::min(m, share.rows.end * tile.mr)};
     for_each_pass(k, blocks.kc, [&](const Pass& pass) {
       if (problem.packed == nullptr) {
@@ -250,203 +192,125 @@ void multiply_blocks(const runtime::Team& team, const Gemm<T>& problem, const Bl
   }
 }
 
-// By tiles, but for columns that these do not suit.
+// The last columns if they go a way of their own, and the others by the loops.
 template <class T>
-void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (problem.packed != nullptr && has_thin_rows(m)) {
-    return multiply_packed_thinly(team, problem);
-  }
+void multiply_whole(const runtime::Team& team, const Gemm<T>& problem, const GemmPlan<T>& plan,
+                    std::byte* workspace) {
+  const Gemm<T> edge = last_cols(problem, plan.edge_cols);
+  if (plan.edge == Edge::dotted) multiply_dotted(team, edge, workspace);
+  if (plan.edge == Edge::turned) multiply_turned(team, edge, workspace);
   Gemm<T> rest = problem;
-  rest.c.cols = rest.b.cols = n - multiply_edge(team, problem, workspace);
-  if (problem.packed == nullptr) workspace += edge_workspace<T>(m, n, k, team.size());
-  const Blocks blocks = choose_blocks(tile_shape<T>(), m, rest.c.cols, k);
-  if (is_at_once(m)) {
-    multiply_at_once(team, rest, blocks, workspace);
+  rest.c.cols = rest.b.cols = problem.c.cols - plan.edge_cols;
+  workspace += plan.edge_bytes(team.size());
+  if (plan.route == Route::at_once) {
+    multiply_at_once(team, rest, plan.blocks, workspace);
   } else {
-    multiply_blocks(team, rest, blocks, workspace);
+    multiply_blocks(team, rest, plan.blocks, workspace);
   }
 }
 
 // ---- small products ----
 
-// Up to that many multiplications, cutting into shares and packing cost more than the product.
-constexpr Index most_small_work = 56 * 56 * 56, most_small_side = 512;
-// A tile of more rows has sums enough that none waits for another.
-constexpr Index most_waiting_rows = 2;
+template <class T>
+void multiply_small_shallow(const Gemm<T>& problem) {
+  runtime::kernels<T>().thin_gemm->shallow(
+      problem.a.cols, problem.a.data, problem.a.row_stride, problem.a.col_stride, problem.b.data,
+      problem.b.row_stride, problem.alpha, problem.beta, problem.c.data, problem.c.row_stride,
+      problem.c.rows, problem.c.cols);
+}
 
 template <class T>
-void multiply_small(const Gemm<T>& problem) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
+void multiply_small_rows(const Gemm<T>& problem) {
   const Index m = problem.c.rows, n = problem.c.cols;
-  if (is_shallow<T>(problem.a.cols)) {
-    runtime::kernels<T>().thin_gemm->shallow(problem.a.cols, problem.a.data, problem.a.row_stride,
-                                             problem.a.col_stride, problem.b.data,
-                                             problem.b.row_stride, problem.alpha, problem.beta,
-                                             problem.c.data, problem.c.row_stride, m, n);
-    return finish(problem, {0, m}, {0, n}, kernels.mr);
-  }
-  if (m > 0 && m <= most_waiting_rows && n >= kernels.nr && problem.alpha == T{1} &&
-      problem.beta == T{0}) {
-    for (Index i = 0; i < m; ++i) std::fill_n(problem.c.data + i * problem.c.row_stride, n, T{0});
-    runtime::kernels<T>().thin_gemm->add_rows(
-        problem.a.cols, problem.a.data, problem.a.row_stride, problem.a.col_stride, problem.b.data,
-        problem.b.row_stride, false, problem.c.data, problem.c.row_stride, m, n);
-    return finish(problem, {0, m}, {0, n}, kernels.mr);
-  }
+  for (Index i = 0; i < m; ++i) std::fill_n(problem.c.data + i * problem.c.row_stride, n, T{0});
+  runtime::kernels<T>().thin_gemm->add_rows(
+      problem.a.cols, problem.a.data, problem.a.row_stride, problem.a.col_stride, problem.b.data,
+      problem.b.row_stride, false, problem.c.data, problem.c.row_stride, m, n);
+}
+
+template <class T>
+void multiply_small_tiles(const Gemm<T>& problem) {
+  const TileShape tile = tile_shape<T>();
+  const Index m = problem.c.rows, n = problem.c.cols;
   const LeftPanels<T> a = in_place(problem.a);
-  const runtime::Range panels{0, ceil_div(m, kernels.mr)};
-  for (Index col = 0; col < n; col += kernels.nr) {
+  const runtime::Range panels{0, ceil_div(m, tile.mr)};
+  for (Index col = 0; col < n; col += tile.nr) {
     multiply_column(problem, {0, problem.a.cols, true}, a, panels,
                     {problem.b.data + col, problem.b.row_stride, nullptr, nullptr, 0}, 0, m, col,
-                    std::min(kernels.nr, n - col));
+                    std::min(tile.nr, n - col));
+  }
+}
+
+template <class T>
+void multiply_small(const Gemm<T>& problem, Route route) {
+  if (route == Route::small_tiles) return multiply_small_tiles(problem);
+  if (route == Route::small_rows) {
+    multiply_small_rows(problem);
+  } else {
+    multiply_small_shallow(problem);
+  }
+  finish(problem, {0, problem.c.rows}, {0, problem.c.cols}, tile_shape<T>().mr);
+}
+
+template <class T>
+void multiply(const runtime::Team& team, const Gemm<T>& problem, const GemmPlan<T>& plan,
+              std::byte* workspace) {
+  switch (plan.route) {
+    case Route::small_shallow:
+    case Route::small_rows:
+    case Route::small_tiles:
+      if (team.rank() == 0) multiply_small(problem, plan.route);
+      return;
+    case Route::split:
+      if constexpr (std::is_same_v<T, float>) multiply_split(team, problem, plan, workspace);
+      return;
+    case Route::shallow:
+      return multiply_shallow(team, problem, workspace);
+    case Route::packed_rows:
+      return multiply_packed_rows(team, problem, plan);
+    case Route::deep:
+      return multiply_deep(team, problem, workspace);
+    case Route::dots:
+      return multiply_dots(team, problem);
+    case Route::summed:
+      return multiply_summed(team, problem, workspace);
+    case Route::turned_vector:
+      return multiply_turned_vector(team, problem, workspace);
+    case Route::turned:
+      return multiply_turned(team, problem, workspace);
+    case Route::dotted:
+      return multiply_dotted(team, problem, workspace);
+    case Route::at_once:
+    case Route::blocks:
+      return multiply_whole(team, problem, plan, workspace);
   }
 }
 
 }  // namespace
 
 template <class T>
-bool is_small(const Gemm<T>& problem) {
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (problem.packed != nullptr || problem.b.col_stride != 1 || m * n * k > most_small_work) {
-    return false;
+void gemm(const runtime::Team& team, const Gemm<T>& problem, const GemmPlan<T>& plan,
+          std::byte* workspace) {
+  if (problem.packed != nullptr && !plan.size.packed) {
+    Gemm<T> unpacked = problem;
+    unpacked.packed = nullptr;
+    return gemm(team, unpacked, plan, workspace);
   }
-  if (is_shallow<T>(k)) return true;
-  return m <= most_small_side && n <= most_small_side && k <= most_small_side &&
-         !is_dotted(problem);
-}
-
-template <class T>
-Index plain_depth(Index k) {
-  const TileShape tile = tile_shape<T>();
-  return choose_blocks(tile, tile.mr, tile.nr, k).kc;
-}
-
-double gemm_work(Index m, Index n, Index k) {
-  constexpr double flops_per_nanosecond = 30.0;
-  const Index rows = std::max<Index>(m, 2);  // fewer are bound by the reading of B
-  return 2.0 * static_cast<double>(rows) * static_cast<double>(n) * static_cast<double>(k) /
-         flops_per_nanosecond;
-}
-
-template <class T>
-Index gemm_workspace(Index m, Index n, Index k, int threads, Precision precision, bool packed) {
-  const TileShape tile = tile_shape<T>();
-  const Blocks blocks = choose_blocks(tile, m, n, k);
-  Index bytes = 0;
-  if (!is_at_once(m)) {
-    bytes = right_bytes(blocks, tile, packed) + threads * left_bytes(blocks, tile, blocks.mc);
+  multiply(team, problem, plan, workspace);
+  if (problem.column_sums != nullptr) {
+    team.barrier();
+    column_sums(team, problem.partial_sums, problem.c.cols, ceil_div(problem.c.rows, plan.group),
+                problem.c.cols, problem.column_sums);
   }
-  for (int team_size = 1; is_at_once(m) && team_size <= threads; ++team_size) {
-    for (const Index cols : {n, n - edge_cols<T>(n)}) {  // with and without what others take
-      const Index rows = most_rows(tile, m, row_parts(tile, m, cols, team_size));
-      bytes = std::max(bytes, at_once_bytes(blocks, tile, rows, team_size));
-    }
-  }
-  const simd::SplitGemmKernels* split = runtime::split_kernels(precision);
-  if (!packed || (split != nullptr && prefers_values(m, split->terms))) {
-    if (is_shallow<T>(k)) {
-      bytes = shallow_workspace<T>(n, k);
-    } else {
-      bytes += edge_workspace<T>(m, n, k, threads);
-      bytes = std::max(bytes, thin_workspace<T>(m, n, k, threads));
-    }
-  }
-  return std::max(bytes, split_workspace<T>(m, n, k, threads, precision, packed));
-}
-
-namespace {
-
-template <class T>
-Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
-  // What a kind of product needs grows with its shape, but for the rounding of its blocks to whole
-  // tiles; and there is a kind for each of these sizes.
-  const TileShape tile = tile_shape<T>();
-  const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
-  Index bytes = 0, edge_bytes = 0;
-  for (const Index depth : {Index{8}, deepest, k}) {
-    for (const Index rows : {Index{1}, Index{2}, tile.mr, 8 * tile.mr, m}) {
-      for (const Index cols : {Index{1}, Index{8}, Index{24}, tile.nr, 8 * tile.nr, n}) {
-        bytes = std::max(bytes, gemm_workspace<T>(std::min(rows, m), std::min(cols, n),
-                                                  std::min(depth, k), threads));
-      }
-    }
-    for (Index edge = 1; edge < tile.nr / 2; ++edge) {
-      edge_bytes = std::max(edge_bytes,
-                            edge_workspace<T>(m, tile.nr / 2 + edge, std::min(depth, k), threads));
-    }
-  }
-  const Index rows = round_up(std::min(m, most_rows_at_once), tile.mr);
-  bytes = std::max(
-      bytes, at_once_bytes(choose_blocks(tile, m, n, std::min(k, deepest)), tile, rows, threads));
-  bytes += edge_bytes;
-  return bytes + (threads + 1) * line_bytes((tile.mr + tile.nr) * deepest * tile.value_bytes);
-}
-
-}  // namespace
-
-template <class T>
-Index gemm_workspace_up_to(Index m, Index n, Index k, int threads) {
-  // Decompositions of small matrices ask for the same shapes again and again, and finding an answer
-  // takes as long as the products of a matrix of order 32 do. It depends on nothing else.
-  struct Answer {
-    Index m, n, k;
-    int threads;
-    Index bytes;
-  };
-  thread_local Answer answers[256] = {};
-  // Multiplicative hashing (Knuth, volume 3, 6.4), for sizes are often multiples of powers of two.
-  const auto key = static_cast<std::uint64_t>(((m * 31 + n) * 31 + k) * 31 + threads);
-  Answer& answer = answers[key * 0x9E3779B97F4A7C15 >> 56];
-  if (answer.bytes == 0 || answer.m != m || answer.n != n || answer.k != k ||
-      answer.threads != threads) {
-    answer = {m, n, k, threads, find_workspace_up_to<T>(m, n, k, threads)};
-  }
-  return answer.bytes;
-}
-
-template <class T>
-Index gemm_partial_sums(Index m, Index n) {
-  return ceil_div(m, runtime::kernels<T>().gemm->mr) * n;
 }
 
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (problem.packed != nullptr && problem.packed->split != nullptr &&
-      prefers_values(m, problem.packed->split->terms)) {
-    Gemm<T> unpacked = problem;
-    unpacked.packed = nullptr;
-    return gemm(team, unpacked, workspace);
-  }
-  const bool small = is_small(problem);
-  Index group = small ? 0 : multiply_split(team, problem, workspace);
-  if (group == 0) {
-    group = runtime::kernels<T>().gemm->mr;
-    if (small) {
-      if (team.rank() == 0) multiply_small(problem);
-    } else if (problem.packed == nullptr && is_shallow<T>(k)) {
-      multiply_shallow(team, problem, workspace);
-    } else if (problem.packed != nullptr || !multiply_thin(team, problem, workspace)) {
-      multiply_whole(team, problem, workspace);
-    }
-  }
-  if (problem.column_sums != nullptr) {
-    team.barrier();
-    column_sums(team, problem.partial_sums, n, ceil_div(m, group), n, problem.column_sums);
-  }
+  gemm(team, problem, plan_gemm(problem), workspace);
 }
 
-template bool is_small(const Gemm<float>&);
-template bool is_small(const Gemm<double>&);
-template Index plain_depth<float>(Index);
-template Index plain_depth<double>(Index);
-template Index gemm_workspace_up_to<float>(Index, Index, Index, int);
-template Index gemm_workspace_up_to<double>(Index, Index, Index, int);
-template Index gemm_workspace<float>(Index, Index, Index, int, Precision, bool);
-template Index gemm_workspace<double>(Index, Index, Index, int, Precision, bool);
-template Index gemm_partial_sums<float>(Index, Index);
-template Index gemm_partial_sums<double>(Index, Index);
+template void gemm(const runtime::Team&, const Gemm<float>&, const GemmPlan<float>&, std::byte*);
+template void gemm(const runtime::Team&, const Gemm<double>&, const GemmPlan<double>&, std::byte*);
 template void gemm(const runtime::Team&, const Gemm<float>&, std::byte*);
 template void gemm(const runtime::Team&, const Gemm<double>&, std::byte*);
 

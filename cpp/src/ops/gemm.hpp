@@ -37,8 +37,8 @@ struct Gemm {
   const PackedOperand* packed = nullptr;
 };
 
-// Bytes of workspace, shared by the team, that gemm() needs for a product of this shape, of a team
-// of that many at most; `packed` is whether B is.
+// Bytes of workspace, shared by the team, that gemm() needs for a product of this shape, its
+// operands in any order, of a team of that many at most; `packed` is whether B is.
 template <class T>
 Index gemm_workspace(Index m, Index n, Index k, int threads,
                      Precision precision = Precision::highest, bool packed = false);
@@ -51,17 +51,10 @@ Index gemm_workspace_up_to(Index m, Index n, Index k, int threads);
 template <class T>
 Index gemm_partial_sums(Index m, Index n);
 
-// Whether one thread does the product at once, without workspace.
-template <class T>
-bool is_small(const Gemm<T>& problem);
-
-// The blocks of depth of an operand in the plain kernels' panels.
-template <class T>
-Index plain_depth(Index k);
-
 // What the product takes on one thread, in nanoseconds, roughly.
 double gemm_work(Index m, Index n, Index k);
 
+// Plans the product (gemm_plan.hpp) and runs it.
 template <class T>
 void gemm(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
 

@@ -1,6 +1,7 @@
 // How a product is cut: into blocks that the caches hold, and into shares of a team.
 #pragma once
 
+#include "ops/gemm_tuning.hpp"
 #include "runtime/parallel.hpp"
 
 namespace unitgain::ops {
@@ -17,7 +18,7 @@ struct TileShape {
   Index mr, nr;
   Index value_bytes;
   Index depth_step;  // the packed depth is a multiple of it
-  Index most_depth = 1024;
+  Index most_depth = tuning::most_block_depth;
 };
 
 // Rows, columns and depth of a block.
@@ -64,7 +65,24 @@ Share share_tiles(const runtime::Team& team, Index row_panels, Index col_panels,
 // The same in a grid of so many parts of the rows, a divisor of the team's size.
 Share share_grid(const runtime::Team& team, int row_parts, Index row_panels, Index col_panels);
 
+// Into how many parts a product that is done at once cuts its rows: a thread reads all of A or all
+// of B, whichever is the smaller.
+int row_parts(const TileShape& tile, Index m, Index n, int team_size);
+
+// Whether so many values, of `size` bytes each, are more than the second-level cache has room for
+// beside others.
+bool is_large(Index values, std::size_t size);
+
 // Bytes of memory for that many, in whole cache lines.
 Index line_bytes(Index bytes);
+
+// Of workspace for one thread: a panel of B, and the panels of so many rows of A.
+Index panel_bytes(const Blocks& blocks, const TileShape& tile);
+Index left_bytes(const Blocks& blocks, const TileShape& tile, Index rows);
+// For a team: all that it takes to do a product at once, of so many rows a thread; a block of B.
+Index at_once_bytes(const Blocks& blocks, const TileShape& tile, Index rows, int team_size);
+Index right_bytes(const Blocks& blocks, const TileShape& tile);
+// The rows of the largest of so many parts.
+Index most_rows(const TileShape& tile, Index m, int row_parts);
 
 }  // namespace unitgain::ops

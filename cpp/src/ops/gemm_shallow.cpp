@@ -1,7 +1,6 @@
 #include "ops/gemm_shallow.hpp"
 
 #include "ops/gemm_epilogue.hpp"
-#include "runtime/cache_sizes.hpp"
 #include "simd/kernels/gemm.hpp"
 
 namespace unitgain::ops {
@@ -49,11 +48,6 @@ void multiply_rows(const Gemm<T>& problem, const RightRows<T>& b, runtime::Range
 }  // namespace
 
 template <class T>
-bool is_shallow(Index k) {
-  return k >= 1 && k <= runtime::kernels<T>().thin_gemm->most_depth;
-}
-
-template <class T>
 void multiply_shallow(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index m = problem.c.rows, n = problem.c.cols;
@@ -63,10 +57,7 @@ void multiply_shallow(const runtime::Team& team, const Gemm<T>& problem, std::by
                             std::min(n, share.cols.end * kernels.nr)};
   const Index last = std::min(m, share.rows.end * kernels.mr);
   if (cols.size() <= 0) return;
-  // Rows that stay in the first-level cache until their epilogue; without one, as many as make up
-  // for the loads of B's.
-  constexpr Index block_bytes = 1 << 14;
-  const Index fitting = block_bytes / (cols.size() * static_cast<Index>(sizeof(T)));
+  const Index fitting = tuning::shallow_block_bytes / (cols.size() * static_cast<Index>(sizeof(T)));
   const Index step = round_up(std::max<Index>(1, fitting), kernels.mr);
   for (Index first = share.rows.begin * kernels.mr; first < last; first += step) {
     const runtime::Range rows{first, std::min(first + step, last)};
@@ -81,8 +72,6 @@ Index shallow_workspace(Index n, Index k) {
                     static_cast<Index>(sizeof(T)));
 }
 
-template bool is_shallow<float>(Index);
-template bool is_shallow<double>(Index);
 template void multiply_shallow(const runtime::Team&, const Gemm<float>&, std::byte*);
 template void multiply_shallow(const runtime::Team&, const Gemm<double>&, std::byte*);
 template Index shallow_workspace<float>(Index, Index);

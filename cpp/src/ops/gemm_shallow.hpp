@@ -5,10 +5,6 @@
 
 namespace unitgain::ops {
 
-// Whether a product with a right operand in place is one of these.
-template <class T>
-bool is_shallow(Index k);
-
 template <class T>
 void multiply_shallow(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
 

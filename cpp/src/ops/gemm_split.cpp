@@ -3,7 +3,6 @@
 #include "ops/gemm_split.hpp"
 
 #include "ops/gemm_epilogue.hpp"
-#include "ops/gemm_thin.hpp"
 #include "runtime/dispatch.hpp"
 #include "runtime/workspace.hpp"
 #include "simd/kernels/gemm.hpp"
@@ -15,22 +14,6 @@ namespace {
 
 using simd::ExponentRange;
 using simd::SplitGemmKernels;
-
-// Below, packing both operands costs more than the faster arithmetic saves.
-constexpr Index least_depth = 32;
-
-const SplitGemmKernels* kernels_for(const Gemm<float>& problem) {
-  if (problem.packed != nullptr) return problem.packed->split;
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  const SplitGemmKernels* kernels = runtime::split_kernels(problem.precision);
-  const bool pays = kernels != nullptr && std::min(m, n) >= kernels->least_side && k >= least_depth;
-  return pays ? kernels : nullptr;
-}
-
-Blocks blocks_for(const SplitGemmKernels& kernels, Index m, Index n, Index k) {
-  return choose_blocks(
-      {kernels.mr, kernels.nr, 2 * kernels.terms, kernels.depth_step, kernels.most_depth}, m, n, k);
-}
 
 Index panel_bytes(const SplitGemmKernels& kernels, Index width, Index depth) {
   return line_bytes(width * round_up(depth, kernels.depth_step) * 2 * kernels.terms);
@@ -94,14 +77,15 @@ struct Workspace {
 
 class SplitProduct {
  public:
-  SplitProduct(const runtime::Team& team, const Gemm<float>& problem,
-               const SplitGemmKernels& kernels, std::byte* workspace)
+  SplitProduct(const runtime::Team& team, const Gemm<float>& problem, const GemmPlan<float>& plan,
+               std::byte* workspace)
       : team_(team),
         problem_(problem),
-        kernels_(kernels),
+        kernels_(*plan.size.split),
         plain_(*runtime::kernels<float>().gemm),
-        blocks_(blocks_for(kernels, problem.c.rows, problem.c.cols, problem.a.cols)),
-        workspace_(kernels, blocks_, team.rank(), problem.packed != nullptr, workspace) {}
+        packed_(plan.size.packed),
+        blocks_(plan.blocks),
+        workspace_(kernels_, blocks_, team.rank(), packed_, workspace) {}
 
   void run() const {
     const Index m = problem_.c.rows, n = problem_.c.cols;
@@ -113,7 +97,7 @@ class SplitProduct {
           share_tiles(team_, ceil_div(m, kernels_.mr), ceil_div(width, kernels_.nr), true);
       for_each_pass(problem_.a.cols, blocks_.kc, [&](const Pass& pass) {
         Panels right;
-        if (problem_.packed != nullptr) {
+        if (packed_) {
           right = packed_before(pass, first_col);
         } else {
           if (meets) team_.barrier();
@@ -230,37 +214,26 @@ class SplitProduct {
   const Gemm<float>& problem_;
   const SplitGemmKernels& kernels_;
   const simd::GemmKernels<float>& plain_;
+  bool packed_;  // B is
   Blocks blocks_;
   Workspace workspace_;
 };
 
 }  // namespace
 
-Index multiply_split(const runtime::Team& team, const Gemm<float>& problem, std::byte* workspace) {
-  const SplitGemmKernels* kernels = kernels_for(problem);
-  if (kernels == nullptr) return 0;
-  SplitProduct(team, problem, *kernels, workspace).run();
-  return kernels->mr;
+Blocks split_blocks(const SplitGemmKernels& kernels, Index m, Index n, Index k) {
+  return choose_blocks(
+      {kernels.mr, kernels.nr, 2 * kernels.terms, kernels.depth_step, kernels.most_depth}, m, n, k);
 }
 
-template <>
-Index split_workspace<float>(Index m, Index n, Index k, int threads, Precision precision,
-                             bool packed) {
-  const SplitGemmKernels* kernels = runtime::split_kernels(precision);
-  if (kernels == nullptr) return 0;
-  return Workspace(*kernels, blocks_for(*kernels, m, n, k), threads - 1, packed, nullptr).bytes;
-}
-template <>
-Index split_workspace<double>(Index, Index, Index, int, Precision, bool) {
-  return 0;
+void multiply_split(const runtime::Team& team, const Gemm<float>& problem,
+                    const GemmPlan<float>& plan, std::byte* workspace) {
+  SplitProduct(team, problem, plan, workspace).run();
 }
 
-// A large B comes from memory at some 10 bytes a cycle: 32 x 32 values in 410 cycles, in three
-// terms in 614, while the plain kernels take 32 cycles for each row that they multiply with them. A
-// model, to be tuned on hardware.
-bool prefers_values(Index m, Index terms) {
-  constexpr Index most_rows = 16;
-  return terms > 1 && m <= most_rows;
+Index split_workspace(const GemmSize& size, int threads) {
+  const Blocks blocks = split_blocks(*size.split, size.m, size.n, size.k);
+  return Workspace(*size.split, blocks, threads - 1, size.packed, nullptr).bytes;
 }
 
 bool split_holds(const SplitGemmKernels& kernels, const ExponentRange& a, const ExponentRange& b) {
@@ -273,7 +246,7 @@ SplitLayout::SplitLayout(const SplitGemmKernels& split, Index cols, Index depth)
     : kernels(split),
       n(cols),
       k(depth),
-      kc(blocks_for(split, split.mr, cols, depth).kc),
+      kc(split_blocks(split, split.mr, cols, depth).kc),
       col_panels(ceil_div(cols, split.nr)) {}
 
 Index SplitLayout::offset(Index first, Index col) const {

@@ -1,10 +1,6 @@
 #include "ops/gemm_thin.hpp"
 
-#include <cmath>
-
-#include "ops/gemm_epilogue.hpp"
 #include "ops/grain.hpp"
-#include "runtime/cache_sizes.hpp"
 #include "runtime/workspace.hpp"
 #include "simd/kernels/gemm.hpp"
 #include "simd/kernels/vector.hpp"
@@ -25,21 +21,14 @@ struct Product {
 
 // ---- rows by rows: operands that both have their depth along memory ----
 
-// Below, adding up the lanes of each sum costs more than packing.
-constexpr Index least_dot_depth = 17;
-// From here on packing pays.
-constexpr Index most_dot_rows = 32;
-constexpr Index dot_depth = 1024;  // of a block: the rows of A stay in the second-level cache
-constexpr Index dot_grain = 16;
-
 template <class T>
-runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Index grain) {
+runtime::Range add_dots(const runtime::Team& team, const Product<T>& p, Index grain) {
   const simd::ThinGemmKernels<T>& kernels = *runtime::kernels<T>().thin_gemm;
   const Index k = p.a.cols;
   const runtime::Range cols = team.share(p.c.cols, grain);
   if (cols.size() == 0) return cols;
-  for (Index first = 0; first < k; first += dot_depth) {
-    const Index depth = std::min(dot_depth, k - first);
+  for (Index first = 0; first < k; first += tuning::dot_block_depth) {
+    const Index depth = std::min(tuning::dot_block_depth, k - first);
     kernels.dots(depth, p.a.data + first, p.a.row_stride, p.a.rows,
                  p.b.data + first + cols.begin * p.b.col_stride, p.b.col_stride, cols.size(),
                  p.alpha, first == 0 ? p.beta : T{1}, p.c.data + cols.begin * p.c.col_stride,
@@ -51,31 +40,16 @@ runtime::Range multiply_dots(const runtime::Team& team, const Product<T>& p, Ind
 // ---- few rows against a matrix in row order ----
 
 // They are sums of B's rows, read along memory: a panel would take a piece of each, and a tile's
-// loads and stores time that there is none of. The depth is cut into parts of at most so many rows,
-// each a chain of sums: threads take whole parts, which they read from end to end. A multiple of
-// four parts is even for most teams.
-constexpr Index most_part_rows = 128, even_parts = 4;
-
+// loads and stores time that there is none of. The depth is cut into parts, each a chain of sums:
+// threads take whole parts, which they read from end to end.
 Index summed_parts(Index k) {
-  const Index parts = ceil_div(k, most_part_rows);
-  return parts == 1 ? 1 : round_up(parts, even_parts);
-}
-
-// More than two rows keep a tile busy: they gain only where panels would be read from afar.
-template <class T>
-bool is_summed(Index m, Index n, Index k) {
-  if (!has_thin_rows(m) || n < runtime::kernels<T>().gemm->nr) return false;
-  return m <= 2 || is_large(k * n / 2, sizeof(T));
+  const Index parts = ceil_div(k, tuning::most_part_rows);
+  return parts <= 1 ? 1 : round_up(parts, tuning::even_parts);
 }
 
 template <class T>
-Index summed_workspace(Index m, Index n, Index k) {
-  return line_bytes(summed_parts(k) * m * n * static_cast<Index>(sizeof(T)));
-}
-
-template <class T>
-runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, Index grain,
-                               std::byte* workspace) {
+runtime::Range add_rows(const runtime::Team& team, const Product<T>& p, Index grain,
+                        std::byte* workspace) {
   const Index m = p.c.rows, n = p.c.cols, k = p.a.cols, parts = summed_parts(k);
   const runtime::Range cols = team.share(n, grain);
   const bool whole = parts >= team.size();
@@ -106,19 +80,72 @@ runtime::Range multiply_summed(const runtime::Team& team, const Product<T>& p, I
   return cols;
 }
 
-// ---- few columns, of a left operand in row order ----
-
-constexpr Index most_dot_cols = 8;
-
 Index dotted_stride(Index k) {
   return round_up(k, 16);
 }
 
 template <class T>
+Index value_bytes(Index count) {
+  return line_bytes(count * static_cast<Index>(sizeof(T)));
+}
+
+template <class T>
+Product<T> sums_of(const Gemm<T>& problem) {
+  return {problem.a, problem.b, problem.c, problem.alpha, problem.beta};
+}
+
+// How a product of great depth is cut. All parts are as long but for the last, whose workspace may
+// be the larger: its depth is cut into blocks of its own.
+struct DeepParts {
+  explicit DeepParts(Index k)
+      : count(std::min(tuning::most_deep_parts, k / tuning::deep_part)),
+        longest(ceil_div(k, count)),
+        last(std::max<Index>(0, k - (count - 1) * longest)) {}
+
+  Index count, longest, last;
+};
+
+template <class T>
+Index part_workspace(Index m, Index n, const DeepParts& parts) {
+  return runtime::thread_bytes(
+      std::max(gemm_workspace<T>(m, n, parts.longest, 1), gemm_workspace<T>(m, n, parts.last, 1)));
+}
+
+}  // namespace
+
+// ---- rows by rows, few rows ----
+
+template <class T>
+void multiply_dots(const runtime::Team& team, const Gemm<T>& problem) {
+  const Index m = problem.c.rows;
+  finish(problem, {0, m}, add_dots(team, sums_of(problem), tuning::dot_grain), tile_shape<T>().mr);
+}
+
+template <class T>
+void multiply_summed(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
+  const runtime::Range cols = add_rows(team, sums_of(problem), column_grain<T>, workspace);
+  finish(problem, {0, problem.c.rows}, cols, tile_shape<T>().mr);
+}
+
+template <class T>
+Index summed_workspace(Index m, Index n, Index k) {
+  return value_bytes<T>(summed_parts(k) * m * n);
+}
+
+template <class T>
+void multiply_turned_vector(const runtime::Team& team, const Gemm<T>& problem,
+                            std::byte* workspace) {
+  const Index group = tile_shape<T>().mr;
+  const Product<T> over = sums_of(problem).turned_over();
+  finish(problem, add_rows(team, over, group, workspace), {0, 1}, group);
+}
+
+// ---- few columns, of a left operand in row order ----
+
+template <class T>
 void multiply_dotted(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index n = problem.c.cols, k = problem.a.cols;
-  Product<T> over =
-      Product<T>{problem.a, problem.b, problem.c, problem.alpha, problem.beta}.turned_over();
+  Product<T> over = sums_of(problem).turned_over();
   if (problem.b.row_stride != 1) {
     T* columns = reinterpret_cast<T*>(workspace);
     const Index stride = dotted_stride(k);
@@ -129,20 +156,18 @@ void multiply_dotted(const runtime::Team& team, const Gemm<T>& problem, std::byt
     team.barrier();
     over.a = {columns, n, k, stride, 1};
   }
-  const Index group = runtime::kernels<T>().gemm->mr;
-  finish(problem, multiply_dots(team, over, group), {0, n}, group);
+  const Index group = tile_shape<T>().mr;
+  finish(problem, add_dots(team, over, group), {0, n}, group);
+}
+
+template <class T>
+Index dotted_workspace(Index n, Index k) {
+  return value_bytes<T>(n * dotted_stride(k));
 }
 
 // ---- few columns, of a left operand in column order ----
 
 // The product of the transposes reads it along memory; its result is then turned.
-constexpr Index most_turned_cols = 24;
-
-template <class T>
-bool is_turned(Index m, Index n, Index k) {
-  return n <= most_turned_cols && m >= 4 * n && is_large(m * k, sizeof(T));
-}
-
 template <class T>
 void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const Index m = problem.c.rows, n = problem.c.cols;
@@ -152,9 +177,9 @@ void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byt
   over.b = transposed(problem.a);
   over.c = {across, n, m, m, 1};
   over.alpha = problem.alpha;
-  gemm(team, over, workspace + line_bytes(m * n * static_cast<Index>(sizeof(T))));
+  gemm(team, over, workspace + value_bytes<T>(m * n));
   team.barrier();
-  const Index group = runtime::kernels<T>().gemm->mr;
+  const Index group = tile_shape<T>().mr;
   const runtime::Range rows = team.share(m, group);
   for (Index i = rows.begin; i < rows.end; ++i) {
     T* c = problem.c.data + i * problem.c.row_stride;
@@ -165,42 +190,37 @@ void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byt
   finish(problem, rows, {0, n}, group);
 }
 
-// ---- a small result of great depth ----
-
-constexpr Index most_deep_tiles = 8;
-constexpr Index deep_part = 4096, least_depth = 2 * deep_part, most_parts = 16;
-
 template <class T>
-bool is_deep(Index m, Index n, Index k) {
-  const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  return k >= least_depth && ceil_div(m, kernels.mr) * ceil_div(n, kernels.nr) <= most_deep_tiles;
+Index turned_workspace(Index m, Index n, Index k, int threads) {
+  return value_bytes<T>(m * n) + gemm_workspace<T>(n, m, k, threads);
 }
+
+// ---- a small result of great depth ----
 
 // The depth is cut into parts that threads do on their own, and their products are added in order.
 template <class T>
 void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  const Index parts = std::min(most_parts, k / deep_part), longest = ceil_div(k, parts);
+  const DeepParts parts(k);
   T* sums = reinterpret_cast<T*>(workspace);
-  const Index sums_bytes = line_bytes(parts * m * n * static_cast<Index>(sizeof(T)));
-  const Index own = runtime::thread_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
-  for (Index part = team.rank(); part < parts; part += team.size()) {
-    const Index first = std::min(k, part * longest);
+  std::byte* own = workspace + value_bytes<T>(parts.count * m * n) +
+                   team.rank() * part_workspace<T>(m, n, parts);
+  for (Index part = team.rank(); part < parts.count; part += team.size()) {
+    const Index first = std::min(k, part * parts.longest);
+    const Index depth = std::min(parts.longest, k - first);
     Gemm<T> piece;
-    piece.a = {problem.a.data + first * problem.a.col_stride, m, std::min(longest, k - first),
-               problem.a.row_stride, problem.a.col_stride};
-    piece.b = {problem.b.data + first * problem.b.row_stride, piece.a.cols, n, problem.b.row_stride,
-               problem.b.col_stride};
+    piece.a = block(problem.a, 0, first, m, depth);
+    piece.b = block(problem.b, first, 0, depth, n);
     piece.c = {sums + part * m * n, m, n, n, 1};
-    gemm(runtime::Team(), piece, workspace + sums_bytes + team.rank() * own);
+    gemm(runtime::Team(), piece, own);
   }
   team.barrier();
   const runtime::Range rows = team.share(m, kernels.mr);
   if (rows.size() == 0) return;
   const auto& vector = *runtime::kernels<T>().vector;
   T* total = sums + rows.begin * n;
-  for (Index part = 1; part < parts; ++part) {
+  for (Index part = 1; part < parts.count; ++part) {
     vector.add(total, sums + part * m * n + rows.begin * n, total, rows.size() * n);
   }
   kernels.store(total, n, problem.alpha, problem.beta,
@@ -209,161 +229,25 @@ void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte*
   finish(problem, rows, {0, n}, kernels.mr);
 }
 
-// ---- the choice ----
-
-// Two operands that both have their depth along memory.
 template <class T>
-bool is_dots(const Product<T>& p, Index most_rows) {
-  return p.c.rows <= most_rows && p.c.cols > p.c.rows && p.a.cols >= least_dot_depth;
+Index deep_workspace(Index m, Index n, Index k, int threads) {
+  const DeepParts parts(k);
+  return value_bytes<T>(parts.count * m * n) + threads * part_workspace<T>(m, n, parts);
 }
 
-// ---- the last columns, few for a vector ----
-
-// Above that many vectors, the one that is mostly empty counts for little.
-constexpr Index most_edged_vectors = 16;
-
-template <class T>
-bool is_edged(Index n) {
-  const Index lanes = runtime::kernels<T>().gemm->nr / 2, edge = n % lanes;
-  return n > lanes && edge != 0 && edge <= most_dot_cols && n <= most_edged_vectors * lanes;
-}
-
-// Whether few columns of a left operand in column order are better done as the product of the
-// transposes. Its tiles, of as many rows, take a step of depth in as many cycles or, for latency,
-// in four.
-template <class T>
-bool is_turned_edge(const Gemm<T>& problem) {
-  const Index m = problem.c.rows, n = problem.c.cols, nr = runtime::kernels<T>().gemm->nr;
-  constexpr Index latency = 4, copies = 2;
-  if (problem.a.row_stride != 1 || problem.a.col_stride == 1) return false;
-  const Index depth = problem.a.cols;
-  return ceil_div(m, nr) * depth * std::max(latency, n) + copies * m * n < m * depth / 2;
-}
-
-template <class T>
-Gemm<T> edge_of(const Gemm<T>& problem) {
-  const Index n = problem.c.cols, edge = n % (runtime::kernels<T>().gemm->nr / 2), first = n - edge;
-  Gemm<T> part = problem;
-  part.b = block(problem.b, 0, first, problem.b.rows, edge);
-  part.c = block(problem.c, 0, first, problem.c.rows, edge);
-  part.epilogue = shifted(problem.epilogue, 0, first);
-  return part;
-}
-
-}  // namespace
-
-bool is_large(Index values, std::size_t size) {
-  return values * static_cast<Index>(size) > runtime::cache_sizes().second / 2;
-}
-
-template <class T>
-Index edge_cols(Index n) {
-  return is_edged<T>(n) ? n % (runtime::kernels<T>().gemm->nr / 2) : 0;
-}
-
-template <class T>
-Index edge_workspace(Index m, Index n, Index k, int threads) {
-  if (!is_edged<T>(n)) return 0;
-  constexpr auto size = static_cast<Index>(sizeof(T));
-  const Index edge = edge_cols<T>(n);
-  return std::max(line_bytes(edge * dotted_stride(k) * size),
-                  line_bytes(m * edge * size) + gemm_workspace<T>(edge, m, k, threads));
-}
-
-template <class T>
-Index multiply_edge(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const Index k = problem.a.cols;
-  if (problem.packed != nullptr || problem.column_sums != nullptr || !is_edged<T>(problem.c.cols) ||
-      k < least_dot_depth) {
-    return 0;
-  }
-  const Gemm<T> edge = edge_of(problem);
-  if (is_dotted(edge)) {
-    multiply_dotted(team, edge, workspace);
-  } else if (is_turned_edge(edge)) {
-    multiply_turned(team, edge, workspace);
-  } else {
-    return 0;
-  }
-  return edge.c.cols;
-}
-
-// Whether dots, for which B's columns are copied, take less time than tiles, whose vectors are
-// mostly empty: by the multiply-adds of vectors, two at a time, and what goes with them on Zen 5.
-template <class T>
-bool is_dotted(const Gemm<T>& problem) {
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  if (n > most_dot_cols || k < least_dot_depth || problem.a.col_stride != 1) return false;
-  const auto lanes = static_cast<double>(runtime::kernels<T>().gemm->nr / 2);
-  const auto rows = static_cast<double>(m), cols = static_cast<double>(n),
-             depth = static_cast<double>(k);
-  constexpr double latency = 4.0, fold = 1.5, store = 2.0;
-  const double vectors = (depth + lanes - 1.0) / lanes;
-  const double copies = problem.b.row_stride == 1   ? 0.0
-                        : problem.b.row_stride == n ? cols * (cols + 1.0) / 2.0 * vectors
-                                                    : cols * depth;
-  const double dots = copies + rows * cols * (vectors / 2.0 + fold);
-  const double tiles =
-      depth * std::max(latency, rows * std::ceil(cols / lanes) / 2.0) + store * rows;
-  return dots < tiles;
-}
-
-template <class T>
-Index thin_workspace(Index m, Index n, Index k, int threads) {
-  constexpr auto size = static_cast<Index>(sizeof(T));
-  if (is_deep<T>(m, n, k)) {
-    return line_bytes(std::min(most_parts, k / deep_part) * m * n * size) +
-           threads * runtime::thread_bytes(gemm_workspace<T>(m, n, least_depth - 1, 1));
-  }
-  Index bytes = n <= most_dot_cols ? line_bytes(n * dotted_stride(k) * size) : 0;
-  if (is_summed<T>(m, n, k)) bytes = std::max(bytes, summed_workspace<T>(m, n, k));
-  if (!is_turned<T>(m, n, k)) return bytes;
-  if (n == 1) bytes = std::max(bytes, summed_workspace<T>(n, m, k));
-  return std::max(bytes, line_bytes(m * n * size) + gemm_workspace<T>(n, m, k, threads));
-}
-
-template <class T>
-bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace) {
-  const Index m = problem.c.rows, n = problem.c.cols, k = problem.a.cols;
-  const Index group = runtime::kernels<T>().gemm->mr;
-  if (is_deep<T>(m, n, k)) {
-    multiply_deep(team, problem, workspace);
-    return true;
-  }
-  const Product<T> plain{problem.a, problem.b, problem.c, problem.alpha, problem.beta};
-  if (is_dots(plain, most_dot_rows) && problem.a.col_stride == 1 && problem.b.row_stride == 1 &&
-      problem.b.col_stride != 1) {
-    finish(problem, {0, m}, multiply_dots(team, plain, dot_grain), group);
-    return true;
-  }
-  if (is_summed<T>(m, n, k) && problem.b.col_stride == 1) {
-    finish(problem, {0, m}, multiply_summed(team, plain, column_grain<T>, workspace), group);
-    return true;
-  }
-  if (problem.a.row_stride == 1 && problem.a.col_stride != 1 && is_turned<T>(m, n, k)) {
-    if (n == 1 && problem.c.row_stride == 1) {
-      finish(problem, multiply_summed(team, plain.turned_over(), group, workspace), {0, 1}, group);
-    } else {
-      multiply_turned(team, problem, workspace);
-    }
-    return true;
-  }
-  if (!is_dotted(problem)) return false;
-  multiply_dotted(team, problem, workspace);
-  return true;
-}
-
-template bool is_dotted(const Gemm<float>&);
-template bool is_dotted(const Gemm<double>&);
-template Index edge_cols<float>(Index);
-template Index edge_cols<double>(Index);
-template Index edge_workspace<float>(Index, Index, Index, int);
-template Index edge_workspace<double>(Index, Index, Index, int);
-template Index multiply_edge(const runtime::Team&, const Gemm<float>&, std::byte*);
-template Index multiply_edge(const runtime::Team&, const Gemm<double>&, std::byte*);
-template Index thin_workspace<float>(Index, Index, Index, int);
-template Index thin_workspace<double>(Index, Index, Index, int);
-template bool multiply_thin(const runtime::Team&, const Gemm<float>&, std::byte*);
-template bool multiply_thin(const runtime::Team&, const Gemm<double>&, std::byte*);
+#define UNITGAIN_INSTANTIATE(T)                                                           \
+  template void multiply_deep(const runtime::Team&, const Gemm<T>&, std::byte*);          \
+  template Index deep_workspace<T>(Index, Index, Index, int);                             \
+  template void multiply_dots(const runtime::Team&, const Gemm<T>&);                      \
+  template void multiply_summed(const runtime::Team&, const Gemm<T>&, std::byte*);        \
+  template Index summed_workspace<T>(Index, Index, Index);                                \
+  template void multiply_turned_vector(const runtime::Team&, const Gemm<T>&, std::byte*); \
+  template void multiply_turned(const runtime::Team&, const Gemm<T>&, std::byte*);        \
+  template Index turned_workspace<T>(Index, Index, Index, int);                           \
+  template void multiply_dotted(const runtime::Team&, const Gemm<T>&, std::byte*);        \
+  template Index dotted_workspace<T>(Index, Index);
+UNITGAIN_INSTANTIATE(float)
+UNITGAIN_INSTANTIATE(double)
+#undef UNITGAIN_INSTANTIATE
 
 }  // namespace unitgain::ops

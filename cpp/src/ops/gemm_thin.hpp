@@ -1,45 +1,54 @@
-// Products whose result is small against an operand: their speed is that of reading it once.
+// Products whose result is small against an operand: their speed is that of reading it once. Each
+// way, and the bytes of workspace that it needs; gemm_plan.cpp says which is taken.
 #pragma once
 
-#include "ops/gemm.hpp"
-#include "simd/kernels/gemm.hpp"
+#include "ops/gemm_epilogue.hpp"
+#include "ops/gemm_plan.hpp"
 
 namespace unitgain::ops {
 
-// Whether kernels for few rows take them.
-inline bool has_thin_rows(Index rows) {
-  return rows > 0 && rows <= simd::most_thin_rows;
+// Route::deep.
+template <class T>
+void multiply_deep(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
+template <class T>
+Index deep_workspace(Index m, Index n, Index k, int threads);
+
+// Route::dots.
+template <class T>
+void multiply_dots(const runtime::Team& team, const Gemm<T>& problem);
+
+// Route::summed.
+template <class T>
+void multiply_summed(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
+template <class T>
+Index summed_workspace(Index m, Index n, Index k);
+
+// Route::turned_vector, with the workspace of the transposes' sums.
+template <class T>
+void multiply_turned_vector(const runtime::Team& team, const Gemm<T>& problem,
+                            std::byte* workspace);
+
+// Route::turned.
+template <class T>
+void multiply_turned(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
+template <class T>
+Index turned_workspace(Index m, Index n, Index k, int threads);
+
+// Route::dotted.
+template <class T>
+void multiply_dotted(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
+template <class T>
+Index dotted_workspace(Index n, Index k);
+
+// The product of the last `cols` columns.
+template <class T>
+Gemm<T> last_cols(const Gemm<T>& problem, Index cols) {
+  const Index first = problem.c.cols - cols;
+  Gemm<T> part = problem;
+  part.b = block(problem.b, 0, first, problem.b.rows, cols);
+  part.c = block(problem.c, 0, first, problem.c.rows, cols);
+  part.epilogue = shifted(problem.epilogue, 0, first);
+  return part;
 }
-
-// Whether so many values, of `size` bytes each, are more than the second-level cache has room for
-// beside others.
-bool is_large(Index values, std::size_t size);
-
-// Whether the product has so few columns that multiply_thin() does it by dots of rows of A, in row
-// order, with columns of B.
-template <class T>
-bool is_dotted(const Gemm<T>& problem);
-
-// Does the product and returns true if it is thin, with an operand order that one of the ways below
-// reads well; otherwise returns false at once. Neither answer nor bits depend on the team.
-template <class T>
-bool multiply_thin(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
-
-// Bytes of workspace that multiply_thin() may need.
-template <class T>
-Index thin_workspace(Index m, Index n, Index k, int threads);
-
-// Multiplies the last columns of C, where they would fill little of a vector and another way is
-// less work, and returns how many these are; of the rest it touches nothing.
-template <class T>
-Index multiply_edge(const runtime::Team& team, const Gemm<T>& problem, std::byte* workspace);
-
-// How many these may be, of n columns.
-template <class T>
-Index edge_cols(Index n);
-
-// Bytes of workspace that multiply_edge() may need.
-template <class T>
-Index edge_workspace(Index m, Index n, Index k, int threads);
 
 }  // namespace unitgain::ops

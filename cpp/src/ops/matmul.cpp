@@ -5,7 +5,7 @@
 
 #include "base/aligned_buffer.hpp"
 #include "base/shape_text.hpp"
-#include "ops/gemm.hpp"
+#include "ops/gemm_plan.hpp"
 #include "ops/packed_panels.hpp"
 #include "runtime/workspace.hpp"
 #include "unitgain/error.hpp"
@@ -58,22 +58,18 @@ void copy(const MatrixView<const T>& from, const MatrixView<T>& to) {
 }
 
 template <class T>
-Index workspace_of(const ops::Gemm<T>& problem, int threads) {
-  return ops::gemm_workspace<T>(problem.c.rows, problem.c.cols, problem.a.cols, threads,
-                                problem.precision, problem.packed != nullptr);
-}
-
-template <class T>
 double work_of(const ops::Gemm<T>& problem) {
   return ops::gemm_work(problem.c.rows, problem.c.cols, problem.a.cols);
 }
 
 template <class T>
 void run(const ops::Gemm<T>& problem) {
-  if (ops::is_small(problem)) return ops::gemm(runtime::Team(), problem, nullptr);
+  const ops::GemmPlan<T> plan = ops::plan_gemm(problem);
+  if (plan.is_small()) return ops::gemm(runtime::Team(), problem, plan, nullptr);
   const runtime::TeamSize size = runtime::threads_for(work_of(problem));
-  std::byte* workspace = runtime::thread_workspace(workspace_of(problem, size.threads), purpose);
-  runtime::parallel(size, [&](const runtime::Team& team) { ops::gemm(team, problem, workspace); });
+  std::byte* workspace = runtime::thread_workspace(plan.bytes(size.threads), purpose);
+  runtime::parallel(size,
+                    [&](const runtime::Team& team) { ops::gemm(team, problem, plan, workspace); });
 }
 
 // The same on memory in row order, and back.
@@ -131,17 +127,14 @@ void turn_to_row_order(ops::Gemm<T>& problem) {
   problem.c = ops::transposed(problem.c);
 }
 
-// From here on a product of a stack keeps a whole team busy.
-constexpr double work_of_a_team = 1e6;
-
 // Every thread takes whole products; those left over, and large ones, are shared.
 template <class T>
 void run_stack(const ops::Gemm<T>& problem, std::span<const MatmulOperands<T>> stack) {
   const auto count = static_cast<Index>(stack.size());
   const runtime::TeamSize size =
       runtime::threads_for(work_of(problem) * static_cast<double>(count));
-  const Index alone = runtime::thread_bytes(workspace_of(problem, 1)),
-              together = workspace_of(problem, size.threads);
+  const ops::GemmPlan<T> plan = ops::plan_gemm(problem);
+  const Index alone = runtime::thread_bytes(plan.bytes(1)), together = plan.bytes(size.threads);
   std::byte* workspace =
       runtime::thread_workspace(std::max(alone * size.threads, together), purpose);
   runtime::parallel(size, [&](const runtime::Team& team) {
@@ -151,9 +144,10 @@ void run_stack(const ops::Gemm<T>& problem, std::span<const MatmulOperands<T>> s
       product.a.data = operands.a;
       product.b.data = operands.b;
       product.c.data = operands.c;
-      ops::gemm(members, product, memory);
+      ops::gemm(members, product, plan, memory);
     };
-    const Index whole = work_of(problem) < work_of_a_team ? count / team.size() * team.size() : 0;
+    const Index whole =
+        work_of(problem) < ops::tuning::work_of_a_team ? count / team.size() * team.size() : 0;
     const runtime::Range mine = team.share(whole);
     for (Index i = mine.begin; i < mine.end; ++i) {
       multiply(runtime::Team(), i, workspace + team.rank() * alone);

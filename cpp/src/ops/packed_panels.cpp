@@ -1,6 +1,5 @@
 #include "ops/packed_panels.hpp"
 
-#include "ops/gemm_blocks.hpp"
 #include "ops/gemm_split.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/gemm.hpp"
@@ -40,14 +39,14 @@ PackedPanels<T>::PackedPanels(const MatrixView<const T>& b, Precision precision)
 template <class T>
 void PackedPanels<T>::pack_plainly(const MatrixView<const T>& b) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
-  const Index width = round_up(b.cols, kernels.nr);
-  panels_ = base::AlignedBuffer<std::byte>(b.rows * width * static_cast<Index>(sizeof(T)),
+  const PlainLayout<T> layout(b.cols);
+  panels_ = base::AlignedBuffer<std::byte>(b.rows * layout.width * static_cast<Index>(sizeof(T)),
                                            "a packed matrix");
   T* to = reinterpret_cast<T*>(panels_.data());
   for_each_pass(b.rows, plain_depth<T>(b.rows), [&](const Pass& pass) {
     if (pass.depth == 0 || b.cols == 0) return;
     kernels.pack_b(b.data + pass.first * b.row_stride, b.row_stride, b.col_stride, pass.depth,
-                   b.cols, to + pass.first * width);
+                   b.cols, to + layout.offset(pass, 0));
   });
   operand_ = {panels_.data(), nullptr, nullptr};
 }
@@ -106,13 +105,13 @@ void PackedPanels<T>::unpack(const MatrixView<T>& b) const {
       return;
     }
   }
-  const Index nr = runtime::kernels<T>().gemm->nr, width = round_up(cols_, nr);
+  const PlainLayout<T> layout(cols_);
   const T* values = reinterpret_cast<const T*>(panels_.data());
   for_each_pass(rows_, plain_depth<T>(rows_), [&](const Pass& pass) {
-    for (Index j = 0; j < cols_; j += nr) {
-      const T* panel = values + pass.first * width + j * pass.depth;
-      copy<T>({panel, pass.depth, std::min(nr, cols_ - j), nr, 1},
-              block(b, pass.first, j, pass.depth, std::min(nr, cols_ - j)));
+    for (Index j = 0; j < cols_; j += layout.nr) {
+      const Index cols = std::min(layout.nr, cols_ - j);
+      copy<T>({values + layout.offset(pass, j), pass.depth, cols, layout.nr, 1},
+              block(b, pass.first, j, pass.depth, cols));
     }
   });
 }

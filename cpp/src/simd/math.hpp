@@ -179,17 +179,6 @@ UNITGAIN_INLINE ScaledExp<T> scaled_exp(Vec<T> x, T zero) {
   return {value, from_bits<T>((biased - half) << F::fraction_bits), lost};
 }
 
-// exp x for x <= 0, with 0 for results below the normal range.
-template <class T>
-UNITGAIN_INLINE Vec<T> exp_flushed(Vec<T> x) {
-  const Mask<T> tiny = x < Format<T>::exp_normal;
-  where(tiny, x) = T{0};
-  const auto [n, r, r_lost] = reduce_exponent<T>(x);
-  Vec<T> value = exp_reduced<T>(r) * power_of_two<T>(n);
-  where(tiny, value) = T{0};
-  return value;
-}
-
 // exp x for 0 <= x < 80 (float) or 700 (double).
 template <class T>
 UNITGAIN_INLINE Vec<T> exp_moderate(Vec<T> x) {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import weakref
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -72,7 +71,7 @@ class SignalMonitor(Callback):
 
     def __init__(
         self,
-        every: int = 1000,
+        every: int = 2000,
         on: str = "warn",
         log_dir: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -91,7 +90,8 @@ class SignalMonitor(Callback):
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Begin to watch."""
         self.records, self.began = [], {}
-        self._dead: dict[str, deque[set[int]]] = {}
+        self._numbers: dict[str, float] = {}
+        self._dead: dict[str, dict[int, int]] = {}  # in how many looks on end each unit was
         self._network = None
         self._attach()
 
@@ -101,8 +101,8 @@ class SignalMonitor(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Add the last numbers to the epoch's values."""
-        if self.records and isinstance(logs, dict):
-            logs.update(_summary(self.records[-1].layers))
+        if isinstance(logs, dict):
+            logs.update(self._numbers)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         """Watch no more."""
@@ -142,9 +142,12 @@ class SignalMonitor(Callback):
             conditions=False,
             adjust=self._keep_dead,
         )
-        conclude(self._places, layers, findings, [], False)
-        verdict = ", ".join(by_gravity({verdict for _, verdict, _ in findings}))
+        verdict = "healthy"
+        if findings:
+            conclude(self._places, layers, findings, [], False)
+            verdict = ", ".join(by_gravity({verdict for _, verdict, _ in findings}))
         self.records.append(SignalRecord(step, loss, verdict, layers))
+        self._numbers = _summary(layers)
         if self._writer is not None:
             _write(self._writer, step, layers)
         fresh = [
@@ -163,12 +166,13 @@ class SignalMonitor(Callback):
                 warn(_message(told, step))
 
     def _keep_dead(self, layers: list[LayerSignals]) -> None:
-        """Keep of the dead units those that were so in the last looks, once there were enough."""
+        """Keep of the dead units those that were so in the last looks."""
+        enough = min(len(self.records) + 1, _BATCHES)
         for layer in layers:
-            looks = self._dead.setdefault(layer.name, deque(maxlen=_BATCHES))
-            looks.append(set(layer.dead))
-            common = set.intersection(*looks)
-            layer.dead = sorted(common) if len(looks) == _BATCHES or self.every == 1 else layer.dead
+            known = self._dead.get(layer.name, {})
+            counts = {unit: known.get(unit, 0) + 1 for unit in layer.dead}
+            self._dead[layer.name] = counts
+            layer.dead = [unit for unit, count in counts.items() if count >= enough]
 
 
 def _message(found: Sequence[tuple[LayerSignals, str]], step: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, TypeAlias
 import numpy as np
 
 from unitgain import _names, _native
-from unitgain._config import Configurable
+from unitgain._configurable import Configurable
 from unitgain._warnings import warn
 from unitgain.cluster.affinity import (
     affinities,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _native, random
-from unitgain._config import Configurable
+from unitgain._configurable import Configurable
 
 __all__ = ["CutMix", "MixUp", "Mixer"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _names, _native, constraints, initializers, regularizers
-from unitgain._config import Configurable, checked_config, custom_classes, serialize
+from unitgain._configurable import Configurable, checked_config, custom_classes, serialize
 from unitgain.formats.document import from_bytes, to_bytes
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unitgain import _names
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.graph.operation import Operation
 from unitgain.layers.base import Layer
 

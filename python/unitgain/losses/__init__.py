@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unitgain import _names
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.losses import focal, hinge, joint, probabilistic, regression
 from unitgain.losses.base import Loss
 from unitgain.losses.focal import *

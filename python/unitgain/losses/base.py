@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
-from unitgain._config import Configurable
+from unitgain._configurable import Configurable
 from unitgain._warnings import warn
 
 __all__ = ["Loss", "NativeLoss", "check_axis", "check_units"]

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from unitgain import _names
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.losses import Loss
 from unitgain.metrics import (
     accuracy,
     auc,
+    calibration,
     confusion,
     f_score,
     probabilistic,
@@ -25,6 +26,7 @@ from unitgain.metrics import (
 from unitgain.metrics.accuracy import *
 from unitgain.metrics.auc import *
 from unitgain.metrics.base import Metric
+from unitgain.metrics.calibration import *
 from unitgain.metrics.confusion import *
 from unitgain.metrics.f_score import *
 from unitgain.metrics.probabilistic import *
@@ -34,6 +36,7 @@ from unitgain.metrics.regression import *
 __all__ = ["Metric", "deserialize", "get", "serialize"]
 __all__ += accuracy.__all__
 __all__ += auc.__all__
+__all__ += calibration.__all__
 __all__ += confusion.__all__
 __all__ += f_score.__all__
 __all__ += probabilistic.__all__

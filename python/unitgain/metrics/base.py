@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _names, _native, initializers
-from unitgain._config import Configurable
+from unitgain._configurable import Configurable
 from unitgain.losses import Loss
 
 __all__ = ["Metric", "NativeMetric", "RowMean", "log_names", "results", "row_weights"]

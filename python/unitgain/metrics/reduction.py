@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native, losses
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.losses.base import NativeLoss
 from unitgain.metrics.base import Metric, Value, batch_arrays
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.graph.function import Function
 from unitgain.graph.structure import Structure
 from unitgain.graph.tensors import SymbolicTensor, flatten

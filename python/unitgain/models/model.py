@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from unitgain import _fork, _names, optimizers
 from unitgain._arrays import as_rows
-from unitgain._config import checked_config
+from unitgain._configurable import checked_config
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect

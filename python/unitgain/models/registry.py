@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any
 
 from unitgain import _names
-from unitgain._config import custom_classes, serialize
+from unitgain._configurable import custom_classes, serialize
 from unitgain.layers.registry import known_classes
 from unitgain.models.model import Model
 

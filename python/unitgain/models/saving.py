@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native, random
-from unitgain._config import custom_classes, serialize
+from unitgain._configurable import custom_classes, serialize
 from unitgain.formats.document import (
     Arrays,
     Document,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
-from unitgain._config import checked_config, serialize
+from unitgain._configurable import checked_config, serialize
 from unitgain.graph.function import Function
 from unitgain.graph.operation import Operation
 from unitgain.graph.tensors import SymbolicTensor

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from unitgain import _names
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.optimizers import adam, adaptive, loss_scale, muon, schedules, sgd
 
 from .adam import *

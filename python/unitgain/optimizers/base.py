@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native
-from unitgain._config import Configurable, serialize
+from unitgain._configurable import Configurable, serialize
 from unitgain.optimizers import schedules
 from unitgain.optimizers.rate import Rate
 from unitgain.optimizers.schedules import LearningRate, LearningRateSchedule

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unitgain import _names, _native
-from unitgain._config import checked_config, serialize
+from unitgain._configurable import checked_config, serialize
 
 from .base import Optimizer, OptimizerVariable, check
 from .rate import Rate

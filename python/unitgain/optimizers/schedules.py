@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from unitgain import _names, _native
-from unitgain._config import Configurable, serialize
+from unitgain._configurable import Configurable, serialize
 
 __all__ = [
     "CosineDecay",

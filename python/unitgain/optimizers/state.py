@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from unitgain import _names, _native
-from unitgain._config import custom_classes
+from unitgain._configurable import custom_classes
 from unitgain.formats.document import Arrays, Document, from_bytes, listed_arrays, to_bytes
 
 if TYPE_CHECKING:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from unitgain import initializers
 from unitgain.signals.measures import LayerSignals
-from unitgain.signals.places import Place, activation_of, kernel_of, normalizes
+from unitgain.signals.places import Place, activation_of, gain_of, kernel_of, normalizes
 
 __all__ = ["Case", "advise"]
 
@@ -59,8 +57,8 @@ _RULES: tuple[Rule, ...] = (
         ("exploding",),
         "update",
         lambda c: True,
-        "a step changes the kernel by {c.signals.update_ratio:.0%} of itself: the learning rate "
-        "is too high; divide it by ten, or ask ug.find_learning_rate",
+        "a step changes the kernel by half of itself or more: the learning rate is too high; "
+        "divide it by ten, or ask ug.find_learning_rate",
     ),
     (
         ("exploding", "vanishing", "saturated", "dying"),
@@ -211,8 +209,7 @@ def _case(
     kernel = kernel_of(places[at].layer)
     gain, initializer = math.nan, None
     if kernel is not None:
-        values = kernel.array.astype(np.float64)
-        gain = float(np.sqrt((values**2).mean() * len(values)))
+        gain = gain_of(kernel)
         initializer = getattr(places[at].layer, "kernel_initializer", None)
     return Case(
         verdict,

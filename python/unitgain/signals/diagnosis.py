@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unitgain import _native, linalg, random
+from unitgain import _native, linalg, optimizers, random
 from unitgain.graph.native import NativeNetwork, native
 from unitgain.graph.structure import Arrays
 from unitgain.graph.variables import Variable
@@ -74,7 +74,8 @@ class Diagnosis(Trained):
         """Return what the signals are like at each layer, what is wrong, and what to do about it.
 
         One native pass, forward and backward in training mode, measures the values and gradients;
-        nothing of the model changes. Without a loss or without ``y`` the gradients are those of a
+        nothing of the model changes, but for what layers written in Python change of themselves
+        when they are called. Without a loss or without ``y`` the gradients are those of a
         surrogate: the scalar product of the outputs with fixed random numbers of mean 0 and
         variance 1. They tell how gradients travel, and nothing of the loss.
 
@@ -149,7 +150,7 @@ class Diagnosis(Trained):
     def _surrogate_network(self) -> NativeNetwork:
         network = self.function.network()
         losses = [_Surrogate().native(shape) for shape in self.function.outputs.shapes]
-        network.compile(_native.OptimizerSpec(_native.OptimizerKind.sgd, 0.0), losses)
+        network.compile(optimizers.SGD(0.0).spec(), losses)
         return network
 
     def _surrogate_targets(self, rows: int) -> Any:

@@ -87,6 +87,12 @@ LIMITS = MappingProxyType(
             "CS231n notes, 2015); Adam's first step at its default of 0.001 comes to 0.1 in "
             "kernels of 10 000 inputs. From a half on, two steps replace what was learned.",
         ),
+        "beginner": Limit(
+            0.1,
+            "The gain of a kernel (the root mean square of its values, times the root of the "
+            "number of inputs) below which no step is too large: kernels that begin at 0 have to "
+            "come to something, and usual ones have gains about 1.",
+        ),
         "input_large": Limit(
             10.0,
             "The root mean square of an input column. LeCun, Bottou, Orr and Mueller (Efficient "

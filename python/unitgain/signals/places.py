@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from unitgain import activations
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, native, rows_and_cols
@@ -22,6 +24,7 @@ __all__ = [
     "Lowering",
     "Place",
     "activation_of",
+    "gain_of",
     "is_softmax",
     "kernel_of",
     "normalizes",
@@ -168,6 +171,12 @@ def kernel_of(layer: Any) -> Variable | None:
     """Return the matrix of a layer's weights; None if it has none."""
     kernel = getattr(layer, "kernel", None)
     return kernel if isinstance(kernel, Variable) and kernel.array.ndim == 2 else None
+
+
+def gain_of(kernel: Variable) -> float:
+    """Return the root mean square of a kernel's values, times the root of the number of inputs."""
+    values = kernel.array.astype(np.float64)
+    return float(np.sqrt((values**2).mean() * len(values)))
 
 
 def is_softmax(layer: Any) -> bool:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from unitgain.layers.merging import Add
 from unitgain.layers.normalization import BatchNormalization
 from unitgain.signals.limits import LIMITS
 from unitgain.signals.measures import LayerSignals
-from unitgain.signals.places import Place, kernel_of
+from unitgain.signals.places import Place, gain_of, kernel_of
 
 __all__ = ["Finding", "judge"]
 
@@ -60,11 +61,18 @@ def judge(
             found.append((i, "dying", "dead"))
         if _is_saturated(places, layers, i, loss_kinds):
             found.append((i, "saturated", "slope"))
-        # Of gradients that explode on their way, and of kernels that are next to nothing, it is no
-        # news that a step is larger.
-        if layer.update_ratio > LIMITS["update"].value and not explodes and i not in by_gains:
+        # Of gradients that explode on their way it is no news that a step is large.
+        if not explodes and i not in by_gains and _is_overthrown(places[i], layer):
             found.append((i, "exploding", "update"))
     return found
+
+
+def _is_overthrown(place: Place, layer: LayerSignals) -> bool:
+    """Whether a step changes a kernel by much, which is no beginner of next to nothing."""
+    kernel = kernel_of(place.layer)
+    if kernel is None or not layer.update_ratio > LIMITS["update"].value:
+        return False
+    return gain_of(kernel) > LIMITS["beginner"].value
 
 
 def _is_fed(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -> bool:
@@ -117,6 +125,8 @@ def _faded_or_blown(places: Sequence[Place], layers: Sequence[LayerSignals]) -> 
         on_the_way = [s for s in range(len(places)) if i in above[s]]
         _blame(blamed, verdict, {s: layers[s].forward_gain for s in on_the_way})
     for i, verdict in ill_backward.items():
+        if verdict == "vanishing" and _is_bypassed(places, above, i):
+            continue
         fresh = [s for s in above[i] if _is_fresh(places, layers, s)]
         if fresh and layers[i].gradient_norm == 0:
             continue  # what a kernel of zeros lets through next comes with its first step
@@ -140,6 +150,21 @@ class _Bounds(NamedTuple):
 def _spread_in_front(place: Place, layers: Sequence[LayerSignals]) -> float:
     values = [layers[s].after for s in place.sources]
     return max((v.spread for v in values if v is not None), default=math.nan)
+
+
+def _is_bypassed(places: Sequence[Place], above: Sequence[set[int]], i: int) -> bool:
+    """Whether a sum behind the place has another part, from the same origin, that goes around it.
+
+    Signals take that way, and a branch may begin at next to nothing, as residual branches do
+    (Zhang, Dauphin and Ma, "Fixup initialization", ICLR 2019).
+    """
+    origins = [a for a in range(len(places)) if i in above[a]]
+    return any(
+        s != i and s not in above[i] and any(s == a or s in above[a] for a in origins)
+        for end in above[i]
+        if isinstance(places[end].layer, Add)
+        for s in places[end].sources
+    )
 
 
 def _is_fresh(places: Sequence[Place], layers: Sequence[LayerSignals], i: int) -> bool:

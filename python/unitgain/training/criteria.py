@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from unitgain import losses, metrics
-from unitgain._config import serialize
+from unitgain._configurable import serialize
 from unitgain.graph.structure import Structure
 from unitgain.losses import Loss
 from unitgain.metrics import Metric

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,64 @@ from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
-__all__ = ["Run", "check_batches_seen", "evaluated"]
+__all__ = ["Pass", "Run", "check_batches_seen", "evaluated"]
+
+
+@dataclass
+class Pass:
+    """An epoch's pass over samples in memory: what a run waits for, done alone or beside others.
+
+    Attributes:
+        network: the native network.
+        samples: what it is trained on.
+        order: the rows; None for all in turn.
+        batch_size: samples a step.
+        mix: what makes new samples of those given.
+        stops_at_nan: whether the pass ends where the loss is not finite.
+        report: told how far it has come.
+        every_batch: whether after every batch, and not now and then.
+    """
+
+    network: Any
+    samples: Samples
+    order: Any
+    batch_size: int
+    mix: _native.MixSpec
+    stops_at_nan: bool
+    report: Callable[[_native.Totals], bool]
+    every_batch: bool
+
+    def run(self) -> _native.Totals:
+        """Do the pass, and return its sums."""
+        totals: _native.Totals = self.network.train(
+            self.samples.x,
+            self.samples.y,
+            self.order,
+            self.batch_size,
+            self.report,
+            self.mix,
+            self.samples.weights,
+            self.every_batch,
+            self.stops_at_nan,
+        )
+        return totals
+
+    def native(self) -> _native.TrainingPass:
+        """Return the pass for :func:`unitgain._native.train_together`, which tells nothing."""
+        made: _native.TrainingPass = self.network.training_pass(
+            self.samples.x,
+            self.samples.y,
+            self.order,
+            self.batch_size,
+            self.mix,
+            self.samples.weights,
+            self.stops_at_nan,
+        )
+        return made
+
+
+# Yields passes that are to be done, and is sent their sums.
+_Passes: TypeAlias = Generator[Pass, _native.Totals, Any]
 
 
 @dataclass
@@ -69,6 +126,18 @@ class Run:
 
     def epochs(self, first: int, end: int) -> None:
         """Train for the epochs from ``first``, counted from 0, until ``end``."""
+        passes = self.passes(first, end)
+        try:
+            wanted = next(passes)
+            while True:
+                wanted = passes.send(wanted.run())
+        except StopIteration:
+            pass
+        finally:
+            passes.close()
+
+    def passes(self, first: int, end: int) -> _Passes:
+        """Train for such epochs, but leave passes over samples in memory to the caller."""
         model, listeners = self.model, self.listeners
         model.stop_training = False
         model._resumed, model._order_position = None, None
@@ -81,7 +150,7 @@ class Run:
         with closing(EpochsBar(end, self._one_bar)) as bar:
             for epoch in range(first, end):
                 listeners.tell("epoch_begin", epoch)
-                totals, values = self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
+                totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
                 if totals.batches == 0 and epoch > first:
                     warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
                     break
@@ -103,13 +172,13 @@ class Run:
             assert isinstance(self.validation, Samples)
             self.validation = base.outputs(self.validation)
 
-    def _epoch(self, epoch: int, title: str) -> tuple[_native.Totals, dict[str, Any]]:
+    def _epoch(self, epoch: int, title: str) -> _Passes:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
-            totals = self._train(network, bar)
+            totals = yield from self._train(network, bar)
             if totals.batches == 0 and not self._is_first:
                 return totals, {}
             if not (model.stop_training or totals.diverged):
@@ -134,7 +203,7 @@ class Run:
             print(f"{title}: {format_logs(logs)}")
         return totals, logs
 
-    def _train(self, network: Any, bar: ProgressBar) -> Any:
+    def _train(self, network: Any, bar: ProgressBar) -> _Passes:
         model, listeners = self.model, self.listeners
         every_batch = self._every_batch
         # What the native pass under way has, and how many batches the epoch has until its end.
@@ -163,16 +232,15 @@ class Run:
             last = math.ceil((len(samples) if order is None else len(order)) / self.batch_size)
             if every_batch:
                 listeners.tell("train_batch_begin", 0)
-            totals = network.train(
-                samples.x,
-                samples.y,
+            totals = yield Pass(
+                network,
+                samples,
                 order,
                 self.batch_size,
-                report,
                 self.mix,
-                samples.weights,
-                every_batch,
                 self._stops_at_nan,
+                report,
+                every_batch,
             )
             look(totals)
             return totals

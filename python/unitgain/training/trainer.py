@@ -216,6 +216,50 @@ class Trainer(Trained):
             ValueError: if the model is not compiled, shapes or values do not fit, there are no
                 samples to train on or to evaluate, or the optimizer has trained another model.
         """
+        run, history = self._training_run(
+            x,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
+            augment=augment,
+            cache_frozen=cache_frozen,
+        )
+        run.epochs(initial_epoch, epochs)
+        return history
+
+    def _training_run(
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Callback | Iterable[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | Order = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
+        *,
+        augment: Mixer | None = None,
+        cache_frozen: bool = False,
+    ) -> tuple[Run, History]:
+        """Return a run with what :meth:`fit` was given, checked, and the history that it fills."""
         self._check_compiled()
         order = shuffle if isinstance(shuffle, Order) else Order(shuffle)
         source: Samples | Batches
@@ -276,8 +320,7 @@ class Trainer(Trained):
             ),
             validation_steps=validation_steps,
         )
-        run.epochs(initial_epoch, epochs)
-        return history
+        return run, history
 
     @property
     def history(self) -> History | None:

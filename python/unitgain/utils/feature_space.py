@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, layers
 from unitgain._arrays import as_numbers
-from unitgain._config import Configurable, checked_config, custom_classes, serialize
+from unitgain._configurable import Configurable, checked_config, custom_classes, serialize
 from unitgain.formats.document import (
     Arrays,
     Document,
