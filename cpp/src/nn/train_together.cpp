@@ -152,7 +152,7 @@ class Queue {
   std::mutex mutex_;
   std::vector<Entry> entries_;
   std::vector<std::vector<Part>> shares_;  // of each thread
-  Index batches_left_ = 0;  // of all
+  Index batches_left_ = 0;                 // of all
   std::atomic<bool> stopped_ = false;
   std::exception_ptr error_;
 };
