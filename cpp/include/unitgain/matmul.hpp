@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 
+#include "unitgain/activation.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain {
