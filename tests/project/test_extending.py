@@ -16,6 +16,7 @@ import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pybind11
 import pytest
 
 from unitgain import _native
@@ -25,6 +26,7 @@ PAGE = ROOT / "docs" / "extending.md"
 BUILD = Path(os.environ.get("UNITGAIN_BUILD_DIR") or "none")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"(?://|#) ((?:cpp|python)/\S+)\n")  # the first line of a block that is a file
+UNITED = re.compile(r'^#include "(.+)"$', re.MULTILINE)
 ROWS = re.compile(r"#define (UNITGAIN_\w+)\(ROW\)")
 VARIANT = "baseline"
 INSTRUCTION_SET = "An instruction set"
@@ -105,37 +107,68 @@ def sources_to_compile(touched, tree):
     return sorted(sources)
 
 
+def source_directory(build):
+    """Return where the sources of a build directory lie."""
+    cache = (build / "CMakeCache.txt").read_text(encoding="utf-8")
+    return Path(re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache, re.MULTILINE)[1])
+
+
 def compile_commands(build):
-    """Return the arguments that compile each source, of simd/ for one variant."""
+    """Return the arguments that compile each source, of simd/ for one variant.
+
+    Sources that are compiled as one, which a file of the build directory includes, have the
+    command of that file.
+    """
     commands = {}
+    home = source_directory(build)
     for entry in json.loads((build / "compile_commands.json").read_text(encoding="utf-8")):
         arguments = shlex.split(entry["command"])
         where = arguments[arguments.index("-o") + 1]
-        if "unitgain_simd_" not in where or f"unitgain_simd_{VARIANT}." in where:
-            commands[str(Path(entry["file"]).relative_to(ROOT))] = (arguments, where)
+        if "unitgain_simd_" in where and f"unitgain_simd_{VARIANT}." not in where:
+            continue
+        file = Path(entry["file"])
+        together = "/Unity/" in str(file)
+        for source in UNITED.findall(file.read_text(encoding="utf-8")) if together else [file]:
+            if home in Path(source).parents:
+                commands[str(Path(source).relative_to(home))] = (arguments, where)
     return commands
 
 
 def compile_all(sources, commands, tree):
     """Compile sources of the copy; return their objects, and those that they replace."""
+    home = source_directory(BUILD)
+
+    def moved(text):
+        return text.replace(f"{home}/cpp", f"{tree}/cpp")
+
+    def gone(argument):
+        return argument.endswith("pybind11/include") and not Path(argument).exists()
 
     def compile_one(source):
-        path = Path(source)
         # A new source is compiled as its neighbours are.
         known = source if source in commands else next(
-            other for other in commands if Path(other).parent == path.parent
+            other for other in commands if Path(other).parent == Path(source).parent
         )  # fmt: skip
         arguments, replaced = commands[known]
         made = tree / "objects" / f"{source.replace('/', '_')}.o"
-        new = [a.replace(f"{ROOT}/cpp", f"{tree}/cpp") for a in arguments]
+        # pip builds with a copy of pybind11 that is gone afterwards.
+        new = [pybind11.get_include() if gone(a) else moved(a) for a in arguments]
         new[new.index("-o") + 1] = str(made)
-        new[new.index("-c") + 1] = str(tree / source)
+        file = arguments[arguments.index("-c") + 1]
+        if "/Unity/" in file:
+            copied = tree / "objects" / Path(file).name
+            copied.write_text(moved((BUILD / file).read_text(encoding="utf-8")), encoding="utf-8")
+            new[new.index("-c") + 1] = str(copied)
+        else:
+            new[new.index("-c") + 1] = str(tree / source)
         run(*[a for a in new if not a.startswith("-O")], "-O1", cwd=BUILD)
-        return made, BUILD / replaced if source in commands else None
+        return made, replaced if source in commands else None
 
     (tree / "objects").mkdir()
+    # Of those that are compiled as one, one.
+    chosen = {commands[s][1] if s in commands else s: s for s in sources}.values()
     with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(compile_one, sources))
+        return list(pool.map(compile_one, chosen))
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +179,13 @@ def extended(tmp_path_factory):
     tree = tmp_path_factory.mktemp("extended")
     copy_of_the_sources(tree)
     touched = [path for title in EXAMPLES for path in carry_out(SECTIONS[title], tree)]
-    compiled = compile_all(sources_to_compile(touched, tree), compile_commands(BUILD), tree)
+    commands = compile_commands(BUILD)
+    compiled = compile_all(sources_to_compile(touched, tree), commands, tree)
     replaced = {old for _, old in compiled}
-    kept = set(BUILD.glob("cpp/CMakeFiles/_native.dir/bindings/*.o")) - replaced
+    kept = {BUILD / where for source, (_, where) in commands.items()
+            if source.startswith("cpp/bindings/") and where not in replaced}  # fmt: skip
     module = tree / "python/unitgain" / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
-    compiler = compile_commands(BUILD)["cpp/src/nn/node.cpp"][0]
+    compiler = commands["cpp/src/nn/node.cpp"][0]
     compiler = compiler[: compiler.index("-c")][:2] if "ccache" in compiler[0] else compiler[:1]
     run(*compiler, "-shared", "-s", "-o", module, *[new for new, _ in compiled], *sorted(kept),
         BUILD / "cpp/libunitgain.a", "-pthread", "-ldl")  # fmt: skip
