@@ -64,7 +64,7 @@ template <class T>
 LinAlgError non_finite(const char* name, const MatrixView<const T>& a, const Shape& stack, Index i,
                        const std::string& within, Entry entry) {
   std::string text = name;
-  text += "[";
+  text += '[';
   for (const py::ssize_t at : stack_index(stack, i)) text += std::to_string(at) + ", ";
   const T value = a.data[entry.row * a.row_stride + entry.col * a.col_stride];
   return LinAlgError(text + within + "] is " + std::to_string(value) +
@@ -214,7 +214,7 @@ py::object cholesky_of(const py::array& a, bool upper) {
     for (const py::ssize_t at : stack_index(stack, static_cast<Index>(i))) {
       name += (name == "a" ? "[" : ", ") + std::to_string(at);
     }
-    if (!stack.empty()) name += "]";
+    if (!stack.empty()) name += ']';
     throw LinAlgError(name + " is not positive definite: its leading minor of order " +
                       std::to_string(failed[i]) + " is not positive");
   }

@@ -23,6 +23,7 @@ PYBIND11_MODULE(native, module, pybind11::mod_gil_not_used()) {
   module.doc() = "unitgain's compiled core. The public API is the package around it.";
   module.attr("__version__") = UNITGAIN_VERSION;
 
+  // pybind11 fixes the signature. NOLINTNEXTLINE(performance-unnecessary-value-param)
   py::register_exception_translator([](std::exception_ptr error) {
     try {
       if (error) std::rethrow_exception(error);

@@ -50,7 +50,7 @@ std::string text(const AnyPackedMatrix& packed) {
   words += packed.is_float32() ? ", dtype=float32" : ", dtype=float64";
   words += ", precision=";
   words += precision(packed);
-  words += ")";
+  words += ')';
   return words;
 }
 

@@ -8,7 +8,7 @@ namespace unitgain::bindings {
 
 namespace {
 
-py::object array_or_none(const std::vector<double>& values, std::vector<py::ssize_t> shape) {
+py::object array_or_none(const std::vector<double>& values, const std::vector<py::ssize_t>& shape) {
   if (values.empty()) return py::none();
   return copy_of(values.data(), shape);
 }

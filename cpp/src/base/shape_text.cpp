@@ -8,8 +8,8 @@ std::string shape_text(const std::vector<Index>& shape) {
     if (i > 0) text += ", ";
     text += std::to_string(shape[i]);
   }
-  if (shape.size() == 1) text += ",";
-  return text += ")";
+  if (shape.size() == 1) text += ',';
+  return text += ')';
 }
 
 }  // namespace unitgain::base

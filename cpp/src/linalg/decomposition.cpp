@@ -115,7 +115,7 @@ void require_finite(MatrixView<const T> a, const char* name) {
   const Entry entry = *find_non_finite(a);
   const T value = a.data[entry.row * a.row_stride + entry.col * a.col_stride];
   std::string message = name;
-  message += "[";
+  message += '[';
   message += std::to_string(entry.row) + ", " + std::to_string(entry.col) + "] is ";
   throw LinAlgError(message + std::to_string(value) + ", but every entry must be finite");
 }

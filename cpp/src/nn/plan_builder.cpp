@@ -135,7 +135,7 @@ typename PlanBuilder<T>::ParameterTarget PlanBuilder<T>::begin_parameter(
 }
 
 template <class T>
-void PlanBuilder<T>::step(std::string name, double work, std::vector<BufferId> uses,
+void PlanBuilder<T>::step(std::string name, double work, const std::vector<BufferId>& uses,
                           StepFunction<T> run, bool barrier) {
   const int index = static_cast<int>(steps_.size());
   for (const BufferId id : uses) {

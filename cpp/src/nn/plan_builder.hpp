@@ -108,7 +108,7 @@ class PlanBuilder {
   ParameterTarget begin_parameter(const ParameterPtr<T>& parameter);
 
   // `work` is in nanoseconds on one thread; `uses` are the buffers that the step reads or writes.
-  void step(std::string name, double work, std::vector<BufferId> uses, StepFunction<T> run,
+  void step(std::string name, double work, const std::vector<BufferId>& uses, StepFunction<T> run,
             bool barrier = true);
 
   // Keeps a buffer's content to the end of the run, for the caller to read.
