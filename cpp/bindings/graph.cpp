@@ -25,7 +25,7 @@ double number_of(const py::handle& value) {
 
 Attribute attribute_of(const py::handle& value) {
   if (py::isinstance<py::str>(value)) {
-    const auto text = py::cast<std::string>(value);
+    auto text = py::cast<std::string>(value);
     if (text == "inf" || text == "-inf" || text == "nan") return number_of(value);
     return text;
   }
