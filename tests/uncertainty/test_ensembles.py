@@ -155,6 +155,9 @@ def test_one_file_holds_all_and_training_goes_on_from_it(tmp_path):
     many.fit(X, Y, epochs=1)
     again.fit(X, Y, epochs=1)
     np.testing.assert_array_equal(again.predict_each(X), many.predict_each(X))
+    for compiled in (True, False):
+        with pytest.raises(ValueError, match=r"call unitgain\.uncertainty\.Ensemble\.load"):
+            ug.load_model(tmp_path / "many.safetensors", compile=compiled)
     build().save(tmp_path / "one.safetensors")
     with pytest.raises(ValueError, match="it holds no ensemble"):
         Ensemble.load(tmp_path / "one.safetensors")

@@ -270,6 +270,8 @@ def model_of(
     Raises:
         ValueError: if description and arrays make no model.
     """
+    if "ensemble" in document:
+        raise ValueError("it holds an ensemble: call unitgain.uncertainty.Ensemble.load")
     names = listed_arrays(document, "weights", arrays)
     if "model" not in document:
         raise ValueError(
