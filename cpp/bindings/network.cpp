@@ -185,19 +185,13 @@ py::tuple gradients(Network<T>& network, const py::object& x, const py::object& 
   HeldSamples held;
   hold_samples(held, x, y, std::nullopt, network);
   hold_weights(held, weights, network);
-  py::list arrays;
-  std::vector<T*> pointers;
-  for (const ParameterPtr<T>& parameter : network.trainable()) {
-    py::array_t<T> array = new_array<T>(parameter->shape());
-    pointers.push_back(array.mutable_data());
-    arrays.append(std::move(array));
-  }
+  const GradientArrays<T> made(network);
   Totals totals;
   {
     const GilRelease release;
-    totals = network.gradients(held.samples, pointers);
+    totals = network.gradients(held.samples, made.pointers);
   }
-  return py::make_tuple(totals, arrays);
+  return py::make_tuple(totals, made.arrays);
 }
 
 // Copies arrays into parameters while no step runs.

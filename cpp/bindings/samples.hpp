@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "common.hpp"
@@ -37,5 +38,20 @@ void hold_samples(HeldSamples& held, const py::object& x, const py::object& y,
 // Weights of the rows of the outputs: None, an array, or a sequence of them.
 template <class T>
 void hold_weights(HeldSamples& held, const py::object& weights, const Network<T>& network);
+
+// New arrays for the gradients of a network's trainable parameters.
+template <class T>
+struct GradientArrays {
+  explicit GradientArrays(const Network<T>& network) {
+    for (const ParameterPtr<T>& parameter : network.trainable()) {
+      py::array_t<T> array = new_array<T>(parameter->shape());
+      pointers.push_back(array.mutable_data());
+      arrays.append(std::move(array));
+    }
+  }
+
+  py::list arrays;
+  std::vector<T*> pointers;
+};
 
 }  // namespace unitgain::bindings

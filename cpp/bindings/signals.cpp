@@ -40,19 +40,13 @@ py::tuple signals(Network<T>& network, const py::object& x, const py::object& y,
   HeldSamples held;
   hold_samples(held, x, y, std::nullopt, network);
   hold_weights(held, weights, network);
-  py::list arrays;
-  std::vector<T*> pointers;
-  for (const ParameterPtr<T>& parameter : network.trainable()) {
-    py::array_t<T> array = new_array<T>(parameter->shape());
-    pointers.push_back(array.mutable_data());
-    arrays.append(std::move(array));
-  }
+  const GradientArrays<T> made(network);
   Signals found;
   {
     const GilRelease release;
-    found = network.signals(held.samples, pointers);
+    found = network.signals(held.samples, made.pointers);
   }
-  return py::make_tuple(signals_tuple(found), arrays);
+  return py::make_tuple(signals_tuple(found), made.arrays);
 }
 
 template <class T>

@@ -47,8 +47,8 @@ class OutOfDistribution:
     - ``"energy"``: minus the log-sum-exp of the logits (Liu, Wang, Owens and Li, NeurIPS 2020);
     - ``"max_logit"``: minus the largest logit (Hendrycks et al., ICML 2022);
     - ``"mahalanobis"``: the least squared distance of the features to a class's mean, by the
-      classes' common covariance, whose pseudoinverse is this library's, with its error bound (Lee,
-      Lee, Lee and Shin, NeurIPS 2018); without ``y`` all samples are one class;
+      classes' common covariance and its pseudoinverse (Lee, Lee, Lee and Shin, NeurIPS 2018);
+      without ``y`` all samples are one class;
     - ``"knn"``: the distance of the features, brought to length 1, to their k-th neighbour's (Sun,
       Ming, Zhu and Li, ICML 2022);
     - ``"disagreement"``: the mutual information of an ensemble's predictions.

@@ -39,7 +39,8 @@ def summarize(predictions: Iterable[Any], probabilities: bool = True) -> Uncerta
 
     Args:
         predictions: arrays of one shape; a last axis of one is the probability of class 1 of two.
-        probabilities: whether they are such, and have entropies.
+        probabilities: whether they are such, and have entropies. Of a Gaussian network, whose
+            outputs are means and variances, give the means alone.
 
     Raises:
         ValueError: if there are none, or shapes differ.
