@@ -1,0 +1,20 @@
+# Cross-builds by the Clang, libc++ and system libraries of PyPI's package `ziglang`, for the system that
+# ZIG_TARGET names, and runs what was built for Linux, under qemu where the processor is another.
+set(ZIG_TARGET x86_64-linux-musl CACHE STRING "As aarch64-linux-musl, aarch64-macos, x86_64-windows-gnu")
+set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES ZIG_TARGET)
+string(REGEX MATCH "^([^-]+)-([^-]+)" target "${ZIG_TARGET}")
+set(CMAKE_SYSTEM_PROCESSOR ${CMAKE_MATCH_1})
+set(system_linux Linux)
+set(system_macos Darwin)
+set(system_windows Windows)
+set(CMAKE_SYSTEM_NAME ${system_${CMAKE_MATCH_2}})
+find_program(ZIG NAMES zig python-zig REQUIRED)
+set(CMAKE_CXX_COMPILER ${ZIG} c++)
+set(CMAKE_CXX_COMPILER_TARGET ${ZIG_TARGET})
+# The system's ar makes no index of other systems' objects.
+set(CMAKE_CXX_ARCHIVE_CREATE "\"${ZIG}\" ar qcs <TARGET> <OBJECTS>")
+set(CMAKE_CXX_ARCHIVE_APPEND "\"${ZIG}\" ar qs <TARGET> <OBJECTS>")
+set(CMAKE_CXX_ARCHIVE_FINISH "")
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT CMAKE_SYSTEM_PROCESSOR STREQUAL CMAKE_HOST_SYSTEM_PROCESSOR)
+  set(CMAKE_CROSSCOMPILING_EMULATOR qemu-${CMAKE_SYSTEM_PROCESSOR})
+endif()
