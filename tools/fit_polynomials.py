@@ -10,6 +10,7 @@ rounding.
 
 import argparse
 from collections.abc import Callable
+from itertools import pairwise
 
 import mpmath
 
@@ -387,7 +388,7 @@ def print_table(
 def print_octave_table(name: str, f: Function, degree: int, root_name: str) -> None:
     root = -root_of(root_name) if root_name else None
     parts = []
-    for low, high in zip(OCTAVE_EDGES[:-1], OCTAVE_EDGES[1:], strict=True):
+    for low, high in pairwise(OCTAVE_EDGES):
         starts_at_zero = low == 0 and f(Real(0)) == 0
         middle = Real(0) if starts_at_zero else (low + high) / 2
         parts.append(part(f, low, high, middle, degree, root))
@@ -431,9 +432,11 @@ def print_row(values: list[Real]) -> None:
 
 
 def print_tables() -> None:
-    print(HEADER.format(option="--tables").replace(
-        '#include "simd/vec.hpp"', '#include "simd/octaves.hpp"\n#include "simd/piecewise.hpp"'
-    ))
+    print(
+        HEADER.format(option="--tables").replace(
+            '#include "simd/vec.hpp"', '#include "simd/octaves.hpp"\n#include "simd/piecewise.hpp"'
+        )
+    )
     print("// clang-format off")
     for name, (f, width, degree, both_sides, root) in TABLES.items():
         print_table(name, f, width, degree, both_sides, root)
