@@ -199,7 +199,7 @@ py::tuple batch_norm_gradient(const py::array& x, const py::array& upstream,
   });
 }
 
-// What layer normalisation keeps of each row for its gradient.
+// Layer normalisation's statistics of each row, kept for its gradient.
 template <class T>
 struct RowStatistics {
   explicit RowStatistics(Index rows) : mean(rows), residual(rows), inverse(rows) {}

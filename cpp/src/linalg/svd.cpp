@@ -25,7 +25,7 @@ namespace {
 // sqrt(cols) of them are allowed to be.
 constexpr Index least_float_cols = 128;
 
-// What one-sided Jacobi needs beside the decomposition: the left vectors at their full length, and,
+// One-sided Jacobi's arrays beside the decomposition: the left vectors at their full length, and,
 // to complete the right vectors of null singular values, a QR decomposition of the others.
 template <class T>
 struct JacobiWorkspace {

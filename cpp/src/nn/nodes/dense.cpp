@@ -104,7 +104,7 @@ BufferId Dense<T>::forward_workspace(PlanBuilder<T>& builder, Index rows) const 
                                                   packed_->precision(), true));
 }
 
-// What the group's dropout keeps, for the forward pass and for the product that makes the gradient;
+// The mask of the group's dropout, for the forward pass and the product that makes the gradient;
 // no_buffer if there is none.
 template <class T>
 BufferId dropout_mask(PlanBuilder<T>& builder, const Group<T>& group) {
@@ -256,7 +256,7 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, const View& dz,
   const BufferId dx = adds ? builder.gradient(source) : builder.begin_gradient(source);
   const BufferId workspace = product_workspace(builder, rows, features, units);
   std::vector<BufferId> uses{dz.buffer, dx, workspace};
-  // What the node that made x does with dx is done while dx's tiles are in cache.
+  // The epilogue of the node that made x is applied to dx's tiles while they are in cache.
   const Group<T>* maker = builder.only_read_by_one(source);
   View saved;
   ActivationSpec derivative = {};

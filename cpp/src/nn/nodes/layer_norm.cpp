@@ -37,7 +37,7 @@ class LayerNorm final : public Kind<LayerNorm<T>, T> {
   LayerNormNode<T> norm_{};
 };
 
-// What the forward pass leaves for each row: mean, residual, inverse deviation.
+// The forward pass's statistics of each row: mean, residual, inverse deviation.
 template <class T>
 struct Statistics {
   Statistics(PlanBuilder<T>& builder, NodeId node)
