@@ -3,6 +3,7 @@
 #include "base/shape_text.hpp"
 #include "nn/lowering.hpp"
 #include "nn/node.hpp"
+#include "nn/normalization.hpp"
 #include "ops/activation.hpp"
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"
@@ -127,9 +128,9 @@ void Dense<T>::fold_norm(PlanBuilder<T>& builder, const FixedNorm<T>& norm, Buff
   builder.step(
       "fold batch norm", static_cast<double>(units()), {scale, shift},
       [=, bias = bias_, features = units()](const runtime::Team& team, const Context<T>& context) {
-        ops::fold_batch_norm<T>(team, features, data_or_null(bias), data_or_null(norm.gamma),
-                                data_or_null(norm.beta), norm.mean->data(), norm.variance->data(),
-                                static_cast<T>(norm.epsilon), context.at(scale), context.at(shift));
+        ops::fold_batch_norm<T>(team, features, data_or_null(bias), parameters_of<T>(norm),
+                                {norm.mean->data(), norm.variance->data()}, context.at(scale),
+                                context.at(shift));
       });
 }
 
