@@ -98,7 +98,7 @@ void bind_losses(py::module_& module);
 void bind_metrics(py::module_& module);
 void bind_steps(py::module_& module);
 void bind_nn(py::module_& module);
-// What networks and optimizers share goes before bind_nn(), the rest after.
+// Types that networks and optimizers share are bound before bind_nn(), the rest after.
 void bind_optimizer_types(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_ops_for_tests(py::module_& module);

@@ -109,7 +109,7 @@ class Network {
   void spread(std::span<const SampleArray> x, Index passes, Index batch_size,
               std::span<T* const> mean, std::span<T* const> deviation);
 
-  // What training needs, of each output; resets the optimizer's state. `options` has an entry for
+  // Sets each output's loss and metrics, and resets the optimizer. `options` has an entry for
   // each of trainable(), or none. Throws ValueError for a loss or a metric that does not fit.
   void compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
                const std::vector<UpdateOptions>& options = {});
@@ -148,7 +148,7 @@ class Network {
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
 
-  // What the values and the loss's gradients (penalties left out) of one batch are like at each
+  // Measures the values and the loss's gradients (penalties left out) of one batch at each
   // node, in training mode, and the gradient in the order of trainable(); nothing changes. Nodes
   // that the loss does without, as cross-entropy does without the softmax, are not among them.
   Signals signals(const Samples& samples, const std::vector<T*>& gradients);

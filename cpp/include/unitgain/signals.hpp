@@ -1,4 +1,4 @@
-// What a network's signals look like on their way: sums over the values at each node of a batch,
+// A network's signals on their way: sums over the values at each node of a batch,
 // and over the gradients there.
 #pragma once
 

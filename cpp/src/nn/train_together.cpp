@@ -16,7 +16,7 @@ namespace unitgain {
 
 namespace {
 
-// What a pass comes to, in nanoseconds on one thread, roughly.
+// The cost of a pass, in nanoseconds on one thread, roughly.
 struct Cost {
   double step = 0;
   Index batches = 0;
@@ -157,7 +157,7 @@ class Queue {
   std::exception_ptr error_;
 };
 
-// What a thread of a team takes from the caller and what it is to do alone, until it is destroyed.
+// Gives a thread of a team the caller's settings, and work to do alone, until it is destroyed.
 class OneThread {
  public:
   explicit OneThread(Precision precision)
