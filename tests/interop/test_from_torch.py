@@ -46,13 +46,15 @@ def check(module, shape, dtype=torch.float32, samples=17, ints=None, **keywords)
 # ---- chains ----
 
 ACTIVATIONS = [
-    nn.ReLU(), nn.ReLU6(), nn.LeakyReLU(), nn.LeakyReLU(0.3), nn.RReLU(), nn.ELU(), nn.ELU(0.5), nn.SELU(),
-    nn.CELU(), nn.CELU(0.5), nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.Mish(), nn.Sigmoid(), nn.Tanh(),
-    nn.Hardsigmoid(), nn.Hardswish(), nn.Hardtanh(), nn.Hardtanh(-0.5, 2.0), nn.Hardtanh(0.0, 1.0), nn.LogSigmoid(),
-    nn.Softplus(), nn.Softplus(2.0), nn.Softsign(), nn.Softmax(-1), nn.Softmax(1), nn.LogSoftmax(-1),
-    nn.LogSoftmax(1), nn.GLU(), nn.PReLU(), nn.PReLU(8), nn.Identity(), nn.Dropout(0.3), nn.AlphaDropout(0.2),
-    nn.BatchNorm1d(8), nn.BatchNorm1d(8, eps=0.1, momentum=0.5), nn.BatchNorm1d(8, affine=False), nn.LayerNorm(8),
-    nn.LayerNorm(8, eps=0.1), nn.LayerNorm(8, elementwise_affine=False), nn.LayerNorm(8, bias=False), nn.RMSNorm(8),
+    nn.ReLU(), nn.ReLU6(), nn.LeakyReLU(), nn.LeakyReLU(0.3), nn.RReLU(), nn.ELU(), nn.ELU(0.5),
+    nn.SELU(), nn.CELU(), nn.CELU(0.5), nn.GELU(), nn.GELU("tanh"), nn.SiLU(), nn.Mish(),
+    nn.Sigmoid(), nn.Tanh(), nn.Hardsigmoid(), nn.Hardswish(), nn.Hardtanh(),
+    nn.Hardtanh(-0.5, 2.0), nn.Hardtanh(0.0, 1.0), nn.LogSigmoid(), nn.Softplus(),
+    nn.Softplus(2.0), nn.Softsign(), nn.Softmax(-1), nn.Softmax(1), nn.LogSoftmax(-1),
+    nn.LogSoftmax(1), nn.GLU(), nn.PReLU(), nn.PReLU(8), nn.Identity(), nn.Dropout(0.3),
+    nn.AlphaDropout(0.2), nn.BatchNorm1d(8), nn.BatchNorm1d(8, eps=0.1, momentum=0.5),
+    nn.BatchNorm1d(8, affine=False), nn.LayerNorm(8), nn.LayerNorm(8, eps=0.1),
+    nn.LayerNorm(8, elementwise_affine=False), nn.LayerNorm(8, bias=False), nn.RMSNorm(8),
     nn.RMSNorm(8, eps=0.1), nn.RMSNorm(8, elementwise_affine=False), nn.GroupNorm(2, 8),
     nn.GroupNorm(1, 8, affine=False), nn.Flatten(), nn.Unflatten(1, (2, 4)),
 ]  # fmt: skip
@@ -68,9 +70,9 @@ def test_a_module_computes_the_same(part, dtype):
 
 
 MATRICES = [
-    nn.BatchNorm1d(3), nn.LayerNorm(4), nn.LayerNorm((3, 4)), nn.RMSNorm((3, 4)), nn.GroupNorm(3, 3), nn.Linear(4, 2),
-    nn.Flatten(), nn.PReLU(), nn.PReLU(3), nn.Softmax(1), nn.Softmax(-1), nn.LogSoftmax(2), nn.GLU(),
-    nn.Unflatten(2, (2, 2)),
+    nn.BatchNorm1d(3), nn.LayerNorm(4), nn.LayerNorm((3, 4)), nn.RMSNorm((3, 4)),
+    nn.GroupNorm(3, 3), nn.Linear(4, 2), nn.Flatten(), nn.PReLU(), nn.PReLU(3), nn.Softmax(1),
+    nn.Softmax(-1), nn.LogSoftmax(2), nn.GLU(), nn.Unflatten(2, (2, 2)),
 ]  # fmt: skip
 
 

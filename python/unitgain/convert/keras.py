@@ -41,6 +41,8 @@ __all__ = ["from_keras"]
 # How much more than its bytes a member of an archive may come to; Keras does not compress.
 _LARGEST_RATIO = 200
 _LARGEST_CONFIG = 100_000_000
+# Weights of so many values are made before it is known whether the file has them.
+_SMALL = 1 << 20
 
 Config = Mapping[str, Any]
 
@@ -244,9 +246,10 @@ class _Reading:
         def visit(layer: Config) -> None:
             inner = layer.get("config", {})
             policy = _policy(inner)
-            if policy is not None and layer.get("class_name") != "InputLayer":
+            parts = inner.get("layers", [])
+            if policy is not None and not parts and layer.get("class_name") != "InputLayer":
                 found.add(policy)
-            for one in inner.get("layers", []):
+            for one in parts:
                 visit(one)
 
         visit(config)
@@ -275,10 +278,10 @@ class _Reading:
 
     @contextmanager
     def _bounded(self) -> Iterator[None]:
-        """Let layers make weights of shapes that the file has, and no random numbers be drawn."""
+        """Draw no random numbers, and make no large weights but of shapes that the file has."""
 
         def zeros(name: str, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-            if shape != (1,) or () not in self._shapes:
+            if np.prod(shape, dtype=np.float64) > _SMALL:
                 if not self._shapes[shape]:
                     raise ValueError(f"there are no values of shape {shape} for {name}")
                 self._shapes[shape] -= 1

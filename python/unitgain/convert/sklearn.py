@@ -50,9 +50,9 @@ def from_sklearn(
     if not parts:
         raise ValueError("the pipeline has no step that computes anything")
     features = next(step.n_features_in_ for _, step in steps if hasattr(step, "n_features_in_"))
-    kind = np.result_type(*(array for _, arrays in parts for array in arrays))
     if dtype is None:
-        dtype = np.float32 if kind == np.float32 else np.float64
+        kinds = {array.dtype for _, arrays in parts for array in arrays}
+        dtype = np.float32 if kinds == {np.dtype(np.float32)} else np.float64
     made = layers.Input((int(features),), dtype)
     tensor: Any = made
     for layer, arrays in parts:

@@ -67,6 +67,8 @@ def matched(
             continue
         arrays = file.arrays(path)
         if isinstance(layer, Normalization):
+            if not layer.is_adaptable and not arrays:  # its moments are in its configuration
+                continue
             if layer.invert:
                 raise ValueError(f"{layer.name} inverts, and has other weights than Keras's layer")
             arrays = arrays[:2]  # behind them is the count of what they were taken from

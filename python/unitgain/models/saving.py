@@ -173,7 +173,7 @@ class Saving(Trainer):
         with hdf5.Weights(filepath) as file:
             pairs = keras_weights.matched(keras_weights.places(self), file)
         arrays = {id(variable): array for variable, array in pairs}
-        self.set_weights([arrays[id(variable)] for variable in self.weights])
+        self.set_weights([arrays.get(id(variable), variable.array) for variable in self.weights])
 
     def _describe(self) -> Any:
         return described(self)
