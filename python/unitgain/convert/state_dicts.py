@@ -109,8 +109,8 @@ def load_state_dict(
     :class:`~unitgain.layers.Dense` gets the kernel, transposed, and the bias, whatever their
     shapes. A module is the layer's of its name (with ``_`` for ``.``), if all layers with weights
     have such names; else modules are taken in the state's order for these layers in theirs. A
-    safetensors file keeps no order: there it is that of the numbers that ``nn.Sequential`` gives,
-    and other modules must be named.
+    safetensors file keeps no order, nor does what is read from it: there it is that of the numbers
+    that ``nn.Sequential`` gives, and other modules must be named.
 
     Args:
         model: a model that has its weights.
@@ -133,14 +133,14 @@ def load_state_dict(
     >>> model(np.array([[1.0, 0.0]]))
     array([[1., 3.]], dtype=float32)
     """
-    given, ordered = (state, True) if isinstance(state, Mapping) else _read(state)
+    given = state if isinstance(state, Mapping) else _read(state)
     modules: dict[str, dict[str, Any]] = {}
     for name, tensor in given.items():
         path, _, short = str(name).rpartition(".")
         modules.setdefault(path, {})[short] = tensor
     layers = list(dict.fromkeys(layer for layer in model.leaves() if layer.weights))
     arrays: dict[int, NDArray[Any]] = {}
-    for layer, path in _pairs(layers, modules, names, ordered):
+    for layer, path in _pairs(layers, modules, names, _has_order(given)):
         with located(f"the state's {path!r}"):
             arrays |= {id(v): array for v, array in matched(layer, modules[path])}
     model.set_weights([arrays[id(variable)] for variable in model.weights])
@@ -173,6 +173,17 @@ def _pairs(
     return [(known[name], path) for name, path in names.items()]
 
 
+def _has_order(state: Mapping[str, Any]) -> bool:
+    """Return whether the order is the module's: PyTorch's own, with weights before biases."""
+    if hasattr(state, "_metadata"):
+        return True
+    split = [str(name).rpartition(".") for name in state]
+    paths = [path for path, _, _ in split]
+    runs = [path for path, before in zip(paths, [None, *paths], strict=False) if path != before]
+    kinds = [short for _, _, short in split if short in ("weight", "bias")]
+    return len(runs) == len(set(runs)) and "bias" in kinds and kinds[0] == "weight"
+
+
 def _in_order(layers: list[Any], modules: Mapping[str, Any], ordered: bool) -> list[str]:
     """Return the modules' paths in the order of the layers."""
     paths = list(modules)
@@ -189,13 +200,13 @@ def _in_order(layers: list[Any], modules: Mapping[str, Any], ordered: bool) -> l
     if len(prefixes) == 1 and all(map(str.isdecimal, numbers)):
         return [numbers[number] for number in sorted(numbers, key=int)]
     raise ValueError(
-        f"a safetensors file does not keep the order of modules: say which is which by names="
-        f"{{{layers[0].name!r}: {paths[0]!r}, ...}}"
+        "the state does not keep the order of modules: say which is which by "
+        f"names={{{layers[0].name!r}: {paths[0]!r}, ...}}"
     )
 
 
-def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bool]:
-    """Return the tensors in a file, and whether they are in the module's order."""
+def _read(path: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """Return the tensors in a file."""
     with open(path, "rb") as file:
         head = file.read(16)
     if re.match(rb"PK\x03\x04|\x80[\x02-\x05]", head):
@@ -212,7 +223,7 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bool]:
                 f"{os.fspath(path)} is no state dict, which has tensors by name: give the part of "
                 "it that is one"
             )
-        return dict(state), True
+        return state
     with located(f"{os.fspath(path)} cannot be loaded"):
         arrays, text = safetensors.read(path)
         written = text.get("format", "pt")
@@ -221,4 +232,4 @@ def _read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], bool]:
                 f"its format is {written!r}, but a state dict is PyTorch's"
                 + (": model.load_weights reads it" if written == "unitgain" else "")
             )
-    return dict(arrays), False
+    return dict(arrays)
