@@ -229,6 +229,7 @@ def data():
     return rng.standard_normal((64, 6)), rng.integers(0, 3, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_training_goes_on_where_it_was(name, tmp_path):
@@ -281,6 +282,7 @@ def test_to_keras_names_what_keras_has_not():
             ug.convert.to_keras(model)
 
 
+@pytest.mark.slow
 def test_to_keras_trains():
     layers = ug.layers
     ours = ug.Sequential(

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -28,9 +28,9 @@ from unitgain import (
 )
 from unitgain._extras import needed
 from unitgain.convert.graphs import located, model_of
-from unitgain.convert.states import go_on
+from unitgain.convert.states import Slots, go_on
 from unitgain.formats import hdf5
-from unitgain.graph.variables import taking_weights_from
+from unitgain.graph.variables import Variable, taking_weights_from
 from unitgain.layers.registry import known_classes
 from unitgain.models import keras_weights
 from unitgain.models.saving import explained
@@ -370,8 +370,32 @@ class _Reading:
         model.compile(kind.from_config(_cleaned(kind, optimizer["config"])), **arguments)
         arrays = self._file.arrays("optimizer")
         if arrays and model.loss is not None:
-            steps, slots = _slots(model, kind.__name__, arrays)
-            go_on(model, steps, slots)
+            go_on(model, *self._kept(model, kind.__name__, arrays))
+
+    def _kept(
+        self, model: models.Model, kind: str, arrays: list[NDArray[Any]]
+    ) -> tuple[int, list[tuple[Variable, Slots]]]:
+        """Return the steps done, and what Keras's optimizer keeps for each variable."""
+        model._own_optimizer()
+        optimizer: Any = model.optimizer
+        if kind not in _KEPT:
+            raise ValueError(f"the state of a {kind} is not converted")
+        kept = {name for values in optimizer._native.state() for name, _ in values}
+        has_rate = optimizer._schedule is None
+        trained = set(model.trainable_weights)
+        own = [weight for layer, _ in self._places for weight in layer.weights]
+        variables = [weight for weight in dict.fromkeys(own) if weight in trained]
+        slots: dict[Variable, dict[str, NDArray[Any]]] = {variable: {} for variable in variables}
+        groups = [[name for name in group if name in kept] for group in _KEPT_BY_ALL + _KEPT[kind]]
+        expected = 1 + has_rate + len(variables) * sum(map(len, groups))
+        if len(arrays) != expected:
+            raise ValueError(f"its optimizer has {len(arrays)} arrays, expected {expected}")
+        values = iter(arrays[1 + has_rate :])
+        for group in groups:
+            for variable in variables:
+                for name in group:
+                    slots[variable][name] = next(values).reshape(variable.shape)
+        return int(arrays[0]), list(slots.items())
 
 
 def _is_layer(config: Config) -> bool:
@@ -461,7 +485,7 @@ def _structure(given: Any, tensors: Mapping[Any, Any]) -> Any:
 
 # In their order in Keras: what is kept for all variables, one group behind the other. Source: the
 # optimizers' ``build`` in Keras 3.
-_KEPT: dict[str, Sequence[tuple[str, ...]]] = {
+_KEPT: dict[str, list[tuple[str, ...]]] = {
     "Adadelta": [("accumulated_grad", "accumulated_delta_var")],
     "Adagrad": [("accumulator",)],
     "Adam": [("momentum", "velocity"), ("velocity_hat",)],
@@ -473,29 +497,4 @@ _KEPT: dict[str, Sequence[tuple[str, ...]]] = {
     "RMSprop": [("velocity",), ("momentum",), ("average_gradient",)],
     "SGD": [("momentum",)],
 }
-_KEPT_BY_ALL: Sequence[tuple[str, ...]] = [("average",), ("gradient_accumulator",)]
-
-
-def _slots(
-    model: models.Model, kind: str, arrays: list[NDArray[Any]]
-) -> tuple[int, list[tuple[Any, dict[str, NDArray[Any]]]]]:
-    """Return the steps done, and what Keras's optimizer keeps for each variable, by our names."""
-    model._own_optimizer()
-    optimizer: Any = model.optimizer
-    if kind not in _KEPT:
-        raise ValueError(f"the state of a {kind} is not converted")
-    kept = {name for values in optimizer._native.state() for name, _ in values}
-    variables = model.trainable_weights
-    slots: dict[int, dict[str, NDArray[Any]]] = {id(variable): {} for variable in variables}
-    has_rate = optimizer._schedule is None
-    values = iter(arrays[2 if has_rate else 1 :])
-    groups = [[name for name in group if name in kept] for group in (*_KEPT_BY_ALL, *_KEPT[kind])]
-    expected = 1 + has_rate + len(variables) * sum(map(len, groups))
-    if len(arrays) != expected:
-        raise ValueError(f"its optimizer has {len(arrays)} arrays, expected {expected}")
-    for group in groups:
-        for variable in variables:
-            for name in group:
-                slots[id(variable)][name] = next(values).reshape(variable.shape)
-    steps = int(arrays[0])
-    return steps, [(variable, slots[id(variable)]) for variable in variables]
+_KEPT_BY_ALL: list[tuple[str, ...]] = [("average",), ("gradient_accumulator",)]
