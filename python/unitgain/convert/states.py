@@ -45,4 +45,3 @@ def go_on(model: Any, iterations: int, slots: Sequence[tuple[Variable, Slots]]) 
             )
         arrays += [kept[name] for name in names]
     optimizer.set_weights(arrays)
-    model._native_network().step = iterations
