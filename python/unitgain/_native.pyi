@@ -124,9 +124,9 @@ class Totals:
     @property
     def penalty(self) -> float: ...
 
-class TrainingPass: ...
+class TrainingRun: ...
 
-def train_together(passes: Sequence[TrainingPass]) -> list[Totals]: ...
+def train_together(runs: Sequence[TrainingRun]) -> list[list[Totals]]: ...
 
 class LossSpec:
     def __init__(
@@ -423,7 +423,7 @@ class _Network:
         stops_at_nan: bool = False,
         before: Totals = ...,
     ) -> Totals: ...
-    def training_pass(
+    def training_run(
         self,
         x: _Arrays,
         y: _Arrays,
@@ -432,7 +432,9 @@ class _Network:
         mix: MixSpec = ...,
         weights: _Arrays | None = None,
         stops_at_nan: bool = False,
-    ) -> TrainingPass: ...
+        epochs: int = 1,
+        shuffles: Sequence[tuple[int, int]] = (),
+    ) -> TrainingRun: ...
     def evaluate(
         self,
         x: _Arrays,

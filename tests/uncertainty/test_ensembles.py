@@ -54,6 +54,48 @@ def test_each_network_has_the_bits_that_it_has_alone(threads, bagging):
             np.testing.assert_array_equal(a, b)
 
 
+def build_with_state():
+    class Batches(ug.metrics.Metric):
+        def reset_state(self):
+            self.seen = 0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.seen += 1
+
+        def result(self):
+            return self.seen
+
+    net = build()
+    metric = Batches("batches")
+    metric.reset_state()
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=[metric])
+    return net
+
+
+# Of a metric that keeps a state of its own the values are read after each epoch.
+@pytest.mark.parametrize("built", [build, build_with_state])
+@pytest.mark.parametrize(
+    "fit", [{}, {"validation_split": 0.2, "validation_freq": 7}, {"shuffle": False}]
+)
+def test_epochs_that_nobody_is_told_of_are_the_same(built, fit, monkeypatch):
+    calls = []
+    together = ug._native.train_together
+    monkeypatch.setattr(
+        ug._native, "train_together", lambda runs: calls.append(0) or together(runs)
+    )
+    many = Ensemble(built, 3)
+    found = many.fit(X, Y, epochs=20, **fit)
+    native = {"validation_freq": 3}.get(next(reversed(fit), ""), 1)
+    assert len(calls) == (native if built is build else 20)
+    for i, model in enumerate(many.models):
+        ug.random.seed(i)
+        alone = built()
+        history = alone.fit(X, Y, epochs=20, verbose=0, **fit)
+        assert list(history.history.values()) == list(found[i].history.values())
+        for a, b in zip(alone.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_precision_of_the_caller_holds_on_all_threads():
     before = ug.get_float32_matmul_precision()
     with ug.float32_matmul_precision("medium"):
