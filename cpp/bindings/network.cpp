@@ -313,6 +313,8 @@ void bind_network(py::module_& module) {
 void bind_training_runs(py::module_& module) {
   py::class_<HeldRun>(module, "TrainingRun", "Passes of training, for train_together.");
   module.def("train_together", &train_runs, py::arg("runs"));
+  module.def("column_totals", &totals_of_columns, py::arg("sums"), py::arg("rows"),
+             py::arg("tolerance"));
 }
 
 template void bind_network<float>(py::module_&);

@@ -127,6 +127,9 @@ class Totals:
 class TrainingRun: ...
 
 def train_together(runs: Sequence[TrainingRun]) -> list[list[Totals]]: ...
+def column_totals(
+    sums: Sequence[NDArray[np.float64]], rows: Sequence[int], tolerance: float
+) -> NDArray[np.float64]: ...  # ColumnTotals of unitgain/signals.hpp, a row each
 
 class LossSpec:
     def __init__(
