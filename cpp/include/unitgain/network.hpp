@@ -66,11 +66,20 @@ struct TrainingPass {
   Totals totals;                 // of those before, and as far as the pass has come
 };
 
-// Goes through passes of networks that share no parameters. Several run side by side, each on one
-// thread: small networks, which gain nothing from a second thread, use them all. Each pass does
-// what Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
-// calling thread; false ends all passes after their current batches, and so does what it throws.
-void train_together(std::span<TrainingPass* const> passes, const std::function<bool()>& go_on = {});
+// Passes of training of one network, one after the other.
+struct TrainingRun {
+  Index epochs = 1;
+  // Makes a pass when the one before has ended, on the thread that goes on with it: all of as many
+  // samples and of batches as large.
+  std::function<TrainingPass(Index epoch)> begin;
+  std::vector<Totals> totals = {};  // of each pass, the last one as far as it has come
+};
+
+// Does runs of networks that share no parameters. Several run side by side, each on one thread:
+// small networks, which gain nothing from a second thread, use them all. Each pass does what
+// Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
+// calling thread; false ends all runs after their current batches, and so does what it throws.
+void train_together(std::span<TrainingRun* const> runs, const std::function<bool()>& go_on = {});
 
 // A graph that runs. Any number of threads may call any members of one network at once: inference
 // runs side by side, a training step alone.
@@ -139,7 +148,7 @@ class Network {
   // those of passes `before`.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {},
                Totals before = {});
-  // The same pass, for train_together(). Network and samples must outlive it.
+  // The same pass, for a TrainingRun. Network and samples must outlive it.
   TrainingPass training_pass(const Samples& samples, Index batch_size, Totals before = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
                   Totals before = {}) const;
