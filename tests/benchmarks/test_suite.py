@@ -351,6 +351,25 @@ def test_rates_are_set_beside_the_peaks(monkeypatch):
     assert set(record) == set(report.COLUMNS)
 
 
+def test_caches_are_those_that_the_system_describes(tmp_path):
+    for i, (level, kind, size) in enumerate(
+        [(1, "Data", "32K"), (1, "Instruction", "64K"), (2, "Unified", "1024K"), (3, "Unified", "32M")]
+    ):
+        folder = tmp_path / f"index{i}"
+        folder.mkdir()
+        for name, text in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(f"{text}\n")
+    (tmp_path / "index9").mkdir()  # a level of which nothing is told
+    assert peaks.cache_sizes(tmp_path) == {"L1": 32 << 10, "L2": 1 << 20, "L3": 32 << 20}
+    assert peaks.cache_sizes(tmp_path / "none") == {}
+
+
+@pytest.mark.skipif(not peaks.CACHES.exists(), reason="the system does not tell")
+def test_this_machines_caches_are_in_the_environment():
+    caches = runner.environment([])["caches"]
+    assert 1 << 12 <= caches["L1"] < caches["L2"]
+
+
 # --- times ---
 
 
