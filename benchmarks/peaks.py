@@ -62,10 +62,10 @@ def read_rates() -> dict[str, float]:
 def cache_sizes(folder: Path = CACHES) -> dict[str, int]:
     """Return the bytes of one core's caches for data, as far as the system tells: Linux does."""
     sizes = {}
-    for cache in sorted(folder.glob("index*")):
+    for entry in sorted(folder.glob("index*")):
         try:
             level, kind, size = (
-                (cache / name).read_text(encoding="ascii").strip()
+                (entry / name).read_text(encoding="ascii").strip()
                 for name in ("level", "type", "size")
             )
         except OSError:

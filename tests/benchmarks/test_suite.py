@@ -352,9 +352,8 @@ def test_rates_are_set_beside_the_peaks(monkeypatch):
 
 
 def test_caches_are_those_that_the_system_describes(tmp_path):
-    for i, (level, kind, size) in enumerate(
-        [(1, "Data", "32K"), (1, "Instruction", "64K"), (2, "Unified", "1024K"), (3, "Unified", "32M")]
-    ):
+    described = [(1, "Data", "32K"), (1, "Instruction", "64K"), (2, "Unified", "1024K")]
+    for i, (level, kind, size) in enumerate([*described, (3, "Unified", "32M")]):
         folder = tmp_path / f"index{i}"
         folder.mkdir()
         for name, text in (("level", level), ("type", kind), ("size", size)):
