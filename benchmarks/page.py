@@ -94,6 +94,9 @@ def _facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("compared with", ", ".join(f"{n} {v}" for n, v in environment["libraries"].items())),
         ("Python", environment["python"]),
     ]
+    if caches := environment.get("caches"):
+        sizes = ", ".join(f"{name} {size >> 10:,} KiB" for name, size in caches.items())
+        facts.append(("caches", sizes))
     if environment.get("peaks"):
         peaks = ", ".join(f"{n} {v / 1e9:.0f} GFLOP/s" for n, v in environment["peaks"].items())
         reads = ", ".join(f"{n} {v / 1e9:.0f} GB/s" for n, v in environment["read_rates"].items())
@@ -240,8 +243,13 @@ def roofline(environment: Mapping[str, Any], records: Iterable[Record]) -> dict[
     }
 
 
-def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
-    """Draw the charts by matplotlib as PNG and SVG files; return their paths.
+def write_plots(
+    folder: Path, contents: Mapping[str, Any], endings: Iterable[str] = ("png", "svg")
+) -> list[Path]:
+    """Draw the charts by matplotlib, each as a PNG and an SVG file; return their paths.
+
+    The names are ``summary``, ``roofline``, and a group's, its slashes as hyphens, with
+    ``-ratios`` or ``-rates``.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -255,17 +263,25 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
     written: list[Path] = []
 
     def finish(figure: Any, name: str) -> None:
-        for ending in ("png", "svg"):
+        for ending in endings:
             path = folder / f"{name.replace('/', '-')}.{ending}"
             figure.savefig(path, dpi=150)
             written.append(path)
+
+    def plain_ticks(axis: Any, unit: str = "") -> None:
+        low, high = axis.get_view_interval()
+        steps = (1, 2, 5) if high < 1000 * low else (1,)
+        places = [step * 10.0**power for power in range(-6, 12) for step in steps]
+        ticks = [place for place in places if low <= place <= high]
+        axis.set_ticks(ticks, [f"{tick:g}{unit}" for tick in ticks])
+        axis.axes.minorticks_off()
 
     def bars(rows: list[dict[str, Any]], name: str) -> None:
         rows = [row for row in rows if row["bars"]]
         if not rows:
             return
         lines = sum(len(row["bars"]) + 1 for row in rows)
-        figure, axes = new_figure(1, 1, width=8, height=1 + 0.24 * lines)
+        figure, axes = new_figure(1, 1, width=6.6, height=1 + 0.22 * lines)
         ax, place, places = axes[0, 0], 0.0, []
         for row in rows:
             places.append(place + (len(row["bars"]) - 1) / 2)
@@ -280,16 +296,26 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
                     height=0.8,
                     alpha=1 if bar["steady"] else 0.4,
                 )
+                ax.annotate(
+                    f"{bar['ratio']:.2f}",
+                    (max(bar["ratio"], bar["high"], 1), place),
+                    (3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                )
                 place += 1
             place += 1
         ax.set_yticks(places, [row["name"] for row in rows])
         ax.invert_yaxis()
         ax.set_xscale("log")
+        ax.margins(x=0.1, y=0.5 / lines)
+        plain_ticks(ax.xaxis, "x")
         ax.axvline(1, color="black", linestyle="--", linewidth=1)
         ax.set_title("peers' times over unitgain's", loc="left")
         shown = {bar["library"] for row in rows for bar in row["bars"]}
         handles = [ax.barh(0, 0, color=colors[n], label=n) for n in colors if n in shown]
-        ax.legend(handles=handles, frameon=False)
+        figure.legend(handles=handles, frameon=False, loc="outside lower right", ncols=4)
         finish(figure, name)
 
     def curve(chart: dict[str, Any], name: str) -> None:
@@ -321,12 +347,21 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
         ax.set_xscale("log")
         ax.set_yscale("log")
         low, high = ax.get_xlim()
-        for roof in chart.get("roofs", ()):
+        for i, roof in enumerate(chart.get("roofs", ())):
             corner = roof["peak"] / roof["slope"]
             xs = [min(low, corner / 30), corner, max(high, corner * 3)]
             ys = [min(roof["peak"], x * roof["slope"]) for x in xs]
             ax.plot(xs, ys, color="black", linestyle="--", linewidth=1)
-            ax.annotate(roof["label"], (xs[0], ys[0]), fontsize=8)
+            at = xs[0] * 2**i  # apart from each other, though two roofs may be nearly one
+            ax.annotate(
+                roof["label"],
+                (at, at * roof["slope"]),
+                (3, -9),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        plain_ticks(ax.xaxis)
+        plain_ticks(ax.yaxis)
         ax.set_xlabel(chart["xlabel"])
         ax.set_ylabel(chart["ylabel"])
         ax.legend(frameon=False)
