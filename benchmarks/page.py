@@ -57,12 +57,15 @@ def by_group(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def summary_row(name: str, records: Iterable[Record]) -> dict[str, Any]:
-    """Return the geometric mean of each peer's steady ratios in a group, with its interval."""
+    """Return the geometric mean of each peer's ratios in a group, with its interval.
+
+    Of those that are steady, and whose results are right.
+    """
     records = list(records)
     ours = {r["case"]: Times(tuple(r["turns"])) for r in records if r["library"] == OURS}
     bars = []
     for library in dict.fromkeys(r["library"] for r in records if r["library"] != OURS):
-        steady = [r for r in records if r["library"] == library and r["steady"]]
+        steady = [r for r in records if r["library"] == library and r["steady"] and r["agrees"]]
         if not steady:
             continue
         low, high = interval_of_mean(
@@ -138,6 +141,7 @@ def _group(name: str, records: list[Record], environment: Mapping[str, Any]) -> 
             "share": r["multiply_add_share"],
             "largest": r["error_largest"],
             "rms": r["error_rms"],
+            "ulp": r.get("error_ulp"),
             "difference": r["difference"],
         }
         for r in records

@@ -1,20 +1,26 @@
 """The benchmark suite measures the same work by everyone, fairly, and says so when it is not."""
 
 import csv
+import importlib.metadata
 import importlib.util
 import json
 import shutil
 import subprocess
+from functools import partial
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
 import unitgain as ug
+from unitgain import cli
 from unitgain.benchmarks import (
     instruction_sets,
     intervals,
     keras_backend,
+    longer,
+    page,
     peaks,
     report,
     runner,
@@ -32,6 +38,7 @@ from unitgain.benchmarks.case import (
     Trial,
     difference,
     errors,
+    units_in_last_place,
 )
 from unitgain.benchmarks.numpy_reference import EPSILON, Network
 
@@ -284,6 +291,100 @@ def test_reference_stays_in_its_type():
 )
 def test_difference_is_relative_to_the_largest_value(result, reference, expected):
     assert difference(result, reference) == expected
+
+
+def with_accuracy(ours, peer, accuracy):
+    """A case whose exact result is 1 and 2, with a peer beside unitgain and NumPy."""
+    results = {OURS: ours, REFERENCE: [1.0, 2.0], "JAX": peer}
+    contenders = {
+        name: partial(Contender.of, partial(np.array, value)) for name, value in results.items()
+    }
+    exact = Exact(slice(None), np.array([1, 2], np.longdouble), np.float32)
+    trial = Trial(contenders, 1e-2, accuracy=accuracy, exact=lambda: exact)
+    return Case("made/up", "made up", lambda: trial)
+
+
+def test_what_peers_may_be_off_by_does_not_excuse_unitgain():
+    case = with_accuracy([1.0, 2.001], [1.0, 2.001], accuracy=1e-5)
+    ours, _, peer = runner.verify_case(case, ["JAX"])
+    assert not ours.agrees
+    assert peer.agrees
+    line = report.format_verdicts([ours, peer])
+    assert "at most 1.0e-05, the others 1.0e-02: unitgain 5.0e-04 (4.2e+03 ulp) WRONG" in line
+    ours, _, peer = runner.run_case(case, ["JAX"], timing.Effort(1, 1e-6, 0.0))
+    assert not ours.agrees
+    assert peer.agrees
+    assert peer.ulp == pytest.approx(0.001 * 2**22, rel=1e-3)
+    assert "error of at most 1.0e-05 allowed" in report.format_case([ours, peer])
+    assert report.as_record(peer)["error_ulp"] == peer.ulp
+
+
+def test_a_peers_wrong_result_is_the_peers_own(monkeypatch, capsys):
+    case = with_accuracy([1.0, 2.0], [1.0, 3.0], accuracy=1e-5)
+    monkeypatch.setattr(runner, "all_cases", lambda: [case])
+    monkeypatch.setattr(runner, "installed_peers", lambda: ["JAX"])
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.0")
+    assert cli.main(["bench", "--verify"]) == 0
+    assert "warning: JAX is off by 5.0e-01 in made/up" in capsys.readouterr().err
+    measured = runner.run_case(case, ["JAX"], timing.Effort(1, 1e-6, 0.0, attempts=1))
+    assert report.fastest_peer(measured).library == REFERENCE
+    (kept,) = report.groups_of(measured)["made"]
+    assert "JAX" not in [m.library for m in kept]
+    records = [report.as_record(m) | {"turns": list(m.times.turns)} for m in measured]
+    assert [bar["library"] for bar in page.summary_row("made", records)["bars"]] == [REFERENCE]
+    case = with_accuracy([1.0, 3.0], [1.0, 2.0], accuracy=1e-5)
+    assert cli.main(["bench", "--verify"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "exact", "units"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0),
+        ([1 + 2**-22, 2.0], [1.0, 2.0], 2),
+        ([1.0, 0.0], [1.0, 2.0**-149], 1),  # the smallest number
+        ([1.0, np.nan], [1.0, 2.0], np.inf),
+        ([1.0], [1.0, 2.0], np.inf),
+    ],
+)
+def test_errors_are_counted_in_units_in_the_last_place(result, exact, units):
+    wide = Exact(slice(None), np.array(exact, np.float64), np.float32)
+    assert units_in_last_place(np.array(result, np.float32), wide) == units
+    assert units_in_last_place(np.array(result), Exact.of(exact)) is None
+    assert units_in_last_place(np.array(result), Exact(..., wide.values, np.float64)) is None
+
+
+def mp_softplus(x):
+    return mpmath.log1p(mpmath.exp(x))
+
+
+def mp_gelu_tanh(x):
+    inner = mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)
+    return x / 2 * (1 + mpmath.tanh(inner))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    {
+        "gelu": lambda x: x * mpmath.ncdf(x),
+        "gelu_tanh": mp_gelu_tanh,
+        "tanh": mpmath.tanh,
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+        "softplus": mp_softplus,
+        "mish": lambda x: x * mpmath.tanh(mp_softplus(x)),
+    }.items(),
+)
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 2**-63, reason="long double is float64 here")
+def test_longer_arithmetic_cancels_nowhere(name, function):
+    x = np.concatenate([np.linspace(-11, 11, 89), [2 * np.sqrt(2), -1e-6]])
+
+    def expected(function):
+        exact = [function(mpmath.mpf(float(value))) for value in x]
+        return np.array([np.longdouble(mpmath.nstr(value, 30)) for value in exact])
+
+    with mpmath.workdps(100):
+        values, slopes = expected(function), expected(lambda v: mpmath.diff(function, v))
+    np.testing.assert_allclose(longer.activation(name, x), values, rtol=2.0**-56, atol=0)
+    np.testing.assert_allclose(longer.slope(name, x), slopes, rtol=2.0**-40, atol=0)
 
 
 def test_contenders_that_differ_do_not_agree():
