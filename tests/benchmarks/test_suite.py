@@ -135,6 +135,21 @@ def test_each_threading_layer_runs_under_its_name_and_the_one_before_comes_back(
     assert ug.threading_layer() == before
 
 
+def test_in_a_mixed_program_everyones_run_begins_with_a_product_by_numpy(monkeypatch):
+    trial = CASES["threading_layers/mixed/step-64-64-64-4"].prepare()
+    assert {OURS, OPENMP, REFERENCE, "PyTorch", "JAX", "Keras"} <= set(trial.contenders)
+    products, plain = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda *a, **k: products.append(a[0].shape) or plain(*a, **k))
+    mixed = CASES["threading_layers/mixed/tanh-1024x1024"].prepare()
+    for library in (OURS, OPENMP, REFERENCE):
+        contender = mixed.contenders[library]()
+        contender.result()
+        assert products == []
+        contender.run()
+        assert products == [(256, 256)]
+        products.clear()
+
+
 def test_every_subject_has_cases_and_quick_ones():
     assert len(CASES) == len(runner.all_cases())
     for subject in runner.SUBJECTS:
