@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import placement
 from .case import OPENMP, OURS, REFERENCE
 from .counting import counted
 from .intervals import interval_of_mean, log_ratios
@@ -74,10 +75,14 @@ def format_difference(measurement: Measurement) -> str:
 def format_machine(environment: Mapping[str, Any]) -> str:
     """Return one line: the version, the CPU, the instruction set and the threads."""
     threads = environment["threads"]
-    return (
+    text = (
         f"unitgain {environment['unitgain']} on {environment['cpu']}, instruction set "
         f"{environment['instruction_set']}, {threads} thread{'s' if threads > 1 else ''}"
     )
+    pinned = environment.get("pinned_to")
+    if pinned and len(pinned) < environment["cpus"]:
+        text += f", pinned to CPU{'s' if len(pinned) > 1 else ''} {placement.name(pinned)}"
+    return text
 
 
 def format_environment(environment: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from unitgain import _native, num_threads
 
-from . import headline, instruction_sets, keras_backend, peaks
+from . import headline, instruction_sets, keras_backend, peaks, placement
 from .case import (
     OPENMP,
     OURS,
@@ -281,6 +281,7 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "cpu": cpu_name(),
         "cpu_model": cpu_model(),
         "cpus": os.cpu_count(),
+        "pinned_to": placement.allowed(),
         "instruction_set": _native.active_variant(),
         "threads": num_threads(),
         "caches": peaks.cache_sizes(),

@@ -13,6 +13,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=("baseline", "avx2", "avx512", "amx"),
         help="limit unitgain, and its peers where they can be, to an instruction set",
     )
+    bench.add_argument(
+        "--cpus",
+        type=_cpus,
+        metavar="LIST",
+        help="pin everyone's threads to these CPUs, as in 0-3,8 (default: all that the process may "
+        "use)",
+    )
     bench.add_argument("--quick", action="store_true", help="a few small cases, in seconds")
     bench.add_argument(
         "--headline",
@@ -174,6 +182,15 @@ def _output_file(text: str) -> Path:
     return path
 
 
+def _cpus(text: str) -> list[int]:
+    from unitgain.benchmarks import placement
+
+    try:
+        return placement.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def _result_name(text: str) -> str:
     if not text or any(part in text for part in ("/", "\\")) or text.startswith("."):
         raise argparse.ArgumentTypeError(f"expected a name, got {text!r}")
@@ -230,7 +247,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> int:
-    from unitgain.benchmarks import memory, peaks, report, runner, saved, scaling, timing
+    from unitgain.benchmarks import memory, peaks, placement, report, runner, saved, scaling, timing
 
     if options.compare:
         return _compare(options)
@@ -248,11 +265,13 @@ def _bench(options: argparse.Namespace) -> int:
     if options.keras_backend:
         os.environ["KERAS_BACKEND"] = options.keras_backend
     peers = _chosen_peers(options)
-    if options.isa:
-        limited = _limited_environment(options)
-        if limited is not None:
-            # Not the process itself: NumPy's library has been loaded into it, without the limits.
-            command = [sys.executable, "-m", "unitgain", *options.arguments]
+    limited = _limited_environment(options) if options.isa else None
+    cpus = options.cpus or placement.allowed()
+    if limited is not None or cpus != placement.allowed():
+        # Not the process itself: NumPy's library has been loaded into it, without the limits, and
+        # has threads on all CPUs.
+        command = [sys.executable, "-m", "unitgain", *options.arguments]
+        with placement.inherited(cpus) if cpus else nullcontext():
             return subprocess.run(command, env=limited, check=False).returncode
 
     environment = runner.environment(peers, options.isa)

@@ -4,8 +4,10 @@ import csv
 import importlib.metadata
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import sys
 from functools import partial
 
 import mpmath
@@ -20,8 +22,10 @@ from unitgain.benchmarks import (
     intervals,
     keras_backend,
     longer,
+    machines,
     page,
     peaks,
+    placement,
     report,
     runner,
     saved,
@@ -483,6 +487,39 @@ def test_caches_are_those_that_the_system_describes(tmp_path):
 def test_this_machines_caches_are_in_the_environment():
     caches = runner.environment([])["caches"]
     assert 1 << 12 <= caches["L1"] < caches["L2"]
+
+
+# --- CPUs ---
+
+
+def test_cpus_are_named_as_ranges(monkeypatch):
+    monkeypatch.setattr(placement, "allowed", lambda: [0, 1, 2, 3, 8])
+    assert placement.parse("0-2,8") == [0, 1, 2, 8]
+    assert placement.name([0, 1, 2, 8]) == "0-2,8"
+    assert placement.name([3]) == "3"
+    for text in ("", "a", "1-", "3-1", "-1", "0,", "4", "0-8"):
+        with pytest.raises(ValueError, match="expected"):
+            placement.parse(text)
+    monkeypatch.setattr(placement, "allowed", list)
+    with pytest.raises(ValueError, match="cannot pin"):
+        placement.parse("0")
+
+
+@pytest.mark.skipif(len(placement.allowed()) < 2, reason="needs two CPUs and a system that pins")
+def test_all_threads_of_a_run_are_pinned_to_the_cpus_that_are_named(tmp_path, monkeypatch):
+    before = placement.allowed()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    command = ["bench", "--cpus", str(before[-1]), "--quick", "matmul/tiny", "--peers", "numpy"]
+    assert cli.main([*command, "--json", str(tmp_path / "run.json")]) == 0
+    assert placement.allowed() == before
+    contents = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    environment = contents["environment"]
+    assert environment["pinned_to"] == before[-1:]
+    assert environment["threads"] == 1
+    assert f"1 thread, pinned to CPU {before[-1]}" in report.format_machine(environment)
+    with pytest.raises(ValueError, match="some of the CPUs"):
+        machines.keep(tmp_path, contents)
 
 
 # --- times ---
