@@ -44,6 +44,8 @@ def page_data(contents: Mapping[str, Any]) -> dict[str, Any]:
         "summary": [summary_row(*row) for row in _summarized(groups).items()],
         "unsteady": sorted({r["case"] for r in records if not r["steady"]}),
         "roofline": roofline(environment, records),
+        "costs": contents.get("costs", []),
+        "memory": contents.get("memory", {}),
         "groups": [_group(name, members, environment) for name, members in groups.items()],
     }
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -287,11 +288,13 @@ def _bench(options: argparse.Namespace) -> int:
         measurements += measured
         print("\n" + report.format_case(measured), flush=True)
     print("\n" + report.format_summary(measurements))
-    if costs := scaling.format_fits(scaling.fits(measurements)):
-        print("\n" + costs)
-    if "scaling" in options.groups and not (options.filter or options.quick):
-        print("\n" + memory.format_memory(memory.measure(peers)))
     contents = saved.document(environment, measurements, _command(options))
+    if costs := scaling.fits(measurements):
+        print("\n" + scaling.format_fits(costs))
+        contents["costs"] = [asdict(fit) for fit in costs]
+    if "scaling" in options.groups and not (options.filter or options.quick):
+        contents["memory"] = memory.measure(peers)
+        print("\n" + memory.format_memory(contents["memory"]))
     _write_results(options, contents)
     if options.csv:
         report.write_csv(options.csv, environment, measurements)

@@ -126,6 +126,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chr
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 @pytest.mark.parametrize("width", [400, 1400])
 def test_a_browser_draws_the_page_without_an_error(contents, tmp_path, width):
+    costs = {"group": "scaling/step", "library": OURS, "costs": {"call": 1e-6, "row": 2e-10}}
+    contents = contents | {"costs": [costs | {"error": 0.02}], "memory": {"training": {OURS: 1e6}}}
     page.write_page(tmp_path / "report.html", contents)
     file = Path(tmp_path / "report.html")
     # The page's own width is written where the printed document shows it.
@@ -140,6 +142,7 @@ def test_a_browser_draws_the_page_without_an_error(contents, tmp_path, width):
     assert "CONSOLE" not in done.stderr
     assert done.stdout.count("<svg") == 8
     assert done.stdout.count("<circle") == 4 * 3 + 3 * 3 + 8
-    assert done.stdout.count("<tr>") == 27 + 4
+    assert done.stdout.count("<tr>") == 27 + 4 + 2 + 2
+    assert "<td>1.00 µs</td><td>200 ps</td><td>2%</td>" in done.stdout
     shown = int(re.search(r"<title>(\d+)</title>", done.stdout)[1])
     assert shown <= max(width, 500)  # windows are not made narrower than 500
