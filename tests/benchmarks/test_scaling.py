@@ -1,6 +1,7 @@
 """What times are made of, and peak memory."""
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -55,6 +56,14 @@ def test_costs_are_not_negative_and_threads_are_unitgains_own():
     assert scaling.fits(measured("matmul/float32", OURS, lambda n: 1.0, (1, 2, 4))) == []
 
 
+def test_times_that_are_not_steady_are_left_out_of_fits():
+    times = measured("scaling/tanh", OURS, lambda n: 1e-6 + 1e-9 * n, (64, 256, 1024))
+    wild = timing.Times((1.0, 1.0, 9.0, 9.0))
+    times.append(replace(times[-1], case="scaling/tanh/4096", times=wild))
+    (fit,) = scaling.fits(times)
+    assert fit.costs == pytest.approx({"call": 1e-6, "element": 1e-9}, rel=1e-6)
+
+
 def test_noise_moves_costs_little():
     rng = np.random.default_rng(0)
     times = measured(
@@ -100,6 +109,7 @@ def test_the_command_prints_and_keeps_costs_and_memory(tmp_path, monkeypatch, ca
     monkeypatch.setattr(scaling, "THREADED_SIDE", 16)
     monkeypatch.setattr(scaling, "THREADED_BATCH", 4)
     monkeypatch.setattr(timing, "THOROUGH", timing.Effort(2, 1e-5, 0.0, attempts=1))
+    monkeypatch.setattr(timing, "STEADY", np.inf)
     monkeypatch.setattr(memory, "measure", partial(memory.measure, sizes=(8, 4, 3)))
     file = tmp_path / "scaling.json"
     assert cli.main(["bench", "scaling", "--peers", "numpy", "--json", str(file)]) == 0
