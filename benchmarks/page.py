@@ -10,13 +10,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .case import OURS
+from .case import OURS, REFERENCE
 from .intervals import interval_of_mean, log_ratios
 from .report import environment_warnings, geometric_mean
 from .timing import Times
 
 Record = dict[str, Any]
 
+# The group whose rates stand beside those of everything that is done element by element.
+COPIES = "activations/copy/float32"
 # Rows of the summary for one subject.
 MOST_GROUPS = 16
 
@@ -46,7 +48,10 @@ def page_data(contents: Mapping[str, Any]) -> dict[str, Any]:
         "roofline": roofline(environment, records),
         "costs": contents.get("costs", []),
         "memory": contents.get("memory", {}),
-        "groups": [_group(name, members, environment) for name, members in groups.items()],
+        "groups": [
+            _group(name, members, environment, groups.get(COPIES, []))
+            for name, members in groups.items()
+        ],
     }
 
 
@@ -109,7 +114,9 @@ def _facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _group(name: str, records: list[Record], environment: Mapping[str, Any]) -> dict[str, Any]:
+def _group(
+    name: str, records: list[Record], environment: Mapping[str, Any], copies: list[Record]
+) -> dict[str, Any]:
     cases: dict[str, list[Record]] = {}
     for record in records:
         cases.setdefault(record["case"], []).append(record)
@@ -156,7 +163,7 @@ def _group(name: str, records: list[Record], environment: Mapping[str, Any]) -> 
         "title": title if shown is ratios else f"{title}, the worst 24 drawn",
         "command": f"unitgain bench {name}",
         "ratios": shown,
-        "curves": curves(name, records, environment),
+        "curves": curves(name, records, environment, copies),
         "rows": rows,
     }
 
@@ -166,9 +173,15 @@ def _worst(row: Mapping[str, Any]) -> float:
 
 
 def curves(
-    name: str, records: list[Record], environment: Mapping[str, Any]
+    name: str,
+    records: list[Record],
+    environment: Mapping[str, Any],
+    copies: Iterable[Record] = (),
 ) -> list[dict[str, Any]]:
-    """Return a group's curves by size: of rates of computing, or of moving bytes."""
+    """Return a group's curves by size: of rates of computing, or of moving bytes.
+
+    Beside the latter stands the rate of ``copies`` by NumPy.
+    """
     kinds: list[tuple[Callable[[Record], float | None], Callable[[Record], float | None], str]] = [
         (_side, lambda r: r["operations_per_second"], "flops"),
         (lambda r: r["bytes"], _moved, "bytes"),
@@ -183,6 +196,13 @@ def curves(
             )
             if len({point[0] for point in points}) > 2:
                 series.append({"library": library, "points": points})
+        copied = sorted(
+            [r["bytes"], r["bytes"] / r["seconds"] / 1e9, f"a copy by NumPy, {r['case']}"]
+            for r in copies
+            if r["library"] == REFERENCE
+        )
+        if series and copied and kind == "bytes" and name != COPIES:
+            series.append({"library": "a copy by NumPy", "points": copied, "dashed": True})
         if series:
             return [_curve(kind, series, name, environment)]
     return []
@@ -211,7 +231,8 @@ def _curve(
         "xlabel": "bytes read and written",
         "ylabel": "GB/s",
         "bytes": True,
-        "caption": "Bytes moved a second by size; dashed: reading alone, dotted: sizes of caches.",
+        "caption": "Bytes moved a second by size; dashed: reading alone, and a copy by NumPy; "
+        "dotted: sizes of caches.",
     }
 
 
@@ -329,8 +350,9 @@ def write_plots(
         ax = axes[0, 0]
         for series in chart["series"]:
             xs, ys = [p[0] for p in series["points"]], [p[1] for p in series["points"]]
-            style = "o" if series.get("line") is False else "o-"
-            ax.plot(xs, ys, style, color=colors[series["library"]], label=series["library"])
+            style = "o" if series.get("line") is False else "--" if series.get("dashed") else "o-"
+            color = colors.get(series["library"], "gray")
+            ax.plot(xs, ys, style, color=color, label=series["library"])
         for line in chart.get("across", ()):
             ax.axhline(line["y"], color="black", linestyle="--", linewidth=1)
             ax.annotate(
