@@ -1,4 +1,4 @@
-// What the sums of a node's columns come to.
+// Totals of a node from the sums of its columns.
 #include <algorithm>
 #include <cmath>
 #include <limits>

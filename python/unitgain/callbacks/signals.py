@@ -73,7 +73,7 @@ class SignalMonitor(Callback):
 
     def __init__(
         self,
-        every: int = 5000,
+        every: int = 2000,
         on: str = "warn",
         log_dir: str | os.PathLike[str] | None = None,
     ) -> None:
