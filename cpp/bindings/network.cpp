@@ -149,6 +149,11 @@ std::unique_ptr<HeldRun> training_run(Network<T>& network, const py::object& x, 
     throw ValueError(std::to_string(shuffles.size()) + " shuffles for " + std::to_string(epochs) +
                      " epochs, expected one each, and no order");
   }
+  const bool has_orders = order && order->ndim() == 2;  // one for each epoch
+  if (has_orders && order->shape(0) != epochs) {
+    throw ValueError("order has " + std::to_string(order->shape(0)) + " rows for " +
+                     std::to_string(epochs) + " epochs, expected one each");
+  }
   auto made = std::make_unique<HeldRun>();
   hold_samples(made->held, x, y, order, network);
   hold_weights(made->held, weights, network);
@@ -158,14 +163,18 @@ std::unique_ptr<HeldRun> training_run(Network<T>& network, const py::object& x, 
     made->shuffled.resize(static_cast<std::size_t>(made->held.samples.count));
     made->held.samples.order = made->shuffled.data();
   }
+  if (has_orders) made->held.samples.count = order->shape(1);
   made->run.epochs = epochs;
-  made->run.begin = [&network, own = made.get(), batch_size, shuffles](Index epoch) {
+  made->run.begin = [&network, own = made.get(), batch_size, shuffles, has_orders](Index epoch) {
+    Samples& samples = own->held.samples;
     if (!shuffles.empty()) {
       const auto [key, stream] = shuffles[static_cast<std::size_t>(epoch)];
       runtime::fill_permutation(runtime::RandomStream(key, stream), own->shuffled.data(),
-                                own->held.samples.count);
+                                samples.count);
+    } else if (has_orders) {
+      samples.order = own->held.order->data() + epoch * samples.count;
     }
-    return network.training_pass(own->held.samples, batch_size);
+    return network.training_pass(samples, batch_size);
   };
   return made;
 }

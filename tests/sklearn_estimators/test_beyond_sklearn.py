@@ -98,6 +98,90 @@ def test_standard_deviations_of_an_ensemble_grow_where_there_was_nothing_to_lear
         MLPRegressor(**FAST).fit(U, V).predict(U, return_std=True)
 
 
+def native_calls(monkeypatch):
+    """Return a list that gets the epochs of each network of each native call."""
+    calls, call = [], ug._native.train_together
+
+    def counted(runs):
+        found = call(runs)
+        calls.append([len(totals) for totals in found])
+        return found
+
+    monkeypatch.setattr(ug._native, "train_together", counted)
+    return calls
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"early_stopping": True}, {"dropout": 0.2, "batch_norm": True}, {"mixup": 0.3}],
+    ids=str,
+)
+def test_networks_of_an_ensemble_are_trained_at_once_each_to_the_bits_of_its_own(
+    settings, monkeypatch
+):
+    alone = [MLPClassifier((6,), **{**FAST, **settings, "random_state": i}) for i in (5, 6, 7)]
+    alone = [model.fit(X, Y) for model in alone]
+    calls = native_calls(monkeypatch)
+    model = MLPClassifier((6,), ensemble=3, **{**FAST, **settings, "random_state": 5}).fit(X, Y)
+    assert len(calls[0]) == 3
+    for found, own, course in zip(model.models_, alone, model._courses, strict=True):
+        assert course.losses == own.loss_curve_
+        for mine, their in zip(found.get_weights(), own.model_.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, their)
+    on = [model.partial_fit(X, Y) for model in alone] if not settings else []
+    for found, own in zip((model.partial_fit(X, Y) if on else model).models_, on, strict=False):
+        np.testing.assert_array_equal(found.get_weights()[0], own.coefs_[0])
+
+
+def test_networks_that_share_callbacks_are_trained_one_after_the_other(monkeypatch):
+    calls, seen = native_calls(monkeypatch), []
+    told = ug.callbacks.LambdaCallback(on_train_begin=lambda logs: seen.append(len(calls)))
+    MLPClassifier((4,), ensemble=2, callbacks=told, **FAST).fit(X, Y)
+    assert all(len(call) == 1 for call in calls)
+    assert seen == [0, len(calls) // 2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [({}, 5), ({"n_iter_no_change": 3, "tol": 1e-2}, 2), ({"shuffle": False}, 5)],
+    ids=str,
+)
+@pytest.mark.parametrize("make", [MLPClassifier, MLPRegressor])
+def test_epochs_that_cannot_end_training_are_one_native_call(
+    make, settings, least, monkeypatch, capsys
+):
+    calls = native_calls(monkeypatch)
+    given = {**FAST, "max_iter": 200, **settings}
+    model = make(hidden_layer_sizes=(8,), **given).fit(X, Y)
+    several = list(calls)
+    calls.clear()
+    one = make(hidden_layer_sizes=(8,), verbose=True, **given).fit(X, Y)  # each is told of at once
+    assert calls == [[1]] * one.n_iter_
+    assert sum(call[0] for call in several) == one.n_iter_ == model.n_iter_
+    assert len(several) * least < one.n_iter_
+    assert model.loss_curve_ == one.loss_curve_
+    for mine, their in zip(model.coefs_, one.coefs_, strict=True):
+        np.testing.assert_array_equal(mine, their)
+    assert capsys.readouterr().out.startswith("Iteration 1, loss")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"solver": "sgd", "learning_rate": "invscaling"}, {"early_stopping": True}],
+    ids=str,
+)
+def test_epochs_that_change_what_follows_are_told_one_by_one(settings, monkeypatch):
+    calls = native_calls(monkeypatch)
+    model = MLPClassifier((4,), **{**FAST, **settings}).fit(X, Y)
+    assert calls == [[1]] * model.n_iter_
+
+
+def test_losses_that_need_the_weights_are_told_one_by_one(monkeypatch):
+    calls = native_calls(monkeypatch)
+    model = MLPRegressor(hidden_layer_sizes=(4,), **FAST).fit(X, np.stack([Y, -Y], axis=1))
+    assert calls == [[1]] * model.n_iter_
+
+
 def test_an_ensemble_averages_networks_of_different_seeds():
     model = MLPClassifier((4,), ensemble=3, **FAST).fit(X, Y)
     assert len(model.models_) == 3

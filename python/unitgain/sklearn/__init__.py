@@ -20,7 +20,8 @@ if not hasattr(sklearn.utils.validation, "validate_data"):
 # isort: split
 from unitgain.sklearn.classifier import MLPClassifier
 from unitgain.sklearn.clusters import ClusterFeatures, KMeans, MiniBatchKMeans
-from unitgain.sklearn.linear import LinearRegression, LogisticRegression, Perceptron, Ridge
+from unitgain.sklearn.linear import LinearRegression, LogisticRegression, Ridge
+from unitgain.sklearn.perceptron import Perceptron
 from unitgain.sklearn.regressor import MLPRegressor
 
 __all__ = [

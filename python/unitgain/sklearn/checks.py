@@ -14,7 +14,16 @@ from unitgain import callbacks, losses, optimizers
 from unitgain._arrays import is_sparse
 from unitgain.optimizers.registry import TABLE as OPTIMIZERS
 
-__all__ = ["LINEAR_ARGUMENTS", "MLP_ARGUMENTS", "Check", "as_dtype", "check_arguments"]
+__all__ = [
+    "LINEAR_ARGUMENTS",
+    "LOGISTIC_ARGUMENTS",
+    "MLP_ARGUMENTS",
+    "PERCEPTRON_ARGUMENTS",
+    "RIDGE_ARGUMENTS",
+    "Check",
+    "as_dtype",
+    "check_arguments",
+]
 
 Array = NDArray[Any]
 # Whether a value is one that an argument may have, and what is said of others.
@@ -45,6 +54,10 @@ def _or(value: Any, *checks: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _flag(value: Any) -> bool:
     return isinstance(value, (bool, np.bool_))
+
+
+def _one_of(*values: Any) -> Check:
+    return lambda given: given in values, "one of " + ", ".join(map(repr, values))
 
 
 def _sizes(value: Any) -> bool:
@@ -107,14 +120,48 @@ MLP_ARGUMENTS: Mapping[str, Check] = {
     "dtype": (lambda value: value in (None, "float32", "float64"), "None, 'float32' or 'float64'"),
 }
 
+_CLASS_WEIGHT = MLP_ARGUMENTS["class_weight"]
+
 LINEAR_ARGUMENTS: Mapping[str, Check] = {
-    "C": (_or(math.inf, _real(0, open_low=True)), "a number above 0, or infinity"),
     "alpha": (lambda value: bool(np.all(np.asarray(value) >= 0)), "numbers of at least 0"),
     "fit_intercept": (_flag, "True or False"),
-    "max_iter": (_whole(1), "a whole number of at least 1"),
-    "n_iter_no_change": (_whole(1), "a whole number of at least 1"),
-    "shuffle": (_flag, "True or False"),
+    "copy_X": (_flag, "True or False"),
     "tol": (_or(None, _real(0)), "None or a number of at least 0"),
+    "positive": (_flag, "True or False"),
+}
+
+RIDGE_ARGUMENTS: Mapping[str, Check] = {
+    **LINEAR_ARGUMENTS,
+    "max_iter": (_or(None, _whole(1)), "None or a whole number of at least 1"),
+    "solver": _one_of("auto", "svd", "cholesky", "lsqr", "sparse_cg", "sag", "saga", "lbfgs"),
+}
+
+LOGISTIC_ARGUMENTS: Mapping[str, Check] = {
+    "penalty": _one_of("deprecated", "l1", "l2", "elasticnet", None),
+    "C": (_or(math.inf, _real(0, open_low=True)), "a number above 0, or infinity"),
+    "l1_ratio": (_or(None, _or(1, _real(0, 1))), "a number from 0 to 1"),
+    "dual": (_flag, "True or False"),
+    "tol": (_real(0), "a number of at least 0"),
+    "fit_intercept": (_flag, "True or False"),
+    "class_weight": _CLASS_WEIGHT,
+    "solver": _one_of("lbfgs", "liblinear", "newton-cg", "newton-cholesky", "sag", "saga"),
+    "max_iter": (_whole(1), "a whole number of at least 1"),
+    "warm_start": (_flag, "True or False"),
+}
+
+PERCEPTRON_ARGUMENTS: Mapping[str, Check] = {
+    "penalty": _one_of("l1", "l2", "elasticnet", None),
+    "alpha": (_real(0), "a number of at least 0"),
+    "l1_ratio": (_or(1, _real(0, 1)), "a number from 0 to 1"),
+    "fit_intercept": (_flag, "True or False"),
+    "max_iter": (_whole(1), "a whole number of at least 1"),
+    "tol": (_or(None, _real(0)), "None or a number of at least 0"),
+    "shuffle": (_flag, "True or False"),
+    "eta0": (_real(0, open_low=True), "a number above 0"),
+    "early_stopping": (_flag, "True or False"),
+    "validation_fraction": (_real(0, 1, open_low=True), "a number between 0 and 1"),
+    "n_iter_no_change": (_whole(1), "a whole number of at least 1"),
+    "class_weight": _CLASS_WEIGHT,
     "warm_start": (_flag, "True or False"),
 }
 

@@ -212,8 +212,11 @@ class MLPClassifier(NetworkClassifier):
             with an activation that it lacks the one that suits it.
         label_smoothing: the share of each target that is spread over all classes.
         mixup: None, or the parameter of :class:`unitgain.data.MixUp`.
-        ensemble: how many networks are trained, whose probabilities are averaged.
-        callbacks: told of epochs, see :mod:`unitgain.callbacks`.
+        ensemble: how many networks are trained at once, whose probabilities are averaged. Each is
+            what it would be alone: the one with number i for ``random_state + i``, if that is an
+            integer.
+        callbacks: told of epochs, see :mod:`unitgain.callbacks`. Networks of an ensemble, which
+            share them, are trained one after the other.
         dtype: that the network computes in: None for float32, but float64 with L-BFGS, and for up
             to 100 samples of float64.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from unitgain._arrays import is_sparse
@@ -26,6 +26,7 @@ def minimise(
     y: NDArray[Any],
     weights: NDArray[Any] | None,
     estimator: Any,
+    l1: float = 0.0,
 ) -> tuple[float, int]:
     """Train a compiled model to where its gradient is small; return its loss and the iterations.
 
@@ -35,6 +36,8 @@ def minimise(
         y: targets.
         weights: of the samples.
         estimator: whose arguments ``tol``, ``max_iter`` and ``max_fun`` say when it ends.
+        l1: the factor of the sum of the kernels' absolute entries, which is added to the loss.
+            Entries are then differences of two numbers of at least 0, so that the sum is smooth.
     """
     variables = model.trainable_weights
     shapes = [variable.shape for variable in variables]
@@ -57,11 +60,29 @@ def minimise(
             gradient += share * np.concatenate([array.ravel() for array in arrays])
         return total, gradient
 
+    # The factor of each entry: a bias has none.
+    costs = np.concatenate([np.full(math.prod(s), l1 if len(s) > 1 else 0.0) for s in shapes])
+
+    def split_loss_and_gradient(pair: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        loss, gradient = loss_and_gradient(np.subtract(*np.split(pair, 2)))
+        both = np.concatenate([gradient + costs, costs - gradient])
+        return loss + float(costs @ np.add(*np.split(pair, 2))), both
+
     parts = _parts(X, weights)
     start = np.concatenate([variable.numpy().ravel() for variable in variables])
+    start, bounds = start.astype(np.float64), None
+    if l1:
+        is_free = costs == 0
+        start = np.concatenate(
+            [np.where(is_free, start, np.maximum(start, 0)), np.maximum(-start, 0) * ~is_free]
+        )
+        least = np.concatenate([np.where(is_free, -np.inf, 0.0), np.zeros(len(costs))])
+        most = np.concatenate([np.full(len(costs), np.inf), np.where(is_free, 0.0, np.inf)])
+        bounds = Bounds(least, most)
     found = minimize(
-        loss_and_gradient,
-        start.astype(np.float64),
+        split_loss_and_gradient if l1 else loss_and_gradient,
+        start,
+        bounds=bounds,
         method="L-BFGS-B",
         jac=True,
         options={
@@ -71,7 +92,9 @@ def minimise(
             **estimator._lbfgs_options,
         },
     )
-    unpack(found.x)
+    unpack(np.subtract(*np.split(found.x, 2)) if l1 else found.x)
+    if estimator.verbose:
+        print(f"{found.nit} iterations, loss {found.fun:.8f}")
     if found.status != 0:
         warnings.warn(
             f"lbfgs has not converged after {found.nit} iterations: {found.message}. Scale the "

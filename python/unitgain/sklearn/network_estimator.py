@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
+from numbers import Integral
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,7 @@ from unitgain import losses
 from unitgain._arrays import is_sparse
 from unitgain.data import MixUp
 from unitgain.models import Model
-from unitgain.sklearn.checks import MLP_ARGUMENTS, as_dtype, check_arguments
+from unitgain.sklearn.checks import MLP_ARGUMENTS, Check, as_dtype, check_arguments
 from unitgain.sklearn.lbfgs import minimise
 from unitgain.sklearn.networks import (
     dense_layers,
@@ -31,6 +34,8 @@ from unitgain.sklearn.networks import (
 )
 from unitgain.sklearn.stopping import Course, StateOrder, Stopping
 from unitgain.training.callback import as_list
+from unitgain.training.passes import Run
+from unitgain.training.together import run_together
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -71,12 +76,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     models_: list[Model]
     n_outputs_: int
+    n_iter_: Any
     _courses: list[Course]
     _keys: list[int]
     _dtype: str
     _is_classifier = False
     _use_bias = True
     _lbfgs_options: Mapping[str, Any] = MappingProxyType({})
+    _arguments: Mapping[str, Check] = MLP_ARGUMENTS
+    _l1 = 0.0
+    # Whether what _reported() returns depends on the weights.
+    _reads_weights = False
 
     # Arguments, of which a subclass may have some fixed.
     hidden_layer_sizes: Any
@@ -94,6 +104,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     ensemble: int = 1
     callbacks: Any = None
     dtype: str | None = None
+
+    @property
+    def _takes_all(self) -> bool:
+        """Whether it is trained on all samples at once, by L-BFGS."""
+        return bool(self.solver == "lbfgs")
 
     # ---- what a subclass says ----
 
@@ -159,7 +174,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     # ---- training ----
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, incremental: bool = False) -> Self:
-        check_arguments(self, MLP_ARGUMENTS)
+        check_arguments(self, self._arguments)
         first = not hasattr(self, "models_") or not (self.warm_start or incremental)
         X, targets = self._read_targets(X, y, first, incremental)
         weights = None
@@ -176,10 +191,29 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         X = as_dtype(X, self._dtype)
         for trained in (self.models_, self._courses, self._keys):
             del trained[self.ensemble :]
-        for number in range(self.ensemble):
-            self._train(number, X, targets, weights, state, incremental)
+        states = self._states(state)
+        for number, own in enumerate(states):
+            self._prepare(number, X.shape[1], own, incremental)
+        if self._takes_all:
+            self._train_on_all(X, targets, weights)
+        else:
+            self._train_by_batches(X, targets, weights, states, incremental)
+        for model in self.models_:
+            if not all(np.isfinite(array).all() for array in model.get_weights()):
+                raise ValueError(
+                    "Solver produced non-finite parameter weights. The input data may contain "
+                    "large values and need to be preprocessed."
+                )
         self._keep_results()
         return self
+
+    def _states(self, state: np.random.RandomState) -> list[np.random.RandomState]:
+        """Return what each network draws from: the first, what it would alone."""
+        if isinstance(self.random_state, Integral):
+            seeds = [(int(self.random_state) + i) % 2**32 for i in range(self.ensemble)]
+        else:
+            seeds = copy.deepcopy(state).randint(2**31, size=self.ensemble).tolist()
+        return [state, *map(np.random.RandomState, seeds[1:])]
 
     def _check_together(self, incremental: bool, weights: Array | None, X: Any) -> None:
         if incremental and self.early_stopping:
@@ -189,7 +223,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 raise ValueError("mixup mixes samples, whose weights it cannot: give no weights")
             if is_sparse(X):
                 raise ValueError("mixup mixes samples of arrays, but X is sparse: make it dense")
-        if self.solver == "lbfgs":
+        if self._takes_all:
             for name in ("mixup", "dropout", "callbacks"):
                 if np.any(getattr(self, name)):
                     raise ValueError(f"{name} needs batches: solver='lbfgs' takes all samples")
@@ -200,58 +234,83 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             return str(self.dtype)
         if X.dtype in (np.float16, np.float32):
             return "float32"
-        small = X.shape[0] <= _SMALL or self.solver == "lbfgs"
+        small = X.shape[0] <= _SMALL or self._takes_all
         return "float64" if small else "float32"
 
-    def _train(
+    def _prepare(
+        self, number: int, features: int, state: np.random.RandomState, incremental: bool
+    ) -> None:
+        """Make a network of the ensemble if need be, and compile it."""
+        loss, factor, last, units = self._objective()
+        is_new = number >= len(self.models_)
+        if is_new:
+            made, key = made_network(
+                self, features, units, last, self._dtype, state, self._use_bias
+            )
+            self.models_.append(made)
+            self._courses.append(Course())
+            self._keys.append(key)
+        model = self.models_[number]
+        self._courses[number].epochs = 0
+        if is_new or not incremental or model.optimizer is None:
+            optimizer = "sgd" if self._takes_all else made_optimizer(self)
+            model.compile(optimizer, loss, loss_weights=factor)
+
+    def _train_on_all(self, X: Any, targets: Array, weights: Array | None) -> None:
+        l1 = self._l1 / _total(X.shape[0], weights) if self._l1 else 0.0
+        for model, course in zip(self.models_, self._courses, strict=True):
+            self._set_penalty(model, X.shape[0], weights)
+            found, course.epochs = minimise(model, X, self._as_trained(targets), weights, self, l1)
+            penalty = partial(_penalty, model)
+            course.losses = [self._reported(found, penalty, targets)]
+
+    def _train_by_batches(
+        self,
+        X: Any,
+        targets: Array,
+        weights: Array | None,
+        states: list[np.random.RandomState],
+        incremental: bool,
+    ) -> None:
+        """Train all networks at once; one after the other if they have callbacks in common."""
+        epochs = 1 if incremental else self.max_iter
+        runs = (
+            self._run(number, X, targets, weights, state, epochs)
+            for number, state in enumerate(states)
+        )
+        try:
+            if as_list(self.callbacks):
+                for run in runs:
+                    run_together([run], 0, epochs)
+            else:
+                run_together(list(runs), 0, epochs)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=4)
+        if not incremental and any(
+            course.epochs == self.max_iter and not model.stop_training
+            for model, course in zip(self.models_, self._courses, strict=True)
+        ):
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+        for model, course in zip(self.models_, self._courses, strict=True):
+            if course.best_weights is not None:
+                model.set_weights(course.best_weights)
+
+    def _run(
         self,
         number: int,
         X: Any,
         targets: Array,
         weights: Array | None,
         state: np.random.RandomState,
-        incremental: bool,
-    ) -> None:
-        """Train one network of the ensemble, made if need be."""
-        loss, factor, last, units = self._objective()
-        is_new = number >= len(self.models_)
-        if is_new:
-            made, key = made_network(
-                self, X.shape[1], units, last, self._dtype, state, self._use_bias
-            )
-            self.models_.append(made)
-            self._courses.append(Course())
-            self._keys.append(key)
-        model, course = self.models_[number], self._courses[number]
-        course.epochs = 0
-        if is_new or not incremental or model.optimizer is None:
-            optimizer = "sgd" if self.solver == "lbfgs" else made_optimizer(self)
-            model.compile(optimizer, loss, loss_weights=factor)
-        if self.solver == "lbfgs":
-            self._set_penalty(model, X.shape[0], weights)
-            found, course.epochs = minimise(model, X, self._as_trained(targets), weights, self)
-            course.losses = [self._reported(found, lambda: _penalty(model), targets)]
-        else:
-            self._train_by_batches(
-                model, course, self._keys[number], X, targets, weights, state, incremental
-            )
-        if not all(np.isfinite(array).all() for array in model.get_weights()):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
-            )
-
-    def _train_by_batches(
-        self,
-        model: Model,
-        course: Course,
-        key: int,
-        X: Any,
-        targets: Array,
-        weights: Array | None,
-        state: np.random.RandomState,
-        incremental: bool,
-    ) -> None:
+        epochs: int,
+    ) -> Run:
+        """Return the run of one network's epochs."""
+        model = self.models_[number]
         score, validation = None, None
         if self.early_stopping:
             (X, X_held), (targets, held), (weights, held_weights) = self._split(
@@ -264,42 +323,30 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             def score() -> float:
                 return self._score_of(model.predict(X_held), held, held_weights)
 
-        count = X.shape[0]
-        size = self._batch_rows(count)
+        size = self._batch_rows(X.shape[0])
         self._set_penalty(model, size, weights)
         stopping = Stopping(
-            course,
+            self._courses[number],
             self,
-            count,
+            X.shape[0],
             lambda loss: self._reported(loss, lambda: _penalty(model), targets),
             score,
+            self._reads_weights,
         )
         own = as_list(self.callbacks)
-        epochs = 1 if incremental else self.max_iter
-        try:
-            model.fit(
-                X,
-                self._as_trained(targets),
-                size,
-                epochs,
-                verbose=0,
-                callbacks=[stopping, *own],
-                validation_data=validation if own else None,
-                shuffle=StateOrder(state, self.shuffle),
-                sample_weight=weights,
-                augment=None if self.mixup is None else MixUp(self.mixup, key),
-            )
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
-        if not incremental and course.epochs == self.max_iter and not model.stop_training:
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=5,
-            )
-        if course.best_weights is not None:
-            model.set_weights(course.best_weights)
+        run, _ = model._training_run(
+            X,
+            self._as_trained(targets),
+            size,
+            epochs,
+            verbose=0,
+            callbacks=[stopping, *own],
+            validation_data=validation if own else None,
+            shuffle=StateOrder(state, self.shuffle),
+            sample_weight=weights,
+            augment=None if self.mixup is None else MixUp(self.mixup, self._keys[number]),
+        )
+        return run
 
     def _split(
         self, X: Any, targets: Array, weights: Array | None, state: np.random.RandomState
@@ -323,8 +370,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _set_penalty(self, model: Model, size: int, weights: Array | None) -> None:
         """Set the penalty, which scikit-learn divides by a batch's samples, or their weights."""
-        mean = 1.0 if weights is None else float(weights.mean())
-        set_penalty(model, 0.5 * self.alpha / (size * mean) if mean > 0 else 0.0)
+        total = _total(size, weights)
+        set_penalty(model, 0.5 * self.alpha / total if total > 0 else 0.0)
 
     def _batch_rows(self, count: int) -> int:
         if self.batch_size == "auto":
@@ -342,13 +389,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.n_iter_, self.t_ = course.epochs, course.samples
         self.loss_ = course.losses[-1]
         self.n_layers_ = len(hidden_sizes(self)) + 2
-        if self.solver == "lbfgs":
+        if self._takes_all:
             return
         self.loss_curve_ = course.losses
         stops = self.early_stopping
         self.validation_scores_ = course.scores if stops else None
         self.best_validation_score_ = course.best_score if stops else None
         self.best_loss_ = None if stops else course.best_loss
+
+
+def _total(size: int, weights: Array | None) -> float:
+    """Return the weight of so many samples, by the mean of all."""
+    return float(size) if weights is None else size * float(weights.mean())
 
 
 def _penalty(model: Model) -> float:

@@ -197,8 +197,12 @@ class MLPRegressor(RegressorMixin, NetworkEstimator):  # type: ignore[misc]
     def _as_trained(self, targets: Array) -> Array:
         return targets
 
+    @property
+    def _reads_weights(self) -> bool:  # type: ignore[override]
+        return bool(self.loss in ("squared_error", "poisson") and self.n_outputs_ > 1)
+
     def _reported(self, loss: float, penalty: Callable[[], float], targets: Array) -> float:
-        if self.loss in ("squared_error", "poisson") and self.n_outputs_ > 1:
+        if self._reads_weights:
             own = penalty()
             loss = (loss - own) / self.n_outputs_ + own
         if self.loss == "poisson":  # half the deviance, which is 0 where all is right

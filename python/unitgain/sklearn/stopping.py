@@ -55,6 +55,7 @@ class Stopping(Callback):
         samples: an epoch's.
         reported: the loss as scikit-learn has it, of the model's.
         score: of validation samples; None for the loss in its place.
+        reads_weights: whether ``reported`` needs the weights as they are at the epoch's end.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Stopping(Callback):
         samples: int,
         reported: Callable[[float], float],
         score: Callable[[], float] | None,
+        reads_weights: bool = False,
     ) -> None:
         self._course = course
         self._samples = samples
@@ -75,6 +77,19 @@ class Stopping(Callback):
         self._rate = estimator.learning_rate if estimator.solver == "sgd" else "constant"
         self._first_rate = estimator.learning_rate_init
         self._power = estimator.power_t
+        self._reads_weights = reads_weights
+
+    @property
+    def epochs_ahead(self) -> float:
+        """How many epochs can be done before the first of them can end training or change it."""
+        if (
+            self._score is not None
+            or self._reads_weights
+            or self._verbose
+            or self._rate == "invscaling"
+        ):
+            return 1
+        return float(max(1, self._patience + 1 - self._course.stale))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         """Take in the epoch's loss, and end training if it is time."""
@@ -142,3 +157,16 @@ class StateOrder(Order):
         self._state.shuffle(order)
         self._rows = order if self._rows is None else self._rows[order]
         return self._rows
+
+    def is_drawn_alone(self) -> bool:
+        """Return True: the state is not drawn from while a network is trained."""
+        return True
+
+    def whole_passes(
+        self, count: int, passes: int
+    ) -> tuple[NDArray[np.int64] | None, list[tuple[int, int]]]:
+        """Return the orders of passes, ``(passes, count)``; None if rows come in turn."""
+        if not self._shuffle:
+            return None, []
+        orders: list[Any] = [self.take(count) for _ in range(passes)]
+        return np.stack(orders), []

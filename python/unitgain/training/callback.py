@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -197,13 +198,22 @@ class CallbackList:
             for hook in hooks
         )
 
-    def wants_epochs(self) -> bool:
-        """Whether a callback other than a :class:`History` does something between epochs."""
-        return any(
-            type(callback) is not History
-            and getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
-            for callback in self.callbacks
-            for hook in ("on_epoch_begin", "on_epoch_end")
+    def epochs_ahead(self) -> float:
+        """Return how many epochs may be done before a callback has to be told of the first.
+
+        Those that do nothing between epochs, and a :class:`History`, let any number be done. Others
+        say it in an attribute ``epochs_ahead``: until then they do nothing but take values in.
+        """
+        return min(
+            (
+                getattr(callback, "epochs_ahead", 1)
+                for callback in self.callbacks
+                for hook in ("on_epoch_begin", "on_epoch_end")
+                if type(callback) is not History
+                and getattr(getattr(callback, hook), "__func__", None)
+                is not getattr(Callback, hook)
+            ),
+            default=math.inf,
         )
 
     def diverged(self, epoch: int, batch: int) -> None:

@@ -226,13 +226,26 @@ class Order:
         is_left = self.position is not None and self.position[0] < count
         return not is_left and (most is None or most >= count)
 
-    def whole_passes(self, passes: int) -> list[tuple[int, int]]:
-        """Return the keys and streams of whole passes' orders; none if rows come in turn."""
+    def is_drawn_alone(self) -> bool:
+        """Return whether nobody else draws what orders are drawn from."""
+        return self.streams is not None
+
+    def whole_passes(
+        self, count: int, passes: int
+    ) -> tuple[NDArray[np.int64] | None, list[tuple[int, int]]]:
+        """Return the orders of whole passes, ``(passes, count)``, or their keys and streams.
+
+        None and no keys if rows come in turn.
+
+        Args:
+            count: as for :meth:`take`.
+            passes: how many.
+        """
         self.position = None
         if not self._shuffle:
-            return []
+            return None, []
         with random.drawing_from(self.streams):
-            return [random.key_and_stream(None) for _ in range(passes)]
+            return None, [random.key_and_stream(None) for _ in range(passes)]
 
     def _new_pass(self) -> list[int]:
         if not self._shuffle:

@@ -33,7 +33,8 @@ class Pass:
     Attributes:
         network: the native network.
         samples: what it is trained on.
-        order: the rows; None for all in turn, or as ``shuffles`` say.
+        order: the rows; None for all in turn, or as ``shuffles`` say. Of several epochs, a row of
+            such numbers for each.
         batch_size: samples a step.
         mix: what makes new samples of those given.
         stops_at_nan: whether the pass ends where the loss is not finite.
@@ -203,14 +204,14 @@ class Run:
             or self._every_batch
             or self.model.stop_training
             or self.verbose not in (0, False)
-            or self.model.streams is None
+            or not self.order.is_drawn_alone()
             or not self.order.is_whole(len(self.source), self._most())
-            or self.listeners.wants_epochs()
             or any(metric.keeps_state for _, metric in self.model._reported_metrics())
         ):
             return 1
         steps = math.ceil(len(self.source) / self.batch_size)
-        last = min(end, epoch + max(1, _STEPS_AHEAD // steps))
+        most = min(self.listeners.epochs_ahead(), max(1, _STEPS_AHEAD // steps))
+        last = min(end, epoch + int(most))
         if self.validation is not None:
             last = next((e + 1 for e in range(epoch, last) if self.is_evaluated(e + 1)), last)
         return last - epoch
@@ -272,10 +273,14 @@ class Run:
             samples = self.source
             if not self._ahead:
                 warn_of_logits(model, network, samples.x)
-                shuffles = self.order.whole_passes(ahead) if ahead > 1 else []
-                order = self._rows(samples) if ahead == 1 else None
-                last = math.ceil((len(samples) if order is None else len(order)) / self.batch_size)
+                shuffles: Sequence[tuple[int, int]] = ()
+                if ahead > 1:
+                    order, shuffles = self.order.whole_passes(len(samples), ahead)
+                else:
+                    order = self._rows(samples)
                 if every_batch:
+                    count = len(samples) if order is None else len(order)
+                    last = math.ceil(count / self.batch_size)
                     listeners.tell("train_batch_begin", 0)
                 self._ahead = yield Pass(
                     network,
