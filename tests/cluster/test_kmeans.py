@@ -56,7 +56,10 @@ def lloyd(x, weights, centers, most=300):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     ("n", "features", "k"),
-    [(1, 1, 1), (7, 3, 7), (40, 1, 3), (300, 5, 2), (500, 17, 33), (1500, 64, 16), (700, 200, 5)],
+    [
+        *((1, 1, 1), (7, 3, 7), (40, 1, 3), (300, 5, 2), (500, 17, 33), (1500, 64, 16)),
+        *((700, 200, 5), (1000, 8, 8), (333, 16, 6), (1999, 13, 23), (2500, 2, 100)),
+    ],
 )
 def test_the_result_is_that_of_lloyds_iteration_in_float64(dtype, weighted, n, features, k):
     x = blobs(n, features, k, seed=n).astype(dtype)
@@ -76,6 +79,21 @@ def test_the_result_is_that_of_lloyds_iteration_in_float64(dtype, weighted, n, f
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("features", range(1, 19))
+def test_of_centres_that_are_equally_near_the_first_is_taken(dtype, features):
+    rng = np.random.default_rng(features)
+    x = rng.integers(-2, 3, (259, features)).astype(dtype)  # of whole numbers, every sum is exact
+    for pairs in (0, 1, 2, 7):
+        half = rng.integers(-2, 3, (pairs, features)).astype(dtype)
+        # Each twice; and their mean, which is taken away, is 0.
+        centers = np.concatenate([half, -half, np.zeros((1, features), dtype), half, -half])
+        labels = ug._native.kmeans_assign(x, None, centers, False, False)[0]
+        np.testing.assert_array_equal(labels, distances(x, centers).argmin(axis=1))
+        part = ug._native.kmeans_assign(x[3:200], None, centers, False, False)[0]
+        np.testing.assert_array_equal(part, labels[3:200])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_scikit_learn_finds_the_same_from_the_same_start(dtype):
     cluster = pytest.importorskip("sklearn.cluster")
     x = np.random.default_rng(0).standard_normal((3000, 20)).astype(dtype)
@@ -90,8 +108,9 @@ def test_scikit_learn_finds_the_same_from_the_same_start(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_the_bits_do_not_depend_on_the_number_of_threads(dtype):
-    x = blobs(20000, 24, 40, spread=2.0).astype(dtype)
+@pytest.mark.parametrize("features", [3, 24])
+def test_the_bits_do_not_depend_on_the_number_of_threads(dtype, features):
+    x = blobs(20000, features, 40, spread=2.0).astype(dtype)
     found = []
     for threads in (1, 2, 3, 8):
         ug.set_num_threads(threads)

@@ -66,9 +66,7 @@ void Assigner<T>::assign(const runtime::Team& team, const MatrixView<const T>& c
     if (sums != nullptr) sums->clear_chunk(chunk);
     bool differs = false;
     for_each_block(chunk_rows(chunk, chunks, x.rows), most, [&](Index first, Index rows) {
-      block.load(x, first, rows, centers_.shift());
-      block.multiply(centers_);
-      block.find_nearest(centers_, largest_square, found, values, seconds);
+      block.take_nearest(x, first, rows, nullptr, centers_, largest_square, found, values, seconds);
       const auto bytes = static_cast<std::size_t>(rows) * sizeof(std::int32_t);
       if (std::memcmp(found, labels + first, bytes) != 0) {
         differs = true;

@@ -1,6 +1,7 @@
 // Lloyd's iteration.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -35,11 +36,13 @@ class Lloyd {
       : samples_(samples),
         centers_{centers.data, centers.clusters, samples.x.cols, samples.x.cols, 1},
         labels_(labels),
+        needs_bounds_(samples.x.cols > simd::most_short ||
+                      centers.clusters * (samples.x.cols + 4) > most_without_bounds),
         packed_(centers.clusters, samples.x.cols),
         sums_(samples.x.rows, centers.clusters, samples.x.cols),
         changed_(static_cast<std::size_t>(sums_.chunks())),
-        uppers_(samples.x.rows, purpose),
-        lowers_(samples.x.rows, purpose),
+        uppers_(needs_bounds_ ? samples.x.rows : 0, purpose),
+        lowers_(needs_bounds_ ? samples.x.rows : 0, purpose),
         rises_(centers.clusters, purpose),
         falls_(centers.clusters, purpose),
         halves_(centers.clusters, purpose),
@@ -98,6 +101,9 @@ class Lloyd {
   static constexpr T upward = T(1) + T(16) * std::numeric_limits<T>::epsilon();
   // How large a part of the samples may be open before all are taken as they lie in memory.
   static constexpr double most_open_part = 0.75;
+  // Of short rows, up to which clusters * (features + 4) looking is cheaper than bounds (Zen 4,
+  // benchmarks/clustering.py).
+  static constexpr Index most_without_bounds = 384;
   // From how many samples for each cluster on the centres' own distances are worth while.
   static constexpr Index least_samples_a_cluster = 16;
 
@@ -124,6 +130,7 @@ class Lloyd {
   void measure_halves(const runtime::Team& team) {
     const Index clusters = centers_.rows, cols = centers_.cols;
     const runtime::Range mine = team.share(clusters);
+    if (!needs_bounds_) return;
     const bool is_cheap = least_samples_a_cluster * clusters <= samples_.x.rows;
     const auto rank = static_cast<std::size_t>(team.rank());
     const base::AlignedBuffer<std::int32_t>& same = same_[rank];
@@ -151,7 +158,7 @@ class Lloyd {
     runtime::Range places = range;
     if (starts_anew_) {
       sums_.clear_chunk(chunk);
-    } else {
+    } else if (needs_bounds_) {
       std::int32_t* found = open_[static_cast<std::size_t>(rank)].data();
       const Index count = runtime::kernels<T>().cluster->move_bounds(
           uppers_.data() + range.begin, lowers_.data() + range.begin, labels_ + range.begin,
@@ -174,9 +181,9 @@ class Lloyd {
     std::int32_t found[ops::most_block_rows];
     T values[ops::most_block_rows], seconds[ops::most_block_rows];
     T uppers[ops::most_block_rows], lowers[ops::most_block_rows];
-    block.load(samples_.x, first, rows, packed_.shift(), open);
-    block.multiply(packed_);
-    block.find_nearest(packed_, largest_square_, found, values, seconds);
+    block.take_nearest(samples_.x, first, rows, open, packed_, largest_square_, found, values,
+                       seconds);
+    if (!needs_bounds_) return relabel(chunk, first, rows, found);
     kernels.bounds(values, seconds, block.squares(), rows, static_cast<T>(radius_),
                    ops::product_error<T>(centers_.cols), uppers, lowers);
     bool changed = false;
@@ -190,6 +197,21 @@ class Lloyd {
       labels_[sample] = found[i];
       if (!starts_anew_) move(chunk, sample, before, found[i]);
     }
+    if (starts_anew_) add(chunk, first, rows);
+    return changed;
+  }
+
+  // Gives samples in order the labels found.
+  bool relabel(Index chunk, Index first, Index rows, const std::int32_t* found) {
+    std::int32_t* labels = labels_ + first;
+    const auto bytes = static_cast<std::size_t>(rows) * sizeof(std::int32_t);
+    const bool changed = std::memcmp(labels, found, bytes) != 0;
+    if (changed && !starts_anew_) {
+      for (Index i = 0; i < rows; ++i) {
+        if (found[i] != labels[i]) move(chunk, first + i, labels[i], found[i]);
+      }
+    }
+    if (changed) std::memcpy(labels, found, bytes);
     if (starts_anew_) add(chunk, first, rows);
     return changed;
   }
@@ -338,6 +360,7 @@ class Lloyd {
   Samples<T> samples_;
   MatrixView<T> centers_;
   std::int32_t* labels_;
+  bool needs_bounds_;  // whether looking at the centres takes longer than moving bounds
   ops::PackedCenters<T> packed_;
   ClusterSums sums_;
   std::vector<char> changed_;  // of each chunk

@@ -25,6 +25,13 @@ Index padded(Index values) {
   return round_up(values, line_values<T>) + line_values<T>;
 }
 
+// The products can tell two distances apart that differ by more than this times ||x||^2 + ||c||^2
+// of the farther centre: each is off by as much, and (a + b)^2 <= 2 (a^2 + b^2).
+template <class T>
+T margin_share(Index cols) {
+  return T{4} * product_error<T>(cols);
+}
+
 constexpr Index rows_ahead = 6;
 
 template <class T>
@@ -110,16 +117,55 @@ void SampleBlock<T>::load(const MatrixView<const T>& x, Index first, Index rows,
 
 template <class T>
 void SampleBlock<T>::multiply(const PackedCenters<T>& centers, Index first, Index count) {
+  multiply_rows(centers, 0, rows_, first, count);
+}
+
+template <class T>
+void SampleBlock<T>::multiply_rows(const PackedCenters<T>& centers, Index row, Index rows,
+                                   Index first, Index count) {
   const simd::GemmKernels<T>& kernels = *runtime::kernels<T>().gemm;
   const Index cols = centers.cols();
   for (Index j = 0; j < count; j += kernels.nr) {
     const Index n = std::min(kernels.nr, count - j);
-    for (Index i = 0; i < rows_; i += kernels.mr) {
+    for (Index i = row; i < row + rows; i += kernels.mr) {
       kernels.tile(cols, samples_.data() + i * sample_stride_, sample_stride_, 1,
                    {centers.panels() + (first + j) * cols, simd::packed_panel, nullptr, nullptr, 0},
                    T{1}, T{0}, products_.data() + i * product_stride_ + j, product_stride_,
-                   std::min(kernels.mr, rows_ - i), n);
+                   std::min(kernels.mr, row + rows - i), n);
     }
+  }
+}
+
+template <class T>
+void SampleBlock<T>::load_row(const MatrixView<const T>& x, Index sample, Index row,
+                              const PackedCenters<T>& centers) {
+  runtime::kernels<T>().cluster->center(
+      x.data + sample * x.row_stride, x.row_stride, x.col_stride, centers.shift(), 1, x.cols,
+      samples_.data() + row * sample_stride_, sample_stride_, squares_.data() + row);
+  multiply_rows(centers, row, 1, 0, centers.clusters());
+}
+
+template <class T>
+void SampleBlock<T>::take_nearest(const MatrixView<const T>& x, Index first, Index rows,
+                                  const std::int32_t* order, const PackedCenters<T>& centers,
+                                  T largest_square, std::int32_t* labels, T* values, T* seconds) {
+  if (order != nullptr || x.col_stride != 1 || x.cols > simd::most_short) {
+    load(x, first, rows, centers.shift(), order);
+    multiply(centers);
+    return find_nearest(centers, largest_square, labels, values, seconds);
+  }
+  rows_ = rows;
+  const T share = margin_share<T>(x.cols);
+  const bool any_close = runtime::kernels<T>().cluster->nearest_short(
+      x.data + first * x.row_stride, x.row_stride, rows, x.cols, centers.shift(),
+      centers.centered(), centers.clusters(), centers.squares(), share, largest_square, labels,
+      values, seconds, squares_.data());
+  if (!any_close) return;
+  for (Index i = 0; i < rows; ++i) {
+    const T margin = share * (squares_[i] + largest_square);
+    if (!(seconds[i] - values[i] <= margin)) continue;
+    load_row(x, first + i, i, centers);
+    decide(centers, i, margin, labels[i], values[i], seconds[i]);
   }
 }
 
@@ -138,8 +184,7 @@ void SampleBlock<T>::find_nearest(const PackedCenters<T>& centers, T largest_squ
   runtime::kernels<T>().cluster->nearest_two(products_.data(), product_stride_, rows_,
                                              centers.clusters(), centers.squares(), labels, values,
                                              seconds);
-  // Two distances, each off by as much; (a + b)^2 <= 2 (a^2 + b^2).
-  const T share = T{4} * product_error<T>(centers.cols());
+  const T share = margin_share<T>(centers.cols());
   for (Index i = 0; i < rows_; ++i) {
     const T margin = share * (squares_[i] + largest_square);
     if (seconds[i] - values[i] <= margin) {

@@ -56,6 +56,11 @@ class SampleBlock {
   // differences do. largest_square is the centres'.
   void find_nearest(const PackedCenters<T>& centers, T largest_square, std::int32_t* labels,
                     T* values, T* seconds) const;
+  // load(), multiply() and find_nearest() at once. Rows in order of at most simd::most_short values
+  // take a kernel of their own, and only squares() is kept of them.
+  void take_nearest(const MatrixView<const T>& x, Index first, Index rows,
+                    const std::int32_t* order, const PackedCenters<T>& centers, T largest_square,
+                    std::int32_t* labels, T* values, T* seconds);
   // Their squared distances, a row for each sample, after multiply() of all centres; `to` may be
   // products().
   void squared_distances(const PackedCenters<T>& centers, T* to, Index to_stride) const;
@@ -68,6 +73,11 @@ class SampleBlock {
   Index product_stride() const { return product_stride_; }
 
  private:
+  // A row of samples and its products.
+  void load_row(const MatrixView<const T>& x, Index sample, Index row,
+                const PackedCenters<T>& centers);
+  void multiply_rows(const PackedCenters<T>& centers, Index row, Index rows, Index first,
+                     Index count);
   void decide(const PackedCenters<T>& centers, Index row, T margin, std::int32_t& label, T& value,
               T& second) const;
 

@@ -146,6 +146,79 @@ void nearest_two(const T* products, Index row_stride, Index rows, Index cols, co
   find_nearest<T, true>(products, row_stride, rows, cols, offsets, labels, values, seconds);
 }
 
+// Rows of at most most_short values, as many at a time as a vector has lanes, without the shift: a
+// column is a vector, and the products with a centre are sums of it times one number each.
+template <class T>
+UNITGAIN_INLINE void load_columns(const T* x, Index row_stride, Index count, Index cols,
+                                  const T* shift, Vec<T>* columns) {
+  for (Index first = 0; first < cols; first += lanes<T>) {
+    const Index width = lesser(lanes<T>, cols - first);
+    NativeVector<T> block[lanes<T>];
+    for (Index i = 0; i < lanes<T>; ++i) {
+      // Behind the last row, the last.
+      const T* row = x + lesser(i, count - 1) * row_stride + first;
+      block[i] =
+          std::bit_cast<NativeVector<T>>(width == lanes<T> ? load(row) : load_partial(row, width));
+    }
+    transpose<T>(block);
+    for (Index j = 0; j < width; ++j) {
+      columns[first + j] = std::bit_cast<Vec<T>>(block[j]) - Vec<T>(shift[first + j]);
+    }
+  }
+}
+
+template <class T>
+bool nearest_short(const T* x, Index row_stride, Index rows, Index cols, const T* shift,
+                   const T* centers, Index clusters, const T* offsets, T share, T largest_square,
+                   std::int32_t* labels, T* values, T* seconds, T* squares) {
+  constexpr Index group = 4;  // centres at a time
+  constexpr T infinity = Format<T>::infinity;
+  Vec<T> columns[most_short];
+  alignas(Vec<T>) T places[lanes<T>];
+  unsigned any_close = 0;
+  for (Index first = 0; first < rows; first += lanes<T>, x += lanes<T> * row_stride) {
+    const Index count = lesser(lanes<T>, rows - first);
+    load_columns(x, row_stride, count, cols, shift, columns);
+    Vec<T> least = infinity, place = T{0}, second = infinity, square = T{0};
+    const auto visit = [&](Vec<T> product, Index j) __attribute__((always_inline)) {
+      const Vec<T> value = multiply_add<T>(product, T{-2}, Vec<T>(offsets[j]));
+      where(value < least, place) = static_cast<T>(j);
+      second = min<T>(max<T>(value, least), second);
+      least = min<T>(value, least);
+    };
+    for (Index k = 0; k < cols; ++k) square = multiply_add<T>(columns[k], columns[k], square);
+    Index j = 0;
+    for (; j + group <= clusters; j += group) {
+      const T* center = centers + j * cols;
+      Vec<T> products[group] = {0, 0, 0, 0};
+      for (Index k = 0; k < cols; ++k) {
+#pragma GCC unroll 4
+        for (Index c = 0; c < group; ++c) {
+          products[c] = multiply_add<T>(columns[k], Vec<T>(center[c * cols + k]), products[c]);
+        }
+      }
+#pragma GCC unroll 4
+      for (Index c = 0; c < group; ++c) visit(products[c], j + c);
+    }
+    for (; j < clusters; ++j) {
+      Vec<T> product = T{0};
+      for (Index k = 0; k < cols; ++k) {
+        product = multiply_add<T>(columns[k], Vec<T>(centers[j * cols + k]), product);
+      }
+      visit(product, j);
+    }
+    // NaN compares false, and counts as close.
+    const Mask<T> apart = second - least > (square + Vec<T>(largest_square)) * Vec<T>(share);
+    any_close |= ~lane_bits(apart) & ((1u << lanes<T>)-1);
+    store_partial(least, values + first, count);
+    store_partial(second, seconds + first, count);
+    store_partial(square, squares + first, count);
+    store(place, places);
+    for (Index i = 0; i < count; ++i) labels[first + i] = static_cast<std::int32_t>(places[i]);
+  }
+  return any_close != 0;
+}
+
 template <class T>
 constexpr T rounding_unit =
     T(1) / static_cast<T>(typename Format<T>::Bits{1} << Format<T>::fraction_bits);
@@ -325,6 +398,7 @@ constexpr ClusterKernels<T> kernels = {
     .center = center<T>,
     .nearest = nearest<T>,
     .nearest_two = nearest_two<T>,
+    .nearest_short = nearest_short<T>,
     .bounds = bounds<T>,
     .move_bounds = move_bounds<T>,
     .squared_distances = squared_distances<T>,

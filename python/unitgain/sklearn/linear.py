@@ -128,6 +128,7 @@ class Ridge(_Regression, estimators.Ridge):
     Attributes:
         coef_: ``(outputs, features)``, or ``(features,)`` where ``y`` had one dimension.
         intercept_: ``(outputs,)``, or a number.
+        n_iter_: 1, as the solution is direct.
     """
 
     _arguments = RIDGE_ARGUMENTS
@@ -159,7 +160,9 @@ class Ridge(_Regression, estimators.Ridge):
             raise ValueError(f"solver={self.solver!r} has no positive: take 'auto' or 'lbfgs'")
         if self.solver == "lbfgs" and not self.positive:
             raise ValueError("solver='lbfgs' is for positive=True: take 'auto'")
-        return super().fit(X, y, sample_weight)
+        super().fit(X, y, sample_weight)
+        self.n_iter_ = 1
+        return self
 
     def _ridge(self, design: Any, targets: Array, alpha: float) -> Array:
         if not self.positive:

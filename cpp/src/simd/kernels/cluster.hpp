@@ -7,6 +7,9 @@
 
 namespace unitgain::simd {
 
+// The longest rows of ClusterKernels::nearest_short.
+inline constexpr Index most_short = 16;
+
 // Steps of k-means on a block of samples, `rows` of them, `x_stride` apart, beside the products
 // with the centres.
 template <class T>
@@ -21,6 +24,12 @@ struct ClusterKernels {
   // The same with the least of the others in `seconds`, infinity if there is one column.
   void (*nearest_two)(const T* products, Index row_stride, Index rows, Index cols, const T* offsets,
                       std::int32_t* labels, T* values, T* seconds);
+  // The same of rows of at most `most_short` values in one pass: of x_i - shift, whose squares are
+  // written, and centres without the shift, `clusters` rows without gaps. Returns whether a row has
+  // seconds_i - values_i <= share (squares_i + largest_square).
+  bool (*nearest_short)(const T* x, Index row_stride, Index rows, Index cols, const T* shift,
+                        const T* centers, Index clusters, const T* offsets, T share,
+                        T largest_square, std::int32_t* labels, T* values, T* seconds, T* squares);
   // Bounds of each sample's distance from its nearest centre, from above, and from the others, from
   // below: of what nearest_two found and ||x_i||^2, whose sum with it is d^2 but for an error of at
   // most error (||x_i|| + radius)^2. They leave room for such errors in later distances too, see
