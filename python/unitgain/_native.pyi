@@ -128,6 +128,8 @@ class TrainingPass: ...
 
 def train_together(passes: Sequence[TrainingPass]) -> list[Totals]: ...
 
+loss_names: tuple[str, ...]  # of unitgain/rows/loss.hpp
+
 class LossSpec:
     def __init__(
         self,
@@ -141,6 +143,8 @@ class LossSpec:
     def takes_labels(self) -> bool: ...
     @property
     def takes_signs(self) -> bool: ...
+
+metric_names: tuple[str, ...]  # of unitgain/rows/metric.hpp
 
 class MetricSpec:
     def __init__(
@@ -272,6 +276,8 @@ class ScheduleSpec:
     def check(self) -> None: ...
     def rate(self, step: int) -> float: ...
     def momentum(self, step: int) -> float: ...
+
+optimizer_names: tuple[str, ...]  # of unitgain/rows/optimizer.hpp
 
 class OptimizerSpec:
     # The parameters are those of unitgain/rows/optimizer.hpp.
