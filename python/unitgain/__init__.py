@@ -24,6 +24,7 @@ from unitgain import (
     signals,
     uncertainty,
     utils,
+    zoo,
 )
 from unitgain.config import (
     float32_matmul_precision,
@@ -96,4 +97,5 @@ __all__ = [
     "threads",
     "uncertainty",
     "utils",
+    "zoo",
 ]
