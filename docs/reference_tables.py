@@ -46,6 +46,7 @@ NAMESPACES = {
     "linalg": "Linear algebra",
     "random": "Random numbers",
     "saving": "Saving and loading",
+    "convert": "Models in other programs' forms; `Model.export` writes them",
     "zoo": "Small trained networks, each with a card",
     "utils": "Utilities",
     "": "The package: threads, precision, memory",
