@@ -164,7 +164,8 @@ def set_reproducible(across: str) -> None:
         across: ``"threads"`` (as it starts): any numbers of threads, on machines with one
             instruction set and caches of one size; or ``"machine"``: any machines of one
             architecture (x86-64, or 64-bit ARM), whatever instruction sets they have. Then the
-            ``baseline`` runs everywhere, which takes some two to nine times as long.
+            ``baseline`` runs everywhere: networks take up to some three times as long, single
+            activations more.
 
     Raises:
         ValueError: if there is no such setting, or the build has no baseline.
