@@ -12,6 +12,7 @@
 #include "base/aligned_buffer.hpp"
 #include "nn/plan.hpp"
 #include "nn/team_tuner.hpp"
+#include "runtime/dispatch.hpp"
 #include "runtime/flush_denormals.hpp"
 
 namespace unitgain::nn {
@@ -36,6 +37,8 @@ struct CachedPlan {
       : plan(std::move(made)), threads(most_threads), tuner(plan.work, most_threads) {}
 
   const Plan<T> plan;
+  // Whose sizes the plan's buffers have.
+  const simd::KernelTable* const kernels = &runtime::kernel_table();
   const int threads;
   std::mutex mutex;
   TeamTuner tuner;
@@ -89,12 +92,23 @@ class PlanLease {
     memory_->buffers[static_cast<std::size_t>(buffer)] = reinterpret_cast<std::byte*>(data);
   }
 
+  // Where a run finds the gradient at an output, and where it writes that at an input.
+  void set_upstream(std::size_t output, const T* data) {
+    const BufferId buffer = plan().upstreams[output];
+    memory_->buffers[static_cast<std::size_t>(buffer)] =
+        reinterpret_cast<std::byte*>(const_cast<T*>(data));
+  }
+  void set_gradient(std::size_t input, T* data) {
+    const BufferId buffer = plan().input_gradients[input];
+    memory_->buffers[static_cast<std::size_t>(buffer)] = reinterpret_cast<std::byte*>(data);
+  }
+
   // Runs the plan, and then after(team) on the same team.
   template <class After>
   void run(const Context<T>& context, After&& after) {
     using Clock = std::chrono::steady_clock;
     const auto body = [&](const runtime::Team& team) {
-      const runtime::FlushDenormals flush(differentiates(plan().mode));
+      const runtime::FlushDenormals flush(trains(plan().mode));
       if (run_steps(plan(), context, team)) after(team);
     };
     const runtime::TeamSize size = {threads_, runtime::longest_wait_for(plan().work)};
@@ -133,7 +147,7 @@ class PlanCache {
       for (auto known = plans_.begin(); known != plans_.end(); ++known) {
         const CachedPlan<T>& cached = **known;
         if (cached.plan.batch != batch || cached.plan.mode != mode || cached.threads != threads ||
-            cached.plan.precision != precision) {
+            cached.plan.precision != precision || cached.kernels != &runtime::kernel_table()) {
           continue;
         }
         plans_.splice(plans_.begin(), plans_, known);
