@@ -18,7 +18,11 @@ ACTIVATIONS = [
 
 def run(path, model, arrays):
     """Return ONNX Runtime's outputs."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    if model.dtype == "float64":  # up to 1.23 it fused to operators that it has for float32 alone
+        level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.graph_optimization_level = level
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = [one.name for one in session.get_inputs()]
     assert names == model.function.inputs.names
     assert [one.name for one in session.get_outputs()] == model.function.outputs.names
@@ -175,7 +179,9 @@ def test_onnx_runtime_makes_the_same_of_each_layer(case, dtype, tmp_path):
     model = randomized(CASES[case](dtype))
     path = tmp_path / "m.onnx"
     model.export(path)
-    for rows in (5, 1, 0):
+    # Up to 1.23 ONNX Runtime kept an axis that it reduced where there were no samples.
+    version = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+    for rows in (5, 1, 0) if version > (1, 23) else (5, 1):
         given = arrays_for(model, rows)
         (made,) = run(path, model, given)
         expected = model.predict(given if len(given) > 1 else given[0])

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import layers
+from unitgain._names import snake_case
 from unitgain.convert.onnx.elementwise import Expression, activation_layers
+from unitgain.convert.onnx.package import onnx_package
 from unitgain.convert.onnx.reading import Graph, UnsupportedError, attributes_of, folded
 from unitgain.graph.tensors import SampleShape, SymbolicTensor
 from unitgain.graph.variables import taking_weights_from
@@ -22,6 +24,8 @@ Array = NDArray[Any]
 
 # An expression of more operators than these is made layers before it grows on.
 _DEEPEST = 128
+# So many of its parts are tried as what an activation in an expression begins with.
+_MOST_BEGINNINGS = 8
 # What the names of weights end in, behind those of their layers.
 _ROLES = r"(weight|kernel|gamma|scale|embeddings|alpha|W)"
 
@@ -67,6 +71,7 @@ class Builder:
         self.values: dict[str, Any] = {}
         self.absorbed: set[int] = set()  # nodes that became a part of the layer before
         self._names = {one.name for one in graph.inputs}
+        self._given = {""}  # names that the file has
         self._weights: Mapping[str, Array] = {}
         # Of expressions, which are kept so that no other gets their id.
         self._made: dict[int, tuple[Expression, Tensor]] = {}
@@ -88,7 +93,8 @@ class Builder:
     def call(self, layer: Any, given: Any, **weights: Any) -> SymbolicTensor:
         """Call a layer, whose weights are these if it has none yet."""
         if not layer.nodes:
-            layer.name = self._fresh(layer.name)
+            name = layer.name if layer.name in self._given else snake_case(type(layer).__name__)
+            layer.name = self._fresh(name)
         self._weights = weights
         made: SymbolicTensor = layer(given)
         self._weights = {}
@@ -111,6 +117,7 @@ class Builder:
             name = head if last.startswith(node.op_type) and head else name
             if re.fullmatch(rf"{node.op_type}[_\d]*", name, re.IGNORECASE):
                 name = ""
+        self._given.add(name)
         return name or None
 
     def _fresh(self, name: str) -> str:
@@ -188,17 +195,32 @@ class Builder:
             The name of what the node makes, the array, and the array's name; or the value's name,
             None, and nothing.
         """
+        node = self._only_consumer(name)
+        while node is not None and node.op_type in ("Cast", "Identity") and self._is_float(node):
+            self.absorbed.add(id(node))
+            name = node.output[0]
+            node = self._only_consumer(name)
+        if node is None or node.op_type not in operators or len(node.input) != 2:
+            return name, None, ""
+        if node.op_type in ("Add", "Mul") or node.input[0] == name:
+            other = node.input[1] if node.input[0] == name else node.input[0]
+            array = self.graph.constants.get(other)
+            if array is not None and array.dtype.kind == "f" and fits(array):
+                self.absorbed.add(id(node))
+                return node.output[0], array, other
+        return name, None, ""
+
+    def _only_consumer(self, name: str) -> Any:
+        """Return the node that alone reads a value; None if there are others, or outputs."""
         consumers = self.graph.consumers.get(name, [])
         is_output = any(name == one.name for one in self.graph.outputs)
-        if len(consumers) == 1 and not is_output and consumers[0].op_type in operators:
-            (node,) = consumers
-            if len(node.input) == 2 and (node.op_type in ("Add", "Mul") or node.input[0] == name):
-                other = node.input[1] if node.input[0] == name else node.input[0]
-                array = self.graph.constants.get(other)
-                if array is not None and array.dtype.kind == "f" and fits(array):
-                    self.absorbed.add(id(node))
-                    return node.output[0], array, other
-        return name, None, ""
+        return consumers[0] if len(consumers) == 1 and not is_output else None
+
+    def _is_float(self, node: Any) -> bool:
+        """Return whether a node that casts makes floating-point numbers."""
+        onnx = onnx_package()
+        to = self.attributes(node).get("to", onnx.TensorProto.FLOAT)
+        return to in (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
     # ---- values and arrays together ----
 
@@ -286,7 +308,9 @@ class Builder:
 
     def _activation(self, expression: Expression) -> Tensor | None:
         """Return an activation of what an expression begins with, if that is all it is."""
-        for inner in expression.inner():
+        inner_ones = expression.inner()
+        tried = [*inner_ones[:_MOST_BEGINNINGS], *inner_ones[_MOST_BEGINNINGS:][-1:]]
+        for inner in tried:
             found = activation_layers(
                 partial(expression.values, inner), self.dtype, self.graph.has_halves
             )

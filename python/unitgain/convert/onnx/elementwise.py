@@ -251,15 +251,15 @@ def activation_layers(
         return None
     if np.array_equal(values, _POINTS):
         return []
-    allowed = 4e-3 if has_halves else 1e-6
-    best, made = allowed, None
-    for candidate, layers_of in _candidates(function, dtype):
-        expected = candidate(_POINTS)
-        both = np.isfinite(values) & np.isfinite(expected)
-        x, y, other = _POINTS[both], expected[both], values[both]
-        apart = np.abs(other - y) / (np.abs(y) + np.minimum(np.abs(x), 0.5) + 1e-6)
-        if apart.max() < best:
-            best, made = apart.max(), layers_of
+    best, made = 4e-3 if has_halves else 1e-6, None
+    with np.errstate(all="ignore"):
+        for candidate, layers_of in _candidates(function, dtype):
+            expected = candidate(_POINTS)
+            both = np.isfinite(values) & np.isfinite(expected)
+            x, y, other = _POINTS[both], expected[both], values[both]
+            apart = np.abs(other - y) / (np.abs(y) + np.minimum(np.abs(x), 0.5) + 1e-6)
+            if apart.max() < best:
+                best, made = apart.max(), layers_of
     return None if made is None else made()
 
 
@@ -268,32 +268,30 @@ def _candidates(function: Callable[[Array], Array | None], dtype: str) -> Iterat
     for name in _PLAIN:
         yield activations.get(name), partial(_one, layers.Activation, name)
 
-    def at(x: float) -> float:
-        found = function(np.array([x]))
-        assert found is not None
-        return float(found[0]) + 0.0
+    found = function(np.array([-1.0, -1.1e6, 1e30, -1e3, -2e3]))
+    assert found is not None
+    below, limit, highest, left, lefter = (float(value) for value in found + 0.0)
 
     def short(value: float) -> float:
         """Return the number of fewest digits that the network takes for the same."""
         return float(str(np.float32(value))) if dtype == "float32" else value
 
-    slope = short(-at(-1.0))
+    slope = short(-below)
     if 0 < slope < math.inf:
         yield (
             lambda x: activations.leaky_relu(x, negative_slope=slope),
             partial(_one, layers.LeakyReLU, slope),
         )
-    limit = short(-at(-1.1e6))
+    limit = short(-limit)
     if 0 < limit < 1e5:
         yield lambda x: activations.elu(x, alpha=limit), partial(_one, layers.ELU, limit)
         yield (
             lambda x: activations.celu(x, alpha=limit),
             lambda: [layers.Rescaling(1 / limit), layers.ELU(), layers.Rescaling(limit)],
         )
-    highest, exact_slope = short(at(1e30)), (at(-1e3) - at(-2e3)) / 1e3
-    slope = short(exact_slope)
+    highest, slope = short(highest), short((left - lefter) / 1e3)
     if highest > 0 and 0 <= slope < math.inf:
-        threshold = short(_threshold(at, exact_slope))
+        threshold = short(_threshold(function, left, (left - lefter) / 1e3))
         bound = highest if highest < 1e29 else None
         if math.isfinite(threshold):
             yield (
@@ -308,12 +306,18 @@ def _one(kind: Callable[..., Any], *arguments: Any) -> list[Any]:
     return [kind(*arguments)]
 
 
-def _threshold(at: Callable[[float], float], slope: float) -> float:
-    """Return where a function leaves its line of this slope, or zero."""
+def _threshold(function: Callable[[Array], Array | None], left: float, slope: float) -> float:
+    """Return where a function leaves the line of this slope, or zero, that it is at -1000."""
     if slope:
-        return -1e3 - at(-1e3) / slope
-    low, high = -1e6, 1e6
-    if at(low) != 0 or at(high) == 0:
+        return -1e3 - left / slope
+
+    def at(x: float) -> float:
+        found = function(np.array([x]))
+        assert found is not None
+        return float(found[0])
+
+    low, high = -1e3, 1e6
+    if left != 0 or at(high) == 0:
         return math.nan
     while True:
         middle = (low + high) / 2

@@ -61,9 +61,9 @@ def model_proto(model: Any) -> Any:
     values = _emit(
         w, lowering, nodes, parameters, zip(inputs, function.inputs.tensors, strict=True)
     )
-    used: set[str] = set()
+    renamed: dict[str, str] = {}
     for name, node, shape in zip(outputs, lowering.outputs, function.outputs.shapes, strict=True):
-        _name_output(w, name, values[node], shape, used)
+        _name_output(w, name, values[node], shape, renamed)
     types = [_type_of(t, w) for t in function.inputs.tensors]
     graph = helper.make_graph(
         w.nodes,
@@ -197,20 +197,30 @@ def _read_input(w: Writer, name: str, tensor: Any) -> Value:
     return Value(name, rows, cols)
 
 
-def _name_output(w: Writer, name: str, value: Value, shape: SampleShape, used: set[str]) -> None:
-    """Let a value be an output of the graph."""
-    made = value.name
+def _name_output(
+    w: Writer, name: str, value: Value, shape: SampleShape, renamed: dict[str, str]
+) -> None:
+    """Let a value be an output of the graph: it takes the output's name, unless it has such a one.
+
+    Args:
+        w: the writer.
+        name: the output's.
+        value: the value.
+        shape: of a sample of the output.
+        renamed: the values that are outputs already, by the names that they had.
+    """
+    made = renamed.get(value.name, value.name)
     w.layer = name
     if _layout(value.rows, value.cols) != shape:
         made = w.reshape(made, shape)
-    elif made in used or not any(made in node.output for node in w.nodes):
+    elif made != value.name or not any(made in node.output for node in w.nodes):
         made = w("Identity", made)
     for node in w.nodes:
         for names in (node.input, node.output):
             for i, one in enumerate(names):
                 if one == made:
                     names[i] = name
-    used.add(name)
+    renamed[made] = name
 
 
 def _distinct(names: Sequence[str], taken: Sequence[str]) -> list[str]:

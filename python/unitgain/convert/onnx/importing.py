@@ -340,7 +340,14 @@ def _gemm(builder: Builder, node: Node) -> Any:
     units = kernel.shape[1]
     if added is not None:
         added = np.broadcast_to(beta * added, (1, units))[0]
-    made = _dense(builder, node, x, alpha * kernel, added, (*node.input[1:3], alpha, beta))
+    made = _dense(
+        builder,
+        node,
+        x,
+        alpha * kernel,
+        added,
+        (node.input[1], bias if added is not None else "", alpha, beta),
+    )
     if added is None and bias:
         other = builder.tensor(node, 2)
         other = builder.scaled(node, other, beta, 0.0, None) if beta != 1 else other
@@ -813,6 +820,8 @@ def _linear_classifier(builder: Builder, node: Node) -> list[Any]:
 def _normalizer(builder: Builder, node: Node) -> Tensor:
     norm = builder.attributes(node).get("norm", b"MAX").decode()
     x = builder.tensor(node)
+    if norm == "L1" and isinstance(x.symbolic.node.layer, layers.Softmax):
+        return x  # which adds up to 1
     if norm != "L2":
         raise UnsupportedError(node, f"divides by the norm {norm}")
     return Tensor(

@@ -34,15 +34,18 @@ def array_of(tensor: Any, folder: str | None) -> Array:
         tensor = _with_values(tensor, folder)
     if tensor.HasField("raw_data"):
         _check_size(tensor, len(tensor.raw_data))
+    if tensor.data_type == onnx.TensorProto.BFLOAT16:  # onnx before 1.18 gives its bits
+        bits = np.frombuffer(tensor.raw_data, "<u2") if tensor.raw_data else tensor.int32_data
+        wide = np.asarray(bits, np.uint32) << 16
+        return wide.view(np.float32).reshape(sizes)
     array = np.asarray(onnx.numpy_helper.to_array(tensor))
-    return array.astype(np.float32) if array.dtype.name in ("float16", "bfloat16") else array
+    return array.astype(np.float32) if array.dtype == np.float16 else array
 
 
 def _check_size(tensor: Any, size: int) -> None:
     """Raise ValueError unless so many bytes are as many values as the shape has."""
-    bits = onnx_package().helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize * 8
-    if tensor.data_type in _bits():
-        bits = _bits()[tensor.data_type]
+    dtype = onnx_package().helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    bits = _bits().get(tensor.data_type, dtype.itemsize * 8)
     expected = (math.prod(tensor.dims) * bits + 7) // 8
     if size != expected:
         raise ValueError(
@@ -52,9 +55,9 @@ def _check_size(tensor: Any, size: int) -> None:
 
 
 def _bits() -> dict[int, int]:
-    """Return the types of which several values are in a byte."""
+    """Return the bits of the types that NumPy has not."""
     types = onnx_package().TensorProto
-    return {types.INT4: 4, types.UINT4: 4}
+    return {types.BFLOAT16: 16, types.INT4: 4, types.UINT4: 4}
 
 
 def _with_values(tensor: Any, folder: str | None) -> Any:
