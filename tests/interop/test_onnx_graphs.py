@@ -1,5 +1,8 @@
 """Whole models as ONNX: several inputs and outputs, nested parts, random graphs, errors."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -279,3 +282,12 @@ def test_without_onnx_the_extra_is_named(tmp_path, monkeypatch):
         model.export(tmp_path / "m.onnx")
     with pytest.raises(ImportError, match=r"pip install unitgain\[onnx\]"):
         ug.convert.from_onnx(b"")
+
+
+def test_the_examples_of_the_page_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "exchange.md").read_text()
+    section = page.split("\n## ONNX\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```py\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 3
+    exec("\n".join(blocks), {})
