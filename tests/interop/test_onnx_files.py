@@ -278,6 +278,18 @@ OPERATORS = {
         {},
         ["RMSNormalization"],
     ),
+    "InstanceNormalization": (
+        [("InstanceNormalization", ["x", "g", "b"], ["y"])],
+        {"g": ROW, "b": ROW},
+        {"inputs": {"x": (None, 4, 3)}},
+        ["GroupNormalization"],
+    ),
+    "GroupNormalization": (
+        [("GroupNormalization", ["x", "g", "b"], ["y"], {"num_groups": 2})],
+        {"g": ROW, "b": ROW},
+        {"inputs": {"x": (None, 4, 3)}, "opset": 21},
+        ["GroupNormalization"],
+    ),
     "LpNormalization": (
         [("LpNormalization", ["x"], ["y"], {"axis": 1})],
         {},

@@ -466,6 +466,25 @@ def _rms_normalization(builder: Builder, node: Node) -> Tensor:
     return Tensor(builder.call(layer, x.symbolic, scale=scale), x.shape)
 
 
+def _group_normalization(builder: Builder, node: Node) -> Tensor:
+    """Return a normalization of groups of channels, or of each as ``InstanceNormalization`` has it.
+
+    Before operator set 21 ``GroupNormalization`` had a scale for each group.
+    """
+    x = builder.tensor(node)
+    attributes = builder.attributes(node)
+    scale, offset = builder.needed(node, 1), builder.needed(node, 2)
+    if len(scale) != x.shape[0]:
+        raise UnsupportedError(node, f"has {len(scale)} scales for {x.shape[0]} channels")
+    layer = layers.GroupNormalization(
+        attributes.get("num_groups", -1),
+        1,
+        attributes.get("epsilon", 1e-5),
+        name=builder.name_of(node, node.input[1]),
+    )
+    return Tensor(builder.call(layer, x.symbolic, gamma=scale, beta=offset), x.shape)
+
+
 def _lp_normalization(builder: Builder, node: Node) -> Tensor:
     x = builder.tensor(node)
     attributes = builder.attributes(node)
@@ -741,6 +760,8 @@ _OPERATORS: dict[str, Callable[[Builder, Node], Any]] = {
     "Flatten": _flatten,
     "Gather": _gather,
     "Gemm": _gemm,
+    "GroupNormalization": _group_normalization,
+    "InstanceNormalization": _group_normalization,
     "LayerNormalization": _layer_normalization,
     "LogSoftmax": _softmax,
     "LpNormalization": _lp_normalization,
