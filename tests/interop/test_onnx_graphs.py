@@ -153,6 +153,15 @@ def test_conversion_draws_no_random_numbers(tmp_path):
     assert np.array_equal(layers.Dense(3)(np.ones((2, 4))), expected)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_activations_behind_one_another_come_back_one_by_one(dtype, tmp_path):
+    names = ["gelu", "tanh", "gelu", "gelu", *["tanh"] * 9, "gelu", "mish"]
+    model = ug.Sequential([layers.Input((3,), dtype), *map(layers.Activation, names)])
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(dtype)
+    back = check(model, exported(model, tmp_path), [x], {"float32": 3e-6, "float64": 1e-13}[dtype])
+    assert [layer.activation for layer in back.layers[1:]] == names
+
+
 # ---- random graphs ----
 
 UNARY = [

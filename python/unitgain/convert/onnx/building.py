@@ -24,8 +24,12 @@ Array = NDArray[Any]
 
 # An expression of more operators than these is made layers before it grows on.
 _DEEPEST = 128
-# So many of its parts are tried as what an activation in an expression begins with.
+# So many of an expression's innermost and of its outermost parts are tried as the variable of an
+# activation, of those that it is a function of.
 _MOST_BEGINNINGS = 8
+_PROBE = np.array([0.5])
+# What is so deep, and read more than once, is made layers if it is an activation.
+_DEEP = 16
 # What the names of weights end in, behind those of their layers.
 _ROLES = r"(weight|kernel|gamma|scale|embeddings|alpha|W)"
 
@@ -265,6 +269,11 @@ class Builder:
 
         None if its inputs are not those.
         """
+        for name in node.input:
+            value: Any = self.values.get(name)
+            is_deep = isinstance(value, Expression) and value.depth > _DEEP
+            if is_deep and len(self.graph.consumers[name]) > 1:
+                self.values[name] = self._activation(value) or value
         given = [
             None if not name else self.graph.constants.get(name, self.values.get(name))
             for name in node.input
@@ -287,10 +296,8 @@ class Builder:
             elif one is not None and not isinstance(one, (Expression, Tensor)):
                 return None
             operands.append(one)
-        made = Expression(node, self.attributes(node), operands, source)
-        if made.depth > _DEEPEST:
-            return self.materialised(made)
-        return made
+        expression = Expression(node, self.attributes(node), operands, source)
+        return expression if expression.depth <= _DEEPEST else self.materialised(expression)
 
     def materialised(self, expression: Expression) -> Tensor:
         """Return the layers that an expression comes to.
@@ -308,9 +315,11 @@ class Builder:
 
     def _activation(self, expression: Expression) -> Tensor | None:
         """Return an activation of what an expression begins with, if that is all it is."""
-        inner_ones = expression.inner()
-        tried = [*inner_ones[:_MOST_BEGINNINGS], *inner_ones[_MOST_BEGINNINGS:][-1:]]
-        for inner in tried:
+        beginnings = [
+            inner for inner in expression.inner() if expression.values(inner, _PROBE) is not None
+        ]
+        outer = beginnings[_MOST_BEGINNINGS:][-_MOST_BEGINNINGS:]
+        for inner in [*beginnings[:_MOST_BEGINNINGS], *outer]:
             found = activation_layers(
                 partial(expression.values, inner), self.dtype, self.graph.has_halves
             )
