@@ -46,7 +46,7 @@ NAMESPACES = {
     "linalg": "Linear algebra",
     "random": "Random numbers",
     "saving": "Saving and loading",
-    "convert": "Models of other libraries",
+    "convert": "Models from and for other libraries",
     "utils": "Utilities",
     "": "The package: threads, precision, memory",
 }

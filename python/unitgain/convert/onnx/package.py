@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from unitgain._extras import needed
+
 __all__ = ["onnx_package"]
 
 
@@ -13,10 +15,6 @@ def onnx_package() -> Any:
     Raises:
         ImportError: if it is not installed.
     """
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise ImportError("ONNX files need onnx: pip install unitgain[onnx]") from error
-    return onnx
+    for module in ("onnx.checker", "onnx.numpy_helper"):
+        needed(module, "onnx", "an ONNX file")
+    return needed("onnx", "onnx", "an ONNX file")
