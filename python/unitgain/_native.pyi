@@ -307,6 +307,8 @@ class _Parameter:
 class _Graph:
     training: bool | None
     def __init__(self) -> None: ...
+    @property
+    def kinds(self) -> list[str]: ...
     @staticmethod
     def from_description(
         description: Mapping[str, Any], parameters: Mapping[str, _Parameter]

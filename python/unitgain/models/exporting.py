@@ -34,16 +34,19 @@ class Exporting:
     ) -> None:
         """Write what the model does in inference to a file that other programs run.
 
-        What only training needs is left out; :meth:`save` writes all. ``"c"`` is one file
-        of C99 with weights and all, for programs without any library: it says at its top how it is
-        called. It allocates nothing, has no state, and is meant for small networks.
+        What only training needs is left out; :meth:`save` writes all. ``"onnx"`` is
+        the Open Neural Network Exchange's format, of operator set 18, which
+        ONNX Runtime 1.14 and later run, and needs ``pip install unitgain[onnx]``. ``"c"`` is one
+        file of C99 with weights and all, for programs without any library: it says at its top how
+        it is called. It allocates nothing, has no state, and is meant for small networks.
 
         Args:
             filepath: where the file goes.
             format: the name of the format.
             **options: arguments of that format. ``"c"`` has ``name``, what the names of its
                 functions begin with, by default the file's; and ``separate_weights``, which makes
-                a header, ``.h``, and a binary file of weights, ``.bin``, beside it.
+                a header, ``.h``, and a binary file of weights, ``.bin``, beside it; ``"onnx"`` has
+                none.
 
         Raises:
             ValueError: if there is no such format, the model has no weights yet, a layer computes
