@@ -62,6 +62,15 @@ const ModelTensor* find(const std::vector<ModelTensor>& tensors, std::size_t i) 
   return i < tensors.size() ? &tensors[i] : nullptr;
 }
 
+// Of a model that is NULL: none.
+const std::vector<ModelTensor>& inputs(const unitgain_model* model) {
+  static const std::vector<ModelTensor> none;
+  return model == nullptr ? none : model->model.inputs();
+}
+const std::vector<ModelTensor>& outputs(const unitgain_model* model) {
+  return model == nullptr ? inputs(nullptr) : model->model.outputs();
+}
+
 const char* name(const ModelTensor* tensor) {
   return tensor == nullptr ? nullptr : tensor->name.c_str();
 }
@@ -157,39 +166,40 @@ void unitgain_free(unitgain_model* model) {
 }
 
 int unitgain_bytes_per_value(const unitgain_model* model) {
+  if (model == nullptr) return 0;
   return model->model.dtype() == unitgain::ElementType::float32 ? 4 : 8;
 }
 
 size_t unitgain_input_count(const unitgain_model* model) {
-  return model->model.inputs().size();
+  return inputs(model).size();
 }
 
 const char* unitgain_input_name(const unitgain_model* model, size_t input) {
-  return name(find(model->model.inputs(), input));
+  return name(find(inputs(model), input));
 }
 
 const int64_t* unitgain_input_shape(const unitgain_model* model, size_t input, size_t* rank) {
-  return shape(find(model->model.inputs(), input), rank);
+  return shape(find(inputs(model), input), rank);
 }
 
 int64_t unitgain_input_size(const unitgain_model* model, size_t input) {
-  return size(find(model->model.inputs(), input));
+  return size(find(inputs(model), input));
 }
 
 size_t unitgain_output_count(const unitgain_model* model) {
-  return model->model.outputs().size();
+  return outputs(model).size();
 }
 
 const char* unitgain_output_name(const unitgain_model* model, size_t output) {
-  return name(find(model->model.outputs(), output));
+  return name(find(outputs(model), output));
 }
 
 const int64_t* unitgain_output_shape(const unitgain_model* model, size_t output, size_t* rank) {
-  return shape(find(model->model.outputs(), output), rank);
+  return shape(find(outputs(model), output), rank);
 }
 
 int64_t unitgain_output_size(const unitgain_model* model, size_t output) {
-  return size(find(model->model.outputs(), output));
+  return size(find(outputs(model), output));
 }
 
 unitgain_status unitgain_predict_float(const unitgain_model* model, const float* const* x,

@@ -185,6 +185,8 @@ def test_errors_are_of_the_thread_and_no_argument_may_be_null(library, tmp_path)
         assert library.predict_float(loaded.handle, two, -1, two) == 1
         assert library.input_name(loaded.handle, 7) is None
         assert library.output_size(loaded.handle, 7) == 0
+    assert library.input_count(None) == library.bytes_per_value(None) == 0
+    assert library.output_name(None, 0) is None
     library.free(None)
     assert library.set_num_threads(0) == 1
     assert library.abi_version() == 1

@@ -50,7 +50,7 @@ UNITGAIN_API void unitgain_free(unitgain_model* model); /* NULL is nothing */
 UNITGAIN_API int unitgain_bytes_per_value(const unitgain_model* model);
 
 /* An input or an output: its name in Python; the shape of one sample, of `rank` sizes; and the
-   number of the sample's values. Numbers that are too large give NULL or 0. */
+   number of the sample's values. A NULL model, and numbers that are too large, give NULL or 0. */
 UNITGAIN_API size_t unitgain_input_count(const unitgain_model* model);
 UNITGAIN_API const char* unitgain_input_name(const unitgain_model* model, size_t input);
 UNITGAIN_API const int64_t* unitgain_input_shape(const unitgain_model* model, size_t input,
