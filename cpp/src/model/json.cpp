@@ -96,15 +96,12 @@ class Parser {
       std::string name = string();
       skip_space();
       if (!take(":")) fail("no ':' comes");
-      made.push_back({std::move(name), value(depth + 1)});
+      Json held = value(depth + 1);
+      if (made.contains(name)) {
+        throw ValueError(what_ + " has the name '" + name + "' twice in one object");
+      }
+      made.emplace(std::move(name), std::move(held));
     });
-    const auto by_name = [](const JsonMember& a, const JsonMember& b) { return a.name < b.name; };
-    std::stable_sort(made.begin(), made.end(), by_name);
-    const auto same = [](const JsonMember& a, const JsonMember& b) { return a.name == b.name; };
-    const auto twice = std::adjacent_find(made.begin(), made.end(), same);
-    if (twice != made.end()) {
-      throw ValueError(what_ + " has the name '" + twice->name + "' twice in one object");
-    }
     return {std::move(made)};
   }
 
@@ -282,10 +279,8 @@ Index Json::integer(const std::string& what) const {
 const Json* Json::find(std::string_view name) const {
   const auto* members = std::get_if<Object>(&value);
   if (members == nullptr) return nullptr;
-  const auto found = std::lower_bound(
-      members->begin(), members->end(), name,
-      [](const JsonMember& member, std::string_view wanted) { return member.name < wanted; });
-  return found != members->end() && found->name == name ? &found->value : nullptr;
+  const auto found = members->find(name);
+  return found == members->end() ? nullptr : &found->second;
 }
 
 const Json& Json::at(std::string_view name, const std::string& what) const {

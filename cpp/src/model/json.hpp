@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,12 +17,10 @@
 
 namespace unitgain::model {
 
-struct JsonMember;
-
 class Json {
  public:
   using Array = std::vector<Json>;
-  using Object = std::vector<JsonMember>;  // by name
+  using Object = std::map<std::string, Json, std::less<>>;
   // An integer that fits neither is a double.
   using Value =
       std::variant<std::nullptr_t, bool, Index, std::uint64_t, double, std::string, Array, Object>;
@@ -42,11 +42,6 @@ class Json {
   const Json& at(std::string_view name, const std::string& what) const;
 
   Value value = nullptr;
-};
-
-struct JsonMember {
-  std::string name;
-  Json value;
 };
 
 }  // namespace unitgain::model
