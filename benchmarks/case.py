@@ -51,10 +51,15 @@ class Contender:
 
 @dataclass(frozen=True)
 class Exact:
-    """What a result is in arithmetic of twice the precision or so, at some of its rows."""
+    """What a result is in arithmetic of twice the precision or so, at some of its rows.
+
+    ``unit`` is the type whose units in the last place errors are counted in, where each value of
+    the result stands for itself; None where they are sums, whose terms may cancel.
+    """
 
     rows: slice | EllipsisType
     values: Array
+    unit: Any = None
 
     @classmethod
     def of(cls, values: Any, rows: slice | EllipsisType = ...) -> Exact:
@@ -69,8 +74,9 @@ class Trial:
     ``contenders`` maps a library's name to a function that imports the library and returns its
     :class:`Contender`; unitgain and NumPy are always among them. ``tolerance`` is the largest
     difference from NumPy's result, relative to that result's largest absolute value, that rounding
-    can explain. ``operations`` is how many floating-point operations a run takes, 0 where the
-    number says little; ``peak`` is the type whose multiply-adds bound their rate, and
+    can explain; ``accuracy`` the largest error of unitgain's own, where it promises less than what
+    libraries may differ by. ``operations`` is how many floating-point operations a run takes, 0
+    where the number says little; ``peak`` is the type whose multiply-adds bound their rate, and
     ``bfloat16_products`` the products of bfloat16 numbers that unitgain makes of one of its
     operands' numbers, 0 where it makes none. ``exact`` gives what errors are measured from; where
     there is none, NumPy's result is as good as any (a copy, a decomposition in float64).
@@ -82,6 +88,7 @@ class Trial:
     peak: str = ""
     bfloat16_products: int = 0
     exact: Callable[[], Exact] | None = None
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,3 +153,17 @@ def errors(result: Any, exact: Exact) -> tuple[float, float]:
         largest = np.max(gap) / np.max(values)
         root_mean_square = np.sqrt(np.mean(gap**2) / np.mean(values**2))
     return float(largest), float(root_mean_square)
+
+
+def units_in_last_place(result: Any, exact: Exact) -> float | None:
+    """Return the largest error in units in the last place of the exact values.
+
+    None where results are sums, or the type of the exact values is no longer than the result's.
+    """
+    if exact.unit is None or np.finfo(exact.values.dtype).eps >= np.finfo(exact.unit).eps:
+        return None
+    ours = np.asarray(result)[exact.rows].astype(exact.values.dtype)
+    if ours.shape != exact.values.shape or not np.all(np.isfinite(ours)):
+        return float("inf")
+    spacing = np.spacing(np.abs(exact.values).astype(exact.unit))
+    return float(np.max(np.abs(ours - exact.values) / spacing, initial=0))

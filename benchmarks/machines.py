@@ -38,11 +38,13 @@ def keep(folder: Path, contents: Mapping[str, Any]) -> Path:
 
     Raises:
         ValueError: if the file holds another machine's results, or newer ones, or if the run was
-            limited to an instruction set.
+            limited to an instruction set or to some of the CPUs.
     """
     environment = contents["environment"]
     if environment.get("limits"):
         raise ValueError("a run with limited instruction sets does not speak for its machine")
+    if 0 < len(environment.get("pinned_to", ())) < environment["cpus"]:
+        raise ValueError("a run on some of the CPUs does not speak for its machine")
     path = folder / file_name(environment)
     if path.exists():
         before = saved.read(str(path))

@@ -1,7 +1,7 @@
 """Peak memory of training and inference, each library in a process of its own.
 
-``python -m unitgain.benchmarks.memory training unitgain`` prints what a process needed: bytes
-before the library is imported and its network made, and at most from there on.
+``python -m unitgain.benchmarks.memory training unitgain 1024-2048-1024`` prints what a process
+needed: bytes before the library is imported and its network made, and at most from there on.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ WIDE = (1024, 2048, 2048, 1024)
 STEPS = 3
 
 
-def cases() -> dict[str, Case]:
+def cases(sizes: tuple[int, ...] = WIDE) -> dict[str, Case]:
     """Return the work by name: steps of a wide network, and inference of many rows."""
     return {
-        "training": training._step(training._Training(WIDE, 512), large=True),
-        "inference": inference._case(WIDE, 4096, False),
+        "training": training._step(training._Training(sizes, 512), large=True),
+        "inference": inference._case(sizes, 4096, False),
     }
 
 
@@ -49,8 +49,8 @@ def _forget_peak() -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Do one library's work and print its bytes."""
-    name, library = arguments
-    case = cases()[name]
+    name, library, sizes = arguments
+    case = cases(tuple(map(int, sizes.split("-"))))[name]
     trial = case.prepare()
     _forget_peak()
     before = peak()
@@ -60,15 +60,17 @@ def main(arguments: Sequence[str]) -> None:
     print(before, peak())
 
 
-def measure(libraries: Iterable[str]) -> dict[str, dict[str, int]]:
+def measure(libraries: Iterable[str], sizes: tuple[int, ...] = WIDE) -> dict[str, dict[str, int]]:
     """Return the peak bytes of unitgain, NumPy and these libraries, by work and library."""
+    libraries = list(libraries)
     found: dict[str, dict[str, int]] = {}
-    for name, case in cases().items():
+    for name, case in cases(sizes).items():
         known = case.prepare().contenders
         for library in dict.fromkeys([OURS, REFERENCE, *libraries]):
             if library not in known:
                 continue
-            command = [sys.executable, "-m", __name__, name, library]
+            network = "-".join(map(str, sizes))
+            command = [sys.executable, "-m", __name__, name, library, network]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:  # else the library failed, or memory was too little
                 found.setdefault(name, {})[library] = int(done.stdout.split()[-1])

@@ -10,13 +10,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from .case import OURS
+from .case import OURS, REFERENCE
 from .intervals import interval_of_mean, log_ratios
 from .report import environment_warnings, geometric_mean
 from .timing import Times
 
 Record = dict[str, Any]
 
+# The group whose rates stand beside those of everything that is done element by element.
+COPIES = "activations/copy/float32"
 # Rows of the summary for one subject.
 MOST_GROUPS = 16
 
@@ -44,7 +46,12 @@ def page_data(contents: Mapping[str, Any]) -> dict[str, Any]:
         "summary": [summary_row(*row) for row in _summarized(groups).items()],
         "unsteady": sorted({r["case"] for r in records if not r["steady"]}),
         "roofline": roofline(environment, records),
-        "groups": [_group(name, members, environment) for name, members in groups.items()],
+        "costs": contents.get("costs", []),
+        "memory": contents.get("memory", {}),
+        "groups": [
+            _group(name, members, environment, groups.get(COPIES, []))
+            for name, members in groups.items()
+        ],
     }
 
 
@@ -57,12 +64,15 @@ def by_group(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def summary_row(name: str, records: Iterable[Record]) -> dict[str, Any]:
-    """Return the geometric mean of each peer's steady ratios in a group, with its interval."""
+    """Return the geometric mean of each peer's ratios in a group, with its interval.
+
+    Of those that are steady, and whose results are right.
+    """
     records = list(records)
     ours = {r["case"]: Times(tuple(r["turns"])) for r in records if r["library"] == OURS}
     bars = []
     for library in dict.fromkeys(r["library"] for r in records if r["library"] != OURS):
-        steady = [r for r in records if r["library"] == library and r["steady"]]
+        steady = [r for r in records if r["library"] == library and r["steady"] and r["agrees"]]
         if not steady:
             continue
         low, high = interval_of_mean(
@@ -94,6 +104,9 @@ def _facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("compared with", ", ".join(f"{n} {v}" for n, v in environment["libraries"].items())),
         ("Python", environment["python"]),
     ]
+    if caches := environment.get("caches"):
+        sizes = ", ".join(f"{name} {size >> 10:,} KiB" for name, size in caches.items())
+        facts.append(("caches", sizes))
     if environment.get("peaks"):
         peaks = ", ".join(f"{n} {v / 1e9:.0f} GFLOP/s" for n, v in environment["peaks"].items())
         reads = ", ".join(f"{n} {v / 1e9:.0f} GB/s" for n, v in environment["read_rates"].items())
@@ -101,7 +114,9 @@ def _facts(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     return facts
 
 
-def _group(name: str, records: list[Record], environment: Mapping[str, Any]) -> dict[str, Any]:
+def _group(
+    name: str, records: list[Record], environment: Mapping[str, Any], copies: list[Record]
+) -> dict[str, Any]:
     cases: dict[str, list[Record]] = {}
     for record in records:
         cases.setdefault(record["case"], []).append(record)
@@ -135,6 +150,7 @@ def _group(name: str, records: list[Record], environment: Mapping[str, Any]) -> 
             "share": r["multiply_add_share"],
             "largest": r["error_largest"],
             "rms": r["error_rms"],
+            "ulp": r.get("error_ulp"),
             "difference": r["difference"],
         }
         for r in records
@@ -147,7 +163,7 @@ def _group(name: str, records: list[Record], environment: Mapping[str, Any]) -> 
         "title": title if shown is ratios else f"{title}, the worst 24 drawn",
         "command": f"unitgain bench {name}",
         "ratios": shown,
-        "curves": curves(name, records, environment),
+        "curves": curves(name, records, environment, copies),
         "rows": rows,
     }
 
@@ -157,9 +173,15 @@ def _worst(row: Mapping[str, Any]) -> float:
 
 
 def curves(
-    name: str, records: list[Record], environment: Mapping[str, Any]
+    name: str,
+    records: list[Record],
+    environment: Mapping[str, Any],
+    copies: Iterable[Record] = (),
 ) -> list[dict[str, Any]]:
-    """Return a group's curves by size: of rates of computing, or of moving bytes."""
+    """Return a group's curves by size: of rates of computing, or of moving bytes.
+
+    Beside the latter stands the rate of ``copies`` by NumPy.
+    """
     kinds: list[tuple[Callable[[Record], float | None], Callable[[Record], float | None], str]] = [
         (_side, lambda r: r["operations_per_second"], "flops"),
         (lambda r: r["bytes"], _moved, "bytes"),
@@ -174,6 +196,13 @@ def curves(
             )
             if len({point[0] for point in points}) > 2:
                 series.append({"library": library, "points": points})
+        copied = sorted(
+            [r["bytes"], r["bytes"] / r["seconds"] / 1e9, f"a copy by NumPy, {r['case']}"]
+            for r in copies
+            if r["library"] == REFERENCE
+        )
+        if series and copied and kind == "bytes" and name != COPIES:
+            series.append({"library": "a copy by NumPy", "points": copied, "dashed": True})
         if series:
             return [_curve(kind, series, name, environment)]
     return []
@@ -202,7 +231,8 @@ def _curve(
         "xlabel": "bytes read and written",
         "ylabel": "GB/s",
         "bytes": True,
-        "caption": "Bytes moved a second by size; dashed: reading alone, dotted: sizes of caches.",
+        "caption": "Bytes moved a second by size; dashed: reading alone, and a copy by NumPy; "
+        "dotted: sizes of caches.",
     }
 
 
@@ -240,8 +270,13 @@ def roofline(environment: Mapping[str, Any], records: Iterable[Record]) -> dict[
     }
 
 
-def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
-    """Draw the charts by matplotlib as PNG and SVG files; return their paths.
+def write_plots(
+    folder: Path, contents: Mapping[str, Any], endings: Iterable[str] = ("png", "svg")
+) -> list[Path]:
+    """Draw the charts by matplotlib, each as a PNG and an SVG file; return their paths.
+
+    The names are ``summary``, ``roofline``, and a group's, its slashes as hyphens, with
+    ``-ratios`` or ``-rates``.
 
     Raises:
         ImportError: if matplotlib is not installed.
@@ -255,17 +290,25 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
     written: list[Path] = []
 
     def finish(figure: Any, name: str) -> None:
-        for ending in ("png", "svg"):
+        for ending in endings:
             path = folder / f"{name.replace('/', '-')}.{ending}"
             figure.savefig(path, dpi=150)
             written.append(path)
+
+    def plain_ticks(axis: Any, unit: str = "") -> None:
+        low, high = axis.get_view_interval()
+        steps = (1, 2, 5) if high < 1000 * low else (1,)
+        places = [step * 10.0**power for power in range(-6, 12) for step in steps]
+        ticks = [place for place in places if low <= place <= high]
+        axis.set_ticks(ticks, [f"{tick:g}{unit}" for tick in ticks])
+        axis.axes.minorticks_off()
 
     def bars(rows: list[dict[str, Any]], name: str) -> None:
         rows = [row for row in rows if row["bars"]]
         if not rows:
             return
         lines = sum(len(row["bars"]) + 1 for row in rows)
-        figure, axes = new_figure(1, 1, width=8, height=1 + 0.24 * lines)
+        figure, axes = new_figure(1, 1, width=6.6, height=1 + 0.22 * lines)
         ax, place, places = axes[0, 0], 0.0, []
         for row in rows:
             places.append(place + (len(row["bars"]) - 1) / 2)
@@ -280,16 +323,26 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
                     height=0.8,
                     alpha=1 if bar["steady"] else 0.4,
                 )
+                ax.annotate(
+                    f"{bar['ratio']:.2f}",
+                    (max(bar["ratio"], bar["high"], 1), place),
+                    (3, 0),
+                    textcoords="offset points",
+                    va="center",
+                    fontsize=7,
+                )
                 place += 1
             place += 1
         ax.set_yticks(places, [row["name"] for row in rows])
         ax.invert_yaxis()
         ax.set_xscale("log")
+        ax.margins(x=0.1, y=0.5 / lines)
+        plain_ticks(ax.xaxis, "x")
         ax.axvline(1, color="black", linestyle="--", linewidth=1)
         ax.set_title("peers' times over unitgain's", loc="left")
         shown = {bar["library"] for row in rows for bar in row["bars"]}
         handles = [ax.barh(0, 0, color=colors[n], label=n) for n in colors if n in shown]
-        ax.legend(handles=handles, frameon=False)
+        figure.legend(handles=handles, frameon=False, loc="outside lower right", ncols=4)
         finish(figure, name)
 
     def curve(chart: dict[str, Any], name: str) -> None:
@@ -297,8 +350,9 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
         ax = axes[0, 0]
         for series in chart["series"]:
             xs, ys = [p[0] for p in series["points"]], [p[1] for p in series["points"]]
-            style = "o" if series.get("line") is False else "o-"
-            ax.plot(xs, ys, style, color=colors[series["library"]], label=series["library"])
+            style = "o" if series.get("line") is False else "--" if series.get("dashed") else "o-"
+            color = colors.get(series["library"], "gray")
+            ax.plot(xs, ys, style, color=color, label=series["library"])
         for line in chart.get("across", ()):
             ax.axhline(line["y"], color="black", linestyle="--", linewidth=1)
             ax.annotate(
@@ -321,12 +375,21 @@ def write_plots(folder: Path, contents: Mapping[str, Any]) -> list[Path]:
         ax.set_xscale("log")
         ax.set_yscale("log")
         low, high = ax.get_xlim()
-        for roof in chart.get("roofs", ()):
+        for i, roof in enumerate(chart.get("roofs", ())):
             corner = roof["peak"] / roof["slope"]
             xs = [min(low, corner / 30), corner, max(high, corner * 3)]
             ys = [min(roof["peak"], x * roof["slope"]) for x in xs]
             ax.plot(xs, ys, color="black", linestyle="--", linewidth=1)
-            ax.annotate(roof["label"], (xs[0], ys[0]), fontsize=8)
+            at = xs[0] * 2**i  # apart from each other, though two roofs may be nearly one
+            ax.annotate(
+                roof["label"],
+                (at, at * roof["slope"]),
+                (3, -9),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        plain_ticks(ax.xaxis)
+        plain_ticks(ax.yaxis)
         ax.set_xlabel(chart["xlabel"])
         ax.set_ylabel(chart["ylabel"])
         ax.legend(frameon=False)

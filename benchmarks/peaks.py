@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 from unitgain import _native, num_threads
 
 # Where the system does not tell: usual sizes of the second and third level, in bytes.
-USUAL_CACHES = (1 << 20, 32 << 20)
+USUAL_CACHES = {"L2": 1 << 20, "L3": 32 << 20}
+# Where Linux describes the caches. Python's os.sysconf knows none of glibc's names for them.
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+UNITS = {"K": 1 << 10, "M": 1 << 20}
 # Arrays for the rate of memory: as large as that, at most.
 LARGEST = 1 << 30
 
@@ -50,30 +53,23 @@ def read_rates() -> dict[str, float]:
     Each by a working set of half the cache's size, so that it fits, or of four times the last
     cache's.
     """
-    second, third = (
-        _system_size(name, usual)
-        for name, usual in zip(
-            ("SC_LEVEL2_CACHE_SIZE", "SC_LEVEL3_CACHE_SIZE"), USUAL_CACHES, strict=True
-        )
-    )
+    caches = USUAL_CACHES | cache_sizes()
+    second, third = caches["L2"], caches["L3"]
     sizes = {"L2": second * num_threads() // 2, "L3": third // 2, "memory": 4 * third}
     return {name: read_rate(min(size, LARGEST)) for name, size in sizes.items()}
 
 
-def cache_sizes() -> dict[str, int]:
-    """Return the bytes of the caches, as far as the system tells."""
-    names = {
-        "L1": "SC_LEVEL1_DCACHE_SIZE",
-        "L2": "SC_LEVEL2_CACHE_SIZE",
-        "L3": "SC_LEVEL3_CACHE_SIZE",
-    }
-    sizes = {level: _system_size(name, 0) for level, name in names.items()}
-    return {level: size for level, size in sizes.items() if size}
-
-
-def _system_size(name: str, usual: int) -> int:
-    try:
-        size = os.sysconf(name)
-    except (AttributeError, OSError, ValueError):
-        size = 0
-    return size if size > 0 else usual
+def cache_sizes(folder: Path = CACHES) -> dict[str, int]:
+    """Return the bytes of one core's caches for data, as far as the system tells: Linux does."""
+    sizes = {}
+    for entry in sorted(folder.glob("index*")):
+        try:
+            level, kind, size = (
+                (entry / name).read_text(encoding="ascii").strip()
+                for name in ("level", "type", "size")
+            )
+        except OSError:
+            continue
+        if kind != "Instruction" and size[:-1].isdigit() and size[-1] in UNITS:
+            sizes[f"L{level}"] = int(size[:-1]) * UNITS[size[-1]]
+    return sizes

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from . import placement
 from .case import OPENMP, OURS, REFERENCE
 from .counting import counted
 from .intervals import interval_of_mean, log_ratios
@@ -35,6 +36,7 @@ COLUMNS = (
     "read_share",
     "error_largest",
     "error_rms",
+    "error_ulp",
     "difference",
     "tolerance",
     "agrees",
@@ -65,16 +67,22 @@ def format_ratio(ratio: float) -> str:
 def format_difference(measurement: Measurement) -> str:
     """Return the largest difference, and what was allowed if it is more than that."""
     text = "none" if measurement.difference == 0 else f"{measurement.difference:.1e}"
+    if measurement.difference <= measurement.tolerance and not measurement.agrees:
+        return f"{text} (error of at most {measurement.accuracy:.1e} allowed)"
     return text if measurement.agrees else f"{text} (at most {measurement.tolerance:.1e} allowed)"
 
 
 def format_machine(environment: Mapping[str, Any]) -> str:
     """Return one line: the version, the CPU, the instruction set and the threads."""
     threads = environment["threads"]
-    return (
+    text = (
         f"unitgain {environment['unitgain']} on {environment['cpu']}, instruction set "
         f"{environment['instruction_set']}, {threads} thread{'s' if threads > 1 else ''}"
     )
+    pinned = environment.get("pinned_to")
+    if pinned and len(pinned) < environment["cpus"]:
+        text += f", pinned to CPU{'s' if len(pinned) > 1 else ''} {placement.name(pinned)}"
+    return text
 
 
 def format_environment(environment: Mapping[str, Any]) -> str:
@@ -150,11 +158,21 @@ def format_verdicts(verdicts: Sequence[Verdict]) -> str:
     """Return one case's largest errors in a line, with what is allowed and what is too much."""
     first = verdicts[0]
     against = "" if first.is_exact else ", against NumPy"
-    cells = [
-        f"{v.library} {'none' if v.error == 0 else f'{v.error:.1e}'}{'' if v.agrees else ' WRONG'}"
-        for v in verdicts
-    ]
-    return f"{first.case}: at most {first.tolerance:.1e}{against}: {', '.join(cells)}"
+    cells = []
+    for v in verdicts:
+        text = f"{v.library} {'none' if v.error == 0 else f'{v.error:.1e}'}"
+        text += f" ({format_ulp(v.ulp)})" if v.ulp else ""
+        cells.append(text if v.agrees else f"{text} WRONG")
+    loosest = max(v.tolerance for v in verdicts)
+    allowed = f"{first.tolerance:.1e}"
+    if loosest > first.tolerance:
+        allowed += f", the others {loosest:.1e}"
+    return f"{first.case}: at most {allowed}{against}: {', '.join(cells)}"
+
+
+def format_ulp(ulp: float) -> str:
+    """Return an error in units in the last place: ``1.2 ulp``, ``1.7e+07 ulp``."""
+    return f"{ulp:.1f} ulp" if ulp < 1000 else f"{ulp:.1e} ulp"
 
 
 def _cells(m: Measurement) -> list[str]:
@@ -170,15 +188,18 @@ def _cells(m: Measurement) -> list[str]:
         f"{m.read_rate / 1e9:.1f} GB/s" if m.read_rate else "",
         share["read"],
         f"error {m.error[0]:.1e}, rms {m.error[1]:.1e}" if m.error else "",
+        format_ulp(m.ulp) if m.ulp is not None else "",
         "" if m.library == REFERENCE else f"difference {format_difference(m)}",
     ]
 
 
 def fastest_peer(measurements: Iterable[Measurement]) -> Measurement:
-    """Return the measurement of the fastest library that is not unitgain, on whatever layer."""
-    return min(
-        (m for m in measurements if m.library not in (OURS, OPENMP)), key=lambda m: m.times.median
-    )
+    """Return the measurement of the fastest library that is not unitgain, on whatever layer.
+
+    One whose result is wrong counts only where no other has a right one.
+    """
+    peers = [m for m in measurements if m.library not in (OURS, OPENMP)]
+    return min(peers, key=lambda m: (not m.agrees, m.times.median))
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -225,11 +246,16 @@ def format_summary(measurements: Iterable[Measurement]) -> str:
 
 
 def groups_of(measurements: Iterable[Measurement]) -> dict[str, list[list[Measurement]]]:
-    """Return the steady measurements of each case whose fastest peer's is, by groups of cases."""
+    """Return the steady measurements of each case whose fastest peer's is, by groups of cases.
+
+    Those of libraries whose result is wrong are left out.
+    """
     groups: dict[str, list[list[Measurement]]] = {}
     for name, case in _by_case(measurements).items():
-        if any(m.library not in (OURS, OPENMP) for m in case) and fastest_peer(case).steady:
-            groups.setdefault(name.rpartition("/")[0], []).append([m for m in case if m.steady])
+        peers = [m for m in case if m.library not in (OURS, OPENMP)]
+        if peers and (fastest := fastest_peer(peers)).steady and fastest.agrees:
+            kept = [m for m in case if m.steady and m.agrees]
+            groups.setdefault(name.rpartition("/")[0], []).append(kept)
     return groups
 
 
@@ -275,6 +301,7 @@ def as_record(measurement: Measurement) -> dict[str, Any]:
         measurement.read_rate or None,
         measurement.shares.get("read"),
         *(_finite(error) for error in measurement.error or (None, None)),
+        _finite(measurement.ulp),
         _finite(measurement.difference),
         measurement.tolerance,
         measurement.agrees,

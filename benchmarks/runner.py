@@ -14,8 +14,20 @@ from typing import Any
 
 from unitgain import _native, num_threads
 
-from . import headline, instruction_sets, keras_backend, peaks
-from .case import OPENMP, OURS, PEERS, REFERENCE, Case, Contender, Trial, difference, errors
+from . import headline, instruction_sets, keras_backend, peaks, placement
+from .case import (
+    OPENMP,
+    OURS,
+    PEERS,
+    REFERENCE,
+    Case,
+    Contender,
+    Exact,
+    Trial,
+    difference,
+    errors,
+    units_in_last_place,
+)
 from .intervals import interval, log_ratios
 from .processor import cpu_model, cpu_name
 from .timing import Effort, Times, alternate
@@ -51,7 +63,9 @@ class Measurement:
     :class:`~unitgain.benchmarks.case.Trial`), ``rate`` its floating-point operations a second and
     ``read_rate`` the bytes (0 where the case does not count them). ``shares`` sets the rates
     beside the machine's peaks, by the names in ``SHARES``; ``error`` is the largest and the root
-    mean square (see :func:`~unitgain.benchmarks.case.errors`).
+    mean square (see :func:`~unitgain.benchmarks.case.errors`), ``ulp`` the largest error in units
+    in the last place, where the result is element by element. ``accuracy`` is the error that the
+    library promises, see :class:`~unitgain.benchmarks.case.Trial`.
     """
 
     case: str
@@ -65,6 +79,8 @@ class Measurement:
     read_rate: float = 0.0
     shares: Mapping[str, float] = field(default_factory=dict)
     error: tuple[float, float] | None = None
+    ulp: float | None = None
+    accuracy: float | None = None
 
     @property
     def ratio(self) -> float:
@@ -77,14 +93,29 @@ class Measurement:
         return interval(log_ratios(self.times, self.ours))
 
     @property
+    def is_peers(self) -> bool:
+        """Whether it is of a library which is neither unitgain nor the reference."""
+        return is_peer(self.library)
+
+    @property
     def steady(self) -> bool:
         """Whether the machine let both do their work: else the ratio says little."""
         return self.times.steady and self.ours.steady
 
     @property
     def agrees(self) -> bool:
-        """Whether rounding can explain the difference from NumPy's result."""
+        """Whether rounding can explain the difference from NumPy's result, and the error."""
+        if self.error and self.accuracy is not None and self.error[0] > self.accuracy:
+            return False
         return self.difference <= self.tolerance
+
+
+def is_peer(library: str) -> bool:
+    """Return whether errors of a library are its own matter: not unitgain's, nor the reference's.
+
+    NumPy's side is written here, so that its errors are this suite's.
+    """
+    return library not in (OURS, OPENMP, REFERENCE)
 
 
 def all_cases() -> list[Case]:
@@ -140,6 +171,7 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
     results = {name: contender.result() for name, contender in contenders.items()}
     exact = trial.exact() if trial.exact else None
     error = {name: errors(result, exact) if exact else None for name, result in results.items()}
+    ulp = {name: _ulp(result, exact) for name, result in results.items()}
     if case.rounds:
         effort = replace(effort, rounds=min(case.rounds, effort.rounds))
     times = alternate({name: contender.run for name, contender in contenders.items()}, effort)
@@ -156,6 +188,8 @@ def run_case(case: Case, libraries: Iterable[str], effort: Effort) -> list[Measu
             read_rate=contender.reads / times[name].median,
             shares=_shares(trial, name, contender, times[name].median),
             error=error[name],
+            ulp=ulp[name],
+            accuracy=trial.accuracy if name in (OURS, OPENMP) else None,
         )
         for name, contender in contenders.items()
     ]
@@ -166,7 +200,8 @@ class Verdict:
     """How far one library's result is from that of longer arithmetic.
 
     ``error`` is the largest, relative to the largest value. Where a case has nothing longer
-    (``is_exact`` is false), it is the difference from NumPy's result.
+    (``is_exact`` is false), it is the difference from NumPy's result. ``ulp`` is the largest error
+    in units in the last place, where the result is element by element.
     """
 
     case: str
@@ -174,11 +209,17 @@ class Verdict:
     error: float
     tolerance: float
     is_exact: bool
+    ulp: float | None = None
 
     @property
     def agrees(self) -> bool:
         """Whether rounding can explain the error."""
         return self.error <= self.tolerance
+
+    @property
+    def is_peers(self) -> bool:
+        """Whether it is of a library which is neither unitgain nor the reference."""
+        return is_peer(self.library)
 
 
 def verify_case(case: Case, libraries: Iterable[str]) -> list[Verdict]:
@@ -190,10 +231,20 @@ def verify_case(case: Case, libraries: Iterable[str]) -> list[Verdict]:
     def error(result: Any) -> float:
         return errors(result, exact)[0] if exact else difference(result, results[REFERENCE])
 
+    def allowed(library: str) -> float:
+        strict = library in (OURS, OPENMP) and trial.accuracy is not None
+        return trial.accuracy if strict and trial.accuracy is not None else trial.tolerance
+
     return [
-        Verdict(case.name, name, error(result), trial.tolerance, exact is not None)
+        Verdict(
+            case.name, name, error(result), allowed(name), exact is not None, _ulp(result, exact)
+        )
         for name, result in results.items()
     ]
+
+
+def _ulp(result: Any, exact: Exact | None) -> float | None:
+    return units_in_last_place(result, exact) if exact else None
 
 
 def _contenders(trial: Trial, libraries: Iterable[str]) -> dict[str, Contender]:
@@ -230,6 +281,7 @@ def environment(libraries: Iterable[str], isa: str | None = None) -> dict[str, A
         "cpu": cpu_name(),
         "cpu_model": cpu_model(),
         "cpus": os.cpu_count(),
+        "pinned_to": placement.allowed(),
         "instruction_set": _native.active_variant(),
         "threads": num_threads(),
         "caches": peaks.cache_sizes(),

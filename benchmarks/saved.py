@@ -22,7 +22,7 @@ from .timing import Times
 # Where `--save NAME` puts results, in the directory of the call.
 FOLDER = Path("unitgain-benchmarks")
 # What two runs must have in common to say something of each other.
-COMPARABLE = ("cpu", "instruction_set", "threads", "limits")
+COMPARABLE = ("cpu", "instruction_set", "threads", "pinned_to", "limits")
 
 
 def path_of(name: str) -> Path:
@@ -131,7 +131,8 @@ def format_comparison(
         f"warning: the runs differ in {name}: {before['environment'].get(name)!r} and "
         f"{after['environment'].get(name)!r}"
         for name in COMPARABLE
-        if before["environment"].get(name) != after["environment"].get(name)
+        if name in before["environment"].keys() & after["environment"].keys()
+        and before["environment"][name] != after["environment"][name]
     ]
     found = changes(before, after)
     rows = [

@@ -99,12 +99,12 @@ def fits(measurements: Iterable[Any]) -> list[Fit]:
     """Return the least-squares fits of each group and library that was measured at enough sizes.
 
     Errors are relative, so that small sizes count as much as large ones, and costs are not
-    negative. unitgain alone is fitted by threads.
+    negative. unitgain alone is fitted by threads. Times that are not steady are left out.
     """
     times: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for m in measurements:
         group, _, number = m.case.rpartition("/")
-        if group in TERMS and (m.library == OURS or "threads" not in group):
+        if m.times.steady and group in TERMS and (m.library == OURS or "threads" not in group):
             times.setdefault((group, m.library), []).append((int(number), m.times.median))
     found = []
     for (group, library), points in times.items():

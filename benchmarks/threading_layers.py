@@ -1,8 +1,12 @@
-"""The pool and OpenMP as threading layers, side by side: alone, and in turns with NumPy."""
+"""Everyone alone and in a mixed program: each run after a product by NumPy, without rest.
+
+unitgain runs on the pool and on OpenMP's threads, side by side.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,59 +15,50 @@ import numpy as np
 import unitgain as ug
 from unitgain import _native
 
-from .case import OPENMP, OURS, REFERENCE, Case, Contender, Exact, Trial
-from .numpy_reference import Network
-from .training import LEARNING_RATE, TOLERANCE, build_model
+from . import activations, inference, training
+from .case import OPENMP, OURS, Case, Contender, Trial
+from .products import Product
+from .products import trial as product_trial
 
-# Of a product's values, which add up to 1024 terms, or of a tanh, to the largest one.
-ROUNDING = 64 * float(np.finfo(np.float32).eps)
+SMALL, LARGE = (64, 64, 64, 4), (784, 300, 100, 10)
 
 
 def cases() -> list[Case]:
-    """Return steps, products and an activation, alone and each after a product by NumPy."""
-    works = [
-        _step((64, 64, 64, 4), 32),
-        _step((784, 300, 100, 10), 128),
-        _product(256),
-        _product(1024),
-        _tanh((1024, 1024)),
-    ]
-    return [_case(*work, mixed) for mixed in (False, True) for work in works]
+    """Return steps, inference, products and an activation, alone and each after a product."""
+    works = {
+        "step-64-64-64-4": training._step(training._Training(SMALL, 32)),
+        "step-784-300-100-10": training._step(training._Training(LARGE, 128)),
+        "inference-784-300-100-10": inference._case(LARGE, 128, False),
+        "product-256": _product(256),
+        "product-1024": _product(1024),
+        "tanh-1024x1024": activations._forward("tanh", (1024, 1024), np.float32),
+    }
+    return [_case(name, work, mixed) for mixed in (False, True) for name, work in works.items()]
 
 
-# A name and a title; how to make ready what unitgain does and what NumPy does, in this type; and by
-# how much their results may differ.
-_Prepare = Callable[..., tuple[Contender, Contender]]
-_Work = tuple[str, str, _Prepare, float]
+def _product(n: int) -> Case:
+    return Case("", f"matrix product, {n} x {n}, float32", partial(product_trial, Product(n, n, n)))
 
 
-def _case(
-    name: str,
-    title: str,
-    prepare: _Prepare,
-    tolerance: float,
-    mixed: bool,
-) -> Case:
-    def trial() -> Trial:
-        a = np.ones((256, 256), np.float32)
-        between = partial(np.matmul, a, a, out=np.empty_like(a)) if mixed else None
-        contenders = {
-            OURS: lambda: _after(between, _on("pool", prepare()[0])),
-            REFERENCE: lambda: _after(between, prepare()[1]),
-        }
+def _case(name: str, work: Case, mixed: bool) -> Case:
+    def prepare() -> Trial:
+        trial = work.prepare()
+        contenders = {**trial.contenders, OURS: _on("pool", trial.contenders[OURS])}
         if "openmp" in _native.threading_layers():
-            contenders[OPENMP] = lambda: _after(between, _on("openmp", prepare()[0]))
-        exact = partial(prepare, np.float64)
-        return Trial(contenders, tolerance, exact=lambda: Exact.of(exact()[1].result()))
+            contenders[OPENMP] = _on("openmp", trial.contenders[OURS])
+        if mixed:
+            a = np.ones((256, 256), np.float32)
+            between = partial(np.matmul, a, a, out=np.empty_like(a))
+            contenders = {name: _after(between, make) for name, make in contenders.items()}
+        return replace(trial, contenders=contenders, peak="", operations=0)
 
-    group = "mixed" if mixed else "alone"
-    if mixed:
-        title += ", and a product of 256 x 256 by NumPy before each"
-    return Case(f"threading_layers/{group}/{name}", title, trial, quick=name == "product-256")
+    title = f"{work.title}, a product of 256 x 256 by NumPy before each" if mixed else work.title
+    name = f"threading_layers/{'mixed' if mixed else 'alone'}/{name}"
+    return Case(name, title, prepare, quick=name.endswith("product-256"))
 
 
-def _on(layer: str, contender: Contender) -> Contender:
-    """Return the contender on this threading layer."""
+def _on(layer: str, make: Callable[[], Contender]) -> Callable[[], Contender]:
+    """Return a contender on this threading layer."""
 
     def on_layer(run: Callable[[], Any]) -> Any:
         before = ug.threading_layer()
@@ -73,70 +68,23 @@ def _on(layer: str, contender: Contender) -> Contender:
         finally:
             ug.set_threading_layer(before)
 
-    return Contender(partial(on_layer, contender.run), partial(on_layer, contender.result))
+    def made() -> Contender:
+        contender = make()
+        return Contender(partial(on_layer, contender.run), partial(on_layer, contender.result))
+
+    return made
 
 
-def _after(between: Callable[[], Any] | None, contender: Contender) -> Contender:
-    """Return the contender whose every run begins with something else, if there is something."""
-    if between is None:
-        return contender
+def _after(between: Callable[[], Any], make: Callable[[], Contender]) -> Callable[[], Contender]:
+    """Return a contender whose every run begins with something else."""
 
-    def run() -> Any:
-        between()
-        return contender.run()
+    def made() -> Contender:
+        contender = make()
 
-    return Contender(run, contender.result)
+        def run() -> Any:
+            between()
+            return contender.run()
 
+        return Contender(run, contender.result)
 
-def _step(sizes: tuple[int, ...], batch: int) -> _Work:
-    def prepare(dtype: Any = np.float32) -> tuple[Contender, Contender]:
-        generator = np.random.default_rng(0)
-        x = generator.standard_normal((batch, sizes[0]), np.float32)
-        y = generator.integers(sizes[-1], size=batch)
-        options: dict[str, Any] = {"batch_norm": False, "learning_rate": LEARNING_RATE}
-        network = Network(sizes, **options)
-        model = build_model(sizes, batch_norm=False, learning_rate=LEARNING_RATE)
-        model.set_weights(network.get_weights())
-
-        if dtype != np.float32:
-            weights = network.get_weights()
-            network, x = Network(sizes, dtype=dtype, **options), x.astype(dtype)
-            network.set_weights(weights)
-
-        def loss_of_first_step(step: Callable[[Any, Any], Any]) -> float:
-            return float(np.ravel(step(x, y))[0])
-
-        ours, numpy = model.train_on_batch, network.train_on_batch
-        return (
-            Contender(partial(ours, x, y), partial(loss_of_first_step, ours)),
-            Contender(partial(numpy, x, y), partial(loss_of_first_step, numpy)),
-        )
-
-    name = "-".join(map(str, sizes))
-    return f"step-{name}", f"training step, {name}, batch of {batch}", prepare, TOLERANCE
-
-
-def _product(n: int) -> _Work:
-    def prepare(dtype: Any = np.float32) -> tuple[Contender, Contender]:
-        generator = np.random.default_rng(0)
-        a, b = (generator.standard_normal((n, n), np.float32).astype(dtype) for _ in range(2))
-        ours, numpy = np.empty_like(a), np.empty_like(a)
-        return (
-            Contender.of(partial(ug.matmul, a, b, out=ours)),
-            Contender.of(partial(np.matmul, a, b, out=numpy)),
-        )
-
-    return f"product-{n}", f"matrix product, {n} x {n}, float32", prepare, ROUNDING
-
-
-def _tanh(shape: tuple[int, int]) -> _Work:
-    def prepare(dtype: Any = np.float32) -> tuple[Contender, Contender]:
-        x = np.random.default_rng(0).standard_normal(shape, np.float32).astype(dtype)
-        ours, numpy = np.empty_like(x), np.empty_like(x)
-        return (
-            Contender.of(partial(ug.activations.tanh, x, out=ours)),
-            Contender.of(partial(np.tanh, x, out=numpy)),
-        )
-
-    label = f"{shape[0]}x{shape[1]}"
-    return f"tanh-{label}", f"tanh of {label} values, float32", prepare, ROUNDING
+    return made

@@ -60,7 +60,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def of_case(contents: Mapping[str, Any], case: str) -> tuple[Any, Any] | None:
     """Return unitgain's record of a case and its fastest peer's; none if they are not steady."""
     records = {r["library"]: r for r in contents["results"] if r["case"] == case}
-    peers = [r for name, r in records.items() if name not in (OURS, OPENMP)]
+    peers = [r for name, r in records.items() if name not in (OURS, OPENMP) and r["agrees"]]
     if OURS not in records or not peers:
         return None
     fastest = min(peers, key=lambda r: float(r["ratio"]))

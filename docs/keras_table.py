@@ -270,7 +270,7 @@ NOTES = {
     "than two columns.",
     "Model.save": "One `.safetensors` file; for a name in `.keras` the error has the one to use.",
     "Model.save_weights": "One `.safetensors` file.",
-    "Model.load_weights": "By order, whatever the layers' names.",
+    "Model.load_weights": "By order, whatever the layers' names; Keras's `.weights.h5`, too.",
     "models.load_model": "Runs no code from the file; goes on bit for bit.",
     "saving.load_model": "Runs no code from the file; goes on bit for bit.",
     "callbacks.BackupAndRestore": "Keeps the other callbacks' state, too; it is told last of what "

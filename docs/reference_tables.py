@@ -46,6 +46,7 @@ NAMESPACES = {
     "linalg": "Linear algebra",
     "random": "Random numbers",
     "saving": "Saving and loading",
+    "convert": "Models from and for other libraries",
     "utils": "Utilities",
     "": "The package: threads, precision, memory",
 }

@@ -1,9 +1,10 @@
 """What MkDocs does beside copying pages: called by it, see ``mkdocs.yml``.
 
 - A link to a file outside of ``docs/`` leads to a page with that file: Markdown as it is, programs
-  as code, the notebooks of ``examples/`` as text and code.
+  as code, the notebooks of ``examples/`` run, with what their cells show.
 - Below the table of a page of the reference come the signatures and docstrings of its names.
 - ``<!-- picture: name.svg, what it shows -->`` becomes a picture that the page's own code draws.
+- Each machine of ``benchmarks/`` has a page with the charts of its results.
 - In the end every public name has a place on the site, and nothing comes from another server.
 """
 
@@ -25,8 +26,12 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 sys.path.insert(0, str(Path(__file__).parent))  # MkDocs runs a hook from its file alone
+import machine_pages
+import notebooks
 import pictures
 import reference_tables
+
+from unitgain.benchmarks import machines
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)((?:#[^)\s]*)?)(?=\))")
@@ -60,7 +65,7 @@ def led(page: str, link: str) -> str:
 
 def is_page(target: str) -> bool:
     """Whether MkDocs knows a file by itself."""
-    return target.startswith("docs/") and target.endswith((".md", ".png", ".svg"))
+    return target.startswith("docs/") and target.endswith((".md", ".png", ".svg", ".json"))
 
 
 def text_of(path: str) -> str:
@@ -72,21 +77,7 @@ def text_of(path: str) -> str:
     text = file.read_text(encoding="utf-8")
     if path.endswith(".md"):
         return text
-    if path.startswith("examples/"):
-        return notebook(text)
     return f"# {path}\n\n````{LANGUAGES.get(file.suffix, 'text')}\n{text}````\n"
-
-
-def notebook(text: str) -> str:
-    """Return a notebook in the percent format as Markdown."""
-    parts = []
-    for cell in re.split(r"^# %%", text, flags=re.MULTILINE)[1:]:
-        kind, _, body = cell.partition("\n")
-        if kind.strip() == "[markdown]":
-            parts.append(re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE))
-        else:
-            parts.append(f"```python\n{body.strip()}\n```")
-    return "\n\n".join(parts) + "\n"
 
 
 def links_of(page: str, markdown: str) -> list[str]:
@@ -105,6 +96,9 @@ def on_files(files: Files, config: Any) -> Files:
         if is_page(path) or page_of(path) in _outside or not (ROOT / path).exists():
             continue
         _outside[page_of(path)] = path
+        if path.startswith("examples/") and path.endswith(".py"):
+            add_notebook(path, files, config)
+            continue
         text = text_of(path)
         files.append(File.generated(config, page_of(path), content=text))
         if path.endswith(".md"):
@@ -112,7 +106,26 @@ def on_files(files: Files, config: Any) -> Files:
     for page, text in texts.items():
         if PICTURE.search(text):
             add_pictures(page, text, files, config)
+    for contents in machines.newest(machine_pages.FOLDER):
+        for place, made in machine_pages.made(contents).items():
+            files.append(File.generated(config, place, content=made))
     return files
+
+
+def on_config(config: Any) -> None:
+    """Put the machines' pages behind the page where they stand side by side."""
+    [benchmarks] = (entry["Benchmarks"] for entry in config.nav if "Benchmarks" in entry)
+    measured = machines.newest(machine_pages.FOLDER)
+    benchmarks += [machine_pages.of_file(contents["file"]) for contents in measured]
+
+
+def add_notebook(path: str, files: Files, config: Any) -> None:
+    """Run a notebook of ``examples/``, and add the page that shows it."""
+    book = notebooks.executed((ROOT / path).read_text(encoding="utf-8"))
+    text, drawn = notebooks.as_markdown(book, Path(path).stem)
+    files.append(File.generated(config, page_of(path), content=text))
+    for name, picture in drawn.items():
+        files.append(File.generated(config, place_of(page_of(path), name), content=picture))
 
 
 def add_pictures(page: str, text: str, files: Files, config: Any) -> None:
@@ -143,6 +156,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         end = fence.end()
     markdown = "".join([*parts, with_links(name, markdown[end:])])
     markdown = PICTURE.sub(r"![\2](\1)", markdown)
+    if name == "benchmarks/machines.md":  # to the charts, which lead on to the results
+        markdown = markdown.replace(".json)", ".md)")
     return with_docstrings(name, markdown) if name.startswith("reference/") else markdown
 
 

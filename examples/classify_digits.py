@@ -41,7 +41,10 @@ history = model.fit(
 history
 
 # %% [markdown]
-# `history.plot()` draws the curves in a notebook with Matplotlib.
+# The curves, by Matplotlib:
+
+# %%
+history.plot()
 
 # %%
 result = model.evaluate(x_test, y_test, return_dict=True)

@@ -1,6 +1,11 @@
 """What every test leaves as it found it: the library's settings for the whole process."""
 
+import os
 from collections.abc import Iterator
+
+# NumPy is what results are compared with. Its threads spin while they wait, and so take the CPUs
+# from the other processes of pytest-xdist and from the library's own threads.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 

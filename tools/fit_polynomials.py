@@ -10,6 +10,7 @@ rounding.
 
 import argparse
 from collections.abc import Callable
+from itertools import pairwise
 
 import mpmath
 
@@ -255,6 +256,18 @@ TABLES: dict[str, tuple[Function, Real | tuple[Real, Real], int, bool, str]] = {
 }
 
 
+# name: (function, degree, root). Eight intervals, two an octave of 1 + a.
+OCTAVE_TABLES: dict[str, tuple[Function, int, str]] = {
+    "gelu_ratio_table": (lambda a: a * bell_inverse(a) * normal_cdf(-a), 7, ""),
+    "gelu_slope_ratio_table": (lambda a: bell_inverse(a) * gelu_slope(-a), 7, "gelu"),
+}
+OCTAVE_EDGES = [Real(a) for a in ("0", "0.5", "1", "2", "3", "5", "7", "11", "14.75")]
+
+
+def bell_inverse(a: Real) -> Real:
+    return mpmath.exp(a * a / 2)
+
+
 def interval(
     f: Function,
     k: int,
@@ -266,10 +279,17 @@ def interval(
     """Return the centre of the k-th interval, the coefficients there and their relative error."""
     half = Real(1) / 2
     low, high = edge(k - half, steps), edge(k + half, steps)
-    width = high - low
     if not both_sides:
         low = max(low, Real(0))
-    center, zero = edge(Real(k), steps), k == 0 and abs(f(Real(0))) < Real(2) ** -100
+    return part(f, low, high, edge(Real(k), steps), degree, root)
+
+
+def part(
+    f: Function, low: Real, high: Real, center: Real, degree: int, root: Real | None
+) -> tuple[Real, list[Real], Real]:
+    """Return the same for an interval by its ends and its middle."""
+    width = high - low
+    zero = center == 0 and abs(f(Real(0))) < Real(2) ** -100
     if not zero:
         # Towards the end where the function is small, so that the larger c[0] is not lost in it.
         ends = abs(f(low)) / abs(f(high))
@@ -365,16 +385,63 @@ def print_table(
     print("    },\n};")
 
 
+def print_octave_table(name: str, f: Function, degree: int, root_name: str) -> None:
+    root = -root_of(root_name) if root_name else None
+    parts = []
+    for low, high in pairwise(OCTAVE_EDGES):
+        starts_at_zero = low == 0 and f(Real(0)) == 0
+        middle = Real(0) if starts_at_zero else (low + high) / 2
+        parts.append(part(f, low, high, middle, degree, root))
+    print(f"// Relative error below 2^{log2(max(p[2] for p in parts))}.")
+    kind = f"{degree}, true" if root_name else f"{degree}"
+    print(f"constexpr OctaveTable<{kind}> {name} = {{")
+    # 1 + a begins with an exponent of 127, whose lowest two bits and the bit behind are 6.
+    parts = parts[2:] + parts[:2]
+    centers = [p[0] for p in parts]
+    columns = [[p[1][power] for p in parts] for power in range(degree + 1)]
+    groups = [columns]
+    if root_name:
+        # At the root the first coefficient is next to nothing, and the second all that counts.
+        assert root is not None
+        at_root = [center == rounded(root, 24) for center in centers]
+        lost = [
+            [c if here else Real(0) for c, here in zip(columns[0], at_root, strict=True)],
+            [
+                c - rounded(c, 24) if here else Real(0)
+                for c, here in zip(columns[1], at_root, strict=True)
+            ],
+        ]
+        columns[0] = [Real(0) if here else c for c, here in zip(columns[0], at_root, strict=True)]
+        groups = [lost, columns]
+    print("    {")
+    print_row(centers)
+    print("    },")
+    for group in groups:
+        print("    {")
+        for column in group:
+            print("        {")
+            print_row(column)
+            print("        },")
+        print("    },")
+    print("};")
+
+
 def print_row(values: list[Real]) -> None:
     for i in range(0, len(values), 5):
         print("  " + ", ".join(literal(v, 24) + "f" for v in values[i : i + 5]) + ",")
 
 
 def print_tables() -> None:
-    print(HEADER.format(option="--tables").replace("simd/vec.hpp", "simd/piecewise.hpp"))
+    print(
+        HEADER.format(option="--tables").replace(
+            '#include "simd/vec.hpp"', '#include "simd/octaves.hpp"\n#include "simd/piecewise.hpp"'
+        )
+    )
     print("// clang-format off")
     for name, (f, width, degree, both_sides, root) in TABLES.items():
         print_table(name, f, width, degree, both_sides, root)
+    for name, (f, degree, root) in OCTAVE_TABLES.items():
+        print_octave_table(name, f, degree, root)
     print("// clang-format on")
     print(FOOTER)
 

@@ -93,12 +93,13 @@ void bind_activations(py::module_& module);
 void bind_prelu(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_cluster(py::module_& module);
+void bind_calibration(py::module_& module);
 void bind_random(py::module_& module);
 void bind_losses(py::module_& module);
 void bind_metrics(py::module_& module);
 void bind_steps(py::module_& module);
 void bind_nn(py::module_& module);
-// What networks and optimizers share goes before bind_nn(), the rest after.
+// Types that networks and optimizers share are bound before bind_nn(), the rest after.
 void bind_optimizer_types(py::module_& module);
 void bind_optimizer(py::module_& module);
 void bind_ops_for_tests(py::module_& module);

@@ -128,6 +128,13 @@ py::array softmax(const py::array& x, int axis, bool logarithm,
   });
 }
 
+template <class T>
+ops::NormParameters<T> norm_parameters(const std::optional<py::array>& gamma,
+                                       const std::optional<py::array>& beta, double epsilon,
+                                       const py::array& x) {
+  return {columns<T>(gamma, "gamma", x), columns<T>(beta, "beta", x), static_cast<T>(epsilon)};
+}
+
 py::tuple batch_norm_train(const py::array& x, const std::optional<py::array>& gamma,
                            const std::optional<py::array>& beta, double epsilon, double momentum,
                            py::array moving_mean, py::array moving_variance, int threads) {
@@ -136,17 +143,17 @@ py::tuple batch_norm_train(const py::array& x, const std::optional<py::array>& g
     using T = decltype(zero);
     py::array_t<T> y = like_of<T>(x), mean(x.shape(1)), residual(x.shape(1));
     py::array_t<T> inverse(x.shape(1)), scale(x.shape(1));
-    const T* gammas = columns<T>(gamma, "gamma", x);
-    const T* betas = columns<T>(beta, "beta", x);
-    T* moving[] = {mutable_columns<T>(moving_mean, "moving_mean", x),
-                   mutable_columns<T>(moving_variance, "moving_variance", x)};
+    const auto parameters = norm_parameters<T>(gamma, beta, epsilon, x);
+    const ops::MovingStatistics<T> moving = {
+        mutable_columns<T>(moving_mean, "moving_mean", x),
+        mutable_columns<T>(moving_variance, "moving_variance", x)};
     // Taken here: what counts references must not run on the team's threads.
     const T* input = values<T>(x, "x", x);
     runtime::parallel(threads, [&](const Team& team) {
-      ops::batch_norm_train<T>(team, input, y.mutable_data(), x.shape(0), x.shape(1), gammas, betas,
-                               static_cast<T>(epsilon), momentum, moving[0], moving[1],
-                               mean.mutable_data(), residual.mutable_data(), inverse.mutable_data(),
-                               scale.mutable_data());
+      ops::batch_norm_train<T>(
+          team, input, y.mutable_data(), x.shape(0), x.shape(1), parameters, momentum, moving,
+          {mean.mutable_data(), residual.mutable_data(), inverse.mutable_data()},
+          scale.mutable_data());
     });
     return py::make_tuple(y, mean, residual, inverse);
   });
@@ -160,14 +167,13 @@ py::array batch_norm_infer(const py::array& x, const std::optional<py::array>& g
   return dispatch_float(x, "x", [&](auto zero) -> py::array {
     using T = decltype(zero);
     py::array_t<T> y = like_of<T>(x), scale(x.shape(1));
-    const T* gammas = columns<T>(gamma, "gamma", x);
-    const T* betas = columns<T>(beta, "beta", x);
-    const T* mean = columns<T>(moving_mean, "moving_mean", x);
-    const T* variance = columns<T>(moving_variance, "moving_variance", x);
+    const auto parameters = norm_parameters<T>(gamma, beta, epsilon, x);
+    const ops::MovingStatistics<const T> moving = {
+        columns<T>(moving_mean, "moving_mean", x),
+        columns<T>(moving_variance, "moving_variance", x)};
     runtime::parallel(threads, [&](const Team& team) {
       ops::batch_norm_infer<T>(team, static_cast<const T*>(x.data()), y.mutable_data(), x.shape(0),
-                               x.shape(1), gammas, betas, static_cast<T>(epsilon), mean, variance,
-                               scale.mutable_data());
+                               x.shape(1), parameters, moving, scale.mutable_data());
     });
     return y;
   });
@@ -185,26 +191,19 @@ py::tuple batch_norm_gradient(const py::array& x, const py::array& upstream,
     const T* input = values<T>(x, "x", x);
     const T* up = values<T>(upstream, "upstream", x);
     const T* gammas = columns<T>(gamma, "gamma", x);
-    const T* means = columns<T>(mean, "mean", x);
-    const T* residuals = columns<T>(residual, "residual", x);
-    const T* inverses = columns<T>(inverse_deviation, "inverse_deviation", x);
+    const ops::NormStatistics<const T> kept = {
+        columns<T>(mean, "mean", x), columns<T>(residual, "residual", x),
+        columns<T>(inverse_deviation, "inverse_deviation", x)};
     runtime::parallel(threads, [&](const Team& team) {
-      ops::batch_norm_gradient<T>(
-          team, input, up, with_gradient ? gradient.mutable_data() : nullptr, x.shape(0),
-          x.shape(1), gammas, means, residuals, inverses, gamma_gradient.mutable_data(),
-          beta_gradient.mutable_data(), scratch.mutable_data());
+      ops::batch_norm_gradient<T>(team, input, up, x.shape(0), x.shape(1), gammas, kept,
+                                  {with_gradient ? gradient.mutable_data() : nullptr,
+                                   gamma_gradient.mutable_data(), beta_gradient.mutable_data()},
+                                  scratch.mutable_data());
     });
     return py::make_tuple(with_gradient ? py::object(gradient) : py::none(), gamma_gradient,
                           beta_gradient);
   });
 }
-
-// What layer normalisation keeps of each row for its gradient.
-template <class T>
-struct RowStatistics {
-  explicit RowStatistics(Index rows) : mean(rows), residual(rows), inverse(rows) {}
-  py::array_t<T> mean, residual, inverse;
-};
 
 py::tuple layer_norm(const py::array& x, const py::array& upstream,
                      const std::optional<py::array>& gamma, const std::optional<py::array>& beta,
@@ -216,20 +215,19 @@ py::tuple layer_norm(const py::array& x, const py::array& upstream,
     py::array_t<T> y = like_of<T>(x), gradient = like_of<T>(x);
     py::array_t<T> gamma_gradient(cols), beta_gradient(cols);
     py::array_t<T> scratch(ops::layer_norm_scratch(rows, cols));
-    RowStatistics<T> kept(rows);
+    py::array_t<T> mean(rows), residual(rows), inverse(rows);
     const T* input = values<T>(x, "x", x);
     const T* up = values<T>(upstream, "upstream", x);
-    const T* gammas = columns<T>(gamma, "gamma", x);
-    const T* betas = columns<T>(beta, "beta", x);
+    const auto parameters = norm_parameters<T>(gamma, beta, epsilon, x);
+    const ops::NormStatistics<T> kept = {mean.mutable_data(), residual.mutable_data(),
+                                         inverse.mutable_data()};
     runtime::parallel(threads, [&](const Team& team) {
-      T *mean = kept.mean.mutable_data(), *residual = kept.residual.mutable_data();
-      T* inverse = kept.inverse.mutable_data();
-      ops::layer_norm<T>(team, input, y.mutable_data(), rows, cols, gammas, betas,
-                         static_cast<T>(epsilon), mean, residual, inverse);
+      ops::layer_norm<T>(team, input, y.mutable_data(), rows, cols, parameters, kept);
       team.barrier();
-      ops::layer_norm_gradient<T>(team, input, up, gradient.mutable_data(), rows, cols, gammas,
-                                  mean, residual, inverse, gamma_gradient.mutable_data(),
-                                  beta_gradient.mutable_data(), scratch.mutable_data());
+      ops::layer_norm_gradient<T>(
+          team, input, up, rows, cols, parameters.gamma, kept,
+          {gradient.mutable_data(), gamma_gradient.mutable_data(), beta_gradient.mutable_data()},
+          scratch.mutable_data());
     });
     return py::make_tuple(y, gradient, gamma_gradient, beta_gradient);
   });

@@ -173,7 +173,7 @@ UNITGAIN_TYPED_TEST(bounds_hold_and_move_as_the_centers_do) {
   }
 }
 
-// What an embedding program does.
+// The calls of an embedding program.
 UNITGAIN_TYPED_TEST(two_groups_are_found) {
   const Array<T> x = {0.0, 0.0, 0.5, 0.0, 10.0, 10.0, 10.5, 10.0};
   const Samples<T> samples = {{x.data(), 4, 2, 2, 1}};

@@ -15,7 +15,7 @@ namespace unitgain::tests {
 inline constexpr long double selu_alpha = 1.6732632423543772848170429916717L;
 inline constexpr long double selu_scale = 1.0507009873554804934193349852946L;
 
-// What cancels is written so that it does not, and exp(-x) that overflows is 0 in a denominator.
+// Written so that nothing cancels; exp(-x) that overflows is 0 in a denominator.
 template <class Real>
 Real sigmoid(Real x) {
   return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));

@@ -174,7 +174,7 @@ UNITGAIN_TYPED_TEST(tile_does_not_read_c_when_beta_is_zero) {
   }
 }
 
-// What keeps the bits of a product independent of how it is cut into tiles.
+// It keeps the bits of a product independent of how it is cut into tiles.
 UNITGAIN_TYPED_TEST(tile_sums_in_one_order) {
   for_each_tile_shape<T>([](Index m, Index n, Index k) {
     const Tile<T> tile(m, n, k);

@@ -27,7 +27,7 @@ inline constexpr Reference<T> epsilon = std::numeric_limits<T>::epsilon();
 inline constexpr Index sizes[] = {0,  1,  2,  3,  4,  5,  7,  8,  9,   15, 16,
                                   17, 31, 32, 33, 47, 63, 64, 65, 130, 257};
 
-// What nobody should have written over.
+// A value that nobody should have written over.
 inline constexpr double canary = -12345.5;
 
 std::size_t system_page();

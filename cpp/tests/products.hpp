@@ -13,7 +13,7 @@ namespace unitgain::tests {
 inline constexpr Precision precisions[] = {Precision::highest, Precision::high, Precision::medium};
 inline constexpr double unit = 0x1p-24;
 
-// What a product may be off by, as a part of the sum of the products' magnitudes: gamma_k (Higham,
+// The error bound of a product, as a part of the sum of the products' magnitudes: gamma_k (Higham,
 // "Accuracy and stability of numerical algorithms", 2002, section 3.1), and what rounding the
 // operands adds. Two terms leave 2^-17 of each operand and lose the second terms' product.
 inline double promised(Precision precision, Index k) {

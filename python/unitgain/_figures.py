@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import importlib.util
+import io
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ def check_matplotlib() -> None:
 def new_figure(rows: int, cols: int, width: float = 4.2, height: float = 3.0) -> tuple[Any, Any]:
     """Return a matplotlib figure that belongs to no window, and its axes, ``(rows, cols)``.
 
+    A notebook shows it, also one that has not loaded ``pyplot``.
+
     Args:
         rows: of the grid of axes.
         cols: of the grid of axes.
@@ -43,7 +47,14 @@ def new_figure(rows: int, cols: int, width: float = 4.2, height: float = 3.0) ->
     for each in axes.flat:
         each.grid(alpha=0.25)
         each.spines[["top", "right"]].set_visible(False)
+    figure._repr_png_ = partial(_as_png, figure)
     return figure, axes
+
+
+def _as_png(figure: Any) -> bytes:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def html_table(headers: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:

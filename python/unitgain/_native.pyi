@@ -124,9 +124,12 @@ class Totals:
     @property
     def penalty(self) -> float: ...
 
-class TrainingPass: ...
+class TrainingRun: ...
 
-def train_together(passes: Sequence[TrainingPass]) -> list[Totals]: ...
+def train_together(runs: Sequence[TrainingRun]) -> list[list[Totals]]: ...
+def column_totals(
+    sums: Sequence[NDArray[np.float64]], rows: Sequence[int], tolerance: float
+) -> NDArray[np.float64]: ...  # ColumnTotals of unitgain/signals.hpp, a row each
 
 class LossSpec:
     def __init__(
@@ -426,7 +429,7 @@ class _Network:
         stops_at_nan: bool = False,
         before: Totals = ...,
     ) -> Totals: ...
-    def training_pass(
+    def training_run(
         self,
         x: _Arrays,
         y: _Arrays,
@@ -435,7 +438,9 @@ class _Network:
         mix: MixSpec = ...,
         weights: _Arrays | None = None,
         stops_at_nan: bool = False,
-    ) -> TrainingPass: ...
+        epochs: int = 1,
+        shuffles: Sequence[tuple[int, int]] = (),
+    ) -> TrainingRun: ...
     def evaluate(
         self,
         x: _Arrays,
@@ -606,3 +611,13 @@ def kmeans_seed(
 ) -> tuple[_Array, NDArray[np.int64]]: ...
 def cluster_affinities(x: _Array, centers: _Array, affinity: str, bandwidth: float) -> _Array: ...
 def silhouettes(x: _Array, starts: NDArray[np.int64]) -> _Array: ...
+
+# calibration; arrays of one value a row, or of logits with one column a class
+def fit_temperature(logits: NDArray[np.float64], labels: NDArray[np.int32]) -> float: ...
+def fit_vector_scaling(
+    logits: NDArray[np.float64], labels: NDArray[np.int32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...  # scale and offset
+def fit_sigmoid(z: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]: ...
+def fit_isotonic(
+    z: NDArray[np.float64], y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...  # points and values

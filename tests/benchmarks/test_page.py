@@ -20,11 +20,15 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
+COPY = ("activations/copy/float32/1024x1024", "NumPy")
+
+
 @pytest.fixture(scope="module")
 def contents():
     rng = np.random.default_rng(0)
     cases = [f"matmul/float32/{n}x{n}x{n}" for n in (128, 256, 512, 1024)]
     cases += [f"activations/tanh/float32/{size}" for size in ("128x256", "1024x1024", "8192x1024")]
+    cases += [f"activations/copy/float32/{size}" for size in ("128x256", "1024x1024")]
     cases += ["training/step/64-64-64-4", "linalg/pinv/float64/256x256"]
     measurements = []
     for case in cases:
@@ -78,6 +82,10 @@ def test_curves_have_rates_by_size_with_the_machines_limits(contents):
         2 * 4 * size for size in (128 * 256, 1024 * 1024, 8192 * 1024)
     ]
     assert [line["label"] for line in values["upright"]] == ["L1", "L2"]
+    *_, copies = values["series"]
+    assert copies["library"] == "a copy by NumPy"
+    [copy] = [r for r in contents["results"] if (r["case"], r["library"]) == COPY]
+    assert copies["points"][1][:2] == [8 * 1024**2, 8 * 1024**2 / copy["seconds"] / 1e9]
     assert groups["training/step"]["curves"] == []
 
 
@@ -126,6 +134,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chr
 @pytest.mark.skipif(BROWSER is None, reason="there is no Chromium here")
 @pytest.mark.parametrize("width", [400, 1400])
 def test_a_browser_draws_the_page_without_an_error(contents, tmp_path, width):
+    costs = {"group": "scaling/step", "library": OURS, "costs": {"call": 1e-6, "row": 2e-10}}
+    contents = contents | {"costs": [costs | {"error": 0.02}], "memory": {"training": {OURS: 1e6}}}
     page.write_page(tmp_path / "report.html", contents)
     file = Path(tmp_path / "report.html")
     # The page's own width is written where the printed document shows it.
@@ -138,8 +148,9 @@ def test_a_browser_draws_the_page_without_an_error(contents, tmp_path, width):
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in done.stderr
-    assert done.stdout.count("<svg") == 8
+    assert done.stdout.count("<svg") == 9
     assert done.stdout.count("<circle") == 4 * 3 + 3 * 3 + 8
-    assert done.stdout.count("<tr>") == 27 + 4
+    assert done.stdout.count("<tr>") == 33 + 5 + 2 + 2
+    assert "<td>1.00 µs</td><td>200 ps</td><td>2%</td>" in done.stdout
     shown = int(re.search(r"<title>(\d+)</title>", done.stdout)[1])
     assert shown <= max(width, 500)  # windows are not made narrower than 500

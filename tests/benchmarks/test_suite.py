@@ -1,21 +1,31 @@
 """The benchmark suite measures the same work by everyone, fairly, and says so when it is not."""
 
 import csv
+import importlib.metadata
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import sys
+from functools import partial
 
+import mpmath
 import numpy as np
 import pytest
 from scipy.special import log_softmax
 
 import unitgain as ug
+from unitgain import cli
 from unitgain.benchmarks import (
     instruction_sets,
     intervals,
     keras_backend,
+    longer,
+    machines,
+    page,
     peaks,
+    placement,
     report,
     runner,
     saved,
@@ -32,6 +42,7 @@ from unitgain.benchmarks.case import (
     Trial,
     difference,
     errors,
+    units_in_last_place,
 )
 from unitgain.benchmarks.numpy_reference import EPSILON, Network
 
@@ -126,6 +137,21 @@ def test_each_threading_layer_runs_under_its_name_and_the_one_before_comes_back(
         trial.contenders[contender]().run()
     assert seen == ["pool", "openmp"]
     assert ug.threading_layer() == before
+
+
+def test_in_a_mixed_program_everyones_run_begins_with_a_product_by_numpy(monkeypatch):
+    trial = CASES["threading_layers/mixed/step-64-64-64-4"].prepare()
+    assert {OURS, OPENMP, REFERENCE, "PyTorch", "JAX", "Keras"} <= set(trial.contenders)
+    products, plain = [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda *a, **k: products.append(a[0].shape) or plain(*a, **k))
+    mixed = CASES["threading_layers/mixed/tanh-1024x1024"].prepare()
+    for library in (OURS, OPENMP, REFERENCE):
+        contender = mixed.contenders[library]()
+        contender.result()
+        assert products == []
+        contender.run()
+        assert products == [(256, 256)]
+        products.clear()
 
 
 def test_every_subject_has_cases_and_quick_ones():
@@ -286,6 +312,100 @@ def test_difference_is_relative_to_the_largest_value(result, reference, expected
     assert difference(result, reference) == expected
 
 
+def with_accuracy(ours, peer, accuracy):
+    """A case whose exact result is 1 and 2, with a peer beside unitgain and NumPy."""
+    results = {OURS: ours, REFERENCE: [1.0, 2.0], "JAX": peer}
+    contenders = {
+        name: partial(Contender.of, partial(np.array, value)) for name, value in results.items()
+    }
+    exact = Exact(slice(None), np.array([1, 2], np.longdouble), np.float32)
+    trial = Trial(contenders, 1e-2, accuracy=accuracy, exact=lambda: exact)
+    return Case("made/up", "made up", lambda: trial)
+
+
+def test_what_peers_may_be_off_by_does_not_excuse_unitgain():
+    case = with_accuracy([1.0, 2.001], [1.0, 2.001], accuracy=1e-5)
+    ours, _, peer = runner.verify_case(case, ["JAX"])
+    assert not ours.agrees
+    assert peer.agrees
+    line = report.format_verdicts([ours, peer])
+    assert "at most 1.0e-05, the others 1.0e-02: unitgain 5.0e-04 (4.2e+03 ulp) WRONG" in line
+    ours, _, peer = runner.run_case(case, ["JAX"], timing.Effort(1, 1e-6, 0.0))
+    assert not ours.agrees
+    assert peer.agrees
+    assert peer.ulp == pytest.approx(0.001 * 2**22, rel=1e-3)
+    assert "error of at most 1.0e-05 allowed" in report.format_case([ours, peer])
+    assert report.as_record(peer)["error_ulp"] == peer.ulp
+
+
+def test_a_peers_wrong_result_is_the_peers_own(monkeypatch, capsys):
+    case = with_accuracy([1.0, 2.0], [1.0, 3.0], accuracy=1e-5)
+    monkeypatch.setattr(runner, "all_cases", lambda: [case])
+    monkeypatch.setattr(runner, "installed_peers", lambda: ["JAX"])
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "1.0")
+    assert cli.main(["bench", "--verify"]) == 0
+    assert "warning: JAX is off by 5.0e-01 in made/up" in capsys.readouterr().err
+    measured = runner.run_case(case, ["JAX"], timing.Effort(1, 1e-6, 0.0, attempts=1))
+    assert report.fastest_peer(measured).library == REFERENCE
+    (kept,) = report.groups_of(measured)["made"]
+    assert "JAX" not in [m.library for m in kept]
+    records = [report.as_record(m) | {"turns": list(m.times.turns)} for m in measured]
+    assert [bar["library"] for bar in page.summary_row("made", records)["bars"]] == [REFERENCE]
+    case = with_accuracy([1.0, 3.0], [1.0, 2.0], accuracy=1e-5)
+    assert cli.main(["bench", "--verify"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "exact", "units"),
+    [
+        ([1.0, 2.0], [1.0, 2.0], 0),
+        ([1 + 2**-22, 2.0], [1.0, 2.0], 2),
+        ([1.0, 0.0], [1.0, 2.0**-149], 1),  # the smallest number
+        ([1.0, np.nan], [1.0, 2.0], np.inf),
+        ([1.0], [1.0, 2.0], np.inf),
+    ],
+)
+def test_errors_are_counted_in_units_in_the_last_place(result, exact, units):
+    wide = Exact(slice(None), np.array(exact, np.float64), np.float32)
+    assert units_in_last_place(np.array(result, np.float32), wide) == units
+    assert units_in_last_place(np.array(result), Exact.of(exact)) is None
+    assert units_in_last_place(np.array(result), Exact(..., wide.values, np.float64)) is None
+
+
+def mp_softplus(x):
+    return mpmath.log1p(mpmath.exp(x))
+
+
+def mp_gelu_tanh(x):
+    inner = mpmath.sqrt(2 / mpmath.pi) * (x + mpmath.mpf("0.044715") * x**3)
+    return x / 2 * (1 + mpmath.tanh(inner))
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    {
+        "gelu": lambda x: x * mpmath.ncdf(x),
+        "gelu_tanh": mp_gelu_tanh,
+        "tanh": mpmath.tanh,
+        "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+        "softplus": mp_softplus,
+        "mish": lambda x: x * mpmath.tanh(mp_softplus(x)),
+    }.items(),
+)
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 2**-63, reason="long double is float64 here")
+def test_longer_arithmetic_cancels_nowhere(name, function):
+    x = np.concatenate([np.linspace(-11, 11, 89), [2 * np.sqrt(2), -1e-6]])
+
+    def expected(function):
+        exact = [function(mpmath.mpf(float(value))) for value in x]
+        return np.array([np.longdouble(mpmath.nstr(value, 30)) for value in exact])
+
+    with mpmath.workdps(100):
+        values, slopes = expected(function), expected(lambda v: mpmath.diff(function, v))
+    np.testing.assert_allclose(longer.activation(name, x), values, rtol=2.0**-56, atol=0)
+    np.testing.assert_allclose(longer.slope(name, x), slopes, rtol=2.0**-40, atol=0)
+
+
 def test_contenders_that_differ_do_not_agree():
     ours, numpy = measure(constant_case(np.array([1.0, 2.1]), np.array([1.0, 2.0])))
     assert not ours.agrees
@@ -349,6 +469,57 @@ def test_rates_are_set_beside_the_peaks(monkeypatch):
     assert record["read_share"] == pytest.approx(0.75)
     assert record["error_rms"] == pytest.approx(1e-6 / np.sqrt(2), rel=1e-3)
     assert set(record) == set(report.COLUMNS)
+
+
+def test_caches_are_those_that_the_system_describes(tmp_path):
+    described = [(1, "Data", "32K"), (1, "Instruction", "64K"), (2, "Unified", "1024K")]
+    for i, (level, kind, size) in enumerate([*described, (3, "Unified", "32M")]):
+        folder = tmp_path / f"index{i}"
+        folder.mkdir()
+        for name, text in (("level", level), ("type", kind), ("size", size)):
+            (folder / name).write_text(f"{text}\n")
+    (tmp_path / "index9").mkdir()  # a level of which nothing is told
+    assert peaks.cache_sizes(tmp_path) == {"L1": 32 << 10, "L2": 1 << 20, "L3": 32 << 20}
+    assert peaks.cache_sizes(tmp_path / "none") == {}
+
+
+@pytest.mark.skipif(not peaks.CACHES.exists(), reason="the system does not tell")
+def test_this_machines_caches_are_in_the_environment():
+    caches = runner.environment([])["caches"]
+    assert 1 << 12 <= caches["L1"] < caches["L2"]
+
+
+# --- CPUs ---
+
+
+def test_cpus_are_named_as_ranges(monkeypatch):
+    monkeypatch.setattr(placement, "allowed", lambda: [0, 1, 2, 3, 8])
+    assert placement.parse("0-2,8") == [0, 1, 2, 8]
+    assert placement.name([0, 1, 2, 8]) == "0-2,8"
+    assert placement.name([3]) == "3"
+    for text in ("", "a", "1-", "3-1", "-1", "0,", "4", "0-8"):
+        with pytest.raises(ValueError, match="expected"):
+            placement.parse(text)
+    monkeypatch.setattr(placement, "allowed", list)
+    with pytest.raises(ValueError, match="cannot pin"):
+        placement.parse("0")
+
+
+@pytest.mark.skipif(len(placement.allowed()) < 2, reason="needs two CPUs and a system that pins")
+def test_all_threads_of_a_run_are_pinned_to_the_cpus_that_are_named(tmp_path, monkeypatch):
+    before = placement.allowed()
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    command = ["bench", "--cpus", str(before[-1]), "--quick", "matmul/tiny", "--peers", "numpy"]
+    assert cli.main([*command, "--json", str(tmp_path / "run.json")]) == 0
+    assert placement.allowed() == before
+    contents = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    environment = contents["environment"]
+    assert environment["pinned_to"] == before[-1:]
+    assert environment["threads"] == 1
+    assert f"1 thread, pinned to CPU {before[-1]}" in report.format_machine(environment)
+    with pytest.raises(ValueError, match="some of the CPUs"):
+        machines.keep(tmp_path, contents)
 
 
 # --- times ---

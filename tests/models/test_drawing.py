@@ -121,6 +121,7 @@ def test_a_history_is_drawn_at_the_epochs_of_its_values():
     np.testing.assert_array_equal(validation.get_xdata(), [2, 4])
     np.testing.assert_array_equal(validation.get_ydata(), history.history["val_loss"])
     assert len(history.plot(["mae"]).axes) == 1
+    assert figure._repr_png_().startswith(b"\x89PNG")  # what a notebook without pyplot shows
     del history
     assert len(model.history.plot().axes) == 2
     with pytest.raises(ValueError, match="no 'accuracy', only loss, mae"):

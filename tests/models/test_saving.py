@@ -466,9 +466,13 @@ def numpy_file(save, *arrays):
 ONNX = b"\x08\x09\x12\x07pytorch\x1a\x05" + b"2.1.0" + bytes(100)
 # The files' first bytes by their formats' specifications, and what the message has to say.
 FOREIGN = {
-    "keras": (zipped("metadata.json", "config.json", "model.weights.h5"), "Keras archive", "set_w"),
-    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5", "set_weights"),
-    "pt": (zipped("model/data.pkl", "model/data/0"), "PyTorch", "torch.load"),
+    "keras": (
+        zipped("metadata.json", "config.json", "model.weights.h5"),
+        "Keras archive",
+        "from_keras",
+    ),
+    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5", ""),
+    "pt": (zipped("model/data.pkl", "model/data/0"), "PyTorch", "load_state_dict"),
     "npz": (numpy_file(np.savez, np.zeros(3)), r"\.npz", "numpy.load"),
     "npy": (numpy_file(np.save, np.zeros(3)), r"\.npy", "numpy.load"),
     "zip": (zipped("a.txt"), "a zip archive", "does not read"),
@@ -501,6 +505,8 @@ def test_every_loader_says_what_a_file_of_another_program_is_and_what_reads_it(n
     content, kind, reader = FOREIGN[name]
     path = tmp_path / "given.safetensors"
     for load in loaders(compiled("sgd")):
+        if name == "h5" and load.__name__ == "load_weights":
+            continue  # it reads what Keras writes, by h5py
         path.write_bytes(content)
         with pytest.raises(ValueError, match=rf"cannot be loaded: .*{kind}.*{reader}"):
             load(path)
@@ -519,7 +525,7 @@ def test_files_that_pytorch_and_h5py_write_are_told(tmp_path):
     path = tmp_path / "model.pt"
     for new in (True, False):
         torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=new)
-        with pytest.raises(ValueError, match=r"PyTorch file .*torch\.load"):
+        with pytest.raises(ValueError, match=r"PyTorch file .*load_state_dict"):
             ug.load_model(path)
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "model.h5", "w") as file:

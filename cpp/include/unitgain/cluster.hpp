@@ -51,7 +51,7 @@ template <class T>
 LloydResult lloyd(const Samples<T>& samples, CenterView<T> centers, std::int32_t* labels,
                   const LloydOptions& options);
 
-// What is wanted of an assignment of samples to their nearest centres; null: not wanted.
+// The results of an assignment of samples to their nearest centres; null: not wanted.
 template <class T>
 struct Assignment {
   std::int32_t* labels;      // of each sample
@@ -74,7 +74,7 @@ template <class T>
 void seed_centers(const Samples<T>& samples, CenterView<T> centers, Index* indices, Index trials,
                   std::uint64_t key, std::uint64_t stream);
 
-// What a sample is to each centre, of its distance d. rbf: exp(-d^2 / (2 h^2)) for the bandwidth h;
+// A sample's affinity to a centre at distance d. rbf: exp(-d^2 / (2 h^2)) for the bandwidth h;
 // soft: the rbf values over their sum; one_hot: 1 for the nearest, 0 for the others.
 enum class Affinity : int { distance, rbf, soft, one_hot };
 

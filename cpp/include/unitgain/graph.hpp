@@ -58,7 +58,7 @@ struct SampleShape {
 
 using NodeId = int;
 
-// What some nodes take.
+// Arguments of some nodes.
 template <class T>
 struct BatchNormNode {
   ParameterPtr<T> gamma, beta;  // (features), either may be null
@@ -82,7 +82,7 @@ struct PReluNode {
   SampleShape alpha_shape;  // each size the sample's or 1, along which they are shared
 };
 
-// What an embedding program, or Python, computes itself, for a batch of samples, one a row. One
+// An operation that an embedding program, or Python, computes for a batch, one sample a row. One
 // thread calls it, and what it throws ends the run.
 template <class T>
 class CustomOperation {

@@ -44,7 +44,7 @@ struct OutputBatch {
   bool is_double;
 };
 
-// What an embedding program, or Python, computes itself. One thread calls it, and what it throws
+// A loss that an embedding program, or Python, computes. One thread calls it, and what it throws
 // ends the pass; it must not use the network.
 class CustomLoss {
  public:

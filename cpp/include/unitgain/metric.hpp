@@ -13,7 +13,7 @@
 
 namespace unitgain {
 
-// What an embedding program, or Python, sums up itself. One thread calls it, after each batch, and
+// A metric of an embedding program's, or Python's. One thread calls it, after each batch, and
 // what it throws ends the pass; it must not use the network.
 class CustomMetric {
  public:

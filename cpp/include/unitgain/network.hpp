@@ -66,11 +66,20 @@ struct TrainingPass {
   Totals totals;                 // of those before, and as far as the pass has come
 };
 
-// Goes through passes of networks that share no parameters. Several run side by side, each on one
-// thread: small networks, which gain nothing from a second thread, use them all. Each pass does
-// what Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
-// calling thread; false ends all passes after their current batches, and so does what it throws.
-void train_together(std::span<TrainingPass* const> passes, const std::function<bool()>& go_on = {});
+// Passes of training of one network, one after the other.
+struct TrainingRun {
+  Index epochs = 1;
+  // Makes a pass when the one before has ended, on the thread that goes on with it: all of as many
+  // samples and of batches as large.
+  std::function<TrainingPass(Index epoch)> begin;
+  std::vector<Totals> totals = {};  // of each pass, the last one as far as it has come
+};
+
+// Does runs of networks that share no parameters. Several run side by side, each on one thread:
+// small networks, which gain nothing from a second thread, use them all. Each pass does what
+// Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
+// calling thread; false ends all runs after their current batches, and so does what it throws.
+void train_together(std::span<TrainingRun* const> runs, const std::function<bool()>& go_on = {});
 
 // A graph that runs. Any number of threads may call any members of one network at once: inference
 // runs side by side, a training step alone.
@@ -109,7 +118,7 @@ class Network {
   void spread(std::span<const SampleArray> x, Index passes, Index batch_size,
               std::span<T* const> mean, std::span<T* const> deviation);
 
-  // What training needs, of each output; resets the optimizer's state. `options` has an entry for
+  // Sets each output's loss and metrics, and resets the optimizer. `options` has an entry for
   // each of trainable(), or none. Throws ValueError for a loss or a metric that does not fit.
   void compile(const OptimizerSpec& optimizer, const std::vector<OutputLoss>& losses,
                const std::vector<UpdateOptions>& options = {});
@@ -139,7 +148,7 @@ class Network {
   // those of passes `before`.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {},
                Totals before = {});
-  // The same pass, for train_together(). Network and samples must outlive it.
+  // The same pass, for a TrainingRun. Network and samples must outlive it.
   TrainingPass training_pass(const Samples& samples, Index batch_size, Totals before = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
                   Totals before = {}) const;
@@ -148,7 +157,7 @@ class Network {
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
   const std::vector<ParameterPtr<T>>& trainable() const;
 
-  // What the values and the loss's gradients (penalties left out) of one batch are like at each
+  // Measures the values and the loss's gradients (penalties left out) of one batch at each
   // node, in training mode, and the gradient in the order of trainable(); nothing changes. Nodes
   // that the loss does without, as cross-entropy does without the softmax, are not among them.
   Signals signals(const Samples& samples, const std::vector<T*>& gradients);

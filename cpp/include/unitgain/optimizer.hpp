@@ -33,7 +33,7 @@ struct OptimizerSpec {
   std::int64_t ema_overwrite_frequency = 0;
   // The mean gradient of so many calls makes one step.
   std::int64_t accumulation_steps = 1;
-  // What the caller scales losses by (0: by nothing). A step with a gradient that is not finite is
+  // The caller's scale of losses (0: none). A step with a gradient that is not finite is
   // left out, and halves the scale; so many others in a row double it.
   double loss_scale = 0;
   std::int64_t scale_growth_steps = 2000;

@@ -14,7 +14,7 @@ struct PenaltySpec {
   // Times the mean of |cosine| over all pairs of a matrix's rows, or columns.
   double orthogonal = 0;
   bool columns = false;
-  // What the embedding program computes: writes the gradient, `bytes` long and of the weights'
+  // The embedding program's own penalty: writes the gradient, `bytes` long and of the weights'
   // type, and returns the penalty. Called before each step by the thread that asks for it.
   std::function<double(void* gradient, Index bytes)> custom = {};
 };

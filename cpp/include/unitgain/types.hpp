@@ -26,7 +26,7 @@ struct MatrixView {
 enum class Precision : int { highest, high, medium };
 inline constexpr int precision_count = 3;
 
-// What there is of these stands in unitgain/rows/, and a file that names one includes it from
+// The values of these stand in unitgain/rows/, and a file that names one includes it from
 // there: so a new one is compiled where it matters.
 enum class Activation : int;
 enum class Noise : int;

@@ -1,4 +1,4 @@
-// What samples are to given centres.
+// Affinities of samples to given centres.
 #include <algorithm>
 #include <limits>
 #include <vector>

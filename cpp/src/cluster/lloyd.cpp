@@ -63,7 +63,7 @@ class Lloyd {
     const bool is_exact = starts_anew_ || is_stable || is_last;
     if (is_exact && !starts_anew_) sum_again(team);
     find_means(team);
-    // What was found so far is within rounding errors of the samples' sums; what stays is the sums.
+    // The result so far is within rounding errors of the samples' sums, which stay as they are.
     if (!is_exact && moved_ <= tolerance) {
       sum_again(team);
       find_means(team);

@@ -84,7 +84,7 @@ class SmallReduction {
   const Bidiagonalization<T>& parts_;
   const Columns<T>& a_;
   const simd::VectorKernels<T>& vector_;
-  // What the matrix to the right has yet to be turned by: A - v y^T - x u^T.
+  // The update that the matrix to the right still waits for: A - v y^T - x u^T.
   T *v_, *x_, *next_v_, *y_, *u_, *dots_;
 };
 

@@ -228,7 +228,7 @@ bool is_hopeless(const runtime::Team& team, MatrixView<const S> a, double limit,
                  const GramWorkspace& workspace, const GramInverse& inverse) {
   // Rows to a column: of the sample, and of matrices for which it takes little beside A^T A.
   constexpr Index sample_rows = 2, least_rows = 16;
-  // What so few rows of an orthonormal matrix may come to, for up to a thousand columns.
+  // The condition that so few rows of an orthonormal matrix may have, of up to a thousand columns.
   constexpr double inflation = 4;
   if (a.rows < least_rows * a.cols) return false;
   const Index rows = sample_rows * a.cols;

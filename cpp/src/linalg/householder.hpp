@@ -17,7 +17,7 @@ namespace unitgain::linalg {
 // the share of the work that is not in products larger.
 inline constexpr Index block_width = 32;
 
-// What is left of a column, if its square is below this, counts as zero: the squares of its
+// The rest of a column counts as zero if its square is below this: the squares of its
 // elements would not keep their precision.
 template <class T>
 inline constexpr T least_square = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();

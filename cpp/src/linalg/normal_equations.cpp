@@ -1,7 +1,7 @@
 // The normal equations R^T R x = A^T b of a tall matrix, R from the Cholesky decomposition of A^T
 // A: products alone, at half the operations of a QR decomposition, and A is read twice.
 //
-// What they lose, and why that does not matter here. Let e be double's epsilon and k the condition
+// Their loss, and why it does not matter here. Let e be double's epsilon and k the condition
 // of A, which is known from the singular values of R.
 // - R is that of a matrix within some e k |A| of A, and so are its singular values: their largest
 //   error is k times that of a QR decomposition. Hence the bound on k for double. For float, e k^2
@@ -10,7 +10,7 @@
 //   with it leave e k^2 of that error, and what the rounding of the residual does, which is what a
 //   QR decomposition leaves: Bjorck, "Stability analysis of the method of seminormal equations for
 //   linear least squares problems", 1987.
-// - What the computed R says of k holds for A: R^T R is A^T A but for some e m |A|^2 at most, where
+// - The k of the computed R is A's: R^T R is A^T A but for some e m |A|^2 at most, where
 //   the least eigenvalue is at least |A|^2 / 2^22.
 #include "linalg/normal_equations.hpp"
 

@@ -123,7 +123,7 @@ Sums carve_sums(Carver& carver, Index cols, Index right_sides) {
           carver.take<double>(cols * right_sides)};
 }
 
-// What one thread needs beside its buffers.
+// One thread's state beside its buffers.
 struct Own {
   BlockBuffers buffers;
   Columns<double> lines;  // of A P^-1, where it is not kept

@@ -32,7 +32,7 @@ struct PreconditionedQr {
   Columns<double> second() const {
     return {cholesky.lower.data, blocks.cols, blocks.cols, cholesky.lower.row_stride};
   }
-  // What is added to A as the last rows, times the identity: with it no R is singular.
+  // The multiple of the identity that is added to A as its last rows: with it no R is singular.
   double floor() const;
 };
 

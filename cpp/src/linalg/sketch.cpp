@@ -18,7 +18,7 @@ constexpr Index picks = 4;
 // Columns of the sketch that are made at a time, so that they stay in the second-level cache.
 constexpr Index most_panel = 64;
 
-// Which rows of chunk `chunk` of A are added up to a row of the sketch, and with which signs.
+// The rows of chunk `chunk` of A that are added up to a row of the sketch, and their signs.
 class Picks {
  public:
   Picks(Index chunk, Index size) : size_(size), random_(0, static_cast<std::uint64_t>(chunk)) {

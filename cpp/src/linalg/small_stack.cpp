@@ -1,7 +1,6 @@
 #include "linalg/small_stack.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 
 #include "linalg/certificate.hpp"
@@ -25,12 +24,6 @@ constexpr Index most_elements = 64 * 64;
 template <class T>
 const simd::SmallLinalgKernels<T>& kernels() {
   return *runtime::kernels<T>().small_linalg;
-}
-
-template <class T>
-bool pays(Index count, Index rows, Index cols) {
-  return cols > 0 && cols <= most_columns<T> && rows * cols <= most_elements &&
-         2 * count >= kernels<T>().lanes;
 }
 
 // A group of matrices that go through the kernels together. Lanes beyond `count` repeat the last.
@@ -82,37 +75,21 @@ bool load_group(const simd::Interleaved<T>& to, Group<T>& group, View&& view) {
 }
 
 // Deals groups of a stack out to threads: solve(group, memory) for each, with `bytes` of memory.
-// False if one of the calls was.
 template <class T, class Solve>
-bool solve_groups(Index count, double nanoseconds, Index bytes, Solve&& solve) {
+void solve_groups(Index count, const Cost& cost, Index bytes, Solve&& solve) {
   const Index lanes = kernels<T>().lanes;
   const Index groups = (count + lanes - 1) / lanes;
-  const runtime::TeamSize size = runtime::threads_for(nanoseconds * static_cast<double>(count));
+  const runtime::TeamSize size =
+      runtime::threads_for(cost.nanoseconds * static_cast<double>(count));
   bytes = runtime::thread_bytes(bytes);
-  std::byte* const workspace =
-      runtime::thread_workspace(bytes * size.threads, "the workspace of a decomposition");
-  std::atomic<bool> all = true;
+  std::byte* const workspace = runtime::thread_workspace(bytes * size.threads, cost.purpose);
   runtime::parallel(size, [&](const runtime::Team& team) {
     const runtime::Range mine = team.share(groups);
     for (Index g = mine.begin; g < mine.end; ++g) {
       Group<T> group = {g * lanes, std::min(lanes, count - g * lanes), {}};
-      if (!solve(group, workspace + team.rank() * bytes)) all = false;
+      solve(group, workspace + team.rank() * bytes);
     }
   });
-  return all;
-}
-
-template <class Problem>
-void keep_marked(std::span<const Problem> problems, const std::vector<char>& marked,
-                 std::vector<Problem>& rest) {
-  for (std::size_t i = 0; i < problems.size(); ++i) {
-    if (marked[i]) rest.push_back(problems[i]);
-  }
-}
-
-template <class Problem>
-void require_all_finite(std::span<const Problem> problems) {
-  for (const Problem& problem : problems) require_finite(problem.a);
 }
 
 // ---- the pseudoinverse ----
@@ -196,30 +173,31 @@ bool store_lane(const SvdMemory<T>& memory, Index l, int exponent, MatrixView<T>
 }  // namespace
 
 template <class T>
-void pinv_in_lanes(std::span<const PinvProblem<T>> problems, std::vector<PinvProblem<T>>& rest) {
-  const auto count = static_cast<Index>(problems.size());
+bool pay_lanes(Index count, Index rows, Index cols) {
+  return cols > 0 && cols <= most_columns<T> && rows * cols <= most_elements &&
+         2 * count >= kernels<T>().lanes;
+}
+
+template <class T>
+void pinv_in_lanes(std::span<const PinvProblem<T>> problems, const Cost& cost, Waiting& waiting) {
+  const std::vector<std::size_t> todo = waiting.todo();
   const MatrixView<const T>& shape = problems.front().a;
   const bool wide = shape.rows < shape.cols;
   const Index rows = std::max(shape.rows, shape.cols), cols = std::min(shape.rows, shape.cols);
-  if (problems.front().method == PinvMethod::svd || !pays<T>(count, rows, cols)) {
-    require_all_finite(problems);
-    rest.assign(problems.begin(), problems.end());
-    return;
-  }
   const simd::SmallLinalgKernels<T>& lane = kernels<T>();
-  std::vector<char> marked(problems.size(), 0);
   Carver measure(nullptr);
   PinvMemory<T>(measure, rows, cols);
-  const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
-  const bool finite = solve_groups<T>(
-      count, 0.1 * m * n * n + 2 * m * n, measure.used(), [&](Group<T>& group, std::byte* memory) {
+  solve_groups<T>(
+      static_cast<Index>(todo.size()), cost, measure.used(),
+      [&](Group<T>& group, std::byte* memory) {
         Carver carver(memory);
         const PinvMemory<T> parts(carver, rows, cols);
-        const auto problem = [&](Index i) { return problems[static_cast<std::size_t>(i)]; };
+        const auto index = [&](Index i) { return todo[static_cast<std::size_t>(i)]; };
+        const auto problem = [&](Index i) { return problems[index(i)]; };
         if (!load_group<T>(parts.qr.vectors, group, [&](Index i) {
               return wide ? transposed(problem(i).a) : problem(i).a;
             })) {
-          return false;
+          return;
         }
         lane.factor(parts.qr, nullptr, parts.squares);
         lane.invert_r(parts.qr, parts.inverse, parts.condition);
@@ -228,9 +206,9 @@ void pinv_in_lanes(std::span<const PinvProblem<T>> problems, std::vector<PinvPro
           const PinvProblem<T> p = problem(group.first + l);
           const auto condition = static_cast<double>(parts.condition[l]);
           if (needs_more<T, T>(condition, rows, cols) || !is_certain<T>(condition, p.rcond, cols)) {
-            marked[static_cast<std::size_t>(group.first + l)] = 1;
             continue;
           }
+          waiting.settle(index(group.first + l));
           const MatrixView<T> out = wide ? transposed(p.out) : p.out;
           const PowerOfTwo<T> factor(group.exponents[l]);
           const T* from = parts.inverse.data + l;
@@ -241,41 +219,32 @@ void pinv_in_lanes(std::span<const PinvProblem<T>> problems, std::vector<PinvPro
             }
           }
         }
-        return true;
       });
-  if (!finite) require_all_finite(problems);
-  keep_marked(problems, marked, rest);
 }
 
 template <class T>
-void svd_in_lanes(std::span<const SvdProblem<T>> problems, std::vector<SvdProblem<T>>& rest) {
-  const auto count = static_cast<Index>(problems.size());
+void svd_in_lanes(std::span<const SvdProblem<T>> problems, const Cost& cost, Waiting& waiting) {
+  const std::vector<std::size_t> todo = waiting.todo();
   const SvdProblem<T>& first = problems.front();
   const bool wide = first.a.rows < first.a.cols;
   const Index rows = std::max(first.a.rows, first.a.cols);
   const Index cols = std::min(first.a.rows, first.a.cols);
   const Index left_vectors = first.u.data == nullptr ? 0 : wide ? first.vt.rows : first.u.cols;
-  if (!pays<T>(count, rows, std::max(cols, left_vectors))) {
-    require_all_finite(problems);
-    rest.assign(problems.begin(), problems.end());
-    return;
-  }
   const simd::JacobiLimits limits = {std::sqrt(negligible_square<T>), 60};
   const simd::SmallLinalgKernels<T>& lane = kernels<T>();
-  std::vector<char> marked(problems.size(), 0);
   Carver measure(nullptr);
   SvdMemory<T>(measure, rows, cols, left_vectors);
-  const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
-  const bool finite = solve_groups<T>(
-      count, 50 * n * n + n * n * n + 0.2 * m * n * n, measure.used(),
+  solve_groups<T>(
+      static_cast<Index>(todo.size()), cost, measure.used(),
       [&](Group<T>& group, std::byte* memory) {
         Carver carver(memory);
         const SvdMemory<T> parts(carver, rows, cols, left_vectors);
-        const auto problem = [&](Index i) { return problems[static_cast<std::size_t>(i)]; };
+        const auto index = [&](Index i) { return todo[static_cast<std::size_t>(i)]; };
+        const auto problem = [&](Index i) { return problems[index(i)]; };
         if (!load_group<T>(parts.qr.vectors, group, [&](Index i) {
               return wide ? transposed(problem(i).a) : problem(i).a;
             })) {
-          return false;
+          return;
         }
         lane.factor(parts.qr, parts.order, parts.squares);
         lane.orthogonalize(parts.qr, parts.right, parts.left, parts.squares, parts.lengths, limits);
@@ -285,21 +254,17 @@ void svd_in_lanes(std::span<const SvdProblem<T>> problems, std::vector<SvdProble
           const int exponent = group.exponents[l];
           const bool stored = wide ? store_lane(parts, l, exponent, p.vt, p.s, transposed(p.u))
                                    : store_lane(parts, l, exponent, transposed(p.u), p.s, p.vt);
-          marked[static_cast<std::size_t>(group.first + l)] = !stored;
+          if (stored) waiting.settle(index(group.first + l));
         }
-        return true;
       });
-  if (!finite) require_all_finite(problems);
-  keep_marked(problems, marked, rest);
 }
 
-template void pinv_in_lanes<float>(std::span<const PinvProblem<float>>,
-                                   std::vector<PinvProblem<float>>&);
-template void pinv_in_lanes<double>(std::span<const PinvProblem<double>>,
-                                    std::vector<PinvProblem<double>>&);
-template void svd_in_lanes<float>(std::span<const SvdProblem<float>>,
-                                  std::vector<SvdProblem<float>>&);
-template void svd_in_lanes<double>(std::span<const SvdProblem<double>>,
-                                   std::vector<SvdProblem<double>>&);
+#define UNITGAIN_INSTANTIATE(T)                                                           \
+  template bool pay_lanes<T>(Index, Index, Index);                                        \
+  template void pinv_in_lanes<T>(std::span<const PinvProblem<T>>, const Cost&, Waiting&); \
+  template void svd_in_lanes<T>(std::span<const SvdProblem<T>>, const Cost&, Waiting&);
+UNITGAIN_INSTANTIATE(float)
+UNITGAIN_INSTANTIATE(double)
+#undef UNITGAIN_INSTANTIATE
 
 }  // namespace unitgain::linalg

@@ -2,19 +2,22 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
+#include "linalg/stack.hpp"
 #include "unitgain/linalg.hpp"
 
 namespace unitgain::linalg {
 
-// Solve those problems of a stack of equal shapes, checked but for entries that are not finite,
-// that lanes do faster than one matrix after the other, and put the others into `rest`: all of them
-// if the stack is small or its matrices large, else the few that need what lanes do not do. They
-// throw the LinAlgError for the first entry that is not finite.
+// Whether lanes do `count` matrices of `rows` x `cols` entries, rows >= cols, faster than one
+// matrix after the other.
 template <class T>
-void svd_in_lanes(std::span<const SvdProblem<T>> problems, std::vector<SvdProblem<T>>& rest);
+bool pay_lanes(Index count, Index rows, Index cols);
+
+// Solve the waiting problems of a stack of equal shapes, but for the few that need what lanes do
+// not do, and those that have entries that are not finite, or share vectors with such.
 template <class T>
-void pinv_in_lanes(std::span<const PinvProblem<T>> problems, std::vector<PinvProblem<T>>& rest);
+void svd_in_lanes(std::span<const SvdProblem<T>> problems, const Cost& cost, Waiting& waiting);
+template <class T>
+void pinv_in_lanes(std::span<const PinvProblem<T>> problems, const Cost& cost, Waiting& waiting);
 
 }  // namespace unitgain::linalg

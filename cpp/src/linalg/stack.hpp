@@ -1,6 +1,7 @@
 // How a stack of equal problems is split over threads.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace unitgain::linalg {
 struct Cost {
   double nanoseconds;  // on one thread
   Index barriers;      // how often the threads of a team would wait for each other
+  const char* purpose = "the workspace of a decomposition";
 };
 
 // Calls solve(team, i, workspace) for each problem i of `count`, which needs
@@ -29,8 +31,8 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
   const bool deal = count > 1 && (count >= 4 * size.threads || !worth_a_team);
   if (!deal && !worth_a_team) size.threads = 1;
   const Index bytes = runtime::thread_bytes(workspace_bytes(deal ? 1 : size.threads));
-  std::byte* const workspace = runtime::thread_workspace(deal ? bytes * size.threads : bytes,
-                                                         "the workspace of a decomposition");
+  std::byte* const workspace =
+      runtime::thread_workspace(deal ? bytes * size.threads : bytes, cost.purpose);
   runtime::parallel(size, [&](const runtime::Team& team) {
     if (deal) {
       const runtime::Range mine = team.share(count);
@@ -46,24 +48,32 @@ void solve_stack(Index count, Cost cost, Bytes&& workspace_bytes, Solve&& solve)
   });
 }
 
-// Which problems of a stack still wait for an answer, while one method after the other is tried.
+// The problems of a stack that wait for an answer, while one method after the other is tried.
 class Waiting {
  public:
   explicit Waiting(std::size_t count) : waits_(count, 1) {}
 
-  bool waits(std::size_t problem) const { return waits_[problem] != 0; }
+  Index count() const { return std::count(waits_.begin(), waits_.end(), 1); }
+
+  std::vector<std::size_t> todo() const {
+    std::vector<std::size_t> todo;
+    for (std::size_t i = 0; i < waits_.size(); ++i) {
+      if (waits_[i]) todo.push_back(i);
+    }
+    return todo;
+  }
+
+  // Many threads may call it at once.
+  void settle(std::size_t problem) { waits_[problem] = 0; }
 
   // Calls attempt(team, i, workspace) for each problem i that waits, with carve(carver, threads) as
   // workspace; those for which it returns true wait no longer.
   template <class Carve, class Attempt>
   void attempt(Cost cost, Carve&& carve, Attempt&& attempt) {
-    std::vector<std::size_t> todo;
-    for (std::size_t i = 0; i < waits_.size(); ++i) {
-      if (waits_[i]) todo.push_back(i);
-    }
-    if (todo.empty()) return;
+    const std::vector<std::size_t> waiting = todo();
+    if (waiting.empty()) return;
     solve_stack(
-        static_cast<Index>(todo.size()), cost,
+        static_cast<Index>(waiting.size()), cost,
         [&](int threads) {
           Carver carver(nullptr);
           carve(carver, threads);
@@ -72,9 +82,9 @@ class Waiting {
         [&](const runtime::Team& team, Index i, std::byte* memory) {
           Carver carver(memory);
           const auto workspace = carve(carver, team.size());
-          const std::size_t problem = todo[static_cast<std::size_t>(i)];
+          const std::size_t problem = waiting[static_cast<std::size_t>(i)];
           const bool solved = attempt(team, problem, workspace);
-          if (team.rank() == 0) waits_[problem] = !solved;
+          if (team.rank() == 0 && solved) settle(problem);
         });
   }
 

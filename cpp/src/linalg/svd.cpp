@@ -25,7 +25,7 @@ namespace {
 // sqrt(cols) of them are allowed to be.
 constexpr Index least_float_cols = 128;
 
-// What one-sided Jacobi needs beside the decomposition: the left vectors at their full length, and,
+// One-sided Jacobi's arrays beside the decomposition: the left vectors at their full length, and,
 // to complete the right vectors of null singular values, a QR decomposition of the others.
 template <class T>
 struct JacobiWorkspace {
@@ -307,13 +307,11 @@ bool solve_by_preconditioning(const runtime::Team& team, const TallProblem<T>& p
   return true;
 }
 
-// Those of the problems that the products of A with itself do not solve; none but tall ones are
-// tried, of which no more than cols left vectors are wanted.
+// By products of A with itself: tall matrices of which no more than cols left vectors are wanted.
 template <class T>
-std::vector<SvdProblem<T>> try_tall(std::span<const SvdProblem<T>> problems) {
+void attempt_tall(Waiting& waiting, std::span<const SvdProblem<T>> problems) {
   const TallProblem<T> shape(problems.front());
   const Index rows = shape.a.rows, cols = shape.a.cols;
-  Waiting waiting(problems.size());
   if (is_for_gram(rows, cols) && cols >= least_dense_cols && shape.left.rows <= cols) {
     const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
     const Cost cost = {10 * n * n + 0.25 * n * n * n + 0.05 * m * n * n, cols};
@@ -334,11 +332,6 @@ std::vector<SvdProblem<T>> try_tall(std::span<const SvdProblem<T>> problems) {
           return solve_by_preconditioning(team, TallProblem<T>(problems[i]), workspace);
         });
   }
-  std::vector<SvdProblem<T>> rest;
-  for (std::size_t i = 0; i < problems.size(); ++i) {
-    if (waiting.waits(i)) rest.push_back(problems[i]);
-  }
-  return rest;
 }
 
 template <class T>
@@ -382,18 +375,16 @@ void svd(std::span<const SvdProblem<T>> problems) {
     }
     return;
   }
-  const std::vector<SvdProblem<T>> unsolved = try_tall(problems);
-  if (unsolved.empty()) return;
-  problems = unsolved;
-  std::vector<SvdProblem<T>> rest;
-  svd_in_lanes(problems, rest);
-  problems = rest;
-  if (rest.empty()) return;
   const TallProblem<T> shape(first);
   const Index vectors = shape.left.rows;
   const auto m = static_cast<double>(rows), n = static_cast<double>(cols);
   const auto left = static_cast<double>(vectors);
   Waiting waiting(problems.size());
+  attempt_tall(waiting, problems);
+  if (pay_lanes<T>(waiting.count(), rows, std::max(cols, vectors))) {
+    svd_in_lanes(problems, {50 * n * n + n * n * n + 0.2 * m * n * n, 0}, waiting);
+  }
+  for (const std::size_t i : waiting.todo()) require_finite(problems[i].a);
   if (cols >= least_float_cols) {
     attempt_dense<T>(waiting, problems);
   } else if (cols >= least_dense_cols) {

@@ -18,7 +18,7 @@ namespace {
 // Keras's, which keeps a zero from being divided by.
 constexpr double norm_epsilon = 1e-7;
 
-// What weights of this norm are multiplied by. A NaN remains.
+// The factor that brings weights of this norm within the constraint. A NaN remains.
 double factor(const ConstraintSpec& spec, double norm) {
   const double bounded = norm < spec.least ? spec.least : norm > spec.most ? spec.most : norm;
   const double desired = spec.rate == 1 ? bounded : spec.rate * bounded + (1 - spec.rate) * norm;

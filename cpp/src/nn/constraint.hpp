@@ -39,7 +39,7 @@ class Constraints {
   // Scales arrays by their norms, but those without a gradient. The team's updates need not be
   // visible before.
   void scale_by_norms(const runtime::Team& team, const std::vector<const T*>& gradients);
-  // What the embedding program does, on the thread that asked for the step.
+  // Calls the embedding program's constraints, on the thread that asked for the step.
   void call(const std::vector<const T*>& gradients) const;
 
  private:

@@ -29,7 +29,7 @@ const U* read(const Context<T>& context, BufferId id) {
   return id == no_buffer ? nullptr : context.template at<U>(id);
 }
 
-// What the metrics read, of what the loss reads.
+// The part of the loss's inputs that the metrics read.
 template <class T>
 ops::MetricRows<T> metric_rows(const Context<T>& context, const LossBuffers& buffers) {
   ops::MetricRows<T> rows{};

@@ -20,7 +20,7 @@ class PlanBuilder;
 template <class T>
 struct Group;
 
-// What a node holds, by the names that descriptions have for it: pointers into the node.
+// A node's parameters and attributes by their names in descriptions: pointers into the node.
 template <class T>
 struct Content {
   struct Held {
@@ -38,7 +38,7 @@ struct Content {
   std::vector<Number> attributes = {};
 };
 
-// What a node in front can compute in its own pass. A normalisation by statistics that stay as they
+// An operation that the node in front can fuse: a normalisation by statistics that stay as they
 // are; an activation; a dropout, whose key is that of its random numbers.
 template <class T>
 struct FixedNorm {
@@ -93,7 +93,7 @@ class Operation {
     return parameters_if([](const auto& held) { return held.trained; });
   }
 
-  // What the passes of a group that it is the head of add to a plan; backward if the group's value
+  // Add the passes of the group that it is the head of to a plan; backward if the group's value
   // wants a gradient, which is that of the node's own result: activation and dropout were undone.
   virtual void forward(PlanBuilder<T>&, const Group<T>&) const {}
   virtual void backward(PlanBuilder<T>&, const Group<T>&) const {}

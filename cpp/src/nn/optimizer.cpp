@@ -41,7 +41,7 @@ ArrayBlocks blocks_of(const std::vector<OptimizedArray<T>>& arrays) {
   return blocks;
 }
 
-// What a gradient of this norm is multiplied by. A finite norm within the limit leaves the gradient
+// The factor that clips a gradient of this norm. A finite norm within the limit leaves the gradient
 // as it is. A NaN makes all of it NaN, an infinity of one array's all finite values 0, of a norm
 // over all arrays NaN: as Keras's arithmetic has it.
 double clipping_scale(double norm, double limit, bool global) {
@@ -468,7 +468,7 @@ void Optimizer<T>::measure_changes(const runtime::Team& team) {
   }
 }
 
-// What an array's change is multiplied by, after the weights lost their decay.
+// The factor of an array's change, after the weights lost their decay.
 template <class T>
 double Optimizer<T>::rate_by_norms(std::size_t array, double decay) const {
   const Index first = blocks_.begin(array), count = blocks_.end(array) - first;

@@ -45,7 +45,7 @@ class Optimizer final : public Stepped {
 
   // Changes how arrays are treated, between two steps.
   void set_options(const std::vector<UpdateOptions>& options);
-  // What it takes on one thread, in nanoseconds, roughly.
+  // Its cost on one thread, in nanoseconds, roughly.
   double work() const { return work_; }
 
   // Puts the array's average in its place; nothing if none is kept yet.
@@ -73,7 +73,7 @@ class Optimizer final : public Stepped {
   std::int64_t scaled_steps() const { return scaled_steps_; }
   void set_scaled_steps(std::int64_t steps) { scaled_steps_ = steps; }
 
-  // What is kept for an array between steps, by its names.
+  // The state of an array between steps, by its names.
   struct State {
     const char* name;
     T* data;

@@ -27,7 +27,7 @@ NodeId without_softmax(const Graph<T>& graph, NodeId output, LossSpec& loss) {
   return node.inputs[0];
 }
 
-// What a plan computes: the outputs, or what their losses are of.
+// The values that a plan computes: the outputs, or what their losses are of.
 struct Goal {
   std::size_t output;
   NodeId node;

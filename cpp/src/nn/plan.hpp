@@ -21,7 +21,7 @@ namespace unitgain::nn {
 using BufferId = int;
 inline constexpr BufferId no_buffer = -1;
 
-// What a custom operation has thrown, and the step that it was. The first thread alone throws and
+// The exception of a custom operation, and the step that it was. The first thread alone throws and
 // looks at the exception; the others know the step.
 struct Failure {
   static constexpr std::size_t none = static_cast<std::size_t>(-1);
@@ -29,7 +29,7 @@ struct Failure {
   std::atomic<std::size_t> step{none};
 };
 
-// What one run works on.
+// The data of one run.
 template <class T>
 struct Context {
   std::byte* const* buffers;  // where each lies
@@ -73,7 +73,7 @@ struct Step {
   bool barrier;  // whether the team meets after it
 };
 
-// What comparing an output with what it should be leaves, one a row of the output; no_buffer
+// Results of comparing an output with its targets, one a row of the output; no_buffer
 // where it is not wanted.
 struct LossBuffers {
   BufferId row_losses = no_buffer;  // double
@@ -91,7 +91,7 @@ struct LossBuffers {
   Index cols = 0, target_cols = 0;
 };
 
-// What a penalty of activities leaves: for each block of the values the sums of their magnitudes
+// Results of a penalty of activities: for each block of the values the sums of their magnitudes
 // and squares.
 struct ActivityBuffer {
   BufferId sums;  // double
@@ -127,7 +127,7 @@ struct Plan {
   std::vector<Probe> probes;  // of monitor and probe
 };
 
-// What a loss or metric of the embedding program's is given of a batch, without weights.
+// The arguments of a loss or metric of the embedding program's for a batch, without weights.
 template <class T, class Rows>
 OutputBatch output_batch(const Rows& rows, const LossBuffers& buffers) {
   OutputBatch batch{};
@@ -162,7 +162,7 @@ struct ParameterGradients {
   }
 };
 
-// What a plan is made of; `losses` and `gradients` matter to the modes that use them.
+// The inputs of a plan; `losses` and `gradients` matter to the modes that use them.
 template <class T>
 struct PlanRequest {
   const Graph<T>& graph;

@@ -45,12 +45,12 @@ class PlanBuilder {
   bool has_buffer(NodeId id) const {
     return fusion_.slots[static_cast<std::size_t>(id)].concatenation < 0;
   }
-  // What an activation's derivative is evaluated at: the group's value, or what it was computed
+  // The argument of an activation's derivative: the group's value, or what it was computed
   // from.
   View saved(const Group<T>& group);
   // The bits of the mask of a group's dropout.
   BufferId dropout_mask(const Group<T>& group);
-  // What a node's forward pass leaves to its backward pass: its `which`-th buffer, of n elements.
+  // The `which`-th buffer, of n elements, that a node's forward pass leaves to its backward pass.
   BufferId statistics(NodeId id, int which, Index n);
   // Scratch memory of at least this many bytes, the same for every step that asks: such steps need
   // a barrier between them.

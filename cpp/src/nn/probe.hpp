@@ -16,7 +16,7 @@ void measure_values(PlanBuilder<T>& builder, NodeId id, std::vector<Probe>& prob
 template <class T>
 void measure_gradient(PlanBuilder<T>& builder, NodeId id, std::vector<Probe>& probes);
 
-// What the run measured.
+// The measurements of a run.
 template <class T>
 std::vector<NodeSignal> read_probes(const Plan<T>& plan, const Context<T>& context);
 

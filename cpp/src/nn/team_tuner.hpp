@@ -8,7 +8,7 @@
 
 namespace unitgain::nn {
 
-// What a team gains depends on the plan, the CPU, and what else runs on it now, which no estimate
+// The gain of a team depends on the plan, the CPU, and what else runs on it now, which no estimate
 // knows. The result has the same bits for any team, so the plan's own runs may try: most take the
 // size that has been fastest, some its neighbours (half and double). A neighbour is tried in a few
 // runs one behind the other, of which the first does not count: it wakes the workers that the size

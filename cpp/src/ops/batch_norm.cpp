@@ -37,68 +37,74 @@ const T* at(const T* vector, Index first) {
 
 template <class T>
 void batch_norm_train(const runtime::Team& team, const T* x, T* y, Index rows, Index cols,
-                      const T* gamma, const T* beta, T epsilon, double momentum, T* moving_mean,
-                      T* moving_variance, T* mean, T* residual, T* inverse_deviation, T* scale) {
+                      const NormParameters<T>& parameters, double momentum,
+                      const MovingStatistics<T>& moving, const NormStatistics<T>& kept, T* scale) {
   if (rows == 0) return;
   const auto& kernels = *runtime::kernels<T>().column;
   const T keep = static_cast<T>(momentum), renew = static_cast<T>(1.0 - momentum);
   for_each_block<T>(team, rows, cols, [&](Index first, Index width) {
     T shift[widest_block], variance[widest_block];
-    kernels.moments(x + first, cols, rows, width, mean + first, residual + first, variance);
-    if (moving_mean != nullptr) {
-      kernels.move_average(moving_mean + first, mean + first, width, keep, renew);
-      kernels.move_average(moving_variance + first, variance, width, keep, renew);
+    T *const mean = kept.mean + first, *const residual = kept.residual + first;
+    kernels.moments(x + first, cols, rows, width, mean, residual, variance);
+    if (moving.mean != nullptr) {
+      kernels.move_average(moving.mean + first, mean, width, keep, renew);
+      kernels.move_average(moving.variance + first, variance, width, keep, renew);
     }
-    kernels.prepare_normalize(width, residual + first, variance, at(gamma, first), at(beta, first),
-                              epsilon, inverse_deviation + first, scale + first, shift);
-    kernels.normalize(x + first, cols, y + first, cols, rows, width, mean + first, scale + first,
-                      shift);
+    kernels.prepare_normalize(width, residual, variance, at(parameters.gamma, first),
+                              at(parameters.beta, first), parameters.epsilon,
+                              kept.inverse_deviation + first, scale + first, shift);
+    kernels.normalize(x + first, cols, y + first, cols, rows, width, mean, scale + first, shift);
   });
 }
 
 template <class T>
 void batch_norm_infer(const runtime::Team& team, const T* x, T* y, Index rows, Index cols,
-                      const T* gamma, const T* beta, T epsilon, const T* moving_mean,
-                      const T* moving_variance, T* scale) {
+                      const NormParameters<T>& parameters, const MovingStatistics<const T>& moving,
+                      T* scale) {
   const auto& kernels = *runtime::kernels<T>().column;
   for_each_block<T>(team, rows, cols, [&](Index first, Index width) {
     T shift[widest_block];
-    kernels.prepare_normalize(width, nullptr, moving_variance + first, at(gamma, first),
-                              at(beta, first), epsilon, scale + first, scale + first, shift);
-    kernels.normalize(x + first, cols, y + first, cols, rows, width, moving_mean + first,
+    kernels.prepare_normalize(width, nullptr, moving.variance + first, at(parameters.gamma, first),
+                              at(parameters.beta, first), parameters.epsilon, scale + first,
+                              scale + first, shift);
+    kernels.normalize(x + first, cols, y + first, cols, rows, width, moving.mean + first,
                       scale + first, shift);
   });
 }
 
 template <class T>
-void batch_norm_gradient(const runtime::Team& team, const T* x, const T* upstream, T* gradient,
-                         Index rows, Index cols, const T* gamma, const T* mean, const T* residual,
-                         const T* inverse_deviation, T* gamma_gradient, T* beta_gradient,
-                         T* scratch) {
+void batch_norm_gradient(const runtime::Team& team, const T* x, const T* upstream, Index rows,
+                         Index cols, const T* gamma, const NormStatistics<const T>& kept,
+                         const NormGradients<T>& gradients, T* scratch) {
   const auto& kernels = *runtime::kernels<T>().column;
-  T *factor = scratch, *mean_upstream = scratch + cols, *mean_product = scratch + 2 * cols;
   for_each_block<T>(team, rows, cols, [&](Index first, Index width) {
-    kernels.normalize_gradient_sums(x + first, cols, upstream + first, cols, rows, width,
-                                    mean + first, residual + first, inverse_deviation + first,
-                                    beta_gradient + first, gamma_gradient + first);
-    if (gradient == nullptr || rows == 0) return;
-    kernels.prepare_normalize_gradient(width, rows, at(gamma, first), inverse_deviation + first,
-                                       beta_gradient + first, gamma_gradient + first,
-                                       factor + first, mean_upstream + first, mean_product + first);
-    kernels.normalize_gradient(x + first, cols, upstream + first, cols, gradient + first, cols,
-                               rows, width, mean + first, residual + first,
-                               inverse_deviation + first, factor + first, mean_upstream + first,
-                               mean_product + first);
+    const T *mean = kept.mean + first, *residual = kept.residual + first;
+    const T* inverse_deviation = kept.inverse_deviation + first;
+    T *sum_upstream = gradients.beta + first, *sum_product = gradients.gamma + first;
+    kernels.normalize_gradient_sums(x + first, cols, upstream + first, cols, rows, width, mean,
+                                    residual, inverse_deviation, sum_upstream, sum_product);
+    if (gradients.x == nullptr || rows == 0) return;
+    T* const factor = scratch + first;
+    T *mean_upstream = factor + cols, *mean_product = factor + 2 * cols;
+    kernels.prepare_normalize_gradient(width, rows, at(gamma, first), inverse_deviation,
+                                       sum_upstream, sum_product, factor, mean_upstream,
+                                       mean_product);
+    kernels.normalize_gradient(x + first, cols, upstream + first, cols, gradients.x + first, cols,
+                               rows, width, mean, residual, inverse_deviation, factor,
+                               mean_upstream, mean_product);
   });
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                                    \
-  template void batch_norm_train<T>(const runtime::Team&, const T*, T*, Index, Index, const T*,    \
-                                    const T*, T, double, T*, T*, T*, T*, T*, T*);                  \
-  template void batch_norm_infer<T>(const runtime::Team&, const T*, T*, Index, Index, const T*,    \
-                                    const T*, T, const T*, const T*, T*);                          \
-  template void batch_norm_gradient<T>(const runtime::Team&, const T*, const T*, T*, Index, Index, \
-                                       const T*, const T*, const T*, const T*, T*, T*, T*)
+#define UNITGAIN_INSTANTIATE(T)                                                                   \
+  template void batch_norm_train<T>(const runtime::Team&, const T*, T*, Index, Index,             \
+                                    const NormParameters<T>&, double, const MovingStatistics<T>&, \
+                                    const NormStatistics<T>&, T*);                                \
+  template void batch_norm_infer<T>(const runtime::Team&, const T*, T*, Index, Index,             \
+                                    const NormParameters<T>&, const MovingStatistics<const T>&,   \
+                                    T*);                                                          \
+  template void batch_norm_gradient<T>(const runtime::Team&, const T*, const T*, Index, Index,    \
+                                       const T*, const NormStatistics<const T>&,                  \
+                                       const NormGradients<T>&, T*)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);
 #undef UNITGAIN_INSTANTIATE

@@ -79,7 +79,7 @@ class SampleBlock {
 template <class T>
 T product_error(Index cols);
 
-// What distances take on one thread, in nanoseconds, roughly.
+// The cost of distances on one thread, in nanoseconds, roughly.
 double distances_work(Index rows, Index clusters, Index cols);
 
 }  // namespace unitgain::ops

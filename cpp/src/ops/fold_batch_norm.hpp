@@ -2,17 +2,17 @@
 // of the product before it.
 #pragma once
 
+#include "ops/normalization.hpp"
 #include "runtime/parallel.hpp"
 #include "unitgain/types.hpp"
 
 namespace unitgain::ops {
 
 // scale_j = gamma_j / sqrt(variance_j + epsilon); shift_j = (bias_j - mean_j) scale_j + beta_j, so
-// that scale (x W) + shift is the normalised x W + bias. bias, gamma and beta may be null (0, 1,
-// 0).
+// that scale (x W) + shift is the normalised x W + bias. bias may be null: 0.
 template <class T>
-void fold_batch_norm(const runtime::Team& team, Index cols, const T* bias, const T* gamma,
-                     const T* beta, const T* mean, const T* variance, T epsilon, T* scale,
-                     T* shift);
+void fold_batch_norm(const runtime::Team& team, Index cols, const T* bias,
+                     const NormParameters<T>& parameters, const MovingStatistics<const T>& moving,
+                     T* scale, T* shift);
 
 }  // namespace unitgain::ops

@@ -51,7 +51,7 @@ Index gemm_workspace_up_to(Index m, Index n, Index k, int threads);
 template <class T>
 Index gemm_partial_sums(Index m, Index n);
 
-// What the product takes on one thread, in nanoseconds, roughly.
+// The cost of the product on one thread, in nanoseconds, roughly.
 double gemm_work(Index m, Index n, Index k);
 
 // Plans the product (gemm_plan.hpp) and runs it.

@@ -13,7 +13,7 @@ constexpr Index round_up(Index a, Index b) {
   return ceil_div(a, b) * b;
 }
 
-// What a kernel works on: a tile, and the bytes of an operand's value in its panels.
+// The shape of a kernel's tile, and the bytes of an operand's value in its panels.
 struct TileShape {
   Index mr, nr;
   Index value_bytes;

@@ -1,4 +1,4 @@
-// What is done to C after its sums, for the files of the product.
+// The epilogue: operations on C after its sums, for the files of the product.
 #pragma once
 
 #include "ops/gemm.hpp"

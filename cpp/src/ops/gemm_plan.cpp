@@ -337,8 +337,8 @@ namespace {
 
 template <class T>
 Index find_workspace_up_to(Index m, Index n, Index k, int threads) {
-  // What a way needs grows with the product's shape, but for the rounding of its blocks to whole
-  // tiles; and there is a way for each of these sizes.
+  // A path's workspace grows with the product's shape, but for the rounding of its blocks to whole
+  // tiles; and there is a path for each of these sizes.
   const TileShape tile = tile_shape<T>();
   const Index deepest = choose_blocks(tile, m, n, 1 << 20).kc;
   const simd::SplitGemmKernels* const split = split_kernels<T>(Precision::highest);

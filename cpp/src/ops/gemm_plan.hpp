@@ -1,4 +1,4 @@
-// Which way a product goes: chosen once, and read by what runs it and by who takes its workspace.
+// The path of a product: chosen once, and read by what runs it and by who takes its workspace.
 #pragma once
 
 #include "ops/gemm.hpp"
@@ -28,7 +28,7 @@ enum class Route {
 // How last columns that would fill little of a vector are done, with the route at_once or blocks.
 enum class Edge { none, dotted, turned };
 
-// What the choice looks at beside the operands' order.
+// The sizes that the choice depends on, beside the operands' order.
 struct GemmSize {
   Index m, n, k;
   bool packed;                          // B is read from panels that were packed beforehand

@@ -1,4 +1,4 @@
-// What is tuned in the product: which way it goes, how it is cut, and what that is worth. Measured
+// Tuned constants of the product: which path it takes, how it is cut, and what that costs. Measured
 // on Zen 5 (EPYC, 1 MB of second-level cache a core) unless something else is said;
 // `python -m unitgain.benchmarks --suite products` shows most of it. What belongs to one kernel
 // (its tile, the sides from which a split kernel pays) stands in that kernel's table in simd/.

@@ -30,40 +30,42 @@ Index layer_norm_scratch(Index rows, Index cols) {
 }
 
 template <class T>
-void layer_norm(const runtime::Team& team, const T* x, T* y, Index rows, Index cols, const T* gamma,
-                const T* beta, T epsilon, T* mean, T* residual, T* inverse_deviation) {
+void layer_norm(const runtime::Team& team, const T* x, T* y, Index rows, Index cols,
+                const NormParameters<T>& parameters, const NormStatistics<T>& kept) {
   const runtime::Range part = team.share(rows, column_grain<T>);
   runtime::kernels<T>().row->normalize(x + part.begin * cols, y + part.begin * cols, part.size(),
-                                       cols, gamma, beta, epsilon, mean + part.begin,
-                                       residual + part.begin, inverse_deviation + part.begin);
+                                       cols, parameters.gamma, parameters.beta, parameters.epsilon,
+                                       kept.mean + part.begin, kept.residual + part.begin,
+                                       kept.inverse_deviation + part.begin);
 }
 
 template <class T>
-void layer_norm_gradient(const runtime::Team& team, const T* x, const T* upstream, T* gradient,
-                         Index rows, Index cols, const T* gamma, const T* mean, const T* residual,
-                         const T* inverse_deviation, T* gamma_gradient, T* beta_gradient,
-                         T* scratch) {
+void layer_norm_gradient(const runtime::Team& team, const T* x, const T* upstream, Index rows,
+                         Index cols, const T* gamma, const NormStatistics<const T>& kept,
+                         const NormGradients<T>& gradients, T* scratch) {
   const auto& kernels = *runtime::kernels<T>().row;
-  const bool parameters = gamma_gradient != nullptr || beta_gradient != nullptr;
+  const bool parameters = gradients.gamma != nullptr || gradients.beta != nullptr;
   const Index height = rows_per_piece(rows), pieces = pieces_of(rows);
   const runtime::Range mine = team.share(pieces);
   for (Index piece = mine.begin; piece < mine.end; ++piece) {
     const Index first = piece * height, count = std::min(height, rows - first);
     const T *from = x + first * cols, *up = upstream + first * cols;
+    const T *mean = kept.mean + first, *residual = kept.residual + first;
+    const T* inverse_deviation = kept.inverse_deviation + first;
     if (parameters) {
       T* sums = scratch + 2 * cols * piece;
-      kernels.parameter_sums(from, up, count, cols, mean + first, residual + first,
-                             inverse_deviation + first, sums, sums + cols);
+      kernels.parameter_sums(from, up, count, cols, mean, residual, inverse_deviation, sums,
+                             sums + cols);
     }
-    if (gradient != nullptr) {
-      kernels.gradient(from, up, gradient + first * cols, count, cols, gamma, mean + first,
-                       residual + first, inverse_deviation + first);
+    if (gradients.x != nullptr) {
+      kernels.gradient(from, up, gradients.x + first * cols, count, cols, gamma, mean, residual,
+                       inverse_deviation);
     }
   }
   if (!parameters) return;
   team.barrier();
   const runtime::Range part = team.share(cols, column_grain<T>);
-  T* const targets[] = {gamma_gradient, beta_gradient};
+  T* const targets[] = {gradients.gamma, gradients.beta};
   for (int which = 0; which < 2; ++which) {
     if (targets[which] == nullptr) continue;
     runtime::kernels<T>().column->sum(scratch + which * cols + part.begin, 2 * cols, pieces,
@@ -71,11 +73,12 @@ void layer_norm_gradient(const runtime::Team& team, const T* x, const T* upstrea
   }
 }
 
-#define UNITGAIN_INSTANTIATE(T)                                                                    \
-  template void layer_norm<T>(const runtime::Team&, const T*, T*, Index, Index, const T*,          \
-                              const T*, T, T*, T*, T*);                                            \
-  template void layer_norm_gradient<T>(const runtime::Team&, const T*, const T*, T*, Index, Index, \
-                                       const T*, const T*, const T*, const T*, T*, T*, T*)
+#define UNITGAIN_INSTANTIATE(T)                                                                \
+  template void layer_norm<T>(const runtime::Team&, const T*, T*, Index, Index,                \
+                              const NormParameters<T>&, const NormStatistics<T>&);             \
+  template void layer_norm_gradient<T>(const runtime::Team&, const T*, const T*, Index, Index, \
+                                       const T*, const NormStatistics<const T>&,               \
+                                       const NormGradients<T>&, T*)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);
 #undef UNITGAIN_INSTANTIATE

@@ -48,7 +48,7 @@ bool is_ignored(const MetricSpec& spec, std::int32_t label) {
   return spec.loss.ignores_class && label == spec.loss.ignore_class;
 }
 
-// What a kernel computes for some of the rows.
+// Runs a kernel on some of the rows.
 template <class T>
 void run_kernel(simd::LossKernel<T> kernel, const LossSpec& spec, const MetricRows<T>& rows,
                 runtime::Range part, double* values) {
@@ -246,7 +246,7 @@ Place<T> place_of(const T* row, Index cols, Index k) {
   return last;
 }
 
-// What an output is compared as.
+// The form in which an output is compared.
 template <class T>
 T compared(const MetricSpec& spec, T y) {
   if (spec.from_logits) y = static_cast<T>(1 / (1 + std::exp(-static_cast<double>(y))));

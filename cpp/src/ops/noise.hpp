@@ -39,8 +39,8 @@ inline Index dropout_mask_words(Index n) {
   return (n + simd::noise_group - 1) / simd::noise_group + 1;
 }
 
-// Which values dropout keeps of n: bit i % 64 of word i / 64 says so of value i, where noise() with
-// the same key and stream would.
+// The mask of dropout for n values: bit i % 64 of word i / 64 is set if noise() keeps value i with
+// the same key and stream.
 void dropout_mask(const runtime::Team& team, const NoiseSpec& spec, Index n, std::uint64_t key,
                   std::uint64_t stream, std::uint64_t* bits);
 

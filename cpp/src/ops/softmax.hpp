@@ -30,7 +30,7 @@ template <class T>
 void log_softmax_gradient(const runtime::Team& team, const T* y, const T* upstream, T* gradient,
                           Index outer, Index axis_length, Index inner = 1);
 
-// What these take, in nanoseconds on one thread, roughly: for runtime::threads_for.
+// Their cost in nanoseconds on one thread, roughly: for runtime::threads_for.
 double softmax_work(Index outer, Index axis_length, Index inner = 1);
 
 }  // namespace unitgain::ops

@@ -5,7 +5,7 @@
 
 namespace unitgain::runtime {
 
-// What is lacking for a variant, as words for an error message ("AVX512BW, AVX512VL"); empty if the
+// The features that a variant lacks, for an error message ("AVX512BW, AVX512VL"); empty if the
 // variant can run.
 std::string missing_for_baseline();
 std::string missing_for_avx2();

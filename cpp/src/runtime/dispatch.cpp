@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "runtime/contracts/contracts.hpp"
 #include "runtime/cpu.hpp"
 #include "runtime/threading_layer.hpp"
 #include "unitgain/error.hpp"
@@ -105,7 +107,11 @@ const Choice& choice() {
   if (known != nullptr) return *known;
   threading_layer_in_use();  // a wrong setting is an error of the first call, however small its
                              // work
-  auto mine = std::make_unique<const Choice>(choose());
+  Choice made = choose();
+#ifdef UNITGAIN_ASSERTIONS
+  made.table = &with_contracts(*made.table);
+#endif
+  auto mine = std::make_unique<const Choice>(std::move(made));
   if (chosen.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel)) {
     known = mine.release();
   }

@@ -72,7 +72,7 @@ struct TeamSize {
 // How long it pays to wait for workers, for an operation of that much work.
 double longest_wait_for(double work);
 
-// What `work` is worth, at most the threads in force. Work is counted in nanoseconds on one thread,
+// The threads that `work` is worth, at most those in force. Work is in nanoseconds on one thread,
 // roughly; `barriers` is how often the team will meet while doing it.
 TeamSize threads_for(double work, int barriers = 1);
 

@@ -9,8 +9,9 @@
 //   template <class T> Vec<T> derivative_at_output(Vec<T> y, const Parameters&).
 // There may be quicker ways for float, `quick_forward` and `quick_derivative`: either for every x,
 // or for most, with a mask that says where; the rest then takes the wide formula, lane by lane, so
-// that a result depends on its x alone. Variants with UNITGAIN_LOOKUP (AVX-512) have them for all
-// (tables, simd/piecewise.hpp), the others for the commonest (simd/activation_single.hpp).
+// that a result depends on its x alone. Variants with UNITGAIN_TABLES have them for all
+// (simd/piecewise.hpp, and for GELU on AVX2 simd/octaves.hpp), but where tables are in memory some
+// are quicker without them (simd/activation_single.hpp); the others have them for the commonest.
 #pragma once
 
 #include "simd/activation_rows.hpp"
@@ -93,6 +94,7 @@ template <class Way, class Finish>
 UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, const Parameters& p,
                                         Finish&& finish) {
   constexpr Index block = 32;
+  constexpr bool stores_masked = register_bytes == 64;
   Mask<float> written[block];
   Index first = 0;  // of the vector at hand
   // Returns the lanes that wait.
@@ -100,7 +102,13 @@ UNITGAIN_INLINE void quick_then_general(const float* x, float* result, Index n, 
     const Partial y = Way::quick(load_at(x + first), p);
     written[i] = is_inside(y.holds);
     const Vec<float> value = finish(y.value, load_at, first);
-    store_where(written[i], value, result + first);
+    if constexpr (stores_masked) {
+      store_where(written[i], value, result + first);
+    } else if (all_of(written[i])) {  // AMD's masked store takes as long as a dozen plain ones
+      store(value, result + first);
+    } else {
+      store_where(written[i], value, result + first);
+    }
     return is_inside(!y.holds);
   };
   const auto slowly = [&](Index i, auto load_at, auto is_inside) __attribute__((always_inline)) {

@@ -24,6 +24,9 @@ UNITGAIN_INLINE Single quick_expm1(Single x) {
   return piecewise(expm1_table, smaller(expm1_table.limit, larger(0.0f, -x)));
 }
 
+#endif
+#if defined(UNITGAIN_TABLES)
+
 // factor exp(x), which comes to one rounding and a little; denormal results and infinity included.
 UNITGAIN_INLINE Single quick_exp(Single x, Constant factor) {
   using F = Format<float>;
@@ -78,12 +81,14 @@ struct Elu {
     const Single e = quick_expm1(x);
     return select<float>(x >= 0.0f, x, multiply_add<float>(alpha, e, alpha_low * e));
   }
-  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters& p) {
-    return select<float>(x > 0.0f, 1.0f, quick_exp(x, {p.value[0], 0.0}));
-  }
 #else
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters& p) {
     return select<float>(x >= 0.0f, x, single_expm1(x, p.value[0]));
+  }
+#endif
+#if defined(UNITGAIN_TABLES)
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters& p) {
+    return select<float>(x > 0.0f, 1.0f, quick_exp(x, {p.value[0], 0.0}));
   }
 #endif
 };
@@ -125,14 +130,16 @@ struct Selu {
     const Single positive = multiply_add<float>(x, scale_high<float>, x * scale_low<float>);
     return select<float>(x >= 0.0f, positive, negative);
   }
-  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
-    return select<float>(x > 0.0f, static_cast<float>(selu_scale.high),
-                         quick_exp(x, selu_scale_alpha));
-  }
 #else
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
     const Single positive = multiply_add<float>(x, scale_high<float>, x * scale_low<float>);
     return select<float>(x >= 0.0f, positive, single_expm1(x, selu_scale_alpha.high));
+  }
+#endif
+#if defined(UNITGAIN_TABLES)
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    return select<float>(x > 0.0f, static_cast<float>(selu_scale.high),
+                         quick_exp(x, selu_scale_alpha));
   }
 #endif
 };
@@ -162,7 +169,7 @@ struct Celu {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters& p) {
     return select<T>(y > T{0}, T{1}, multiply_add<T>(y, static_cast<T>(1 / p.value[0]), T{1}));
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   // With the usual alpha, ELU. The choice is the same for all elements.
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters& p) {
     return {Elu::quick_forward(x, p), Mask<float>(p.value[0] == 1.0)};
@@ -188,7 +195,7 @@ struct Exp {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters&) {
     return y;
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
     return quick_exp(x, {1.0, 0.0});
   }
@@ -218,7 +225,7 @@ struct Sigmoid {
   UNITGAIN_INLINE static Vec<T> derivative_at_output(Vec<T> y, const Parameters&) {
     return y * (T{1} - y);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     return quick_logistic(x);
   }
@@ -251,7 +258,7 @@ struct Softplus {
   UNITGAIN_INLINE static Wide derivative(Wide x, const Parameters& p) {
     return Sigmoid::forward<N>(x, p);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     return quick_softplus(x);
   }
@@ -275,7 +282,7 @@ struct LogSigmoid {
   UNITGAIN_INLINE static Wide derivative(Wide x, const Parameters& p) {
     return Sigmoid::forward<N>(-x, p);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     const Partial y = quick_softplus(-x);
     return {-y.value, y.holds};
@@ -314,13 +321,15 @@ struct Tanh {
     const Single a = smaller(9.7f, absolute<float>(x));  // from there on tanh rounds to 1
     return with_sign<float>(piecewise(tanh_table, a), x);
   }
-  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
-    const Single a = absolute<float>(x);
-    return {piecewise(tanh_slope_table, a), a <= tanh_slope_table.limit};
-  }
 #else
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
     return single_tanh(x);
+  }
+#endif
+#if defined(UNITGAIN_TABLES)
+  UNITGAIN_INLINE static Partial quick_derivative(Single x, const Parameters&) {
+    const Single a = absolute<float>(x);
+    return {piecewise(tanh_slope_table, a), a <= tanh_slope_table.limit};
   }
 #endif
 };
@@ -348,7 +357,7 @@ struct Softsign {
     const Vec<T> root = T{1} - absolute<T>(y);
     return root * root;
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
     const Single a = smaller(0x1p60f, absolute<float>(x));
     return with_sign<float>(a / (1.0f + a), x);

@@ -27,7 +27,7 @@ UNITGAIN_INLINE Wide unless_near_root(Wide x, Wide y, Constant root, double radi
   return choose(absolute<double>(distance) < radius, near, y);
 }
 
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
 
 // max(x, 0) - a g(a), a = |x|, from the table of a g(a). `bounded`: above the table's limit the
 // tail is nothing beside x, and its value at the limit serves.
@@ -89,7 +89,7 @@ struct Silu {
     const Wide y = times_logistic_slope<N>(x, number<N>(absolute<double>(x)), number<N>(x));
     return unless_near_root(x, y, silu_root, silu_radius, silu_slope);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     return quick_gated<false>(silu_tail_table, x);
   }
@@ -124,7 +124,7 @@ struct GeluTanh {
     const Wide y = times_logistic_slope<N>(x, z, signed_x * inner);
     return unless_near_root(x, y, gelu_tanh_root, gelu_tanh_radius, gelu_tanh_slope);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     return quick_gated<true>(gelu_tanh_tail_table, x);
   }
@@ -163,7 +163,17 @@ struct Gelu {
     const Wide y = choose(x < 0.0, below, above);
     return unless_near_root(x, y, gelu_root, gelu_radius, gelu_slope);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_OCTAVES)
+  UNITGAIN_INLINE static Single quick_forward(Single x, const Parameters&) {
+    return larger(0.0f, x) -
+           times_bell(gelu_ratio_table, smaller(octave_limit, absolute<float>(x)));
+  }
+  UNITGAIN_INLINE static Single quick_derivative(Single x, const Parameters&) {
+    const Single below =
+        times_bell(gelu_slope_ratio_table, smaller(octave_limit, absolute<float>(x)));
+    return select<float>(x < 0.0f, below, 1.0f - below);
+  }
+#elif defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     return quick_gated<true>(gelu_tail_table, x);
   }
@@ -206,7 +216,7 @@ struct Mish {
     y = choose(negative, exponent.times(y), y);
     return unless_near_root(x, y, mish_root, mish_radius, mish_slope);
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   UNITGAIN_INLINE static Partial quick_forward(Single x, const Parameters&) {
     return {x * piecewise(mish_gate_table, x), absolute<float>(x) <= mish_gate_table.limit};
   }

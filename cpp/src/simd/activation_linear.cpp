@@ -152,7 +152,7 @@ struct HardSilu {
     const Vec<T> inside = multiply_add<T>(x, T{2}, T{3}) * T(1. / 6);
     return select<T>(x <= T{-3}, T{0}, select<T>(x >= T{3}, T{1}, inside));
   }
-#if defined(UNITGAIN_LOOKUP)
+#if defined(UNITGAIN_TABLES)
   // The same forward formula in fewer instructions.
   UNITGAIN_INLINE static Vec<float> quick_forward(Vec<float> x, const Parameters&) {
     const Vec<float> a = smaller(3.0f, larger(-3.0f, x));

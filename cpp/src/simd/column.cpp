@@ -186,7 +186,7 @@ void normalize_gradient(const T* x, Index x_stride, const T* upstream, Index ups
       means[v] = columns.get(mean, v);
       slopes[v] = columns.get(inverse_deviation, v) * columns.get(mean_product, v);
       factors[v] = columns.get(factor, v);
-      // What the mean lost in being rounded shifts every row alike.
+      // The rounding error of the mean shifts every row alike.
       offsets[v] = columns.get(mean_upstream, v) - columns.get(residual, v) * slopes[v];
     }
     for (Index i = 0; i < rows; ++i) {

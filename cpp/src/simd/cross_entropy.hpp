@@ -49,7 +49,7 @@ UNITGAIN_INLINE Largest largest(const T* row, Index n) {
   return {false, first_equal<T>(row, n, hmax(best))};
 }
 
-// What is left of a row's loss when its exponentials are summed: total log1p(rest) + gap.
+// The rest of a row's loss when its exponentials are summed: total log1p(rest) + gap.
 struct RowParts {
   double rest;
   double gap;
@@ -295,7 +295,7 @@ UNITGAIN_INLINE RowParts dense_row(const LossRows<T>& rows, Index i, const Smoot
                        const Vec<T> e = exp_nonpositive<T>(v - peak);
                        others.add(e);
                        targets.add(t);
-                       // What has no probability says nothing about its logit, not even -inf.
+                       // A target of probability 0 says nothing about its logit, not even -inf.
                        gaps.add(select<T>(t == T{0}, T{0}, t * (peak - v)));
                        if (gradient != nullptr) store_at<T>(e, gradient, j, n);
                      });

@@ -188,7 +188,7 @@ void end() {
   Tiles::release();
 }
 
-// What differs between the precisions.
+// Figures that differ between the precisions.
 struct Limits {
   Index least_side;
   Index least_depth;

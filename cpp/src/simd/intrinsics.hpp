@@ -12,6 +12,11 @@
 // lookup: values[index % 32] for each lane, the values being aligned to 64 bytes: one instruction
 // where two registers hold them all.
 //
+// permuted: values[index % 8] for each of eight lanes, the values being aligned to 32 bytes.
+//
+// rows_at, transpose_quarters: pointers to the lanes' rows, by their distance from the first in
+// bytes, and four columns of those rows, which are aligned to 16 bytes.
+//
 // times_power_of_two: a * 2^n for an integer n, rounded once, whatever the range of the result.
 //
 // smaller, larger: a < b ? a : b and a > b ? a : b, so b where either is NaN or both are 0. One
@@ -110,6 +115,53 @@ UNITGAIN_INTRINSIC Doubles fused(Doubles a, Doubles b, Doubles c) {
 UNITGAIN_INTRINSIC Words product(Words a, Words b) {
   return std::bit_cast<Words>(
       _mm256_mul_epu32(std::bit_cast<__m256i>(a), std::bit_cast<__m256i>(b)));
+}
+
+UNITGAIN_INTRINSIC Floats smaller(Floats a, Floats b) {
+  return std::bit_cast<Floats>(_mm256_min_ps(std::bit_cast<__m256>(a), std::bit_cast<__m256>(b)));
+}
+// In two steps, of which the first is exact.
+UNITGAIN_INTRINSIC Floats times_power_of_two(Floats a, Floats n) {
+  const __m256i whole = _mm256_cvtps_epi32(std::bit_cast<__m256>(n));
+  const __m256i half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
+  const __m256i first = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
+  const __m256i second =
+      _mm256_slli_epi32(_mm256_add_epi32(_mm256_sub_epi32(whole, half), bias), 23);
+  return a * std::bit_cast<Floats>(first) * std::bit_cast<Floats>(second);
+}
+UNITGAIN_INTRINSIC Floats permuted(const float* values, Integers index) {
+  return std::bit_cast<Floats>(
+      _mm256_permutevar8x32_ps(_mm256_load_ps(values), std::bit_cast<__m256i>(index)));
+}
+// Two lanes are moved at once: each move costs as much as a shuffle.
+UNITGAIN_INTRINSIC void rows_at(const char* first, Integers bytes, const char** row) {
+  const auto lanes = std::bit_cast<__m256i>(bytes);
+  const __m128i halves[] = {_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1)};
+  for (int i = 0; i < 2; ++i) {
+    const auto low = static_cast<std::uint64_t>(_mm_cvtsi128_si64(halves[i]));
+    const auto high = static_cast<std::uint64_t>(_mm_extract_epi64(halves[i], 1));
+    row[4 * i] = first + static_cast<std::uint32_t>(low);
+    row[4 * i + 1] = first + (low >> 32);
+    row[4 * i + 2] = first + static_cast<std::uint32_t>(high);
+    row[4 * i + 3] = first + (high >> 32);
+  }
+}
+UNITGAIN_INTRINSIC void transpose_quarters(const char* const* row, int first, Floats* column) {
+  const auto quarter = [&](int i) __attribute__((always_inline)) {
+    return _mm_load_ps(reinterpret_cast<const float*>(row[i]) + first);
+  };
+  const auto pair = [&](int i) __attribute__((always_inline)) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(quarter(i)), quarter(i + 4), 1);
+  };
+  const __m256 a = pair(0), b = pair(1), c = pair(2), d = pair(3);
+  const __m256d ab = _mm256_castps_pd(_mm256_unpacklo_ps(a, b));
+  const __m256d cd = _mm256_castps_pd(_mm256_unpacklo_ps(c, d));
+  const __m256d ab_high = _mm256_castps_pd(_mm256_unpackhi_ps(a, b));
+  const __m256d cd_high = _mm256_castps_pd(_mm256_unpackhi_ps(c, d));
+  column[0] = std::bit_cast<Floats>(_mm256_unpacklo_pd(ab, cd));
+  column[1] = std::bit_cast<Floats>(_mm256_unpackhi_pd(ab, cd));
+  column[2] = std::bit_cast<Floats>(_mm256_unpacklo_pd(ab_high, cd_high));
+  column[3] = std::bit_cast<Floats>(_mm256_unpackhi_pd(ab_high, cd_high));
 }
 
 #define UNITGAIN_LARGER 1

@@ -6,7 +6,7 @@
 // and declarations only: an inline function here could be compiled for AVX-512 and kept by the
 // linker as the copy that every CPU runs.
 //
-// What holds for every kernel: one thread; raw pointers and element counts; any alignment; sizes
+// The contract of every kernel: one thread; raw pointers and element counts; any alignment; sizes
 // may be zero; matrices are row-major with a row stride in elements and unit column stride unless
 // both strides are given; inputs may equal the output exactly where "in place" is said, and must
 // not overlap it otherwise.

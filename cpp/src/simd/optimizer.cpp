@@ -39,7 +39,7 @@ UNITGAIN_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
   return a;
 }
 
-// What a rule sees of one vector: its slots, loaded and stored, and the factors.
+// A rule's view of one vector: its slots, loaded and stored, and the factors.
 template <class T, class Load, class Store>
 struct Slots {
   const UpdateArrays<T>& arrays;
@@ -227,7 +227,7 @@ struct Ftrl {
   }
 };
 
-// What returns a change and not a weight.
+// For rules that return a change and not a weight.
 template <class Rule>
 inline constexpr bool makes_change =
     std::is_same_v<Rule, Muon<false>> || std::is_same_v<Rule, Muon<true>> ||

@@ -159,7 +159,7 @@ void factor(const InterleavedQr<T>& qr, Index* order, T* squares) {
     if (order != nullptr) pivot(a, k, order, squares);
     T* const v = column(a, k);
     const Vec<T> first = at(v, k), square = at(squares, k);
-    // What is left is nothing beside the largest entry: H_k = I.
+    // The rest of the column is nothing beside the largest entry: H_k = I.
     const Mask<T> nothing = square < least_normal<T>;
     const Vec<T> norm = square_root<T>(square);
     const Vec<T> diagonal = select<T>(first > T{0}, -norm, norm);

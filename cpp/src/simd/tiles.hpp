@@ -43,7 +43,7 @@ UNITGAIN_INLINE Vec<float> odd(Words words) {
   return flushed(std::bit_cast<Vec<float>>(words & 0xffff0000u));
 }
 
-// What the manual's operation says (Intel 64 and IA-32 Architectures Software Developer's Manual,
+// The operation in the manual (Intel 64 and IA-32 Architectures Software Developer's Manual,
 // volume 2, TDPBF16PS): the products of even depths and those of odd depths are summed by fused
 // multiply-adds, each from zero, and the two sums' sum is added to C, all rounded to nearest.
 [[gnu::noinline, maybe_unused]] static void multiply_add(std::byte* c, const std::byte* a,

@@ -20,7 +20,7 @@ struct Row {
 constexpr Row infos[] = {UNITGAIN_LOSSES(UNITGAIN_ROW) UNITGAIN_CUSTOM_LOSSES(UNITGAIN_ROW)};
 #undef UNITGAIN_ROW
 
-// What a parameter must be beside finite.
+// The range of a parameter, which is finite besides.
 struct Range {
   bool (*holds)(double value);
   const char* what;

@@ -42,7 +42,8 @@ def unpacked(arrays: Mapping[str, NDArray[Any]], text: Mapping[str, str]) -> Doc
         raise ValueError(
             "the file has no description of a unitgain model: it is another program's safetensors "
             f"file, with {len(arrays)} arrays ({names}{', ...' if len(arrays) > 3 else ''}); "
-            "safetensors.numpy.load_file reads them, and set_weights takes them"
+            "if they are a PyTorch module's, ug.convert.load_state_dict(model, path) takes them "
+            "into a model made here"
         )
     description = text["description"]
     if not hmac.compare_digest(

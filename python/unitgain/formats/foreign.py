@@ -9,23 +9,22 @@ from pathlib import Path
 
 __all__ = ["checked_name", "description"]
 
-_KERAS_WEIGHTS = (
-    "which unitgain does not read: build the model here, and give it the weights with "
-    "model.set_weights(keras_model.get_weights())"
-)
 _TORCH = (
-    "a PyTorch file (torch.save), which unitgain does not read: torch.load does, and set_weights "
-    "takes arrays (a Linear's weight transposed is a Dense's kernel)"
+    "a PyTorch file (torch.save): ug.convert.load_state_dict(model, path) takes a state dict from "
+    "it, and ug.convert.from_torch converts a module"
 )
 # What a zip archive is, by a name in it.
 _ARCHIVES = (
-    (r"model\.weights\.h5", f"a Keras archive (.keras), {_KERAS_WEIGHTS}"),
+    (r"model\.weights\.h5", "a Keras archive (.keras): ug.convert.from_keras(path) reads it"),
     (r".*/data\.pkl", _TORCH),
     (r".*\.npy", "NumPy's .npz: numpy.load reads it, and set_weights takes the arrays"),
 )
 # By the first bytes, as a regular expression.
 _MAGIC = (
-    (rb"\x89HDF\r\n\x1a\n", f"HDF5 (Keras's .h5), {_KERAS_WEIGHTS}"),
+    (
+        rb"\x89HDF\r\n\x1a\n",
+        "HDF5 (Keras's .weights.h5): model.load_weights(path) reads it, of the same layers",
+    ),
     (rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.", _TORCH),  # before PyTorch 1.6
     (
         rb"\x80[\x02-\x05]",

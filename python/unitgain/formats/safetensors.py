@@ -25,6 +25,8 @@ _DTYPES = {
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+# NumPy has none: read as float32, of which it is the upper half. Never written.
+_BFLOAT16 = "BF16"
 # What the safetensors library takes at most, too.
 _LONGEST_HEADER = 100_000_000
 
@@ -52,7 +54,7 @@ def write_bytes(arrays: Mapping[str, Any], text: Mapping[str, str]) -> bytes:
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
-    """Return a file's arrays and text.
+    """Return a file's arrays and text; those of bfloat16 as float32.
 
     Raises:
         ValueError: if the file is not of the format, in any respect; it names the format of
@@ -113,7 +115,7 @@ def _read(file: BinaryIO, size: int) -> tuple[Arrays, dict[str, str]]:
         file.seek(start + begin)
         if end > begin and file.readinto(array.reshape(-1).view(np.uint8).data) != end - begin:  # type: ignore[attr-defined]
             raise ValueError(f"the file ends within {name!r}")
-        arrays[name] = array
+        arrays[name] = _widened(array) if header[name]["dtype"] == _BFLOAT16 else array
     return arrays, text
 
 
@@ -148,14 +150,15 @@ def _place(
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"the header's entry {name!r} is not a dtype, a shape and data_offsets")
     code, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(code, str) or code not in _DTYPES:
-        raise ValueError(f"{name!r} has dtype {code!r}, expected one of {', '.join(_DTYPES)}")
+    if not isinstance(code, str) or code not in (*_DTYPES, _BFLOAT16):
+        known = ", ".join((*_DTYPES, _BFLOAT16))
+        raise ValueError(f"{name!r} has dtype {code!r}, expected one of {known}")
     if not _is_counts(shape) or len(shape) > 32:
         raise ValueError(f"{name!r} has shape {shape!r}, expected a list of sizes")
     if not _is_counts(offsets) or len(offsets) != 2:
         raise ValueError(f"{name!r} has data_offsets {offsets!r}, expected two of at least 0")
     begin, end = offsets
-    dtype = np.dtype(_DTYPES[code])
+    dtype = np.dtype(_DTYPES.get(code, "<u2"))
     if not begin <= end <= available:
         raise ValueError(f"{name!r} lies from {begin} to {end}, but there are {available} bytes")
     if math.prod(shape) * dtype.itemsize != end - begin:
@@ -163,6 +166,11 @@ def _place(
     if any(size > 1 << 62 for size in shape):  # beside a size of 0
         raise ValueError(f"{name!r} has shape {shape}, which is too large")
     return dtype, tuple(shape), (begin, end)
+
+
+def _widened(halves: NDArray[Any]) -> NDArray[Any]:
+    """Return the float32 numbers whose upper halves are given, and the lower ones 0."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
 def _is_counts(values: Any) -> bool:

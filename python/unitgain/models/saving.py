@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native, random
 from unitgain._configurable import custom_classes, serialize
+from unitgain.formats import hdf5
 from unitgain.formats.document import (
     Arrays,
     Document,
@@ -27,6 +28,7 @@ from unitgain.formats.foreign import checked_name
 from unitgain.graph.native import NativeParameter
 from unitgain.graph.variables import SavedWeights, Variable, copies, taking_weights_from
 from unitgain.layers.registry import operation_from
+from unitgain.models import keras_weights
 from unitgain.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -142,15 +144,20 @@ class Saving(Trainer):
         """Set the weights from a file of :meth:`save_weights` or :meth:`save`, in their order.
 
         Args:
-            filepath: the file; the names of its layers are of no account.
+            filepath: the file; the names of its layers are of no account. It may be one of Keras 3,
+                ``.weights.h5`` (needs the extra ``keras``), of a model made of the same layers.
             skip_mismatch: whether weights of another shape are left as they are. The file must
                 have as many as the model.
 
         Raises:
             ValueError: if the file is damaged, or its weights do not fit; nothing is changed then.
+            ImportError: if it is HDF5, and h5py is not installed.
         """
         self._check_built()
         with explained(filepath):
+            if os.path.isfile(filepath) and hdf5.is_hdf5(filepath):
+                self._load_keras_weights(filepath, skip_mismatch)
+                return
             found = _weights_of(*from_file(filepath))
             variables = self.weights
             if skip_mismatch and len(found) == len(variables):
@@ -159,6 +166,14 @@ class Saving(Trainer):
                     for array, variable in zip(found, variables, strict=True)
                 ]
             self.set_weights([np.asarray(array) for array in found])
+
+    def _load_keras_weights(self, filepath: Path_, skip_mismatch: bool) -> None:
+        if skip_mismatch:
+            raise ValueError("skip_mismatch is for files of unitgain alone")
+        with hdf5.Weights(filepath) as file:
+            pairs = keras_weights.matched(keras_weights.places(self), file)
+        arrays = {id(variable): array for variable, array in pairs}
+        self.set_weights([arrays.get(id(variable), variable.array) for variable in self.weights])
 
     def _describe(self) -> Any:
         return described(self)
@@ -190,7 +205,7 @@ def explained(filepath: Path_) -> Iterator[None]:
     """Make of every error that a file's contents lead to a ValueError that names the file."""
     try:
         yield
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, ImportError):
         raise
     except Exception as error:
         raise ValueError(f"{os.fspath(filepath)} cannot be loaded: {error}") from error

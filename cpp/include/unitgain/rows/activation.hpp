@@ -7,7 +7,7 @@
 
 namespace unitgain {
 
-// What a parameter may be beside finite.
+// The range of a parameter, which is finite besides.
 enum class Range : int { any, at_least_0, above_0, at_least_0_or_infinite };
 
 // Whether the derivative is evaluated at the activation's input: its formula in simd/ has no

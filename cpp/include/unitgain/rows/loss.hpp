@@ -9,7 +9,7 @@
 
 namespace unitgain {
 
-// What the outputs are compared with: target values; class labels; or target values that are -1 and
+// The kind of targets: target values; class labels; or target values that are -1 and
 // 1, for which a batch may have 0 and 1.
 enum LossTargets : int { of_targets, of_labels, of_signs };
 
@@ -32,7 +32,7 @@ enum LossTargets : int { of_targets, of_labels, of_signs };
   ROW(binary_focal_crossentropy, of_targets)      \
   ROW(cosine_similarity, of_targets)
 
-// What a CustomLoss computes: of target values, of class labels, or of one value for each row.
+// The kinds of CustomLoss: of target values, of class labels, or of one value for each row.
 #define UNITGAIN_CUSTOM_LOSSES(ROW) \
   ROW(custom, of_targets)           \
   ROW(custom_of_labels, of_labels)  \

@@ -1,12 +1,11 @@
 // Batch normalisation, with the activation behind it in the same step.
 #include <algorithm>
 
-#include "nn/lowering.hpp"
 #include "nn/node.hpp"
+#include "nn/normalization.hpp"
 #include "ops/activation.hpp"
 #include "ops/batch_norm.hpp"
 #include "ops/fold_batch_norm.hpp"
-#include "ops/grain.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/normalization.hpp"
 
@@ -82,31 +81,28 @@ void BatchNorm<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const
   const bool keep_input =
       differentiates(builder.mode()) && activation_info(group.activation.kind).saves_input;
   const BufferId z = keep_input ? builder.saved(group).buffer : builder.value(group.result);
-  const BufferId mean = builder.statistics(group.head, 0, cols);
-  const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
-  const BufferId residual = builder.statistics(group.head, 2, cols);
+  const NormBuffers<T> kept(builder, group.head, cols);
   const BufferId scale = builder.buffer(cols);
-  const T epsilon = static_cast<T>(norm_.epsilon);
   const double work = 0.5 * static_cast<double>(rows * cols);
   if (uses_batch_statistics(builder, group)) {
     const bool moves = in_training(builder.mode());  // what only reads may run side by side
-    builder.step("batch norm", work, {x, z, mean, residual, inverse_deviation, scale},
+    builder.step("batch norm", work,
+                 {x, z, kept.mean, kept.residual, kept.inverse_deviation, scale},
                  [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
-                   const bool update = moves && context.update_statistics;
-                   ops::batch_norm_train<T>(
-                       team, context.at(x), context.at(z), rows, cols, data_or_null(norm.gamma),
-                       data_or_null(norm.beta), epsilon, norm.momentum,
-                       update ? norm.moving_mean->data() : nullptr,
-                       update ? norm.moving_variance->data() : nullptr, context.at(mean),
-                       context.at(residual), context.at(inverse_deviation), context.at(scale));
+                   ops::MovingStatistics<T> moving = {};
+                   if (moves && context.update_statistics) {
+                     moving = {norm.moving_mean->data(), norm.moving_variance->data()};
+                   }
+                   ops::batch_norm_train<T>(team, context.at(x), context.at(z), rows, cols,
+                                            parameters_of<T>(norm), norm.momentum, moving,
+                                            kept.at(context), context.at(scale));
                  });
   } else {
     builder.step("batch norm", work, {x, z, scale},
                  [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
-                   ops::batch_norm_infer<T>(team, context.at(x), context.at(z), rows, cols,
-                                            data_or_null(norm.gamma), data_or_null(norm.beta),
-                                            epsilon, norm.moving_mean->data(),
-                                            norm.moving_variance->data(), context.at(scale));
+                   ops::batch_norm_infer<T>(
+                       team, context.at(x), context.at(z), rows, cols, parameters_of<T>(norm),
+                       {norm.moving_mean->data(), norm.moving_variance->data()}, context.at(scale));
                  });
   }
   activate(builder, group, z);
@@ -136,15 +132,8 @@ void add_affine_gradients(PlanBuilder<T>& builder, const Group<T>& group,
                  kernels.normalize_gradient_sums(
                      context.at(x) + first, cols, context.at(dz) + first, cols, rows, width,
                      norm.moving_mean->data() + first, zeros, inverse, plain, products);
-                 const auto write = [&](const auto& target, const T* found) {
-                   if (target.gradient == nullptr) return;
-                   for (Index j = 0; j < width; ++j) {
-                     T& to = target.gradient[first + j];
-                     to = (target.accumulate ? to : T{0}) + found[j];
-                   }
-                 };
-                 write(gamma, products);
-                 write(beta, plain);
+                 store_gradient<T>(team, gamma, context.at(sums), cols);
+                 store_gradient<T>(team, beta, context.at(sums) + cols, cols);
                });
 }
 
@@ -163,9 +152,9 @@ void constant_backward(PlanBuilder<T>& builder, const Group<T>& group,
                {dz, dx, scale, shift, zeros},
                [=](const runtime::Team& team, const Context<T>& context) {
                  T* factor = context.at(scale);
-                 ops::fold_batch_norm<T>(team, cols, nullptr, data_or_null(norm.gamma), nullptr,
-                                         norm.moving_mean->data(), norm.moving_variance->data(),
-                                         static_cast<T>(norm.epsilon), factor, context.at(shift));
+                 ops::fold_batch_norm<T>(team, cols, nullptr, parameters_of<T>(norm),
+                                         {norm.moving_mean->data(), norm.moving_variance->data()},
+                                         factor, context.at(shift));
                  const runtime::Range range = team.share(cols, ops::column_grain<T>);
                  T* const nothing = context.at(zeros) + range.begin;
                  std::fill_n(nothing, range.size(), T{0});
@@ -182,36 +171,25 @@ void BatchNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) cons
   const NodeId source = group.inputs[0];
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(source), dz = builder.gradient(group.result);
-  const BufferId mean = builder.statistics(group.head, 0, cols);
-  const BufferId inverse_deviation = builder.statistics(group.head, 1, cols);
-  const BufferId residual = builder.statistics(group.head, 2, cols);
+  const NormBuffers<T> kept(builder, group.head, cols);
   const BufferId scratch = builder.buffer(3 * cols), sums = builder.buffer(2 * cols);
   const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
   const auto gamma = builder.begin_parameter(norm_.gamma);
   const auto beta = builder.begin_parameter(norm_.beta);
 
-  std::vector<BufferId> uses{x, dz, mean, residual, inverse_deviation, scratch, sums};
+  std::vector<BufferId> uses{x,       dz,  kept.mean, kept.residual, kept.inverse_deviation,
+                             scratch, sums};
   if (dx != no_buffer) uses.push_back(dx);
-  builder.step(
-      "batch norm gradient", static_cast<double>(rows * cols), std::move(uses),
-      [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
-        T* gamma_gradient = context.at(sums);
-        T* beta_gradient = context.at(sums) + cols;
-        ops::batch_norm_gradient<T>(
-            team, context.at(x), context.at(dz), dx != no_buffer ? context.at(dx) : nullptr, rows,
-            cols, data_or_null(norm.gamma), context.at(mean), context.at(residual),
-            context.at(inverse_deviation), gamma_gradient, beta_gradient, context.at(scratch));
-        // Each thread has the sums of its own columns.
-        const runtime::Range range = team.share(cols, ops::column_grain<T>);
-        for (Index j = range.begin; j < range.end; ++j) {
-          if (gamma.gradient != nullptr) {
-            gamma.gradient[j] = (gamma.accumulate ? gamma.gradient[j] : T{0}) + gamma_gradient[j];
-          }
-          if (beta.gradient != nullptr) {
-            beta.gradient[j] = (beta.accumulate ? beta.gradient[j] : T{0}) + beta_gradient[j];
-          }
-        }
-      });
+  builder.step("batch norm gradient", static_cast<double>(rows * cols), std::move(uses),
+               [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
+                 T *gammas = context.at(sums), *betas = gammas + cols;
+                 ops::batch_norm_gradient<T>(
+                     team, context.at(x), context.at(dz), rows, cols, data_or_null(norm.gamma),
+                     kept.at(context), {dx != no_buffer ? context.at(dx) : nullptr, gammas, betas},
+                     context.at(scratch));
+                 store_gradient<T>(team, gamma, gammas, cols);
+                 store_gradient<T>(team, beta, betas, cols);
+               });
   if (dx != no_buffer) builder.finish_gradient(source, dx);
 }
 

@@ -3,6 +3,7 @@
 #include "base/shape_text.hpp"
 #include "nn/lowering.hpp"
 #include "nn/node.hpp"
+#include "nn/normalization.hpp"
 #include "ops/activation.hpp"
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"
@@ -104,7 +105,7 @@ BufferId Dense<T>::forward_workspace(PlanBuilder<T>& builder, Index rows) const 
                                                   packed_->precision(), true));
 }
 
-// What the group's dropout keeps, for the forward pass and for the product that makes the gradient;
+// The mask of the group's dropout, for the forward pass and the product that makes the gradient;
 // no_buffer if there is none.
 template <class T>
 BufferId dropout_mask(PlanBuilder<T>& builder, const Group<T>& group) {
@@ -127,9 +128,9 @@ void Dense<T>::fold_norm(PlanBuilder<T>& builder, const FixedNorm<T>& norm, Buff
   builder.step(
       "fold batch norm", static_cast<double>(units()), {scale, shift},
       [=, bias = bias_, features = units()](const runtime::Team& team, const Context<T>& context) {
-        ops::fold_batch_norm<T>(team, features, data_or_null(bias), data_or_null(norm.gamma),
-                                data_or_null(norm.beta), norm.mean->data(), norm.variance->data(),
-                                static_cast<T>(norm.epsilon), context.at(scale), context.at(shift));
+        ops::fold_batch_norm<T>(team, features, data_or_null(bias), parameters_of<T>(norm),
+                                {norm.mean->data(), norm.variance->data()}, context.at(scale),
+                                context.at(shift));
       });
 }
 
@@ -256,7 +257,7 @@ void input_gradient(PlanBuilder<T>& builder, NodeId source, const View& dz,
   const BufferId dx = adds ? builder.gradient(source) : builder.begin_gradient(source);
   const BufferId workspace = product_workspace(builder, rows, features, units);
   std::vector<BufferId> uses{dz.buffer, dx, workspace};
-  // What the node that made x does with dx is done while dx's tiles are in cache.
+  // The epilogue of the node that made x is applied to dx's tiles while they are in cache.
   const Group<T>* maker = builder.only_read_by_one(source);
   View saved;
   ActivationSpec derivative = {};

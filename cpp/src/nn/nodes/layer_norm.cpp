@@ -1,9 +1,8 @@
 // Layer normalisation.
 #include "ops/layer_norm.hpp"
 
-#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "ops/grain.hpp"
+#include "nn/normalization.hpp"
 
 namespace unitgain {
 
@@ -37,28 +36,16 @@ class LayerNorm final : public Kind<LayerNorm<T>, T> {
   LayerNormNode<T> norm_{};
 };
 
-// What the forward pass leaves for each row: mean, residual, inverse deviation.
-template <class T>
-struct Statistics {
-  Statistics(PlanBuilder<T>& builder, NodeId node)
-      : mean(builder.statistics(node, 0, builder.rows(node))),
-        residual(builder.statistics(node, 1, builder.rows(node))),
-        inverse_deviation(builder.statistics(node, 2, builder.rows(node))) {}
-  BufferId mean, residual, inverse_deviation;
-};
-
 template <class T>
 void LayerNorm<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(group.inputs[0]), y = builder.value(group.result);
-  const Statistics<T> kept(builder, group.head);
+  const NormBuffers<T> kept(builder, group.head, rows);
   builder.step("layer norm", 0.5 * static_cast<double>(rows * cols),
                {x, y, kept.mean, kept.residual, kept.inverse_deviation},
                [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
                  ops::layer_norm<T>(team, context.at(x), context.at(y), rows, cols,
-                                    data_or_null(norm.gamma), data_or_null(norm.beta),
-                                    static_cast<T>(norm.epsilon), context.at(kept.mean),
-                                    context.at(kept.residual), context.at(kept.inverse_deviation));
+                                    parameters_of<T>(norm), kept.at(context));
                });
 }
 
@@ -67,7 +54,7 @@ void LayerNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) cons
   const NodeId source = group.inputs[0];
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(source), dy = builder.gradient(group.result);
-  const Statistics<T> kept(builder, group.head);
+  const NormBuffers<T> kept(builder, group.head, rows);
   const BufferId scratch = builder.buffer(ops::layer_norm_scratch(rows, cols));
   const BufferId sums = builder.buffer(2 * cols);
   const BufferId dx = builder.wants_gradient(source) ? builder.begin_gradient(source) : no_buffer;
@@ -79,24 +66,15 @@ void LayerNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) cons
   if (dx != no_buffer) uses.push_back(dx);
   builder.step("layer norm gradient", static_cast<double>(rows * cols), std::move(uses),
                [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
-                 T* const found[] = {context.at(sums), context.at(sums) + cols};
-                 const bool wanted[] = {gamma.gradient != nullptr, beta.gradient != nullptr};
-                 ops::layer_norm_gradient<T>(
-                     team, context.at(x), context.at(dy),
-                     dx != no_buffer ? context.at(dx) : nullptr, rows, cols,
-                     data_or_null(norm.gamma), context.at(kept.mean), context.at(kept.residual),
-                     context.at(kept.inverse_deviation), wanted[0] ? found[0] : nullptr,
-                     wanted[1] ? found[1] : nullptr, context.at(scratch));
-                 // Each thread has the sums of its own columns.
-                 const runtime::Range range = team.share(cols, ops::column_grain<T>);
-                 const typename PlanBuilder<T>::ParameterTarget targets[] = {gamma, beta};
-                 for (int which = 0; which < 2; ++which) {
-                   if (!wanted[which]) continue;
-                   for (Index j = range.begin; j < range.end; ++j) {
-                     T& target = targets[which].gradient[j];
-                     target = (targets[which].accumulate ? target : T{0}) + found[which][j];
-                   }
-                 }
+                 T *gammas = context.at(sums), *betas = gammas + cols;
+                 ops::layer_norm_gradient<T>(team, context.at(x), context.at(dy), rows, cols,
+                                             data_or_null(norm.gamma), kept.at(context),
+                                             {dx != no_buffer ? context.at(dx) : nullptr,
+                                              gamma.gradient != nullptr ? gammas : nullptr,
+                                              beta.gradient != nullptr ? betas : nullptr},
+                                             context.at(scratch));
+                 store_gradient<T>(team, gamma, gammas, cols);
+                 store_gradient<T>(team, beta, betas, cols);
                });
   if (dx != no_buffer) builder.finish_gradient(source, dx);
 }

@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "nn/lowering.hpp"
 #include "nn/node.hpp"
-#include "ops/grain.hpp"
+#include "nn/normalization.hpp"
 #include "ops/layer_norm.hpp"
 #include "ops/norm.hpp"
 #include "runtime/dispatch.hpp"
@@ -104,16 +103,11 @@ void RmsNorm<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const 
                  // Every thread reads all of the zeros.
                  if (team.rank() == 0) std::fill_n(context.at(zeros), rows, T{0});
                  team.barrier();
-                 ops::layer_norm_gradient<T>(team, context.at(x), context.at(dy), nullptr, rows,
-                                             cols, nullptr, context.at(zeros), context.at(zeros),
-                                             context.at(inverses), context.at(sums), nullptr,
-                                             context.at(scratch));
-                 // Each thread has the sums of its own columns.
-                 const runtime::Range part = team.share(cols, ops::column_grain<T>);
-                 for (Index j = part.begin; j < part.end; ++j) {
-                   const T before = target.accumulate ? target.gradient[j] : T{0};
-                   target.gradient[j] = before + context.at(sums)[j];
-                 }
+                 ops::layer_norm_gradient<T>(
+                     team, context.at(x), context.at(dy), rows, cols, nullptr,
+                     {context.at(zeros), context.at(zeros), context.at(inverses)},
+                     {nullptr, context.at(sums), nullptr}, context.at(scratch));
+                 store_gradient<T>(team, target, context.at(sums), cols);
                });
 }
 

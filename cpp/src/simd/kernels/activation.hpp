@@ -6,7 +6,7 @@
 
 namespace unitgain::simd {
 
-// What is within 2 ulp is so for every finite number of the type; denormal results too.
+// The bound of 2 ulp holds for every finite number of the type; for denormal results too.
 template <class T>
 struct ActivationKernel {
   // y = f(x) within 2 ulp, in place allowed.

@@ -8,7 +8,7 @@
 
 namespace unitgain::simd {
 
-// What a network's outputs are compared with, row by row (contiguous rows). A loss takes labels or
+// A network's outputs and their targets, row by row (contiguous rows). A loss takes labels or
 // targets, as takes_labels of loss_info says.
 template <class T>
 struct LossRows {

@@ -19,7 +19,7 @@ struct RandomPlace {
   std::uint64_t first;
 };
 
-// What ops/noise.hpp makes of a NoiseSpec.
+// A NoiseSpec in the kernels' terms, made by ops/noise.hpp.
 template <class T>
 struct NoiseSettings {
   std::uint32_t threshold;  // words from it on are kept

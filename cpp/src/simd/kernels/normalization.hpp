@@ -32,7 +32,7 @@ struct ColumnKernels {
                                   Index upstream_stride, Index rows, Index cols, const T* mean,
                                   const T* residual, const T* inverse_deviation, T* sum_upstream,
                                   T* sum_product);
-  // What normalize_gradient needs: factor = gamma * inverse_deviation (gamma may be null: 1), and
+  // Inputs of normalize_gradient: factor = gamma * inverse_deviation (gamma may be null: 1), and
   // the sums divided by rows.
   void (*prepare_normalize_gradient)(Index cols, Index rows, const T* gamma,
                                      const T* inverse_deviation, const T* sum_upstream,

@@ -29,12 +29,12 @@ struct UpdateFactors {
   T one_minus_beta_1;  // 1 - beta_1
   T one_minus_beta_2;  // 1 - beta_2, 1 - rho
   T epsilon;
-  // What precedes the rule: g = g * scale[0] * scale[1], then into [-clip, clip] (0: as it is);
+  // Before the rule: g = g * scale[0] * scale[1], then into [-clip, clip] (0: as it is);
   // w -= w * decay.
   T scale[2];
   T clip;
   T decay;
-  // What follows it: average += (w - average) * average_rest; w = average if `overwrite`.
+  // After the rule: average += (w - average) * average_rest; w = average if `overwrite`.
   T average_rest;
   bool overwrite;
   // Of ftrl.

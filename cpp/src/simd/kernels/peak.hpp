@@ -12,7 +12,7 @@ struct PeakLoop {
   Index operations;
 };
 
-// What measures how fast the machine can compute and read at best.
+// Loops that measure how fast the machine can compute and read at best.
 struct PeakKernels {
   PeakLoop multiply_adds_f32;
   PeakLoop multiply_adds_f64;

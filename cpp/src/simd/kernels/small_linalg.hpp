@@ -24,7 +24,7 @@ struct InterleavedQr {
   T* diagonal;
 };
 
-// What one-sided Jacobi is told; see linalg/jacobi_svd.hpp.
+// Limits of one-sided Jacobi; see linalg/jacobi_svd.hpp.
 struct JacobiLimits {
   double least_length;  // columns shorter than this are taken for zero
   int most_sweeps;

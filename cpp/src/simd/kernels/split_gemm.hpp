@@ -31,7 +31,7 @@ struct SplitGemmKernels {
   // Rows and columns below which GemmKernels are no slower.
   Index least_side;
 
-  // What `tile` promises holds for a depth of least_depth ... most_depth and for panels whose
+  // The error bound of `tile` holds for a depth of least_depth ... most_depth and for panels whose
   // ranges a, b satisfy
   //   lowest_each <= a.lowest, lowest_each <= b.lowest, lowest_sum <= a.lowest + b.lowest,
   //   highest_each >= a.highest, highest_each >= b.highest, highest_sum >= a.highest + b.highest.
@@ -44,8 +44,8 @@ struct SplitGemmKernels {
   std::int32_t highest_sum;
 
   // Pack the m x k matrix A into ceil(m / mr) panels, or the k x n matrix B into ceil(n / nr). A
-  // panel takes its width * (k rounded up to depth_step) * terms * 2 bytes, and starts at a
-  // multiple of 64. ranges: one for each panel, or null.
+  // panel takes its width * (k rounded up to depth_step) * terms * 2 bytes, and is read fastest
+  // where it starts at a multiple of 64. ranges: one for each panel, or null.
   void (*pack_a)(const float* a, Index row_stride, Index col_stride, Index m, Index k,
                  std::byte* packed, ExponentRange* ranges);
   void (*pack_b)(const float* b, Index row_stride, Index col_stride, Index k, Index n,

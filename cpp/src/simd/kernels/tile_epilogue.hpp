@@ -1,4 +1,4 @@
-// What a product does to a tile of its result while that is still in cache.
+// The epilogue of a product: operations on a tile of its result while that is still in cache.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace unitgain::simd {
 
-// What dropout keeps of a matrix: bit first + i * row_stride + j of `bits` says whether it keeps
+// Dropout's mask of a matrix: bit first + i * row_stride + j of `bits` says whether it keeps
 // element (i, j), which is then multiplied by `scale`. A word beyond the last one is read.
 template <class T>
 struct DropoutMask {
@@ -17,7 +17,7 @@ struct DropoutMask {
   T scale;
 };
 
-// What is done to a tile of C while it is still in L1, in this order:
+// Operations on a tile of C while it is still in L1, in this order:
 //   c = c * scale[j] + bias[j]; z = c; y = dropout(activation(c)); c = c * derivative(saved);
 //   column_sums[j] += sum_i c.
 // Every pointer may be null (or the activation linear), which skips that step. Pointers are those

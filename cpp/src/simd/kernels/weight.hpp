@@ -20,7 +20,7 @@ struct PenaltyFactors {
   T scale;
 };
 
-// What penalties and constraints make of weights.
+// Penalties and constraints of weights.
 template <class T>
 struct WeightKernels {
   // sums[0] = sum_i |w_i| and sums[1] = sum_i w_i^2, added up in double precision.
