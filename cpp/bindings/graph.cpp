@@ -207,6 +207,14 @@ void bind_graph(py::module_& module) {
                   py::arg("parameters"),
                   "The graph that Network.describe() gave, of parameters by its names.")
       .def(
+          "add_node",
+          [](Graph<T>& g, const py::dict& description, const NamedParameters<T>& parameters) {
+            NodeDescription node = node_of(description);
+            if (node.training == Training::as_run) node.training = g.training();
+            return g.add_node(node, parameters);
+          },
+          py::arg("description"), py::arg("parameters"), "One node of such a description.")
+      .def(
           "custom",
           [](Graph<T>& g, const std::vector<NodeId>& inputs, Index rows, Index cols,
              std::vector<ParameterPtr<T>> parameters, py::object forward, py::object backward,

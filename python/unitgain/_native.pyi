@@ -313,6 +313,9 @@ class _Graph:
     def from_description(
         description: Mapping[str, Any], parameters: Mapping[str, _Parameter]
     ) -> _Graph: ...
+    def add_node(
+        self, description: Mapping[str, Any], parameters: Mapping[str, _Parameter]
+    ) -> int: ...
     def input(self, rows: int, cols: int) -> int: ...
     def dense(
         self, x: int, kernel: _Parameter, bias: _Parameter | None, trainable: bool

@@ -72,7 +72,7 @@ struct Network<T>::State : nn::Stepped {
   nn::PlanLease<T> lease(Index batch, Mode mode) {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
-    return plans->lease(batch, mode, threads, precision, [&] {
+    return plans->lease({batch, mode, threads, precision}, [&] {
       const nn::ParameterGradients<T> none;
       const auto& wanted = nn::trains(mode) ? gradients : none;
       return nn::make_plan<T>({graph, outputs, batch, mode, losses, wanted, threads, precision});
