@@ -56,6 +56,7 @@ NAMESPACES = {
     "random": "Random numbers",
     "saving": "Saving and loading",
     "convert": "Models from and for other libraries",
+    "zoo": "Small trained networks, each with a card",
     "utils": "Utilities",
     "": "The package: threads, precision, memory",
 }

@@ -93,6 +93,7 @@ void bind_activations(py::module_& module);
 void bind_prelu(py::module_& module);
 void bind_linalg(py::module_& module);
 void bind_cluster(py::module_& module);
+void bind_calibration(py::module_& module);
 void bind_random(py::module_& module);
 void bind_losses(py::module_& module);
 void bind_metrics(py::module_& module);

@@ -48,6 +48,7 @@ PYBIND11_MODULE(native, module, pybind11::mod_gil_not_used()) {
   unitgain::bindings::bind_prelu(module);
   unitgain::bindings::bind_linalg(module);
   unitgain::bindings::bind_cluster(module);
+  unitgain::bindings::bind_calibration(module);
   unitgain::bindings::bind_random(module);
   unitgain::bindings::bind_optimizer_types(module);
   unitgain::bindings::bind_losses(module);

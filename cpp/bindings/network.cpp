@@ -11,6 +11,7 @@
 #include "caller.hpp"
 #include "gil.hpp"
 #include "graph.hpp"
+#include "runtime/philox.hpp"
 #include "samples.hpp"
 #include "signals.hpp"
 
@@ -107,6 +108,63 @@ py::tuple spread(Network<T>& network, const py::object& x, Index passes, Index b
   return py::make_tuple(mean.result(), deviation.result());
 }
 
+// Fresh arrays for a gradient at each input, with `values` rows for each sample, and where they
+// lie.
+template <class T>
+struct InputArrays {
+  InputArrays(const Network<T>& network, Index count, std::optional<Index> values = {}) {
+    for (std::size_t i = 0; i < network.inputs().size(); ++i) {
+      std::vector<py::ssize_t> shape = {count, network.input_shape(i).size()};
+      if (values) shape.insert(shape.begin() + 1, *values);
+      py::array_t<T> array = new_array<T>(shape);
+      pointers.push_back(array.mutable_data());
+      arrays.append(std::move(array));
+    }
+  }
+  py::list arrays;
+  std::vector<T*> pointers;
+};
+
+template <class T>
+using Upstream = std::optional<py::array_t<T, py::array::c_style | py::array::forcecast>>;
+
+template <class T>
+py::list input_gradients(const Network<T>& network, const py::object& x,
+                         const std::vector<Upstream<T>>& upstream, Index batch_size) {
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  const Index count = held.samples.count;
+  std::vector<const T*> from;
+  for (std::size_t i = 0; i < upstream.size(); ++i) {
+    from.push_back(upstream[i] ? upstream[i]->data() : nullptr);
+    if (!upstream[i] || i >= network.outputs().size()) continue;
+    if (upstream[i]->size() != count * network.output_shape(i).size()) {
+      throw ValueError("the gradient at output " + std::to_string(i) + " has shape " +
+                       shape_text(*upstream[i]) + ", expected one value for each of the output's");
+    }
+  }
+  const InputArrays<T> made(network, count);
+  {
+    const GilRelease release;
+    network.input_gradients(held.samples.x, from, made.pointers, batch_size);
+  }
+  return made.arrays;
+}
+
+template <class T>
+py::list jacobian(const Network<T>& network, const py::object& x, std::size_t output,
+                  Index batch_size) {
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  if (output >= network.outputs().size()) throw ValueError("the network has no such output");
+  const InputArrays<T> made(network, held.samples.count, network.output_shape(output).size());
+  {
+    const GilRelease release;
+    network.jacobian(held.samples.x, output, made.pointers, batch_size);
+  }
+  return made.arrays;
+}
+
 template <class T>
 py::object forward(Network<T>& network, const py::object& x) {
   return with_outputs(network, x, py::none(),
@@ -128,42 +186,63 @@ Totals train(Network<T>& network, const py::object& x, const py::object& y,
   return network.train(held.samples, batch_size, progress, before);
 }
 
-// A pass with the arrays that it reads, which stay where they are.
-struct HeldPass {
+// A run with the arrays that it reads, which stay where they are.
+struct HeldRun {
   HeldSamples held;
-  TrainingPass pass;
+  std::vector<Index> shuffled;  // the rows, in the order of the pass
+  TrainingRun run;
 };
 
+// Key and stream of the random numbers of an order.
+using Shuffle = std::pair<std::uint64_t, std::uint64_t>;
+
 template <class T>
-std::unique_ptr<HeldPass> training_pass(Network<T>& network, const py::object& x,
-                                        const py::object& y, const std::optional<Order>& order,
-                                        Index batch_size, const MixSpec& mix,
-                                        const py::object& weights, bool stops_at_nan) {
-  auto made = std::make_unique<HeldPass>();
+std::unique_ptr<HeldRun> training_run(Network<T>& network, const py::object& x, const py::object& y,
+                                      const std::optional<Order>& order, Index batch_size,
+                                      const MixSpec& mix, const py::object& weights,
+                                      bool stops_at_nan, Index epochs,
+                                      const std::vector<Shuffle>& shuffles) {
+  if (!shuffles.empty() && (order || std::ssize(shuffles) != epochs)) {
+    throw ValueError(std::to_string(shuffles.size()) + " shuffles for " + std::to_string(epochs) +
+                     " epochs, expected one each, and no order");
+  }
+  auto made = std::make_unique<HeldRun>();
   hold_samples(made->held, x, y, order, network);
   hold_weights(made->held, weights, network);
   made->held.samples.mix = mix;
   made->held.samples.stops_at_nan = stops_at_nan;
-  made->pass = network.training_pass(made->held.samples, batch_size);
+  if (!shuffles.empty()) {
+    made->shuffled.resize(static_cast<std::size_t>(made->held.samples.count));
+    made->held.samples.order = made->shuffled.data();
+  }
+  made->run.epochs = epochs;
+  made->run.begin = [&network, own = made.get(), batch_size, shuffles](Index epoch) {
+    if (!shuffles.empty()) {
+      const auto [key, stream] = shuffles[static_cast<std::size_t>(epoch)];
+      runtime::fill_permutation(runtime::RandomStream(key, stream), own->shuffled.data(),
+                                own->held.samples.count);
+    }
+    return network.training_pass(own->held.samples, batch_size);
+  };
   return made;
 }
 
-std::vector<Totals> train_passes(const std::vector<HeldPass*>& held) {
-  std::vector<TrainingPass*> passes;
-  for (HeldPass* pass : held) {
-    if (pass == nullptr) throw TypeError("a pass is None, expected a TrainingPass");
-    passes.push_back(&pass->pass);
+std::vector<std::vector<Totals>> train_runs(const std::vector<HeldRun*>& held) {
+  std::vector<TrainingRun*> runs;
+  for (HeldRun* run : held) {
+    if (run == nullptr) throw TypeError("a run is None, expected a TrainingRun");
+    runs.push_back(&run->run);
   }
   {
     const GilRelease release;
-    train_together(passes, [] {
+    train_together(runs, [] {
       const GilAcquire acquire;
       if (PyErr_CheckSignals() != 0) throw py::error_already_set();
       return true;
     });
   }
-  std::vector<Totals> totals;
-  for (const TrainingPass* pass : passes) totals.push_back(pass->totals);
+  std::vector<std::vector<Totals>> totals;
+  for (TrainingRun* run : runs) totals.push_back(std::move(run->totals));
   return totals;
 }
 
@@ -242,6 +321,9 @@ void bind_network(py::module_& module) {
            py::arg("out") = py::none())
       .def("spread", &spread<T>, py::arg("x"), py::arg("passes"), py::arg("batch_size"))
       .def("forward", &forward<T>, py::arg("x"))
+      .def("input_gradients", &input_gradients<T>, py::arg("x"), py::arg("upstream"),
+           py::arg("batch_size"))
+      .def("jacobian", &jacobian<T>, py::arg("x"), py::arg("output"), py::arg("batch_size"))
       .def("caller", &caller<T>)
       .def(
           "compile",
@@ -262,10 +344,11 @@ void bind_network(py::module_& module) {
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg("stops_at_nan") = false,
            py::arg_v("before", Totals{}, "Totals()"))
-      .def("training_pass", &training_pass<T>, py::arg("x"), py::arg("y"),
+      .def("training_run", &training_run<T>, py::arg("x"), py::arg("y"),
            py::arg("order").none(true), py::arg("batch_size"),
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
-           py::arg("stops_at_nan") = false, py::keep_alive<0, 1>())
+           py::arg("stops_at_nan") = false, py::arg("epochs") = 1,
+           py::arg("shuffles") = std::vector<Shuffle>{}, py::keep_alive<0, 1>())
       .def("evaluate", &evaluate<T>, py::arg("x"), py::arg("y"), py::arg("batch_size"),
            py::arg("progress") = py::none(), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg_v("before", Totals{}, "Totals()"))
@@ -287,9 +370,11 @@ void bind_network(py::module_& module) {
           "iterations", py::cpp_function(&Network<T>::iterations, py::call_guard<GilRelease>()));
 }
 
-void bind_training_passes(py::module_& module) {
-  py::class_<HeldPass>(module, "TrainingPass", "A pass of training, for train_together.");
-  module.def("train_together", &train_passes, py::arg("passes"));
+void bind_training_runs(py::module_& module) {
+  py::class_<HeldRun>(module, "TrainingRun", "Passes of training, for train_together.");
+  module.def("train_together", &train_runs, py::arg("runs"));
+  module.def("column_totals", &totals_of_columns, py::arg("sums"), py::arg("rows"),
+             py::arg("tolerance"));
 }
 
 template void bind_network<float>(py::module_&);

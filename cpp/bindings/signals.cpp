@@ -1,5 +1,7 @@
 #include "signals.hpp"
 
+#include <pybind11/stl.h>
+
 #include "callback_arrays.hpp"
 #include "gil.hpp"
 #include "samples.hpp"
@@ -47,6 +49,25 @@ py::tuple signals(Network<T>& network, const py::object& x, const py::object& y,
     found = network.signals(held.samples, made.pointers);
   }
   return py::make_tuple(signals_tuple(found), made.arrays);
+}
+
+py::array_t<double> totals_of_columns(
+    const std::vector<py::array_t<double, py::array::c_style>>& sums,
+    const std::vector<Index>& rows, double tolerance) {
+  if (rows.size() != sums.size()) throw ValueError("each array of sums needs its number of rows");
+  auto made = new_array<double>({std::ssize(sums), column_total_count});
+  double* to = made.mutable_data();
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    if (sums[i].ndim() != 2 || sums[i].shape(0) != column_sum_count || sums[i].shape(1) == 0) {
+      throw ValueError("sums have shape " + shape_text(sums[i]) + ", expected (7, columns)");
+    }
+    const ColumnTotals t = column_totals(sums[i].data(), sums[i].shape(1), rows[i], tolerance);
+    for (const double total : {t.sum, t.squares, t.zeros, t.saturated, t.squares_of_sums,
+                               t.smallest, t.largest, t.most_zeros, t.equal_neighbours}) {
+      *to++ = total;
+    }
+  }
+  return made;
 }
 
 template <class T>

@@ -15,6 +15,12 @@ template <class T>
 py::tuple signals(Network<T>& network, const py::object& x, const py::object& y,
                   const py::object& weights);
 
+// The totals of sums at nodes, each (column_sum_count, columns), over as many rows as it has: an
+// array of (nodes, column_total_count).
+py::array_t<double> totals_of_columns(
+    const std::vector<py::array_t<double, py::array::c_style>>& sums,
+    const std::vector<Index>& rows, double tolerance);
+
 // Lets training tell Python; None tells nobody.
 template <class T>
 void monitor(Network<T>& network, Index every, const py::object& tell);

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LinAlgError",
+    "PinvCertificate",
+    "PinvResult",
     "QRResult",
     "SVDResult",
     "cholesky",
@@ -47,6 +49,33 @@ class SVDResult(NamedTuple):
     U: NDArray[Any]
     S: NDArray[Any]
     Vh: NDArray[Any]
+
+
+class PinvCertificate(NamedTuple):
+    """How well a matrix X meets what makes it the pseudoinverse of A; arrays for a stack.
+
+    All is measured from A and X themselves, in float64, whichever way X was computed.
+
+    Attributes:
+        rank: the singular values that were not cut off: the trace of X A, which is a projection.
+        condition: at least the largest of them over the smallest: the product of the Frobenius
+            norms of A and X; 0 of rank 0.
+        residual: the largest of the relative residuals of the four conditions of Penrose, "A
+            generalized inverse for matrices", 1955: those of A X A = A and X A X = X, and how far A
+            X and X A are from symmetric. In the Frobenius norm, each over that of A, X or the
+            product. Of singular values that were cut off, the first has what they were.
+    """
+
+    rank: Any
+    condition: Any
+    residual: Any
+
+
+class PinvResult(NamedTuple):
+    """A pseudoinverse, and its certificate."""
+
+    pinv: NDArray[Any]
+    certificate: PinvCertificate
 
 
 class QRResult(NamedTuple):
@@ -197,6 +226,29 @@ def svd(
     return SVDResult(*result) if compute_uv else result
 
 
+def _norms(a: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray(np.sqrt((a * a).sum(axis=(-2, -1))))
+
+
+def _certificate(a: NDArray[Any], x: NDArray[Any]) -> PinvCertificate:
+    a, x = a.astype(np.float64), x.astype(np.float64)
+    # A power of 2 by which no square overflows, and X has the inverse of.
+    exponent = np.frexp(abs(a).max(axis=(-2, -1), initial=0, keepdims=True))[1]
+    a, x = np.ldexp(a, -exponent), np.ldexp(x, exponent)
+    xa, ax = _native.matmul(x, a), _native.matmul(a, x)
+    off = [_native.matmul(ax, a) - a, _native.matmul(xa, x) - x]
+    off += [product - np.swapaxes(product, -2, -1) for product in (ax, xa)]
+    parts = [_norms(part) for part in off]
+    sizes = [_norms(part) for part in (a, x, ax, xa)]
+    ratios = [p / np.where(s > 0, s, 1) for p, s in zip(parts, sizes, strict=True)]
+    rank = np.rint(np.trace(xa, axis1=-2, axis2=-1)).astype(np.int64)
+    condition, residual = sizes[0] * sizes[1], np.max(ratios, axis=0)
+    if a.ndim == 2:
+        return PinvCertificate(int(rank), float(condition), float(residual))
+    return PinvCertificate(rank, condition, residual)
+
+
+@overload
 def pinv(
     a: ArrayLike,
     rcond: ArrayLike | None = None,
@@ -204,7 +256,31 @@ def pinv(
     *,
     rtol: ArrayLike | _NoValue | None = _no_value,
     method: Literal["auto", "svd"] = "auto",
-) -> NDArray[Any]:
+    return_certificate: Literal[False] = False,
+) -> NDArray[Any]: ...
+
+
+@overload
+def pinv(
+    a: ArrayLike,
+    rcond: ArrayLike | None = None,
+    hermitian: bool = False,
+    *,
+    rtol: ArrayLike | _NoValue | None = _no_value,
+    method: Literal["auto", "svd"] = "auto",
+    return_certificate: Literal[True],
+) -> PinvResult: ...
+
+
+def pinv(
+    a: ArrayLike,
+    rcond: ArrayLike | None = None,
+    hermitian: bool = False,
+    *,
+    rtol: ArrayLike | _NoValue | None = _no_value,
+    method: Literal["auto", "svd"] = "auto",
+    return_certificate: bool = False,
+) -> NDArray[Any] | PinvResult:
     """Moore-Penrose pseudoinverse, as the singular value decomposition defines it.
 
     Args:
@@ -217,12 +293,14 @@ def pinv(
         method: ``"svd"`` computes the singular values and vectors. ``"auto"`` inverts a matrix
             through its QR decomposition where that proves that no singular value is at the cutoff
             or below: the same pseudoinverse, within rounding, in a fraction of the time.
+        return_certificate: Whether to measure how good the result is, too, by six products.
 
     Returns:
-        The pseudoinverses, shape ``(..., N, M)``. A float32 matrix whose condition leaves float32
-        arithmetic fewer than two digits is computed in float64, as NumPy does with all, so that
-        ``rcond`` means what it says. An ill-conditioned float64 matrix of less than 24 columns is
-        computed in C's ``long double``, so that little but the rounding of its entries is left.
+        The pseudoinverses, shape ``(..., N, M)``, or a :class:`PinvResult` of them and their
+        certificate. A float32 matrix whose condition leaves float32 arithmetic fewer than two
+        digits is computed in float64, as NumPy does with all, so that ``rcond`` means what it says.
+        An ill-conditioned float64 matrix of less than 24 columns is computed in C's ``long
+        double``, so that little but the rounding of its entries is left.
 
     Raises:
         LinAlgError: if ``a`` has fewer than two dimensions, or an entry that is NaN or infinite,
@@ -260,7 +338,8 @@ def pinv(
         raise ValueError(
             f"rcond has shape {cutoff.shape}, which does not broadcast to the stack's {stack}"
         ) from None
-    return _native.pinv(array, np.ascontiguousarray(cutoff), method == "svd")
+    inverse = _native.pinv(array, np.ascontiguousarray(cutoff), method == "svd")
+    return PinvResult(inverse, _certificate(array, inverse)) if return_certificate else inverse
 
 
 def matrix_rank(

@@ -68,3 +68,27 @@ def test_residuals_are_at_most_twice_numpys(dtype, relative, method, stacked, tu
         if found > limit:
             failed.append(f"{name}: {found:.2g}, but NumPy's twice is {limit:.2g}")
     assert not failed, "\n".join(failed)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(8, 5), (5, 8), (3, 7, 4), (0, 3)])
+def test_certificate_is_what_is_left_of_the_four_conditions(shape, dtype):
+    a = np.random.default_rng(0).standard_normal(shape).astype(dtype)
+    x, certificate = ug.linalg.pinv(a, return_certificate=True)
+    np.testing.assert_array_equal(x, ug.linalg.pinv(a))
+    assert np.shape(certificate.rank) == np.shape(certificate.residual) == shape[:-2]
+    assert (np.asarray(certificate.rank) == (min(shape[-2:]))).all()
+    assert (np.asarray(certificate.residual) <= 20 * np.finfo(dtype).eps).all()
+    if min(shape[-2:]):
+        values = np.linalg.svd(a.astype(float), compute_uv=False)
+        assert (certificate.condition >= values.max(-1) / values.min(-1) * 0.999).all()
+
+
+def test_certificate_has_what_was_cut_off_and_any_scale():
+    a = np.diag([1.0, 1e-3, 1e-6])
+    for scale in (1, 2.0**600, 2.0**-600):
+        cut = ug.linalg.pinv(scale * a, 1e-4, return_certificate=True).certificate
+        assert cut.rank == 2
+        assert cut.condition == pytest.approx(1e3, rel=1e-5)
+        assert cut.residual == pytest.approx(1e-6, rel=1e-5)
+    assert ug.linalg.pinv(np.zeros((2, 3)), return_certificate=True).certificate == (0, 0.0, 0.0)

@@ -136,6 +136,33 @@ def test_platt_scaling_is_scikit_learns():
     np.testing.assert_allclose(found(z)[:, 0], peer.predict(z), rtol=1e-4)
 
 
+def test_slopes_of_the_likelihood_are_zero_where_fitted():
+    # Newton's method converges by squares: what is left is rounding, here and in the 1000 terms.
+    found = unc.VectorScaling().fit(LOGITS, Y)
+    z = found.scale * LOGITS + found.offset
+    off = (np.exp(log_softmax(z, axis=1)) - np.eye(4)[Y]) / 1000
+    by_scale = (off * LOGITS).sum(axis=0) + 1e-6 * found.scale
+    assert np.abs(by_scale).max() < 1e-12
+    assert np.abs(off.sum(axis=0) + 1e-6 * found.offset).max() < 1e-6  # the mean was taken off
+    platt = unc.PlattScaling().fit(LOGITS[:, 0], IS)
+    wanted = np.where(IS, (IS.sum() + 1) / (IS.sum() + 2), 1 / ((1 - IS).sum() + 2))
+    off = 1 / (1 + np.exp(-platt.scale * LOGITS[:, 0] - platt.offset)) - wanted
+    assert abs(off @ LOGITS[:, 0]) < 1e-9
+    assert abs(off.sum()) < 1e-9
+
+
+@pytest.mark.parametrize("make", [unc.TemperatureScaling, unc.VectorScaling])
+def test_fits_have_the_same_bits_for_any_number_of_threads(make):
+    rng = np.random.default_rng(0)
+    z, y = rng.standard_normal((3000, 40)), rng.integers(0, 40, 3000)
+    found = []
+    for threads in (1, 2, 7):
+        with ug.threads(threads):
+            found.append(make().fit(z, y)(z))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])
+
+
 def test_isotonic_calibration_is_scikit_learns():
     z = np.round(LOGITS[:, 0], 2)  # with ties
     found = unc.IsotonicCalibration().fit(z, IS)

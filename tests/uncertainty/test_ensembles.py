@@ -54,6 +54,48 @@ def test_each_network_has_the_bits_that_it_has_alone(threads, bagging):
             np.testing.assert_array_equal(a, b)
 
 
+def build_with_state():
+    class Batches(ug.metrics.Metric):
+        def reset_state(self):
+            self.seen = 0
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.seen += 1
+
+        def result(self):
+            return self.seen
+
+    net = build()
+    metric = Batches("batches")
+    metric.reset_state()
+    net.compile("adam", "sparse_categorical_crossentropy", metrics=[metric])
+    return net
+
+
+# Of a metric that keeps a state of its own the values are read after each epoch.
+@pytest.mark.parametrize("built", [build, build_with_state])
+@pytest.mark.parametrize(
+    "fit", [{}, {"validation_split": 0.2, "validation_freq": 7}, {"shuffle": False}]
+)
+def test_epochs_that_nobody_is_told_of_are_the_same(built, fit, monkeypatch):
+    calls = []
+    together = ug._native.train_together
+    monkeypatch.setattr(
+        ug._native, "train_together", lambda runs: calls.append(0) or together(runs)
+    )
+    many = Ensemble(built, 3)
+    found = many.fit(X, Y, epochs=20, **fit)
+    native = {"validation_freq": 3}.get(next(reversed(fit), ""), 1)
+    assert len(calls) == (native if built is build else 20)
+    for i, model in enumerate(many.models):
+        ug.random.seed(i)
+        alone = built()
+        history = alone.fit(X, Y, epochs=20, verbose=0, **fit)
+        assert list(history.history.values()) == list(found[i].history.values())
+        for a, b in zip(alone.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_precision_of_the_caller_holds_on_all_threads():
     before = ug.get_float32_matmul_precision()
     with ug.float32_matmul_precision("medium"):
@@ -125,6 +167,32 @@ def test_summary_is_the_entropies_of_float64_formulas():
         summarize([])
 
 
+def build_gaussian(log_variance=True):
+    net = ug.Sequential([layers.Input((6,)), layers.Dense(8, activation="tanh"), layers.Dense(4)])
+    net.compile("adam", ug.losses.GaussianNLL(log_variance=log_variance))
+    return net
+
+
+@pytest.mark.parametrize("log_variance", [True, False])
+def test_gaussian_networks_are_summed_up_by_the_law_of_total_variance(log_variance):
+    many = Ensemble(build_gaussian, 3, settings=[{"log_variance": log_variance}] * 3)
+    means, given = np.split(many.predict_each(X).astype(np.float64), 2, axis=-1)
+    variances = np.maximum(np.exp(given) if log_variance else given, 1e-6)
+    for found in (many.uncertainty(X), many.uncertainty(X, probabilities=False)):
+        np.testing.assert_allclose(found.mean, means.mean(axis=0), atol=1e-12)
+        np.testing.assert_allclose(found.variance, means.var(axis=0), atol=1e-12)
+        np.testing.assert_allclose(found.aleatoric, variances.mean(axis=0))
+        np.testing.assert_allclose(found.epistemic, means.var(axis=0), atol=1e-12)
+        mixture = (variances + means**2).mean(axis=0) - means.mean(axis=0) ** 2
+        np.testing.assert_allclose(found.total, mixture, rtol=1e-9)
+    one = many.models[0]
+    assert ug.uncertainty.monte_carlo(one, X, 2).mean.shape == (230, 2)
+    with pytest.raises(ValueError, match="differ in what the outputs are"):
+        Ensemble.of([one, build_gaussian(not log_variance)]).uncertainty(X)
+    with pytest.raises(ValueError, match="expected means and variances"):
+        summarize([np.ones((2, 3))], gaussian=one.loss)
+
+
 def test_monte_carlo_dropout_has_the_same_summary():
     model = seeded(build, 1, dropout=0.5)
     found = ug.uncertainty.monte_carlo(model, X, 30)
@@ -170,3 +238,28 @@ def test_snapshots_are_the_model_at_the_ends_of_cycles():
     assert model.optimizer.learning_rate == pytest.approx(1e-2)
     np.testing.assert_array_equal(found.models[-1].predict(X), model.predict(X))
     assert np.abs(found.models[0].predict(X) - model.predict(X)).max() > 1e-3
+
+
+class Rates(ug.callbacks.Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(float(self.model.optimizer.learning_rate))
+
+
+@pytest.mark.parametrize("by", ["epoch", "step"])
+def test_the_rate_of_snapshots_is_a_cosine_by_epoch_or_step(by):
+    rates = Rates()
+    Ensemble.snapshots(seeded(build, 0), X, Y, cycles=2, epochs=3, by=by, callbacks=rates)
+    steps = np.arange(2 * 3 * 8)  # 230 rows are 8 batches
+    place = steps % 24 / 24 if by == "step" else steps // 8 % 3 / 3
+    np.testing.assert_allclose(rates.seen, 1e-2 * (1 + np.cos(np.pi * place)) / 2)
+
+
+def test_snapshots_refuse_a_schedule():
+    model = build(rate=ug.optimizers.schedules.CosineDecay(1e-2, 100))
+    with pytest.raises(ValueError, match="schedule of its own"):
+        Ensemble.snapshots(model, X, Y)
+    with pytest.raises(ValueError, match="by is 'batch'"):
+        Ensemble.snapshots(build(), X, Y, by="batch")

@@ -116,3 +116,21 @@ def test_areas_are_scikit_learns():
     expected = np.mean([ordered[:n].mean() for n in range(1, 101)])
     assert unc.aurc(errors, doubt) == pytest.approx(expected)
     assert unc.aurc(errors, np.zeros(100)) == pytest.approx(errors.mean())
+
+
+def test_mahalanobis_keeps_the_certificate_and_warns_of_a_poor_one(model, monkeypatch):
+    detector = unc.OutOfDistribution(model, "mahalanobis").fit(X, Y)
+    assert detector.certificate.rank == 12
+    assert detector.certificate.residual < 1e-9
+    copied = ug.Sequential([layers.Input((10,), "float64"), layers.Dense(2)])
+    twice = np.concatenate([X, X], axis=1)  # ten columns of rank five
+    of_inputs = unc.OutOfDistribution(copied, "mahalanobis").fit(twice, Y)
+    assert of_inputs.certificate.rank == 5
+    found = of_inputs.score(np.concatenate([FAR, FAR], axis=1))
+    means = np.stack([X[c == Y].mean(0) for c in range(3)])
+    inverse = np.linalg.inv(np.cov((X - means[Y]).T, bias=True))
+    expected = [min(mahalanobis(f, m, inverse) ** 2 for m in means) for f in FAR]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    monkeypatch.setattr(unc.novelty, "_LEAST_EXACT", 0.0)
+    with pytest.warns(UserWarning, match="take another layer"):
+        unc.OutOfDistribution(model, "mahalanobis").fit(X, Y)

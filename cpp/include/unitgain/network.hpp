@@ -66,11 +66,20 @@ struct TrainingPass {
   Totals totals;                 // of those before, and as far as the pass has come
 };
 
-// Goes through passes of networks that share no parameters. Several run side by side, each on one
-// thread: small networks, which gain nothing from a second thread, use them all. Each pass does
-// what Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
-// calling thread; false ends all passes after their current batches, and so does what it throws.
-void train_together(std::span<TrainingPass* const> passes, const std::function<bool()>& go_on = {});
+// Passes of training of one network, one after the other.
+struct TrainingRun {
+  Index epochs = 1;
+  // Makes a pass when the one before has ended, on the thread that goes on with it: all of as many
+  // samples and of batches as large.
+  std::function<TrainingPass(Index epoch)> begin;
+  std::vector<Totals> totals = {};  // of each pass, the last one as far as it has come
+};
+
+// Does runs of networks that share no parameters. Several run side by side, each on one thread:
+// small networks, which gain nothing from a second thread, use them all. Each pass does what
+// Network::train() does, to the bit. `go_on` is called about every tenth of a second on the
+// calling thread; false ends all runs after their current batches, and so does what it throws.
+void train_together(std::span<TrainingRun* const> runs, const std::function<bool()>& go_on = {});
 
 // A graph that runs. Any number of threads may call any members of one network at once: inference
 // runs side by side, a training step alone.
@@ -103,6 +112,17 @@ class Network {
   // moving ones, and dropout drops, differently at each call.
   void forward(std::span<const SampleArray> x, std::span<T* const> y);
   void forward(const SampleArray& x, T* y) { forward({&x, 1}, {&y, 1}); }
+
+  // The gradient at each input of the outputs' values, each times its `upstream` (laid out as
+  // predict()'s y; null: 0), in inference mode: as many rows as x, times the input's size. Of
+  // samples by themselves, unless a node computes with a batch's statistics. Throws ValueError for
+  // a frozen network, and where an output depends on an embedding, whose numbers have none.
+  void input_gradients(std::span<const SampleArray> x, std::span<const T* const> upstream,
+                       std::span<T* const> gradients, Index batch_size) const;
+  // The same for each value of one output by itself: for each input rows, the output's size, the
+  // input's size.
+  void jacobian(std::span<const SampleArray> x, std::size_t output, std::span<T* const> jacobians,
+                Index batch_size) const;
 
   // Mean and standard deviation of each output over `passes` with dropout and noise, differently
   // in each; batch norm keeps to its moving statistics.
@@ -139,7 +159,7 @@ class Network {
   // those of passes `before`.
   Totals train(const Samples& samples, Index batch_size, const Progress& progress = {},
                Totals before = {});
-  // The same pass, for train_together(). Network and samples must outlive it.
+  // The same pass, for a TrainingRun. Network and samples must outlive it.
   TrainingPass training_pass(const Samples& samples, Index batch_size, Totals before = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
                   Totals before = {}) const;

@@ -16,6 +16,22 @@ namespace unitgain {
 enum class ColumnSum { sum, squares, projection, zeros, smallest, largest, saturated };
 inline constexpr Index column_sum_count = 7;
 
+// Sums of a node's columns, taken together.
+struct ColumnTotals {
+  double sum = 0, squares = 0, zeros = 0, saturated = 0;
+  double squares_of_sums = 0;        // of each column
+  double smallest = 0, largest = 0;  // NaN where one is
+  double most_zeros = 0;             // of a column
+  // How often a column and the next, in the order of their projections, have equal sums, squares
+  // and projections, within `tolerance` of what they may be by their norms; NaN if values are not
+  // finite.
+  double equal_neighbours = 0;
+};
+inline constexpr Index column_total_count = 9;
+
+// Of sums of column_sum_count times cols over that many rows, of one column at least.
+ColumnTotals column_totals(const double* sums, Index cols, Index rows, double tolerance);
+
 struct NodeSignal {
   NodeId node;
   Index rows, cols;

@@ -1,4 +1,4 @@
-// Passes of training side by side: who does which batches of which.
+// Runs of training side by side: who does which batches of which.
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -16,52 +16,77 @@ namespace unitgain {
 
 namespace {
 
-// The cost of a pass, in nanoseconds on one thread, roughly.
-struct Cost {
-  double step = 0;
-  Index batches = 0;
-  double all() const { return step * static_cast<double>(batches); }
+// A run and how far it has come.
+class Progression {
+ public:
+  explicit Progression(TrainingRun& run) : run_(run) {
+    if (run.epochs < 1) throw ValueError("a run of training has no epochs");
+    run.totals.clear();
+    pass_ = run.begin(0);
+    batches_ = (pass_.count + pass_.batch_size - 1) / pass_.batch_size;
+    if (batches_ == 0) run.totals.assign(static_cast<std::size_t>(run.epochs), pass_.totals);
+  }
+
+  Index batches() const { return run_.epochs * batches_; }
+  double step_cost() const { return batches_ == 0 ? 0 : pass_.work(); }  // in nanoseconds, roughly
+  bool has_diverged() const { return pass_.totals.diverged; }
+
+  void step() {
+    const Index first = done_ % batches_ * pass_.batch_size;
+    if (first == 0 && done_ > 0) pass_ = run_.begin(done_ / batches_);
+    pass_.step(first, std::min(pass_.batch_size, pass_.count - first), pass_.totals);
+    ++pass_.totals.batches;
+    ++done_;
+    if (done_ % batches_ == 0) run_.totals.push_back(pass_.totals);
+  }
+
+  // After the last step.
+  void end() {
+    if (batches_ > 0 && done_ % batches_ > 0) run_.totals.push_back(pass_.totals);
+  }
+
+ private:
+  TrainingRun& run_;
+  TrainingPass pass_;
+  Index batches_;  // of a pass
+  Index done_ = 0;
 };
 
-Cost cost_of(const TrainingPass& pass) {
-  if (pass.count == 0) return {};
-  return {pass.work(), (pass.count + pass.batch_size - 1) / pass.batch_size};
-}
-
-// The passes, and who does which batches of them. All batches in a row are cut into as many shares
-// as there are threads (McNaughton, "Scheduling with deadlines and loss functions", Management
-// Science 6, 1959): so a thread has whole passes, but for the first and the last, and weights
-// seldom move to another core's cache. Of a pass that is cut, the thread behind the cut does its
-// part first, at once, and the one before it its part last. Shares are worked off in turns, which
+// The runs, and who does which batches of them. All batches in a row are cut into as many shares as
+// there are threads (McNaughton, "Scheduling with deadlines and loss functions", Management
+// Science 6, 1959): so a thread has whole runs, but for the first and the last, and weights seldom
+// move to another core's cache. Of a run that is cut, the thread behind the cut does its part
+// first, at once, and the one before it its part last. Shares are worked off in turns, which
 // become shorter towards the end (guided self-scheduling: Polychronopoulos and Kuck, IEEE
 // Transactions on Computers 36, 1987): a thread that has done its share takes turns of others'.
 class Queue {
  public:
-  Queue(std::span<TrainingPass* const> passes, const std::vector<Cost>& costs, int threads)
+  Queue(std::vector<Progression>& runs, const std::vector<double>& step_costs, int threads)
       : shares_(static_cast<std::size_t>(threads)) {
     double all = 0;
-    for (std::size_t i = 0; i < passes.size(); ++i) {
-      entries_.push_back({passes[i], costs[i].batches});
-      batches_left_ += costs[i].batches;
-      all += costs[i].all();
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      entries_.push_back({&runs[i], runs[i].batches()});
+      batches_left_ += runs[i].batches();
+      all += step_costs[i] * static_cast<double>(runs[i].batches());
     }
-    double before = 0;  // the cost of the passes before
-    for (std::size_t i = 0; i < passes.size(); ++i) {
+    double before = 0;  // the cost of the runs before
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      const Index batches = runs[i].batches();
       Index cut = 0;  // the batches that shares before this one take
-      for (std::size_t rank = 0; rank < shares_.size() && cut < costs[i].batches; ++rank) {
+      for (std::size_t rank = 0; rank < shares_.size() && cut < batches; ++rank) {
         const double end = all * static_cast<double>(rank + 1) / static_cast<double>(threads);
         const bool is_last = rank + 1 == shares_.size();
-        const Index until = is_last ? costs[i].batches
-                                    : std::clamp(static_cast<Index>((end - before) / costs[i].step),
-                                                 cut, costs[i].batches);
+        const Index until =
+            is_last ? batches
+                    : std::clamp(static_cast<Index>((end - before) / step_costs[i]), cut, batches);
         if (until > cut) shares_[rank].push_back({i, until - cut});
         cut = until;
       }
-      before += costs[i].all();
+      before += step_costs[i] * static_cast<double>(batches);
     }
   }
 
-  // Does batches of passes until none is left that nobody has in hand. `ask` is called after each.
+  // Does batches of runs until none is left that nobody has in hand. `ask` is called after each.
   template <class Ask>
   void work_off(int rank, Ask&& ask) {
     while (const Turn turn = take(shares_[static_cast<std::size_t>(rank)])) {
@@ -76,9 +101,8 @@ class Queue {
 
  private:
   struct Entry {
-    TrainingPass* pass;
-    Index batches;
-    Index batches_left = batches;
+    Progression* run;
+    Index batches_left;
     bool is_taken = false;
   };
   struct Part {
@@ -91,7 +115,7 @@ class Queue {
     explicit operator bool() const { return entry != nullptr; }
   };
 
-  // Of the thread's own share, or else of the pass that has most left.
+  // Of the thread's own share, or else of the run that has most left.
   Turn take(std::vector<Part>& share) {
     const std::lock_guard lock(mutex_);
     if (stopped_.load(std::memory_order_relaxed)) return {};
@@ -117,10 +141,10 @@ class Queue {
     return {found, std::min(found->batches_left, most)};
   }
 
-  // After `done` batches, or none if the pass has come to its end before.
+  // After `done` batches, or none if the run has come to its end before.
   void give_back(Entry& entry, Index done) {
     const std::lock_guard lock(mutex_);
-    if (done == 0 || entry.pass->totals.diverged) done = entry.batches_left;
+    if (done == 0 || entry.run->has_diverged()) done = entry.batches_left;
     entry.batches_left -= done;
     batches_left_ -= done;
     entry.is_taken = false;
@@ -129,15 +153,12 @@ class Queue {
   // Returns how many batches were done.
   template <class Ask>
   Index run(const Turn& turn, Ask&& ask) {
-    TrainingPass& pass = *turn.entry->pass;
+    Progression& own = *turn.entry->run;
     Index done = 0;
     try {
-      while (done < turn.batches && !pass.totals.diverged &&
+      while (done < turn.batches && !own.has_diverged() &&
              !stopped_.load(std::memory_order_relaxed)) {
-        const Index first =
-            (turn.entry->batches - turn.entry->batches_left + done) * pass.batch_size;
-        pass.step(first, std::min(pass.batch_size, pass.count - first), pass.totals);
-        ++pass.totals.batches;
+        own.step();
         ++done;
         if (!ask()) stop();
       }
@@ -174,42 +195,43 @@ class OneThread {
   std::optional<Precision> precision_;
 };
 
-// How many threads do passes side by side; 1: one pass after the other, each on as many threads as
-// it is worth, where there are more threads than passes, and the networks are large enough for
-// them.
-runtime::TeamSize team_size(const std::vector<Cost>& costs) {
-  double step = 0, all = 0;
-  for (const Cost& cost : costs) {
-    step = std::max(step, cost.step);
-    all += cost.all();
+// How many threads do runs side by side; 1: one run after the other, each on as many threads as it
+// is worth, where there are more threads than runs, and the networks are large enough for them.
+runtime::TeamSize team_size(const std::vector<Progression>& runs,
+                            const std::vector<double>& step_costs) {
+  double all = 0;
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    all += step_costs[i] * static_cast<double>(runs[i].batches());
   }
   const int threads = num_threads();
   const double wait = runtime::longest_wait_for(all);
-  if (costs.size() >= static_cast<std::size_t>(threads)) return {threads, wait};
-  const int count = static_cast<int>(costs.size());
+  if (runs.size() >= static_cast<std::size_t>(threads)) return {threads, wait};
+  const int count = static_cast<int>(runs.size());
+  const double step = runs.empty() ? 0 : *std::max_element(step_costs.begin(), step_costs.end());
   return {runtime::threads_for(step).threads > count ? 1 : count, wait};
 }
 
 }  // namespace
 
-void train_together(std::span<TrainingPass* const> passes, const std::function<bool()>& go_on) {
-  for (std::size_t i = 0; i < passes.size(); ++i) {
-    const auto before = passes.first(i);
-    if (std::find(before.begin(), before.end(), passes[i]) == before.end()) continue;
-    throw ValueError("the same pass of training comes twice");
+void train_together(std::span<TrainingRun* const> runs, const std::function<bool()>& go_on) {
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    const auto before = runs.first(i);
+    if (std::find(before.begin(), before.end(), runs[i]) == before.end()) continue;
+    throw ValueError("the same run of training comes twice");
   }
   const Precision precision = float32_matmul_precision();
-  std::vector<Cost> costs;
+  std::vector<Progression> running;
+  std::vector<double> step_costs;
   {
     const OneThread alone(precision);  // of the plans that are to run
-    for (const TrainingPass* pass : passes) costs.push_back(cost_of(*pass));
+    for (TrainingRun* run : runs) step_costs.push_back(running.emplace_back(*run).step_cost());
   }
   const Totals none;
   const Progress progress = {[&](const Totals&) { return !go_on || go_on(); }};
   nn::Ticker tick(progress);
   const auto ask = [&] { return tick(none); };
-  const runtime::TeamSize size = team_size(costs);
-  Queue queue(passes, costs, std::max(1, size.threads));
+  const runtime::TeamSize size = team_size(running, step_costs);
+  Queue queue(running, step_costs, std::max(1, size.threads));
   if (size.threads <= 1) {
     queue.work_off(0, ask);
   } else {
@@ -222,6 +244,7 @@ void train_together(std::span<TrainingPass* const> passes, const std::function<b
       }
     });
   }
+  for (Progression& run : running) run.end();
   queue.rethrow();
 }
 

@@ -55,7 +55,9 @@ class SignalMonitor(Callback):
     nothing is seen.
 
     Args:
-        every: after how many steps, again and again, beginning with the first.
+        every: after how many steps, again and again, beginning with the first. By number and not by
+            time, so that what goes into the history is the same in each run. A look costs as much
+            as some 30 to 100 steps of a small network.
         on: ``"warn"`` to warn of each verdict when it first comes up, ``"raise"`` to end the
             training by a :class:`SignalsError`, ``"record"`` to do neither.
         log_dir: a folder for TensorBoard's event files; None for none.

@@ -171,6 +171,11 @@ class Metric(Configurable):
         """Return what a native pass's sums come to."""
         return as_value(self.result())
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether a pass's value is in the metric itself, and not in the pass's sums."""
+        return type(self).value is Metric.value
+
 
 def as_value(result: Any) -> Value:
     """Return a number as a float, and several as an array of their own: a result may be state."""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from unitgain import _native
 from unitgain.signals.limits import LIMITS
 from unitgain.signals.places import Place, activation_of, is_softmax, kernel_of
 
@@ -156,55 +157,57 @@ def _added(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64
     return total
 
 
+class _Totals(NamedTuple):
+    """What the sums of a node's columns come to, see ColumnTotals in unitgain/signals.hpp."""
+
+    total: float
+    squares: float
+    zeros: float
+    saturated: float
+    squares_of_sums: float
+    smallest: float
+    largest: float
+    most_zeros: float
+    equal_neighbours: float
+
+
+def _totals(sums: Sequence[NDArray[np.float64]], rows: Sequence[int]) -> list[_Totals]:
+    tolerance = LIMITS["copies"].value
+    return [_Totals(*row) for row in _native.column_totals(sums, rows, tolerance).tolist()]
+
+
+def _totals_of(nodes: Mapping[int, Measured]) -> dict[int, _Totals]:
+    found = _totals([node.values for node in nodes.values()], [n.rows for n in nodes.values()])
+    return dict(zip(nodes, found, strict=True))
+
+
 def distributions(nodes: Mapping[int, Measured]) -> dict[int, Distribution]:
-    """Return what the values at each node are like; all nodes at once, for speed."""
-    sums = np.concatenate([node.values for node in nodes.values()], axis=1)
-    sizes = [node.values.shape[1] for node in nodes.values()]
-    starts = np.cumsum([0, *sizes[:-1]])
-    totals = np.add.reduceat(sums, starts, axis=1)
-    between = np.add.reduceat(sums[_SUM] ** 2, starts)
-    smallest = np.minimum.reduceat(sums[_SMALLEST], starts)
-    largest = np.maximum.reduceat(sums[_LARGEST], starts)
-    figures = [
-        *totals[[_SUM, _SQUARES, _ZEROS, _SATURATED]].tolist(),
-        between.tolist(),
-        smallest.tolist(),
-        largest.tolist(),
-        sizes,
-    ]
-    rows = zip(nodes.items(), zip(*figures, strict=True), strict=True)
-    return {n: _distribution(node, *one) for (n, node), one in rows}
+    """Return what the values at each node are like."""
+    return {n: _distribution(nodes[n], totals) for n, totals in _totals_of(nodes).items()}
 
 
-def _distribution(
-    node: Measured,
-    total: float,
-    squares: float,
-    zeros: float,
-    saturated: float,
-    between: float,
-    smallest: float,
-    largest: float,
-    cols: int,
-) -> Distribution:
-    """Return what the values at a node are like, from sums over its columns.
-
-    ``between`` is the sum of the squares of the columns' sums.
-    """
+def _distribution(node: Measured, totals: _Totals) -> Distribution:
+    """Return what the values at a node are like."""
     rows = node.rows
-    count = rows * cols
-    mean, square = total / count, squares / count
+    count = rows * node.values.shape[1]
+    mean, square = totals.total / count, totals.squares / count
     variance = max(square - mean**2, 0.0) if math.isfinite(square) else math.nan
-    within = square - between / (rows * count)
+    within = square - totals.squares_of_sums / (rows * count)
     if rows > 1 and within > 1e-12 * square:  # what remains of the difference is rounding
         spread = math.sqrt(within)
     elif rows > 1 and math.isfinite(square):
         spread = 0.0
     else:
         spread = math.sqrt(square) if square >= 0 else math.nan
-    share = saturated / count if node.has_slope else math.nan
     return Distribution(
-        mean, variance, spread, zeros / count, share, smallest, largest, node.histogram
+        mean,
+        variance,
+        spread,
+        totals.zeros / count,
+        totals.saturated / count if node.has_slope else math.nan,
+        totals.smallest,
+        totals.largest,
+        node.histogram,
     )
 
 
@@ -223,8 +226,7 @@ def likeness(node: Measured) -> float:
 
 def dead_units(node: Measured) -> list[int]:
     """Return the units that are zero over all rows."""
-    dead = node.values[_ZEROS] == node.rows
-    return np.flatnonzero(dead).tolist() if dead.any() else []
+    return np.flatnonzero(node.values[_ZEROS] == node.rows).tolist()
 
 
 def _neighbours_equal(
@@ -245,11 +247,7 @@ def copied_units(node: Measured) -> list[list[int]]:
     """Return the groups of units that are copies of each other, values and gradients alike."""
     if node.rows < 4 or node.values.shape[1] < 2:
         return []
-    # Sorted by one number, copies are neighbours. Most nets have none that come near.
-    projections = np.sort(node.values[_PROJECTION])
-    most = LIMITS["copies"].value * math.sqrt(node.values[_SQUARES].max() * node.rows)
-    if (projections[1:] - projections[:-1]).min() > most:
-        return []
+    # Sorted by one number, copies are neighbours.
     order = np.argsort(node.values[_PROJECTION], kind="stable")
     same = _neighbours_equal(node.values, order, node.rows, (_PROJECTION,))
     if same.any():
@@ -271,12 +269,10 @@ def gradients(nodes: Mapping[int, Measured]) -> dict[int, tuple[float, float]]:
     known = {n: node.gradients for n, node in nodes.items() if node.gradients is not None}
     if not known:
         return {}
-    sizes = [sums.shape[1] for sums in known.values()]
-    sums = np.concatenate([sums[:2] for sums in known.values()], axis=1)
-    totals = np.add.reduceat(sums, np.cumsum([0, *sizes[:-1]]), axis=1).tolist()
     found = {}
-    for n, total, squares, size in zip(known, *totals, sizes, strict=True):
-        count = nodes[n].rows * size
+    totals = _totals(list(known.values()), [nodes[n].rows for n in known])
+    for (n, sums), (total, squares, *_) in zip(known.items(), totals, strict=True):
+        count = nodes[n].rows * sums.shape[1]
         found[n] = (
             math.sqrt(squares) if squares >= 0 else math.nan,
             squares / count - (total / count) ** 2,
@@ -286,7 +282,8 @@ def gradients(nodes: Mapping[int, Measured]) -> dict[int, tuple[float, float]]:
 
 def measure(places: Sequence[Place], nodes: dict[int, Measured]) -> list[LayerSignals]:
     """Return the signals of each place, without verdicts."""
-    known = distributions(nodes)
+    totals = _totals_of(nodes)
+    known = {n: _distribution(nodes[n], one) for n, one in totals.items()}
     backward = gradients(nodes)
     found = []
     readers = Counter(node for place in places if place.nodes for node in set(place.inputs))
@@ -301,7 +298,7 @@ def measure(places: Sequence[Place], nodes: dict[int, Measured]) -> list[LayerSi
             last = None
         behind.append(last)
         sources = [behind[s] for s in place.sources]
-        found.append(_layer(place, nodes, known, backward, mine, last, sources))
+        found.append(_layer(place, nodes, totals, known, backward, mine, last, sources))
         if any(readers[node] > 1 for node in place.inputs):
             found[-1].backward_gain = math.nan
     _set_totals(places, found, behind, backward)
@@ -311,6 +308,7 @@ def measure(places: Sequence[Place], nodes: dict[int, Measured]) -> list[LayerSi
 def _layer(
     place: Place,
     nodes: dict[int, Measured],
+    totals: dict[int, _Totals],
     known: dict[int, Distribution],
     backward: dict[int, tuple[float, float]],
     mine: list[int],
@@ -331,9 +329,11 @@ def _layer(
     ends_unseen = is_softmax(layer) and len(mine) < len(place.nodes)
     if last is not None and not ends_unseen:
         signals.after = known[last]
-        if activation not in ("linear", "softmax", "log_softmax") and mine:
+        is_bent = activation not in ("linear", "softmax", "log_softmax")
+        if is_bent and mine and totals[last].most_zeros == nodes[last].rows:
             signals.dead = dead_units(nodes[last])
-    if mine and kernel_of(layer) is not None:
+    # NaN, of values that are not finite, is looked at, too.
+    if mine and kernel_of(layer) is not None and totals[mine[0]].equal_neighbours != 0:
         signals.copies = copied_units(nodes[mine[0]])
     read = [s for s in sources if s is not None]
     if read and last is not None and mine:

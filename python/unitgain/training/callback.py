@@ -197,6 +197,15 @@ class CallbackList:
             for hook in hooks
         )
 
+    def wants_epochs(self) -> bool:
+        """Whether a callback other than a :class:`History` does something between epochs."""
+        return any(
+            type(callback) is not History
+            and getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
+            for callback in self.callbacks
+            for hook in ("on_epoch_begin", "on_epoch_end")
+        )
+
     def diverged(self, epoch: int, batch: int) -> None:
         """Tell those who asked for it where a run's loss has ceased to be finite."""
         for callback in self.callbacks:

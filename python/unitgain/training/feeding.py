@@ -216,6 +216,24 @@ class Order:
             return _native.permutation(count, key, stream)[taken:end]
         return None if (taken, end) == (0, count) else np.arange(taken, end)
 
+    def is_whole(self, count: int, most: int | None) -> bool:
+        """Return whether each epoch takes a whole pass, and nothing is left of one.
+
+        Args:
+            count: as for :meth:`take`.
+            most: as for :meth:`take`.
+        """
+        is_left = self.position is not None and self.position[0] < count
+        return not is_left and (most is None or most >= count)
+
+    def whole_passes(self, passes: int) -> list[tuple[int, int]]:
+        """Return the keys and streams of whole passes' orders; none if rows come in turn."""
+        self.position = None
+        if not self._shuffle:
+            return []
+        with random.drawing_from(self.streams):
+            return [random.key_and_stream(None) for _ in range(passes)]
+
     def _new_pass(self) -> list[int]:
         if not self._shuffle:
             return [0, 0, 0]

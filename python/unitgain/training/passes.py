@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -21,19 +21,26 @@ from unitgain.training.traps import warn_of_infinite, warn_of_logits
 __all__ = ["Pass", "Run", "check_batches_seen", "evaluated"]
 
 
+# How many steps a run beside others does ahead of what is told of them: so many that Python has no
+# part in the time of the smallest networks.
+_STEPS_AHEAD = 1000
+
+
 @dataclass
 class Pass:
-    """An epoch's pass over samples in memory: what a run waits for, done alone or beside others.
+    """Epochs' passes over samples in memory: what a run waits for, done alone or beside others.
 
     Attributes:
         network: the native network.
         samples: what it is trained on.
-        order: the rows; None for all in turn.
+        order: the rows; None for all in turn, or as ``shuffles`` say.
         batch_size: samples a step.
         mix: what makes new samples of those given.
         stops_at_nan: whether the pass ends where the loss is not finite.
         report: told how far it has come.
         every_batch: whether after every batch, and not now and then.
+        epochs: how many; of one alone :meth:`run` is there.
+        shuffles: the keys and streams of the orders of several.
     """
 
     network: Any
@@ -44,8 +51,10 @@ class Pass:
     stops_at_nan: bool
     report: Callable[[_native.Totals], bool]
     every_batch: bool
+    epochs: int = 1
+    shuffles: Sequence[tuple[int, int]] = ()
 
-    def run(self) -> _native.Totals:
+    def run(self) -> list[_native.Totals]:
         """Do the pass, and return its sums."""
         totals: _native.Totals = self.network.train(
             self.samples.x,
@@ -58,11 +67,11 @@ class Pass:
             self.every_batch,
             self.stops_at_nan,
         )
-        return totals
+        return [totals]
 
-    def native(self) -> _native.TrainingPass:
-        """Return the pass for :func:`unitgain._native.train_together`, which tells nothing."""
-        made: _native.TrainingPass = self.network.training_pass(
+    def native(self) -> _native.TrainingRun:
+        """Return the passes for :func:`unitgain._native.train_together`, which tells nothing."""
+        made: _native.TrainingRun = self.network.training_run(
             self.samples.x,
             self.samples.y,
             self.order,
@@ -70,12 +79,14 @@ class Pass:
             self.mix,
             self.samples.weights,
             self.stops_at_nan,
+            self.epochs,
+            self.shuffles,
         )
         return made
 
 
-# Yields passes that are to be done, and is sent their sums.
-_Passes: TypeAlias = Generator[Pass, _native.Totals, Any]
+# Yields passes that are to be done, and is sent the sums of their epochs.
+_Passes: TypeAlias = Generator[Pass, list[_native.Totals], Any]
 
 
 @dataclass
@@ -123,6 +134,7 @@ class Run:
         self._every_batch = self.listeners.wants_batches("train")
         self._is_first = True
         self._has_looked = False
+        self._ahead: list[_native.Totals] = []  # of epochs that are done, and not told of
 
     def epochs(self, first: int, end: int) -> None:
         """Train for the epochs from ``first``, counted from 0, until ``end``."""
@@ -136,8 +148,14 @@ class Run:
         finally:
             passes.close()
 
-    def passes(self, first: int, end: int) -> _Passes:
-        """Train for such epochs, but leave passes over samples in memory to the caller."""
+    def passes(self, first: int, end: int, ahead: bool = False) -> _Passes:
+        """Train for such epochs, but leave passes over samples in memory to the caller.
+
+        Args:
+            first: the number of the first epoch, from 0.
+            end: the number behind the last.
+            ahead: whether a pass may be of several epochs, where nothing but the sums is told.
+        """
         model, listeners = self.model, self.listeners
         model.stop_training = False
         model._resumed, model._order_position = None, None
@@ -150,7 +168,8 @@ class Run:
         with closing(EpochsBar(end, self._one_bar)) as bar:
             for epoch in range(first, end):
                 listeners.tell("epoch_begin", epoch)
-                totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}")
+                most = self._epochs_ahead(epoch, end) if ahead and not self._ahead else 1
+                totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}", most)
                 if totals.batches == 0 and epoch > first:
                     warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
                     break
@@ -172,13 +191,37 @@ class Run:
             assert isinstance(self.validation, Samples)
             self.validation = base.outputs(self.validation)
 
-    def _epoch(self, epoch: int, title: str) -> _Passes:
+    def _epochs_ahead(self, epoch: int, end: int) -> int:
+        """Return how many epochs may be done before anybody is told of the first.
+
+        Those between which nothing happens but orders being drawn, by nobody else.
+        """
+        if (
+            not isinstance(self.source, Samples)
+            or self.base is not None
+            or self._stops_at_nan
+            or self._every_batch
+            or self.model.stop_training
+            or self.verbose not in (0, False)
+            or self.model.streams is None
+            or not self.order.is_whole(len(self.source), self._most())
+            or self.listeners.wants_epochs()
+            or any(metric.keeps_state for _, metric in self.model._reported_metrics())
+        ):
+            return 1
+        steps = math.ceil(len(self.source) / self.batch_size)
+        last = min(end, epoch + max(1, _STEPS_AHEAD // steps))
+        if self.validation is not None:
+            last = next((e + 1 for e in range(epoch, last) if self.is_evaluated(e + 1)), last)
+        return last - epoch
+
+    def _epoch(self, epoch: int, title: str, ahead: int) -> _Passes:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
-            totals = yield from self._train(network, bar)
+            totals = yield from self._train(network, bar, ahead)
             if totals.batches == 0 and not self._is_first:
                 return totals, {}
             if not (model.stop_training or totals.diverged):
@@ -203,7 +246,7 @@ class Run:
             print(f"{title}: {format_logs(logs)}")
         return totals, logs
 
-    def _train(self, network: Any, bar: ProgressBar) -> _Passes:
+    def _train(self, network: Any, bar: ProgressBar, ahead: int) -> _Passes:
         model, listeners = self.model, self.listeners
         every_batch = self._every_batch
         # What the native pass under way has, and how many batches the epoch has until its end.
@@ -227,21 +270,26 @@ class Run:
 
         if isinstance(self.source, Samples) and not holds_sparse(self.source.x):
             samples = self.source
-            warn_of_logits(model, network, samples.x)
-            order = self._rows(samples)
-            last = math.ceil((len(samples) if order is None else len(order)) / self.batch_size)
-            if every_batch:
-                listeners.tell("train_batch_begin", 0)
-            totals = yield Pass(
-                network,
-                samples,
-                order,
-                self.batch_size,
-                self.mix,
-                self._stops_at_nan,
-                report,
-                every_batch,
-            )
+            if not self._ahead:
+                warn_of_logits(model, network, samples.x)
+                shuffles = self.order.whole_passes(ahead) if ahead > 1 else []
+                order = self._rows(samples) if ahead == 1 else None
+                last = math.ceil((len(samples) if order is None else len(order)) / self.batch_size)
+                if every_batch:
+                    listeners.tell("train_batch_begin", 0)
+                self._ahead = yield Pass(
+                    network,
+                    samples,
+                    order,
+                    self.batch_size,
+                    self.mix,
+                    self._stops_at_nan,
+                    report,
+                    every_batch,
+                    ahead,
+                    shuffles,
+                )
+            totals = self._ahead.pop(0)
             look(totals)
             return totals
         totals = _native.Totals()
@@ -270,8 +318,10 @@ class Run:
         return totals
 
     def _rows(self, samples: Samples) -> Any:
-        most = None if self.steps is None else self.steps * self.batch_size
-        return self.order.take(len(samples), most)
+        return self.order.take(len(samples), self._most())
+
+    def _most(self) -> int | None:
+        return None if self.steps is None else self.steps * self.batch_size
 
     def _batches(self, source: Samples | Batches) -> Iterator[Samples]:
         """Yield an epoch's batches, none of them sparse."""

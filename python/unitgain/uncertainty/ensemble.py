@@ -16,7 +16,7 @@ from unitgain.models import Model
 from unitgain.models.saving import checked_path, explained, model_document, model_of
 from unitgain.training.callback import Callback, History
 from unitgain.training.together import run_together
-from unitgain.uncertainty.spread import Uncertainty, summarize
+from unitgain.uncertainty.spread import Uncertainty, gaussian_loss, summarize
 
 __all__ = ["Ensemble", "seeded", "train_many"]
 
@@ -143,13 +143,20 @@ class Ensemble:
 
     @classmethod
     def snapshots(
-        cls, model: Model, x: Any, y: Any = None, *, cycles: int = 5, epochs: int = 10, **fit: Any
+        cls,
+        model: Model,
+        x: Any,
+        y: Any = None,
+        *,
+        cycles: int = 5,
+        epochs: int = 10,
+        by: str = "epoch",
+        **fit: Any,
     ) -> Ensemble:
         """Return copies of one model from the ends of cycles, in each of which its rate falls to 0.
 
-        The rate follows a cosine from the optimizer's, epoch by epoch, and starts again. Huang, Li,
-        Pleiss, Liu, Hopcroft and Weinberger, "Snapshot ensembles: train 1, get M for free", ICLR
-        2017.
+        The rate follows a cosine from the optimizer's, and starts again. Huang, Li, Pleiss, Liu,
+        Hopcroft and Weinberger, "Snapshot ensembles: train 1, get M for free", ICLR 2017.
 
         Args:
             model: a compiled model, whose optimizer has no schedule.
@@ -157,14 +164,30 @@ class Ensemble:
             y: as for :meth:`unitgain.Model.fit`.
             cycles: how many.
             epochs: of each cycle.
+            by: how often the rate is set: at each ``"epoch"``, or at each ``"step"``, as the paper
+                has it, which takes a call of Python a step.
             **fit: other arguments of :meth:`unitgain.Model.fit`.
+
+        Raises:
+            ValueError: if the model is not compiled, its optimizer has a schedule of its own, or an
+                argument is out of range.
         """
         if cycles < 1 or epochs < 1:
             raise ValueError(f"cycles is {cycles} and epochs {epochs}, expected at least 1 of each")
         if model.optimizer is None:
             raise ValueError(f"{model.name} is not compiled: call compile(optimizer, loss) first")
+        if by not in ("epoch", "step"):
+            raise ValueError(f"by is {by!r}, expected 'epoch' or 'step'")
+        optimizer = model.optimizer
+        try:
+            optimizer.learning_rate = float(optimizer.learning_rate)
+        except TypeError:
+            raise ValueError(
+                "the optimizer has a schedule of its own, but the cycles are to set its rate: make "
+                "it with a number"
+            ) from None
         fit.setdefault("verbose", 0)
-        snapshots = _Snapshots(epochs)
+        snapshots = (_Snapshots if by == "epoch" else _SnapshotsByStep)(epochs)
         own = fit.pop("callbacks", None) or []
         own = [own] if isinstance(own, Callback) else list(own)
         model.fit(x, y, epochs=cycles * epochs, callbacks=[*own, snapshots], **fit)
@@ -202,8 +225,15 @@ class Ensemble:
         return np.asarray(self.predict_each(x).mean(axis=0))
 
     def uncertainty(self, x: Any, probabilities: bool = True) -> Uncertainty:
-        """Return mean, variance, and what is known of the uncertainty, see :func:`summarize`."""
-        return summarize((model.predict(x) for model in self.models), probabilities)
+        """Return mean, variance, and what is known of the uncertainty, see :func:`summarize`.
+
+        Args:
+            x: samples.
+            probabilities: whether the outputs are such. Of models whose loss is
+                :class:`unitgain.losses.GaussianNLL` they are means and variances.
+        """
+        predictions = (model.predict(x) for model in self.models)
+        return summarize(predictions, probabilities, gaussian_loss(self.models))
 
     def best(
         self, x: Any, y: Any, k: int = 1, monitor: str = "loss", mode: str = "min"
@@ -276,6 +306,7 @@ class _Snapshots(Callback):
         self.epochs = epochs
         self.models: list[Model] = []
         self.rate = 0.0
+        self.done = 0  # epochs of the cycle
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Note the rate to start cycles with."""
@@ -283,7 +314,11 @@ class _Snapshots(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Set the epoch's rate."""
-        share = (epoch % self.epochs) / self.epochs
+        self.done = epoch % self.epochs
+        self.set_rate(self.done / self.epochs)
+
+    def set_rate(self, share: float) -> None:
+        """Set the rate of a place in the cycle."""
         self.model.optimizer.learning_rate = self.rate * (1 + math.cos(math.pi * share)) / 2
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -294,6 +329,15 @@ class _Snapshots(Callback):
     def on_train_end(self, logs: Any = None) -> None:
         """Set the rate as it was."""
         self.model.optimizer.learning_rate = self.rate
+
+
+class _SnapshotsByStep(_Snapshots):
+    """The same, with a rate for each step."""
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Set the step's rate."""
+        share = batch / self.params["steps"] if self.params["steps"] else 0.0
+        self.set_rate((self.done + share) / self.epochs)
 
 
 def _check_apart(models: Sequence[Model]) -> None:

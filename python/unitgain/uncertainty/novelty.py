@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import linalg
+from unitgain._warnings import warn
 from unitgain.models import Model
 from unitgain.uncertainty.ensemble import Ensemble
 from unitgain.uncertainty.scaling import logits_model
@@ -16,6 +17,8 @@ from unitgain.uncertainty.scaling import logits_model
 __all__ = ["OutOfDistribution", "aurc", "auroc", "fpr_at_tpr", "rejection_threshold"]
 
 _Floats = NDArray[np.float64]
+# The residual of a pseudoinverse up to which the distances by it have three digits.
+_LEAST_EXACT = 1e-3
 
 
 def _log_sum_exp(z: _Floats) -> _Floats:
@@ -64,6 +67,10 @@ class OutOfDistribution:
 
     Attributes:
         threshold: set by :meth:`fit`: what a share ``tpr`` of its samples lies below.
+        covariance: set by :meth:`fit` of ``"mahalanobis"``: of the features.
+        precision: its pseudoinverse: directions in which known features do not vary count nothing.
+        certificate: how good that is, see :class:`unitgain.linalg.PinvCertificate`; a warning says
+            if distances have fewer than three digits.
     """
 
     threshold: float
@@ -107,7 +114,16 @@ class OutOfDistribution:
             self._means = np.stack([outputs[where == c].mean(0) for c in range(len(classes))])
             off = outputs - self._means[where]
             self.covariance = off.T @ off / len(outputs)
-            self.precision = linalg.pinv(self.covariance, hermitian=True)
+            self.precision, self.certificate = linalg.pinv(
+                self.covariance, hermitian=True, rtol=None, return_certificate=True
+            )
+            if not self.certificate.residual <= _LEAST_EXACT:
+                _, condition, residual = self.certificate
+                warn(
+                    f"the features' covariance has the condition {condition:.1e}, and its "
+                    f"pseudoinverse the residual {residual:.1e}: distances are not exact; take "
+                    "another layer"
+                )
         elif self.method == "knn":
             if len(outputs) <= self.k:
                 raise ValueError(f"k is {self.k}, but x has {len(outputs)} samples")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from unitgain import activations, layers, linalg
+from unitgain import _native, layers
 from unitgain.layers.registry import register
 from unitgain.metrics.calibration import class_probabilities
 from unitgain.models import Model
@@ -25,7 +25,6 @@ __all__ = [
 ]
 
 _Floats = NDArray[np.float64]
-_STEPS = 100
 
 
 class _Calibrator:
@@ -112,23 +111,7 @@ class TemperatureScaling(_Calibrator):
 
     def _fit(self, logits: _Floats, labels: NDArray[np.int64]) -> None:
         z = np.concatenate([np.zeros_like(logits), logits], 1) if _is_one(logits) else logits
-        z = z - z.max(axis=1, keepdims=True)
-        wanted = z[np.arange(len(z)), labels].mean()
-        low, high, beta = 1e-3, 1e3, 1.0
-        for _ in range(_STEPS):
-            p = np.asarray(activations.softmax(beta * z))
-            mean = (p * z).sum(axis=1)
-            slope = mean.mean() - wanted  # of the loss, by the inverse temperature
-            if slope > 0:
-                high = beta
-            else:
-                low = beta
-            curvature = ((p * z**2).sum(axis=1) - mean**2).mean()
-            step = beta - slope / curvature if curvature > 0 else 0.0
-            last, beta = beta, step if low < step < high else np.sqrt(low * high)
-            if abs(beta - last) <= 1e-14 * beta:
-                break
-        self.temperature = float(1 / beta)
+        self.temperature = _native.fit_temperature(z, labels.astype(np.int32))
 
     def _layers(self, columns: int) -> list[layers.Layer]:
         return [layers.Rescaling(1 / self.temperature), _probabilities(columns)]
@@ -152,39 +135,8 @@ class VectorScaling(_Calibrator):
     def _fit(self, logits: _Floats, labels: NDArray[np.int64]) -> None:
         if _is_one(logits):
             raise ValueError("logits has one column: for two classes take PlattScaling")
-        n, k = logits.shape
-        wanted = np.eye(k)[labels]
-        theta = np.concatenate([np.ones(k), np.zeros(k)])
-
-        def loss(theta: _Floats) -> tuple[float, _Floats]:
-            z = theta[:k] * logits + theta[k:]
-            z = z - z.max(axis=1, keepdims=True)
-            logs = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
-            value = -logs[np.arange(n), labels].mean() + 5e-7 * (theta @ theta)
-            return float(value), np.exp(logs)
-
-        value, p = loss(theta)
-        for _ in range(_STEPS):
-            off = (p - wanted) / n
-            slope = np.concatenate([(off * logits).sum(axis=0), off.sum(axis=0)]) + 1e-6 * theta
-            both = np.concatenate([p * logits, p], axis=1)
-            hessian = -(both.T @ both) / n
-            for a, row in enumerate(((p * logits**2), (p * logits))):
-                hessian[np.arange(k), np.arange(k) + a * k] += row.mean(axis=0)
-                hessian[np.arange(k) + a * k, np.arange(k)] += row.mean(axis=0) if a else 0.0
-            hessian[np.arange(k, 2 * k), np.arange(k, 2 * k)] += p.mean(axis=0)
-            step = linalg.pinv(hessian + 1e-6 * np.eye(2 * k)) @ slope
-            size = 1.0
-            while size > 1e-8:
-                tried = loss(theta - size * step)
-                if tried[0] <= value - 1e-4 * size * (slope @ step):
-                    break
-                size /= 2
-            if size <= 1e-8 or value - tried[0] < 1e-15:
-                break
-            theta = theta - size * step
-            value, p = tried
-        self.scale, self.offset = theta[:k], theta[k:] - theta[k:].mean()
+        self.scale, offset = _native.fit_vector_scaling(logits, labels.astype(np.int32))
+        self.offset = offset - offset.mean()
 
     def _layers(self, columns: int) -> list[layers.Layer]:
         return [layers.Rescaling(self.scale, self.offset), _probabilities(columns)]
@@ -207,7 +159,7 @@ class PlattScaling(_Calibrator):
     offset: _Floats
 
     def _fit(self, logits: _Floats, labels: NDArray[np.int64]) -> None:
-        fitted = [_platt(z, labels == c) for c, z in _against_the_rest(logits)]
+        fitted = [_native.fit_sigmoid(z, y) for z, y in _against_the_rest(logits, labels)]
         self.scale, self.offset = (np.array(values) for values in zip(*fitted, strict=True))
 
     def _layers(self, columns: int) -> list[layers.Layer]:
@@ -232,9 +184,7 @@ class IsotonicCalibration(_Calibrator):
     steps: list[tuple[_Floats, _Floats]]
 
     def _fit(self, logits: _Floats, labels: NDArray[np.int64]) -> None:
-        self.steps = [
-            _isotonic(z, (labels == c).astype(np.float64)) for c, z in _against_the_rest(logits)
-        ]
+        self.steps = [_native.fit_isotonic(z, y) for z, y in _against_the_rest(logits, labels)]
 
     def _layers(self, columns: int) -> list[layers.Layer]:
         made: list[layers.Layer] = [
@@ -316,55 +266,7 @@ def _is_one(logits: _Floats) -> bool:
     return bool(logits.shape[1] == 1)
 
 
-def _against_the_rest(logits: _Floats) -> list[tuple[int, _Floats]]:
-    """Return each class that has a column, and the column."""
-    if _is_one(logits):
-        return [(1, logits[:, 0])]
-    return list(enumerate(logits.T))
-
-
-def _platt(z: _Floats, is_class: NDArray[np.bool_]) -> tuple[float, float]:
-    """Return scale and offset of the sigmoid."""
-    positives, negatives = int(is_class.sum()), int((~is_class).sum())
-    wanted = np.where(is_class, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-
-    def loss(theta: _Floats) -> float:
-        f = theta[0] * z + theta[1]
-        return float((np.logaddexp(0, f) - wanted * f).sum())
-
-    theta = np.array([0.0, np.log((positives + 1) / (negatives + 1))])
-    value = loss(theta)
-    features = np.stack([z, np.ones_like(z)], axis=1)
-    for _ in range(_STEPS):
-        p = np.asarray(activations.sigmoid(features @ theta))
-        slope = features.T @ (p - wanted)
-        hessian = (features.T * (p * (1 - p))) @ features + 1e-12 * np.eye(2)
-        step = linalg.pinv(hessian) @ slope
-        size = 1.0
-        while size > 1e-10 and loss(theta - size * step) > value - 1e-4 * size * (slope @ step):
-            size /= 2
-        if size <= 1e-10 or np.abs(slope).max() < 1e-10 * len(z):
-            break
-        theta = theta - size * step
-        value = loss(theta)
-    return float(theta[0]), float(theta[1])
-
-
-def _isotonic(z: _Floats, y: _Floats) -> tuple[_Floats, _Floats]:
-    """Return the ends of the steps, rising, and the values there."""
-    points, where = np.unique(z, return_inverse=True)
-    weights = np.bincount(where).astype(np.float64)
-    means = np.bincount(where, y) / weights
-    levels: list[list[float]] = []  # value, weight, points
-    for mean, weight in zip(means.tolist(), weights.tolist(), strict=True):
-        levels.append([mean, weight, 1])
-        while len(levels) > 1 and levels[-2][0] >= levels[-1][0]:
-            value, heavy, count = levels.pop()
-            below = levels[-1]
-            below[0] = (below[0] * below[1] + value * heavy) / (below[1] + heavy)
-            below[1] += heavy
-            below[2] += count
-    values = np.repeat([level[0] for level in levels], [int(level[2]) for level in levels])
-    ends = np.ones(len(values), bool)  # of each step, the others lie on lines
-    ends[1:-1] = (values[1:-1] != values[:-2]) | (values[1:-1] != values[2:])
-    return points[ends], values[ends]
+def _against_the_rest(logits: _Floats, labels: NDArray[np.int64]) -> list[tuple[_Floats, _Floats]]:
+    """Return each column, and whether its rows are of its class; one column is class 1."""
+    first = 1 if _is_one(logits) else 0
+    return [(z, (labels == c).astype(np.float64)) for c, z in enumerate(logits.T, first)]
