@@ -26,8 +26,8 @@ def list() -> builtins.list[str]:
     """Return the names of the networks that come with unitgain.
 
     >>> import unitgain as ug
-    >>> ug.zoo.list()[:2]
-    ['breast_cancer_mlp', 'diabetes_mlp']
+    >>> "digits_mlp" in ug.zoo.list()
+    True
     """
     return sorted(path.stem for path in _FOLDER.glob("*" + _SUFFIX))
 
