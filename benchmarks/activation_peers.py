@@ -1,6 +1,7 @@
 """Each activation and its gradient by NumPy, PyTorch and JAX, in each library's best form.
 
-NumPy's forms work in place in ``out`` where the formula allows it. PyTorch's gradients are its own
+NumPy has all of them, which the others need not. Its forms work in place in ``out`` where the
+formula allows it. PyTorch's gradients are its own
 backward operations, called directly with what autograd would have saved; where there is none, the
 same formula. Names are unitgain's.
 """
@@ -13,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from .case import Array
+from .case import Array, Formulas
 
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805
 SLOPE = 0.2
 GELU = np.sqrt(2 / np.pi)
+FILE = "benchmarks/activation_peers.py"
 
 
 # ---- NumPy ----
@@ -142,7 +144,8 @@ def _hard_silu_slope(x: Array) -> Any:
     return np.where(x <= -3, x.dtype.type(0), np.where(x >= 3, x.dtype.type(1), (2 * x + 3) / 6))
 
 
-NUMPY: dict[str, Callable[[Array, Array], Array]] = {
+_forward: dict[str, Callable[[Array, Array], Array]] = {
+    "step": lambda x, out: np.greater_equal(x, 0, out=out),
     "relu": lambda x, out: np.maximum(x, 0, out=out),
     "relu6": lambda x, out: np.clip(x, 0, 6, out=out),
     "leaky_relu": _leaky_relu,
@@ -162,8 +165,10 @@ NUMPY: dict[str, Callable[[Array, Array], Array]] = {
     "gelu_tanh": _gelu_tanh,
     "mish": _mish,
 }
+NUMPY = Formulas(FILE, _forward)
 
-NUMPY_SLOPES: dict[str, Callable[[Array], Array]] = {
+_slopes: dict[str, Callable[[Array], Array]] = {
+    "step": np.zeros_like,
     "relu": lambda x: _slope(x, x > 0, 0),
     "relu6": lambda x: _slope(x, (x > 0) & (x < 6), 0),
     "leaky_relu": lambda x: _slope(x, x > 0, SLOPE),
@@ -183,37 +188,40 @@ NUMPY_SLOPES: dict[str, Callable[[Array], Array]] = {
     "gelu_tanh": _gelu_tanh_slope,
     "mish": _mish_slope,
 }
+NUMPY_SLOPES = Formulas(FILE, _slopes)
 
 
 # ---- PyTorch ----
 
+_Function = Callable[[Any], Any]
 
-def torch_forward(name: str) -> Callable[[Any], Any]:
+TORCH: dict[str, Callable[[Any], _Function]] = {
+    "relu": lambda torch: torch.relu,
+    "relu6": lambda torch: torch.nn.functional.relu6,
+    "leaky_relu": lambda torch: partial(torch.nn.functional.leaky_relu, negative_slope=SLOPE),
+    "elu": lambda torch: torch.nn.functional.elu,
+    "selu": lambda torch: torch.nn.functional.selu,
+    "celu": lambda torch: torch.nn.functional.celu,
+    "exponential": lambda torch: torch.exp,
+    "sigmoid": lambda torch: torch.sigmoid,
+    "hard_sigmoid": lambda torch: torch.nn.functional.hardsigmoid,
+    "log_sigmoid": lambda torch: torch.nn.functional.logsigmoid,
+    "softplus": lambda torch: torch.nn.functional.softplus,
+    "tanh": lambda torch: torch.tanh,
+    "softsign": lambda torch: torch.nn.functional.softsign,
+    "silu": lambda torch: torch.nn.functional.silu,
+    "hard_silu": lambda torch: torch.nn.functional.hardswish,
+    "gelu": lambda torch: torch.nn.functional.gelu,
+    "gelu_tanh": lambda torch: partial(torch.nn.functional.gelu, approximate="tanh"),
+    "mish": lambda torch: torch.nn.functional.mish,
+}
+
+
+def torch_forward(name: str) -> _Function:
     """Return PyTorch's function."""
     import torch
-    from torch.nn import functional as f
 
-    table: dict[str, Callable[[Any], Any]] = {
-        "relu": torch.relu,
-        "relu6": f.relu6,
-        "leaky_relu": lambda x: f.leaky_relu(x, SLOPE),
-        "elu": f.elu,
-        "selu": f.selu,
-        "celu": f.celu,
-        "exponential": torch.exp,
-        "sigmoid": torch.sigmoid,
-        "hard_sigmoid": f.hardsigmoid,
-        "log_sigmoid": f.logsigmoid,
-        "softplus": f.softplus,
-        "tanh": torch.tanh,
-        "softsign": f.softsign,
-        "silu": f.silu,
-        "hard_silu": f.hardswish,
-        "gelu": f.gelu,
-        "gelu_tanh": lambda x: f.gelu(x, approximate="tanh"),
-        "mish": f.mish,
-    }
-    return table[name]
+    return TORCH[name](torch)
 
 
 def torch_backward(name: str, x: Any, upstream: Any) -> Callable[[], Any]:
@@ -248,20 +256,30 @@ def torch_backward(name: str, x: Any, upstream: Any) -> Callable[[], Any]:
 
 # ---- JAX ----
 
+JAX: dict[str, Callable[[Any], _Function]] = {
+    "relu": lambda jax: jax.nn.relu,
+    "relu6": lambda jax: jax.nn.relu6,
+    "leaky_relu": lambda jax: partial(jax.nn.leaky_relu, negative_slope=SLOPE),
+    "elu": lambda jax: jax.nn.elu,
+    "selu": lambda jax: jax.nn.selu,
+    "celu": lambda jax: jax.nn.celu,
+    "exponential": lambda jax: jax.numpy.exp,
+    "sigmoid": lambda jax: jax.nn.sigmoid,
+    "hard_sigmoid": lambda jax: jax.nn.hard_sigmoid,
+    "log_sigmoid": lambda jax: jax.nn.log_sigmoid,
+    "softplus": lambda jax: jax.nn.softplus,
+    "tanh": lambda jax: jax.numpy.tanh,
+    "softsign": lambda jax: jax.nn.soft_sign,
+    "silu": lambda jax: jax.nn.silu,
+    "hard_silu": lambda jax: jax.nn.hard_swish,
+    "gelu": lambda jax: partial(jax.nn.gelu, approximate=False),
+    "gelu_tanh": lambda jax: partial(jax.nn.gelu, approximate=True),
+    "mish": lambda jax: jax.nn.mish,
+}
 
-def jax_forward(name: str) -> Callable[[Any], Any]:
+
+def jax_forward(name: str) -> _Function:
     """Return JAX's function, not compiled."""
     from .jax_network import jax
 
-    nn = jax.nn
-    own: dict[str, Callable[[Any], Any]] = {
-        "leaky_relu": lambda x: nn.leaky_relu(x, SLOPE),
-        "exponential": jax.numpy.exp,
-        "softsign": nn.soft_sign,
-        "hard_silu": nn.hard_swish,
-        "tanh": jax.numpy.tanh,
-        "gelu": lambda x: nn.gelu(x, approximate=False),
-        "gelu_tanh": lambda x: nn.gelu(x, approximate=True),
-    }
-    function: Callable[[Any], Any] = own[name] if name in own else getattr(nn, name)
-    return function
+    return JAX[name](jax)

@@ -8,12 +8,21 @@ from typing import Any
 import numpy as np
 
 import unitgain as ug
+from unitgain import _native
 
 from . import longer
-from .activation_peers import NUMPY, NUMPY_SLOPES, jax_forward, torch_backward, torch_forward
+from .activation_peers import (
+    JAX,
+    NUMPY,
+    NUMPY_SLOPES,
+    TORCH,
+    jax_forward,
+    torch_backward,
+    torch_forward,
+)
 from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial, some_rows
 
-NAMES = tuple(NUMPY)
+NAMES = tuple(name for name in _native.activation_table() if name != "linear")  # a copy
 SIZES = ((128, 256), (1024, 1024), (8192, 1024))  # in L2, in no cache below L3, in none
 LOOPS = ("relu", "sigmoid", "silu", "tanh", "gelu", "softplus")  # that Numba has
 DOUBLES = ("sigmoid", "tanh", "gelu")
@@ -26,12 +35,15 @@ TOLERANCE = {"float32": 32 * float(np.finfo(np.float32).eps), "float64": 1e-6}
 
 
 def cases() -> list[Case]:
-    """Return every activation and gradient by size in float32, a few in float64, and copies."""
+    """Return every activation and gradient in float32, a few in float64, and copies.
+
+    Those that PyTorch has are done at each size.
+    """
     single = [
         case(name, shape, np.float32)
         for case in (_forward, _gradient)
         for name in NAMES
-        for shape in SIZES
+        for shape in (SIZES if name in TORCH else SIZES[1:2])
     ]
     double = [
         case(name, SIZES[1], np.float64) for case in (_forward, _gradient) for name in DOUBLES
@@ -111,7 +123,7 @@ def _forward(name: str, shape: tuple[int, int], dtype: Any) -> Case:
             rows = some_rows(shape)
             return Exact(rows, longer.activation(name, x[rows]), dtype)
 
-        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
+        contenders = {OURS: unitgain, REFERENCE: numpy, **_peers(name, torch, jax)}
         if name in LOOPS and dtype == np.float32:
             contenders["Numba"] = numba
         return _trial(contenders, dtype, exact)
@@ -149,10 +161,18 @@ def _gradient(name: str, shape: tuple[int, int], dtype: Any) -> Case:
             rows = some_rows(shape)
             return Exact(rows, longer.slope(name, x[rows]) * upstream[rows], dtype)
 
-        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch, "JAX": jax}
+        contenders = {OURS: unitgain, REFERENCE: numpy, **_peers(name, torch, jax)}
         return _trial(contenders, dtype, exact)
 
     return _case(f"{name} gradient", shape, dtype, prepare)
+
+
+def _peers(
+    name: str, torch: Callable[[], Contender], jax: Callable[[], Contender]
+) -> dict[str, Callable[[], Contender]]:
+    """Return the contenders of those that have the activation."""
+    tables = {"PyTorch": (TORCH, torch), "JAX": (JAX, jax)}
+    return {library: run for library, (table, run) in tables.items() if name in table}
 
 
 def _trial(

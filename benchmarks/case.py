@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import EllipsisType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Formula = TypeVar("Formula")
 
 OURS = "unitgain"
 REFERENCE = "NumPy"
@@ -27,6 +28,21 @@ PEERS = {
     "ONNX Runtime": "onnxruntime",
     "Numba": "numba",
 }
+
+
+class Formulas(dict[str, Formula]):
+    """Formulas in NumPy by the names of rows (``cpp/include/unitgain/rows``).
+
+    The cases and the reference tests are those of all rows, so that each needs its formula: where
+    there is none, the error says into which file it belongs.
+    """
+
+    def __init__(self, file: str, formulas: Mapping[str, Formula]) -> None:
+        super().__init__(formulas)
+        self.file = file
+
+    def __missing__(self, name: str) -> Formula:
+        raise LookupError(f"{self.file} has no formula of {name!r}: add it to the table there")
 
 
 @dataclass(frozen=True)

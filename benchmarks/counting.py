@@ -26,6 +26,7 @@ FUNCTION = 20
 # Of each value, forward; a gradient takes as many and a product.
 ACTIVATIONS = {
     "copy": 0,
+    "step": 1,
     "relu": 1,
     "relu6": 2,
     "leaky_relu": 2,
@@ -54,6 +55,17 @@ BY_VALUE = {
     "losses/mean_absolute_error": (4, 3),
     "losses/huber": (8, 3),
     "losses/binary_crossentropy": (2 * FUNCTION + 8, 3),
+    "losses/categorical_crossentropy": (FUNCTION + 7, 3),
+    "losses/log_cosh": (2 * FUNCTION + 6, 3),
+    "losses/gaussian_nll": (FUNCTION / 2 + 5, 2.5),  # half of the values are variances
+    "losses/poisson": (FUNCTION + 6, 3),
+    "losses/kl_divergence": (FUNCTION + 5, 3),
+    "losses/hinge": (5, 3),
+    "losses/squared_hinge": (6, 3),
+    "losses/categorical_hinge": (6, 3),
+    "losses/quantile": (5, 3),
+    "losses/binary_focal_crossentropy": (2 * FUNCTION + 16, 3),
+    "losses/cosine_similarity": (10, 3),
     "noise/dropout": (12, 2),  # Philox: ten rounds over four values, then a comparison
     "noise/gaussian_noise": (2 * FUNCTION + 12, 2),
     "batch_norm/forward": (8, 2),
@@ -62,7 +74,17 @@ BY_VALUE = {
     "layer_norm/both": (20, 4),
 }
 # Operations of each parameter, and the arrays of their number that are read and written.
-OPTIMIZERS = {"adam": (12, 7), "adamw": (14, 7), "sgd": (4, 5), "rmsprop": (8, 5)}
+OPTIMIZERS = {
+    "adam": (12, 7),
+    "adamw": (14, 7),
+    "sgd": (4, 5),
+    "rmsprop": (8, 5),
+    "adagrad": (6, 5),
+    "adadelta": (14, 7),
+    "adamax": (9, 7),
+    "nadam": (14, 7),
+    "lion": (8, 5),
+}
 # Multiples of m n^2 and n^3, m not less than n (Golub and Van Loan, "Matrix Computations", 4th
 # edition, 2013, section 8.6.4, by way of a QR decomposition), and of the bytes of the matrix.
 DECOMPOSITIONS = {
@@ -118,6 +140,8 @@ def _by_value(subject: str) -> Callable[[list[str]], Counted | None]:
 
 
 def _optimizer(parts: list[str]) -> Counted | None:
+    if parts[0] not in OPTIMIZERS:
+        return None
     parameters = _parameters([int(size) for size in parts[-1].split("-")])
     operations, arrays = OPTIMIZERS[parts[0]]
     return Counted(float(operations * parameters), 4.0 * arrays * parameters)

@@ -8,25 +8,26 @@ from typing import Any
 import numpy as np
 
 import unitgain as ug
+from unitgain import _native
 
-from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial, some_rows
+from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Formulas, Trial, some_rows
 
 SOFTMAX_SIZES = ((128, 256), (1024, 1024), (8192, 1024), (8192, 10))
 CROSS_ENTROPY_SIZES = ((128, 10), (512, 1000), (8192, 1024))
 ELEMENT_SIZE = (1024, 1024)
-ELEMENT_LOSSES = ("mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy")
+OF_CLASSES = "sparse_categorical_crossentropy"  # as training has it, of logits and labels
 
 # Exponentials and sums of single precision, each good to a few units in the last place.
 TOLERANCE = 64 * float(np.finfo(np.float32).eps)
 
 
 def cases() -> list[Case]:
-    """Return softmax and cross-entropy by size, and the losses of elements at one size."""
+    """Return softmax and cross-entropy by size, and the other losses at one size."""
     return [
         *(_softmax("softmax", shape) for shape in SOFTMAX_SIZES),
         *(_softmax("log_softmax", shape) for shape in SOFTMAX_SIZES),
         *(_cross_entropy(shape) for shape in CROSS_ENTROPY_SIZES),
-        *(_element_loss(name) for name in ELEMENT_LOSSES),
+        *(_loss(name) for name in _native.loss_names if name != OF_CLASSES),
     ]
 
 
@@ -148,43 +149,120 @@ def _cross_entropy(shape: tuple[int, int]) -> Case:
     return Case(f"losses/cross_entropy/{rows}x{cols}", title, prepare, quick=quick)
 
 
-NUMPY: dict[str, Callable[[Array, Array], Array]] = {
-    "mean_squared_error": lambda y, t: (y - t) * y.dtype.type(2 / y.size),
-    "mean_absolute_error": lambda y, t: np.sign(y - t) * y.dtype.type(1 / y.size),
-    "huber": lambda y, t: np.clip(y - t, -1, 1) * y.dtype.type(1 / y.size),
-    "binary_crossentropy": lambda y, t: (y - t) / (y * (1 - y)) * y.dtype.type(1 / y.size),
+def _share(y: Array, factor: float = 1) -> Any:
+    return y.dtype.type(factor / y.size)
+
+
+def _of_class_and_rest(y: Array, t: Array) -> Any:
+    """Return the gradient of ``max(0, 1 + max((1 - t) y) - sum(t y))``."""
+    rest = (1 - t) * y
+    largest = np.zeros_like(y)
+    largest[np.arange(len(y)), rest.argmax(axis=1)] = 1
+    active = 1 + rest.max(axis=1) > (t * y).sum(axis=1)
+    return ((1 - t) * largest - t) * active[:, None] * y.dtype.type(1 / len(y))
+
+
+def _gaussian(y: Array, t: Array) -> Any:
+    mean, variance = np.split(y, 2, axis=1)
+    error = mean - t
+    slope = (1 - error * error / variance) / (2 * variance)
+    return np.concatenate([error / variance, slope], axis=1) * _share(y, 2)
+
+
+def _focal(y: Array, t: Array) -> Any:
+    missing = t * (1 - y) + (1 - t) * y
+    entropy = -(t * np.log(y) + (1 - t) * np.log1p(-y))
+    slope = (y - t) / (y * (1 - y))
+    return missing * (2 * (1 - 2 * t) * entropy + missing * slope) * _share(y)
+
+
+def _cosine(y: Array, t: Array) -> Any:
+    length, of_targets = (np.sqrt((a * a).sum(axis=1, keepdims=True)) for a in (y, t))
+    cosine = (y * t).sum(axis=1, keepdims=True) / (length * of_targets)
+    return (cosine * y / length - t / of_targets) / length * y.dtype.type(1 / len(y))
+
+
+# The gradients, of predictions y and targets t.
+_gradients: dict[str, Callable[[Array, Array], Array]] = {
+    "categorical_crossentropy": lambda y, t: (1 / y.sum(axis=1, keepdims=True) - t / y) / len(y),
+    "binary_crossentropy": lambda y, t: (y - t) / (y * (1 - y)) * _share(y),
+    "mean_squared_error": lambda y, t: (y - t) * _share(y, 2),
+    "mean_absolute_error": lambda y, t: np.sign(y - t) * _share(y),
+    "huber": lambda y, t: np.clip(y - t, -1, 1) * _share(y),
+    "log_cosh": lambda y, t: np.tanh(y - t) * _share(y),
+    "gaussian_nll": _gaussian,
+    "poisson": lambda y, t: (1 - t / (y + y.dtype.type(1e-7))) * _share(y),
+    "kl_divergence": lambda y, t: -t / y / len(y),
+    "hinge": lambda y, t: np.where(t * y < 1, -t, 0) * _share(y),
+    "squared_hinge": lambda y, t: -t * np.maximum(1 - t * y, 0) * _share(y, 2),
+    "categorical_hinge": _of_class_and_rest,
+    "quantile": lambda y, t: np.sign(y - t) * _share(y, 0.5),
+    "binary_focal_crossentropy": _focal,
+    "cosine_similarity": _cosine,
 }
-TORCH = {
-    "mean_squared_error": "mse_loss",
-    "mean_absolute_error": "l1_loss",
-    "huber": "huber_loss",
-    "binary_crossentropy": "binary_cross_entropy",
+NUMPY = Formulas("benchmarks/losses.py", _gradients)
+
+
+def _torch_gaussian(f: Any, y: Any, t: Any) -> Any:
+    mean, variance = y.split(t.shape[1], dim=1)
+    return f.gaussian_nll_loss(mean, t, variance)
+
+
+# Those that PyTorch has, by its ``torch.nn.functional``.
+TORCH: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "binary_crossentropy": lambda f, y, t: f.binary_cross_entropy(y, t),
+    "mean_squared_error": lambda f, y, t: f.mse_loss(y, t),
+    "mean_absolute_error": lambda f, y, t: f.l1_loss(y, t),
+    "huber": lambda f, y, t: f.huber_loss(y, t),
+    "gaussian_nll": _torch_gaussian,
+    "poisson": lambda f, y, t: f.poisson_nll_loss(y, t, log_input=False, eps=1e-7),
+    "kl_divergence": lambda f, y, t: f.kl_div(y.log(), t, reduction="batchmean"),
+    "cosine_similarity": lambda f, y, t: -f.cosine_similarity(y, t).mean(),
 }
 
 
-def _element_loss(name: str) -> Case:
+def _targets(name: str, rng: np.random.Generator) -> Array:
+    """Return what a loss takes: labels, signs, one-hot rows, or values."""
+    rows, cols = ELEMENT_SIZE
+    spec = _native.LossSpec(name)
+    if spec.takes_labels:
+        return rng.integers(0, cols, rows).astype(np.int32)
+    if spec.takes_signs:
+        return (2 * rng.integers(0, 2, ELEMENT_SIZE) - 1).astype(np.float32)
+    if name.startswith("categorical"):
+        return np.eye(cols, dtype=np.float32)[rng.integers(0, cols, rows)]
+    # Half of a row of a normal distribution's predictions are variances.
+    wanted = cols // 2 if name == "gaussian_nll" else cols
+    return rng.uniform(0.05, 0.95, (rows, wanted)).astype(np.float32)
+
+
+def _loss(name: str) -> Case:
     def prepare() -> Trial:
         rng = np.random.default_rng(0)
-        y, t = (rng.uniform(0.05, 0.95, ELEMENT_SIZE).astype(np.float32) for _ in range(2))
+        y = rng.uniform(0.05, 0.95, ELEMENT_SIZE).astype(np.float32)
+        t = _targets(name, rng)
 
         def unitgain() -> Contender:
             loss, out = ug.losses.get(name), np.empty_like(y)
             return Contender.of(lambda: loss.value_and_gradient(t, y, out=out)[1])
 
         def numpy() -> Contender:
-            return Contender.of(lambda: NUMPY[name](y, t))
+            gradient = NUMPY[name]
+            return Contender.of(lambda: gradient(y, t))
 
         def torch() -> Contender:
             import torch
 
             targets = torch.from_numpy(t)
-            function = getattr(torch.nn.functional, TORCH[name])
-            return _torch_gradient(y, lambda values: function(values, targets))
+            return _torch_gradient(y, lambda y: TORCH[name](torch.nn.functional, y, targets))
 
         def exact() -> Exact:
-            return Exact.of(NUMPY[name](y.astype(np.float64), t.astype(np.float64)))
+            wide = t if t.dtype == np.int32 else t.astype(np.float64)
+            return Exact.of(NUMPY[name](y.astype(np.float64), wide))
 
-        contenders = {OURS: unitgain, REFERENCE: numpy, "PyTorch": torch}
+        contenders = {OURS: unitgain, REFERENCE: numpy}
+        if name in TORCH:
+            contenders["PyTorch"] = torch
         return Trial(contenders, TOLERANCE, exact=exact)
 
     rows, cols = ELEMENT_SIZE

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 import unitgain as ug
+from unitgain import _native
 
 from .case import OURS, REFERENCE, Array, Case, Contender, Exact, Trial
+from .optimizer_formulas import Rule
 
 RATE, MOMENTUM, EPSILON = 1e-3, 0.9, 1e-7
 BETA_1, BETA_2, RHO, DECAY = 0.9, 0.999, 0.9, 0.004
@@ -25,12 +27,23 @@ SIZES: dict[str, tuple[tuple[int, ...], ...]] = {
     "4000000": ((4_000_000,),),
     "64-128-64-10": NETWORK,
 }
+# The optimizers with fast forms in NumPy, and their arguments.
+USUAL: dict[str, dict[str, float]] = {
+    "adam": {},
+    "adamw": {"weight_decay": DECAY},
+    "sgd": {"momentum": MOMENTUM},
+    "rmsprop": {},
+}
 _Step = Callable[[Array, Array], None]
 
 
 def cases() -> list[Case]:
-    """Return the cases by optimizer and size."""
-    return [_case(kind, size) for kind in ("adam", "adamw", "sgd", "rmsprop") for size in SIZES]
+    """Return the usual optimizers by size, and the others on a network's arrays."""
+    others = [name for name in _native.optimizer_names if name not in USUAL]
+    return [
+        *(_case(kind, size) for kind in USUAL for size in SIZES),
+        *(_case(kind, "64-128-64-10") for kind in others),
+    ]
 
 
 def _arrays(shapes: tuple[tuple[int, ...], ...], seed: int) -> list[Array]:
@@ -39,11 +52,9 @@ def _arrays(shapes: tuple[tuple[int, ...], ...], seed: int) -> list[Array]:
 
 
 def _ours(kind: str) -> ug.optimizers.Optimizer:
-    if kind == "sgd":
-        return ug.optimizers.SGD(RATE, momentum=MOMENTUM)
-    if kind == "rmsprop":
-        return ug.optimizers.RMSprop(RATE)
-    return ug.optimizers.AdamW(RATE, DECAY) if kind == "adamw" else ug.optimizers.Adam(RATE)
+    made: Any = type(ug.optimizers.get(kind))
+    optimizer: ug.optimizers.Optimizer = made(RATE, **USUAL.get(kind, {}))
+    return optimizer
 
 
 def _numpy_steps(
@@ -91,9 +102,30 @@ def _numpy_steps(
             np.multiply(b, real(RATE), out=b)
             np.subtract(w, b, out=w)
 
-        return {"sgd": sgd, "rmsprop": rmsprop}.get(kind, adam)
+        def plain(w: Array, g: Array) -> None:
+            nonlocal count
+            count += 1
+            w[...] = rule.step(w, g, count)
+
+        if kind in USUAL:
+            return {"sgd": sgd, "rmsprop": rmsprop}.get(kind, adam)
+        rule = Rule(_ours(kind))
+        return plain
 
     return [make(shape) for shape in shapes]
+
+
+BETAS = (BETA_1, BETA_2)
+# Those that PyTorch has, by the fastest form of each on a CPU, from ``torch.optim`` and parameters.
+TORCH: dict[str, Callable[[Any, Any], Any]] = {
+    "adam": lambda o, p: o.Adam(p, RATE, BETAS, EPSILON, fused=True),
+    "adamw": lambda o, p: o.AdamW(p, RATE, BETAS, EPSILON, DECAY, fused=True),
+    "sgd": lambda o, p: o.SGD(p, RATE, MOMENTUM, fused=True),
+    "rmsprop": lambda o, p: o.RMSprop(p, RATE, RHO, EPSILON, foreach=True),
+    "adagrad": lambda o, p: o.Adagrad(p, RATE, 0, 0, 0.1, EPSILON, fused=True),
+    "adadelta": lambda o, p: o.Adadelta(p, RATE, 0.95, EPSILON, foreach=True),
+    "adamax": lambda o, p: o.Adamax(p, RATE, BETAS, EPSILON, foreach=True),
+}
 
 
 def _torch(kind: str, weights: list[Array], gradients: list[Array]) -> Contender:
@@ -102,14 +134,7 @@ def _torch(kind: str, weights: list[Array], gradients: list[Array]) -> Contender
     parameters = [torch.from_numpy(w).requires_grad_() for w in weights]
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = torch.from_numpy(gradient)
-    betas = (BETA_1, BETA_2)
-    # The fastest form that each has on a CPU; RMSprop has no fused one.
-    optimizer: Any = {
-        "adam": lambda: torch.optim.Adam(parameters, RATE, betas, EPSILON, fused=True),
-        "adamw": lambda: torch.optim.AdamW(parameters, RATE, betas, EPSILON, DECAY, fused=True),
-        "sgd": lambda: torch.optim.SGD(parameters, RATE, MOMENTUM, fused=True),
-        "rmsprop": lambda: torch.optim.RMSprop(parameters, RATE, RHO, EPSILON, foreach=True),
-    }[kind]()
+    optimizer = TORCH[kind](torch.optim, parameters)
     return _after_steps(optimizer.step, weights)
 
 
@@ -144,11 +169,9 @@ def _case(kind: str, size: str) -> Case:
 
             return _after_steps(step, weights)
 
-        contenders = {
-            OURS: unitgain,
-            REFERENCE: numpy,
-            "PyTorch": lambda: _torch(kind, _arrays(shapes, 0), gradients),
-        }
+        contenders = {OURS: unitgain, REFERENCE: numpy}
+        if kind in TORCH:
+            contenders["PyTorch"] = lambda: _torch(kind, _arrays(shapes, 0), gradients)
         return Trial(contenders, TOLERANCE, exact=lambda: Exact.of(numpy(np.float64).result()))
 
     parameters = sum(int(np.prod(shape)) for shape in shapes)

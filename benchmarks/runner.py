@@ -36,6 +36,7 @@ SUBJECTS = (
     "matmul",
     "activations",
     "losses",
+    "metrics",
     "noise",
     "batch_norm",
     "layer_norm",

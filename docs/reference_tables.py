@@ -1,7 +1,10 @@
-"""Write the pages of docs/reference: every public name with what it does, a page a namespace.
+"""Write the pages of docs/reference, and the tables of the guide that follow from the code.
 
-Run whenever a public name is added or the first line of its docstring changes; the tests compare
-the pages with what this makes::
+The reference has every public name with what it does, a page a namespace. The guide's tables have
+the activations, losses, metrics and optimizers with the defaults of their arguments.
+
+Run whenever a public name is added, or a default or the first line of a docstring changes; the
+tests compare the pages with what this makes::
 
     python docs/reference_tables.py
 
@@ -19,8 +22,14 @@ from typing import Any
 import unitgain
 import unitgain.models
 import unitgain.sklearn  # with the extra `sklearn`
+from unitgain import _native
 
 FOLDER = Path(__file__).parent / "reference"
+GUIDE = Path(__file__).parent / "guide"
+# What a table of the guide stands between.
+MARKS = ("<!-- table by docs/reference_tables.py -->\n", "<!-- end of the table -->\n")
+# Arguments that all of a table's functions or classes take.
+COMMON = ("x", "out", "name", "reduction", "dtype")
 
 # In the order in which an object with several names is looked for.
 NAMESPACES = {
@@ -47,6 +56,7 @@ NAMESPACES = {
     "random": "Random numbers",
     "saving": "Saving and loading",
     "convert": "Models from and for other libraries",
+    "zoo": "Small trained networks, each with a card",
     "utils": "Utilities",
     "": "The package: threads, precision, memory",
 }
@@ -174,12 +184,87 @@ def contents() -> str:
     )
 
 
+def default(value: object) -> str:
+    """Return an argument's default, floats with as few digits as they need."""
+    return f"{value:g}" if isinstance(value, float) else repr(value).replace("'", '"')
+
+
+def arguments(thing: Any) -> str:
+    """Return the arguments of a class or function that are its own, with their defaults."""
+    own = [
+        parameter
+        for parameter in inspect.signature(thing).parameters.values()
+        if parameter.name not in COMMON and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    return ", ".join(
+        f"`{parameter.name}`"
+        if parameter.default is parameter.empty
+        else f"`{parameter.name}={default(parameter.default)}`"
+        for parameter in own
+    )
+
+
+def activation_rows() -> list[tuple[str, str, str]]:
+    """Return name, own arguments and formula of the activations.
+
+    The formulas are those of the rows, but of the functions that have none.
+    """
+    module = unitgain.activations
+    formulas = _native.activation_table()
+    functions = [name for name in module.__all__ if name not in ("get", "gradient")]
+    rows = []
+    for name in sorted({*formulas, *functions}):
+        function = getattr(module, name)
+        if function.__name__ != name:
+            said = f"`{function.__name__}`"
+        elif name in formulas:
+            said = f"`{formulas[name][0]}`"
+        else:
+            said = first_line(name, function).removeprefix("Return ")
+        of_row = formulas[name][1] if name not in functions else {}
+        given = ", ".join(f"`{key}={default(value)}`" for key, value in of_row.items())
+        rows.append((name, given or arguments(function), said))
+    return rows
+
+
+def class_rows(namespace: str, base: type) -> list[tuple[str, str, str]]:
+    """Return name, own arguments and first sentence of a namespace's classes."""
+    module = module_of(namespace)
+    classes = [getattr(module, name) for name in public_names(namespace)]
+    return [
+        (thing.__name__, arguments(thing), first_line(thing.__name__, thing))
+        for thing in classes
+        if inspect.isclass(thing) and issubclass(thing, base) and thing is not base
+    ]
+
+
+def guide_pages() -> dict[Path, str]:
+    """Return the guide's pages that have a table, each with the table as it should be."""
+    tables = {
+        "activations": activation_rows(),
+        "losses": class_rows("losses", unitgain.losses.Loss),
+        "metrics": class_rows("metrics", unitgain.metrics.Metric),
+        "optimizers": class_rows("optimizers", unitgain.optimizers.Optimizer),
+    }
+    found = {}
+    for subject, rows in tables.items():
+        lines = ["| name | arguments | what it is |", "| --- | --- | --- |"]
+        lines += [f"| `{name}` | {given or '-'} | {said} |" for name, given, said in rows]
+        file = GUIDE / f"{subject}.md"
+        before, rest = file.read_text(encoding="utf-8").split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        table = "\n".join(lines)
+        found[file] = f"{before}{MARKS[0]}\n{table}\n\n{MARKS[1]}{after}"
+    return found
+
+
 def pages() -> dict[Path, str]:
     """Return every page by its file."""
     home = homes()
     return {
         FOLDER / "README.md": contents(),
         **{file_of(namespace): page(namespace, home) for namespace in NAMESPACES},
+        **guide_pages(),
     }
 
 

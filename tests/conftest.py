@@ -17,7 +17,9 @@ def settings() -> Iterator[None]:
     """Restores the settings that a test may have changed."""
     threads, layer = ug.num_threads(), ug.threading_layer()
     precision, limit = ug.get_float32_matmul_precision(), ug.cache_limit()
+    across = ug.reproducible()
     yield
+    ug.set_reproducible(across)
     if ug.threading_layer() != layer:
         ug.set_threading_layer(layer)
     ug.set_num_threads(threads)

@@ -195,9 +195,25 @@ void bind_graph(py::module_& module) {
           "training", [](const Graph<T>& g) { return training_or_none(g.training()); },
           [](Graph<T>& g, std::optional<bool> training) { g.set_training(training_of(training)); },
           "Whether the nodes added from now on do what training does; None: as the network runs.")
+      .def_property_readonly(
+          "kinds",
+          [](const Graph<T>& g) {
+            std::vector<std::string> kinds;
+            for (const auto& node : g.nodes()) kinds.emplace_back(node.operation->kind());
+            return kinds;
+          },
+          "The kind of each node, custom for those that call Python.")
       .def_static("from_description", &from_description<T>, py::arg("description"),
                   py::arg("parameters"),
                   "The graph that Network.describe() gave, of parameters by its names.")
+      .def(
+          "add_node",
+          [](Graph<T>& g, const py::dict& description, const NamedParameters<T>& parameters) {
+            NodeDescription node = node_of(description);
+            if (node.training == Training::as_run) node.training = g.training();
+            return g.add_node(node, parameters);
+          },
+          py::arg("description"), py::arg("parameters"), "One node of such a description.")
       .def(
           "custom",
           [](Graph<T>& g, const std::vector<NodeId>& inputs, Index rows, Index cols,

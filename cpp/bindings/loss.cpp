@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 
@@ -244,6 +245,10 @@ py::tuple loss(const LossSpec& spec, const py::object& y_true, const py::object&
 }  // namespace
 
 void bind_losses(py::module_& module) {
+#define UNITGAIN_NAME(kind, ...) #kind,
+  constexpr std::array names = {UNITGAIN_LOSSES(UNITGAIN_NAME)};
+#undef UNITGAIN_NAME
+  module.attr("loss_names") = py::tuple(py::cast(names));
   module.def("class_labels", &class_labels, py::arg("y"), py::arg("classes"),
              py::arg("ignored") = py::none(),
              "Class labels as an int32 array, or None if one is no class.");

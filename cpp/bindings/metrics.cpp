@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include <array>
 #include <memory>
 #include <string>
 
@@ -138,6 +139,10 @@ void add_metric(const MetricSpec& spec, Sums sums, const py::array& y_true, cons
 }  // namespace
 
 void bind_metrics(py::module_& module) {
+#define UNITGAIN_NAME(kind, ...) #kind,
+  constexpr std::array names = {UNITGAIN_METRICS(UNITGAIN_NAME)};
+#undef UNITGAIN_NAME
+  module.attr("metric_names") = py::tuple(py::cast(names));
   py::class_<MetricSpec>(module, "MetricSpec")
       .def(py::init(&make_spec), py::arg("kind"), py::arg("takes_labels") = false,
            py::arg("weighted") = false, py::arg("loss") = py::none(), py::arg("threshold") = 0.5,

@@ -108,6 +108,63 @@ py::tuple spread(Network<T>& network, const py::object& x, Index passes, Index b
   return py::make_tuple(mean.result(), deviation.result());
 }
 
+// Fresh arrays for a gradient at each input, with `values` rows for each sample, and where they
+// lie.
+template <class T>
+struct InputArrays {
+  InputArrays(const Network<T>& network, Index count, std::optional<Index> values = {}) {
+    for (std::size_t i = 0; i < network.inputs().size(); ++i) {
+      std::vector<py::ssize_t> shape = {count, network.input_shape(i).size()};
+      if (values) shape.insert(shape.begin() + 1, *values);
+      py::array_t<T> array = new_array<T>(shape);
+      pointers.push_back(array.mutable_data());
+      arrays.append(std::move(array));
+    }
+  }
+  py::list arrays;
+  std::vector<T*> pointers;
+};
+
+template <class T>
+using Upstream = std::optional<py::array_t<T, py::array::c_style | py::array::forcecast>>;
+
+template <class T>
+py::list input_gradients(const Network<T>& network, const py::object& x,
+                         const std::vector<Upstream<T>>& upstream, Index batch_size) {
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  const Index count = held.samples.count;
+  std::vector<const T*> from;
+  for (std::size_t i = 0; i < upstream.size(); ++i) {
+    from.push_back(upstream[i] ? upstream[i]->data() : nullptr);
+    if (!upstream[i] || i >= network.outputs().size()) continue;
+    if (upstream[i]->size() != count * network.output_shape(i).size()) {
+      throw ValueError("the gradient at output " + std::to_string(i) + " has shape " +
+                       shape_text(*upstream[i]) + ", expected one value for each of the output's");
+    }
+  }
+  const InputArrays<T> made(network, count);
+  {
+    const GilRelease release;
+    network.input_gradients(held.samples.x, from, made.pointers, batch_size);
+  }
+  return made.arrays;
+}
+
+template <class T>
+py::list jacobian(const Network<T>& network, const py::object& x, std::size_t output,
+                  Index batch_size) {
+  HeldSamples held;
+  hold_inputs<T>(held, x);
+  if (output >= network.outputs().size()) throw ValueError("the network has no such output");
+  const InputArrays<T> made(network, held.samples.count, network.output_shape(output).size());
+  {
+    const GilRelease release;
+    network.jacobian(held.samples.x, output, made.pointers, batch_size);
+  }
+  return made.arrays;
+}
+
 template <class T>
 py::object forward(Network<T>& network, const py::object& x) {
   return with_outputs(network, x, py::none(),
@@ -273,6 +330,9 @@ void bind_network(py::module_& module) {
            py::arg("out") = py::none())
       .def("spread", &spread<T>, py::arg("x"), py::arg("passes"), py::arg("batch_size"))
       .def("forward", &forward<T>, py::arg("x"))
+      .def("input_gradients", &input_gradients<T>, py::arg("x"), py::arg("upstream"),
+           py::arg("batch_size"))
+      .def("jacobian", &jacobian<T>, py::arg("x"), py::arg("output"), py::arg("batch_size"))
       .def("caller", &caller<T>)
       .def(
           "compile",

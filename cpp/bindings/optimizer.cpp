@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 
 #include "common.hpp"
@@ -223,11 +224,9 @@ void bind_schedule(py::module_& module) {
       .def("momentum", &scheduled_momentum, py::arg("step"));
 }
 
-constexpr std::string_view kinds[] = {
-#define UNITGAIN_NAME(kind) #kind,
-    UNITGAIN_OPTIMIZERS(UNITGAIN_NAME)
+#define UNITGAIN_NAME(kind) std::string_view(#kind),
+constexpr std::array kinds = {UNITGAIN_OPTIMIZERS(UNITGAIN_NAME)};
 #undef UNITGAIN_NAME
-};
 
 constexpr Parameter<OptimizerSpec> parameters[] = {
 #define UNITGAIN_PARAMETER(type, name, ...) parameter<OptimizerSpec, &OptimizerSpec::name>(#name),
@@ -248,6 +247,7 @@ OptimizerSpec make_spec(std::string_view kind, double learning_rate, const py::k
 }  // namespace
 
 void bind_optimizer_types(py::module_& module) {
+  module.attr("optimizer_names") = py::tuple(py::cast(kinds));
   py::enum_<Clipping>(module, "Clipping")
       .value("none", Clipping::none)
       .value("value", Clipping::value)

@@ -36,6 +36,8 @@ void bind_runtime(py::module_& module) {
         return all;
       },
       "(name, what this machine lacks for it) of each variant in this build.");
+  module.def("set_reproducible", &set_reproducible, py::arg("on"), py::call_guard<GilRelease>());
+  module.def("is_reproducible", &is_reproducible);
   module.def("set_num_threads", &set_num_threads, py::arg("threads"));
   module.def("num_threads", &num_threads);
   module.def(

@@ -98,8 +98,8 @@ static int count_steps(const nn::Plan<T>& plan, const std::string& name) {
 }
 
 UNITGAIN_TYPED_TEST(plans_of_a_graph_keep_live_buffers_apart) {
-  for (const nn::Mode mode :
-       {nn::Mode::infer, nn::Mode::forward, nn::Mode::evaluate, nn::Mode::train}) {
+  for (const nn::Mode mode : {nn::Mode::infer, nn::Mode::forward, nn::Mode::evaluate,
+                              nn::Mode::train, nn::Mode::explain}) {
     const Example<T> example;
     nn::ParameterGradients<T> gradients;
     std::vector<std::vector<T>> memory;
@@ -128,6 +128,73 @@ UNITGAIN_TYPED_TEST(a_plan_computes_and_copies_no_more_than_it_must) {
   CHECK(count_steps(plan, "add gradient") == 1, "add");
   // The cross-entropy is that of the logits.
   CHECK(count_steps(plan, "softmax") == 0, "softmax");
+}
+
+template <class T>
+static SampleArray array_of(const std::vector<T>& values, Index rows, Index cols) {
+  constexpr auto size = static_cast<Index>(sizeof(T));
+  return {values.data(), size == 4 ? ElementType::float32 : ElementType::float64,
+          rows,          cols,
+          cols * size,   size};
+}
+
+// What a network's second output is in the middle of its three, for each row.
+static std::vector<double> middle(const Network<double>& network,
+                                  const std::vector<std::vector<double>>& x, Index rows) {
+  std::vector<double> y(static_cast<std::size_t>(rows * 5)), z(static_cast<std::size_t>(rows * 3));
+  double* const to[] = {y.data(), z.data()};
+  network.predict(std::vector{array_of(x[0], rows, 20), array_of(x[1], rows, 12)}, to, rows);
+  std::vector<double> found;
+  for (std::size_t i = 1; i < z.size(); i += 3) found.push_back(z[i]);
+  return found;
+}
+
+// Differences of a network of double, and both members that tell its derivatives.
+UNITGAIN_TYPED_TEST(gradients_at_the_inputs_are_those_of_differences) {
+  const Example<T> example;
+  const Network<T> network(example.graph, example.outputs);
+  const Example<double> example_of_double;
+  const Network<double> exact(example_of_double.graph, example_of_double.outputs);
+  constexpr Index rows = 3;
+  constexpr double step = 1e-6;
+  std::mt19937 generator(4);
+  std::uniform_real_distribution<float> draw(-1, 1);
+  std::vector<std::vector<double>> x = {std::vector<double>(rows * 20),
+                                        std::vector<double>(rows * 12)};
+  for (auto& array : x) {
+    for (double& value : array) value = draw(generator);
+  }
+  const std::vector<T> first(x[0].begin(), x[0].end()), second(x[1].begin(), x[1].end());
+  const std::vector samples = {array_of(first, rows, 20), array_of(second, rows, 12)};
+  std::vector<T> upstream(rows * 3), dx(rows * 20), dy(rows * 12), jx(rows * 60), jy(rows * 36);
+  for (std::size_t i = 1; i < upstream.size(); i += 3) upstream[i] = 1;
+  const T* const given[] = {nullptr, upstream.data()};
+  T* const gradients[] = {dx.data(), dy.data()};
+  T* const jacobians[] = {jx.data(), jy.data()};
+  network.input_gradients(samples, given, gradients, 2);  // in two batches
+  network.jacobian(samples, 1, jacobians, 2);
+  const double tolerance = sizeof(T) == 4 ? 1e-6 : 1e-9;
+  for (std::size_t input = 0; input < 2; ++input) {
+    const Index size = network.input_shape(input).size();
+    for (Index j = 0; j < size; ++j) {
+      const auto move = [&](double by) {
+        for (Index i = 0; i < rows; ++i) x[input][static_cast<std::size_t>(i * size + j)] += by;
+      };
+      move(step);
+      const std::vector<double> above = middle(exact, x, rows);
+      move(-2 * step);
+      const std::vector<double> below = middle(exact, x, rows);
+      move(step);
+      for (Index i = 0; i < rows; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        const double expected = (above[at] - below[at]) / (2 * step);
+        const double found = gradients[input][i * size + j];
+        const double same = jacobians[input][(i * 3 + 1) * size + j];
+        CHECK(std::abs(found - expected) < tolerance, found << ", expected " << expected);
+        CHECK(std::abs(same - expected) < tolerance, same << ", expected " << expected);
+      }
+    }
+  }
 }
 
 template <class T>

@@ -8,14 +8,16 @@ from types import TracebackType
 
 import numpy as np
 
-from unitgain import _native
+from unitgain import _names, _native
 
 __all__ = [
     "float32_matmul_precision",
     "get_float32_matmul_precision",
     "num_threads",
+    "reproducible",
     "set_float32_matmul_precision",
     "set_num_threads",
+    "set_reproducible",
     "set_threading_layer",
     "show_config",
     "threading_layer",
@@ -152,12 +154,41 @@ class float32_matmul_precision:  # noqa: N801 - read as words: ``with ug.float32
         _native.set_precision_override(self._before.pop())
 
 
+def set_reproducible(across: str) -> None:
+    """Set between what results have the same bits, for the whole process.
+
+    It may be called at any time when nothing computes. A predictor or a packed matrix that was made
+    before is to be made anew: its use is a ``ValueError``.
+
+    Args:
+        across: ``"threads"`` (as it starts): any numbers of threads, on machines with one
+            instruction set and caches of one size; or ``"machine"``: any machines of one
+            architecture (x86-64, or 64-bit ARM), whatever instruction sets they have. Then the
+            ``baseline`` runs everywhere: networks take up to some three times as long, single
+            activations more.
+
+    Raises:
+        ValueError: if there is no such setting, or the build has no baseline.
+    """
+    if across not in ("threads", "machine"):
+        known = dict.fromkeys(("threads", "machine"))
+        raise ValueError(_names.unknown("across", across, known))
+    _native.set_reproducible(across == "machine")
+
+
+def reproducible() -> str:
+    """Return between what results have the same bits, ``"threads"`` or ``"machine"``."""
+    return "machine" if _native.is_reproducible() else "threads"
+
+
 def config_text() -> str:
     """Return what :func:`show_config` prints."""
     active = _native.active_variant()
     requested = os.environ.get("UNITGAIN_ISA")
     why = (
-        f"asked for by UNITGAIN_ISA={requested}"
+        'the same everywhere: set_reproducible("machine")'
+        if reproducible() == "machine"
+        else f"asked for by UNITGAIN_ISA={requested}"
         if requested
         else "the newest that this machine can run"
     )

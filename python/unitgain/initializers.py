@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex, TypeAlias
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from unitgain import _names, linalg, random
+from unitgain import _names, activations, linalg, random
 from unitgain._configurable import Configurable, serialize
 from unitgain.ops import matmul
 
@@ -337,22 +337,9 @@ def get(initializer: InitializerLike) -> Initializer:
     return _names.resolve("initializer", initializer, _TABLE, Initializer, _names.snake_case)
 
 
-# For each activation the rule that keeps a signal's variance, forward and backward together
-# (Glorot), or forward where half of it is cut off (He) or where the activation itself normalises
-# (LeCun: Klambauer, Unterthiner, Mayr and Hochreiter, NIPS 2017).
-_FOR_ACTIVATION: dict[str, Callable[..., Initializer]] = {
-    **dict.fromkeys(
-        ("exponential", "hard_sigmoid", "linear", "log_sigmoid", "log_softmax", "sigmoid",
-         "softmax", "softsign", "step", "tanh"),
-        GlorotUniform,
-    ),
-    **dict.fromkeys(
-        ("celu", "elu", "gelu", "gelu_tanh", "hard_silu", "hard_swish", "leaky_relu", "mish",
-         "prelu", "relu", "relu6", "rrelu", "silu", "softplus", "swish"),
-        HeNormal,
-    ),
-    "selu": LecunNormal,
-}  # fmt: skip
+# What for_activation knows by name: LeCun's rule where the activation itself normalises (Klambauer,
+# Unterthiner, Mayr and Hochreiter, NIPS 2017), and an activation that has parameters to learn.
+_FOR_ACTIVATION: dict[str, Callable[..., Initializer]] = {"prelu": HeNormal, "selu": LecunNormal}
 
 
 def for_activation(
@@ -360,9 +347,10 @@ def for_activation(
 ) -> Initializer:
     """Return the initializer that keeps a signal's variance through layers of an activation.
 
-    :class:`GlorotUniform` for linear layers, tanh, sigmoid, softmax and their like,
-    :class:`HeNormal` for the ReLU family, GELU, Swish, Mish and softplus, :class:`LecunNormal` for
-    SELU. ``Dense(..., kernel_initializer="auto")`` uses it.
+    :class:`HeNormal` for those that hand on what is positive and cut off most of the rest: the ReLU
+    family, GELU, Swish, Mish and softplus; they are told by their slopes at 4 and -4.
+    :class:`LecunNormal` for SELU, :class:`GlorotUniform` for all others: linear layers, tanh,
+    sigmoid, softmax and their like. ``Dense(..., kernel_initializer="auto")`` uses it.
 
     Args:
         activation: a name or function of :mod:`unitgain.activations`; None for none.
@@ -376,9 +364,11 @@ def for_activation(
     'HeNormal'
     """
     name = "linear" if activation is None else getattr(activation, "__name__", activation)
-    if name not in _FOR_ACTIVATION:
-        raise ValueError(_names.unknown("activation", name, _FOR_ACTIVATION))
-    return _FOR_ACTIVATION[name](seed=seed)
+    if name in _FOR_ACTIVATION:
+        return _FOR_ACTIVATION[name](seed=seed)
+    known = activations.get(name).__name__
+    below, above = activations.gradient(known, np.array([-4.0, 4.0]), np.ones(2))
+    return HeNormal(seed) if abs(above - 1) < 0.1 and abs(below) < 0.5 else GlorotUniform(seed)
 
 
 def calibrate(

@@ -138,20 +138,14 @@ def test_identity():
         initializers.Orthogonal()((3,))
 
 
-GLOROT = ["linear", "tanh", "sigmoid", "softmax", None]
+GLOROT = [
+    "exponential", "hard_sigmoid", "linear", "log_sigmoid", "log_softmax", "sigmoid", "softmax",
+    "softsign", "step", "tanh", None,
+]  # fmt: skip
 HE = [
-    "relu",
-    "relu6",
-    "leaky_relu",
-    "prelu",
-    "rrelu",
-    "elu",
-    "celu",
-    "gelu",
-    "swish",
-    "silu",
-    "mish",
-]
+    "celu", "elu", "gelu", "gelu_tanh", "hard_silu", "hard_swish", "leaky_relu", "mish", "prelu",
+    "relu", "relu6", "rrelu", "silu", "softplus", "swish",
+]  # fmt: skip
 
 
 def test_for_activation_names_the_rule():

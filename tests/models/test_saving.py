@@ -479,7 +479,7 @@ FOREIGN = {
     "cut zip": (zipped("a.txt")[:20], "damaged zip", ""),
     "pickle": (pickle.dumps({"a": [1]}), "a pickle", "pickle.load"),
     "old pickle": (pickle.dumps({"a": [1]}, 2), "a pickle", "pickle.load"),
-    "onnx": (ONNX, "ONNX", "set_weights"),
+    "onnx": (ONNX, "ONNX", "from_onnx"),
     "gz": (gzip.compress(b"content"), "gzip", "decompress"),
     "json": (network().to_json().encode(), "JSON", "model_from_json"),
     "html": (b"<!DOCTYPE html><html></html>", "web page", "redirected"),

@@ -137,6 +137,7 @@ def test_the_wheel_is_below_five_megabytes(tmp_path):
 def test_the_wheel_holds_types_stubs_and_licence():
     names = {file.name for file in distribution_files()}
     assert {"py.typed", "_native.pyi", "LICENSE"} <= names
+    assert {"digits_mlp.safetensors", "digits_mlp.json"} <= names
     assert not {name for name in names if name.endswith((".cpp", ".hpp", ".o", ".a"))}
 
 

@@ -2,7 +2,7 @@
 
 ``exact`` has each function and its derivative (at a kink, from the left) in arithmetic of 200 bits.
 ``dense`` has them over float64 arrays, good to far more than a float32 holds; they are written
-independently of the kernels, with SciPy's functions.
+independently of the kernels, with SciPy's functions. ``limits`` has them at -inf and +inf.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import mpmath
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+from unitgain.benchmarks.case import Formulas
 
 mpmath.mp.prec = 300
 
@@ -84,9 +86,10 @@ def _tanh(x: Real) -> Real:
     return mpmath.tanh(max(min(x, Real(5000)), Real(-5000)))
 
 
+FILE = "tests/support/activation_references.py"
 Pair = tuple[Callable[[Real], Real], Callable[[Real], Real]]
 
-exact: dict[str, Pair] = {
+_exact: dict[str, Pair] = {
     "linear": (lambda x: x, lambda x: Real(1)),
     "step": (lambda x: Real(x >= 0), lambda x: Real(0)),
     "relu": (lambda x: max(x, Real(0)), lambda x: Real(x > 0)),
@@ -126,6 +129,7 @@ exact: dict[str, Pair] = {
     ),
     "mish": (lambda x: x * _gate(x), _mish_slope),
 }
+exact = Formulas(FILE, _exact)
 
 
 # ---- float64 ----
@@ -196,7 +200,7 @@ def _limited(f: Callable[[Array], Array], limit: float) -> Callable[[Array], Arr
 _S, _SA = float(scale), float(scale * alpha)
 DensePair = tuple[Callable[[Array], Array], Callable[[Array], Array]]
 
-dense: dict[str, DensePair] = {
+_dense: dict[str, DensePair] = {
     "linear": (lambda x: x, np.ones_like),
     "step": (lambda x: np.heaviside(x, 1), np.zeros_like),
     "relu": (lambda x: np.maximum(x, 0), lambda x: np.where(x > 0, 1.0, 0)),
@@ -241,6 +245,33 @@ dense: dict[str, DensePair] = {
     ),
     "mish": (lambda x: _gated(x, _dense_gate(x)), _dense_mish_slope),
 }
+dense = Formulas(FILE, _dense)
+
+# At -inf and +inf: the function and its derivative.
+inf = np.inf
+_limits: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
+    "linear": ((-inf, inf), (1, 1)),
+    "step": ((0, 1), (0, 0)),
+    "relu": ((0, inf), (0, 1)),
+    "relu6": ((0, 6), (0, 0)),
+    "leaky_relu": ((-inf, inf), (0.2, 1)),
+    "elu": ((-1, inf), (0, 1)),
+    "selu": ((-_SA, inf), (0, _S)),
+    "celu": ((-1, inf), (0, 1)),
+    "exponential": ((0, inf), (0, inf)),
+    "sigmoid": ((0, 1), (0, 0)),
+    "hard_sigmoid": ((0, 1), (0, 0)),
+    "log_sigmoid": ((-inf, 0), (1, 0)),
+    "softplus": ((0, inf), (0, 1)),
+    "tanh": ((-1, 1), (0, 0)),
+    "softsign": ((-1, 1), (0, 0)),
+    "silu": ((0, inf), (0, 1)),
+    "hard_silu": ((0, inf), (0, 1)),
+    "gelu": ((0, inf), (0, 1)),
+    "gelu_tanh": ((0, inf), (0, 1)),
+    "mish": ((0, inf), (0, 1)),
+}
+limits = Formulas(FILE, _limits)
 
 
 def ulp_of(value: Real, dtype: type) -> Real:

@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 import scipy.special
+from loss_references import data, rows
 from variants import rerun_on_other_variants
 
 import unitgain as ug
@@ -74,6 +75,24 @@ def test_loss_and_gradient_are_those_of_keras(case, reduction, dtype):
         in_place = y_pred.copy()
         assert loss.value_and_gradient(y_true, in_place, weight, out=in_place)[1] is in_place
         np.testing.assert_array_equal(in_place, gradient)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [2, 16, 38])
+@pytest.mark.parametrize("name", _native.loss_names)
+def test_every_row_of_the_table_is_its_formula(name, columns, dtype):
+    t, y = data(name, 9, columns)
+    typed = t if t.dtype == np.int64 else t.astype(dtype)
+    loss = type(losses.get(name))(reduction=None)
+    eps = np.finfo(dtype).eps
+    expected = rows[name](t, y)
+    found, gradient = loss.value_and_gradient(typed, y.astype(dtype))
+    np.testing.assert_allclose(found, expected, rtol=100 * eps, atol=20 * eps)
+    step = 1e-6
+    for column in (0, columns // 2, columns - 1):
+        ends = [y + sign * step * np.eye(columns)[column] for sign in (1, -1)]
+        slope = (rows[name](t, ends[0]) - rows[name](t, ends[1])) / (2 * step)
+        np.testing.assert_allclose(gradient[:, column], slope, rtol=100 * eps, atol=1e-7 + 50 * eps)
 
 
 def wide_data(loss, rows, cols, seed=0):

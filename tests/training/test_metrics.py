@@ -11,6 +11,7 @@ from variants import rerun_on_other_variants
 import unitgain as ug
 from reference.metrics import BATCHES, CASES, CLASSES, FILE, arrays
 from unitgain import metrics
+from unitgain.benchmarks import metrics as cases
 
 test_other_variants = rerun_on_other_variants(__file__)
 
@@ -66,6 +67,18 @@ def test_results_are_those_of_keras(case, weighted, dtype):
     given, _ = arrays(0)
     first = metric(given[targets], given[predictions].astype(dtype))
     np.testing.assert_allclose(first, REFERENCE[f"{case}/False"][0], rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kind", cases.NAMES)
+def test_every_row_of_the_table_is_its_formula(kind, dtype):
+    t, y = (a.astype(np.float64) for a in cases.data(kind, (61, 9)))  # float32 numbers
+    metric = cases.make(kind)
+    for part in (slice(40), slice(40, None)):
+        metric.update_state(t[part].astype(dtype), y[part].astype(dtype))
+    np.testing.assert_allclose(
+        metric.result(), cases.NUMPY[kind](t, y), rtol=20 * np.finfo(dtype).eps
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

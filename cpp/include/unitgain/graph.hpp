@@ -27,6 +27,8 @@ class Parameter {
  public:
   // Zero-filled.
   Parameter(std::string name, std::vector<Index> shape);
+  // In the memory of an owner, which is kept as long.
+  Parameter(std::string name, std::vector<Index> shape, T* data, std::shared_ptr<const void> owner);
   ~Parameter();
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
@@ -41,6 +43,7 @@ class Parameter {
   std::vector<Index> shape_;
   Index size_;
   T* data_;
+  std::shared_ptr<const void> owner_;  // null: the memory is the parameter's own
 };
 
 template <class T>

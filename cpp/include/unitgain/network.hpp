@@ -113,6 +113,17 @@ class Network {
   void forward(std::span<const SampleArray> x, std::span<T* const> y);
   void forward(const SampleArray& x, T* y) { forward({&x, 1}, {&y, 1}); }
 
+  // The gradient at each input of the outputs' values, each times its `upstream` (laid out as
+  // predict()'s y; null: 0), in inference mode: as many rows as x, times the input's size. Of
+  // samples by themselves, unless a node computes with a batch's statistics. Throws ValueError for
+  // a frozen network, and where an output depends on an embedding, whose numbers have none.
+  void input_gradients(std::span<const SampleArray> x, std::span<const T* const> upstream,
+                       std::span<T* const> gradients, Index batch_size) const;
+  // The same for each value of one output by itself: for each input rows, the output's size, the
+  // input's size.
+  void jacobian(std::span<const SampleArray> x, std::size_t output, std::span<T* const> jacobians,
+                Index batch_size) const;
+
   // Mean and standard deviation of each output over `passes` with dropout and noise, differently
   // in each; batch norm keeps to its moving statistics.
   void spread(std::span<const SampleArray> x, Index passes, Index batch_size,

@@ -23,6 +23,13 @@ std::vector<VariantStatus> variants();
 // cannot run.
 const std::string& active_variant();
 
+// Lets every machine of an architecture give the same bits, or not (as it starts): the baseline
+// variant runs, whatever the CPU can do and UNITGAIN_ISA says, and sums are cut as for caches of a
+// fixed size. May be called at any time when nothing computes; what was packed before is to be
+// packed again. Throws ValueError if the build has no baseline.
+void set_reproducible(bool on);
+bool is_reproducible();
+
 // Threads for one operation, at most. The number starts as OMP_NUM_THREADS, or as the CPUs that
 // this process may use. Operations too small to gain run on the caller, and threads that are busy
 // elsewhere are not waited for.

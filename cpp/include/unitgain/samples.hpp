@@ -1,6 +1,7 @@
 // Samples in memory, and how a training pass makes new ones of them.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <span>
 
@@ -10,14 +11,42 @@ namespace unitgain {
 
 enum class ElementType { float32, float64, int32, int64, uint8 };
 
+// The element type of a C++ type, of those that have one.
+template <class T>
+  requires(std::floating_point<T> || std::integral<T>)
+constexpr ElementType element_type_of() {
+  constexpr bool known = std::floating_point<T> ? sizeof(T) == 4 || sizeof(T) == 8
+                         : std::is_signed_v<T>  ? sizeof(T) == 4 || sizeof(T) == 8
+                                                : sizeof(T) == 1 && !std::same_as<T, bool>;
+  static_assert(known, "samples are float, double, of 32 or 64 bits with a sign, or bytes");
+  if (std::floating_point<T>) return sizeof(T) == 4 ? ElementType::float32 : ElementType::float64;
+  if (!std::is_signed_v<T>) return ElementType::uint8;
+  return sizeof(T) == 4 ? ElementType::int32 : ElementType::int64;
+}
+
 // Samples in memory, one a row, in any of the element types and with any strides, in bytes.
 struct SampleArray {
-  const void* data;
-  ElementType type;
-  Index rows;
-  Index cols;
-  Index row_stride;
-  Index col_stride;
+  SampleArray() = default;
+  SampleArray(const void* samples, ElementType element_type, Index row_count, Index col_count,
+              Index bytes_between_rows, Index bytes_between_cols)
+      : data(samples),
+        type(element_type),
+        rows(row_count),
+        cols(col_count),
+        row_stride(bytes_between_rows),
+        col_stride(bytes_between_cols) {}
+  // Rows one behind the other.
+  template <class T>
+  SampleArray(const T* samples, Index row_count, Index col_count)
+      : SampleArray(samples, element_type_of<T>(), row_count, col_count,
+                    col_count * static_cast<Index>(sizeof(T)), static_cast<Index>(sizeof(T))) {}
+
+  const void* data = nullptr;
+  ElementType type = ElementType::float32;
+  Index rows = 0;
+  Index cols = 0;
+  Index row_stride = 0;
+  Index col_stride = 0;
 };
 
 // How a training pass makes new samples: of each and another, drawn evenly from all of the pass,

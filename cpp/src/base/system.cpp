@@ -1,15 +1,20 @@
 #include "base/system.hpp"
 
 #include <algorithm>
+#include <random>
+#include <system_error>
 
 #if defined(_WIN32)
 #include <windows.h>
 #else
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #endif
 
@@ -55,6 +60,144 @@ void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] std::size
   madvise(memory, bytes, MADV_HUGEPAGE);  // which a system without them refuses
 #endif
 }
+
+// --- files ---------------------------------------------------------------------------------------
+
+namespace {
+
+[[noreturn]] void fail(const std::filesystem::path& path) {
+#if defined(_WIN32)
+  const auto code = static_cast<int>(GetLastError());
+#else
+  const int code = errno;
+#endif
+  throw std::system_error(code, std::system_category(), path.string());
+}
+
+// A new file beside another, which takes its name when it is whole.
+std::filesystem::path temporary_name(const std::filesystem::path& path) {
+  std::random_device device;
+  std::filesystem::path name(".");
+  name += path.filename();
+  name += std::to_string(std::uint64_t{device()} << 32 | device());
+  return path.parent_path() / name;
+}
+
+}  // namespace
+
+#if defined(_WIN32)
+
+namespace {
+
+struct Handle {
+  HANDLE value;
+  ~Handle() {
+    if (value != nullptr && value != INVALID_HANDLE_VALUE) CloseHandle(value);
+  }
+};
+
+}  // namespace
+
+std::span<std::byte> map_file(const std::filesystem::path& path) {
+  const Handle file{CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE,
+                                nullptr, OPEN_EXISTING, FILE_ATTRIBUTE_NORMAL, nullptr)};
+  LARGE_INTEGER size;
+  if (file.value == INVALID_HANDLE_VALUE || !GetFileSizeEx(file.value, &size)) fail(path);
+  if (size.QuadPart == 0) return {};
+  const Handle mapping{CreateFileMappingW(file.value, nullptr, PAGE_WRITECOPY, 0, 0, nullptr)};
+  if (mapping.value == nullptr) fail(path);
+  void* memory = MapViewOfFile(mapping.value, FILE_MAP_COPY, 0, 0, 0);
+  if (memory == nullptr) fail(path);
+  return {static_cast<std::byte*>(memory), static_cast<std::size_t>(size.QuadPart)};
+}
+
+void unmap_file(std::span<std::byte> bytes) noexcept {
+  if (!bytes.empty()) UnmapViewOfFile(bytes.data());
+}
+
+void write_file(const std::filesystem::path& path,
+                std::span<const std::span<const std::byte>> pieces) {
+  const std::filesystem::path temporary = temporary_name(path);
+  const auto give_up = [&] {
+    const DWORD code = GetLastError();
+    DeleteFileW(temporary.c_str());
+    SetLastError(code);
+    fail(path);
+  };
+  {
+    const Handle file{CreateFileW(temporary.c_str(), GENERIC_WRITE, 0, nullptr, CREATE_NEW,
+                                  FILE_ATTRIBUTE_NORMAL, nullptr)};
+    if (file.value == INVALID_HANDLE_VALUE) fail(path);
+    for (std::span<const std::byte> rest : pieces) {
+      while (!rest.empty()) {
+        const auto count = static_cast<DWORD>(std::min<std::size_t>(rest.size(), 1 << 30));
+        DWORD written = 0;
+        if (!WriteFile(file.value, rest.data(), count, &written, nullptr)) give_up();
+        rest = rest.subspan(written);
+      }
+    }
+    if (!FlushFileBuffers(file.value)) give_up();
+  }
+  if (!MoveFileExW(temporary.c_str(), path.c_str(), MOVEFILE_REPLACE_EXISTING)) give_up();
+}
+
+#else
+
+namespace {
+
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) close(value);
+  }
+};
+
+bool write_pieces(int file, std::span<const std::span<const std::byte>> pieces) {
+  for (std::span<const std::byte> rest : pieces) {
+    while (!rest.empty()) {
+      const ssize_t written = write(file, rest.data(), std::min<std::size_t>(rest.size(), 1 << 30));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return false;
+      rest = rest.subspan(static_cast<std::size_t>(written));
+    }
+  }
+  return fsync(file) == 0;
+}
+
+}  // namespace
+
+std::span<std::byte> map_file(const std::filesystem::path& path) {
+  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  struct stat status;
+  if (file.value < 0 || fstat(file.value, &status) != 0) fail(path);
+  if (!S_ISREG(status.st_mode)) {
+    errno = S_ISDIR(status.st_mode) ? EISDIR : ENODEV;
+    fail(path);
+  }
+  const auto bytes = static_cast<std::size_t>(status.st_size);
+  if (bytes == 0) return {};
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.value, 0);
+  if (memory == MAP_FAILED) fail(path);
+  return {static_cast<std::byte*>(memory), bytes};
+}
+
+void unmap_file(std::span<std::byte> bytes) noexcept {
+  if (!bytes.empty()) munmap(bytes.data(), bytes.size());
+}
+
+void write_file(const std::filesystem::path& path,
+                std::span<const std::span<const std::byte>> pieces) {
+  const std::filesystem::path temporary = temporary_name(path);
+  const Descriptor file{open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
+  if (file.value < 0) fail(path);
+  if (write_pieces(file.value, pieces) && rename(temporary.c_str(), path.c_str()) == 0) return;
+  const int code = errno;
+  unlink(temporary.c_str());
+  errno = code;
+  fail(path);
+}
+
+#endif
 
 namespace {
 

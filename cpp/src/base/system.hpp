@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -20,6 +22,21 @@ void unmap_pages(void* memory, std::size_t bytes) noexcept;
 // Asks for huge pages, where the system gives some when asked.
 inline constexpr std::size_t huge_page_bytes = std::size_t{2} << 20;
 void prefer_huge_pages(void* memory, std::size_t bytes) noexcept;
+
+// --- files ---------------------------------------------------------------------------------------
+
+// A file's bytes, aligned to a page: mapped, so that a page is read when it is first touched, and
+// private, so that who writes to them changes no file. Who makes the file shorter meanwhile ends
+// the process that touches what is gone. Throws std::system_error.
+std::span<std::byte> map_file(const std::filesystem::path& path);
+void unmap_file(std::span<std::byte> bytes) noexcept;
+
+// Writes a file, or leaves the one that was there: whoever reads sees one of them, whole. Throws
+// std::system_error.
+void write_file(const std::filesystem::path& path,
+                std::span<const std::span<const std::byte>> pieces);
+
+// --- caches --------------------------------------------------------------------------------------
 
 // The sizes in bytes of the caches of the second and third level; 0 where the system does not say.
 std::size_t second_level_cache() noexcept;

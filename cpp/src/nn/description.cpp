@@ -1,11 +1,10 @@
 // Graphs as descriptions, and made again from them.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
-#include <cstdio>
 #include <set>
+#include <type_traits>
 #include <utility>
 
+#include "base/json_text.hpp"
 #include "nn/node.hpp"
 #include "unitgain/error.hpp"
 
@@ -143,70 +142,27 @@ Graph<T> Graph<T>::from_description(const GraphDescription& description,
 
 namespace {
 
-std::string json(const NodeDescription& node);
-
-// A text in quotes. What is not ASCII stays the UTF-8 that it is.
-std::string json(const std::string& text) {
-  std::string made = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      made.append({'\\', c});
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      char code[7];
-      std::snprintf(code, sizeof code, "\\u%04x", static_cast<unsigned>(c));
-      made += code;
-    } else {
-      made += c;
-    }
-  }
-  return made + '"';
+std::string attribute_json(const Attribute& value) {
+  return std::visit(
+      [](const auto& held) {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, std::vector<double>>) {
+          return base::json_array(held);
+        } else {
+          return base::json(held);
+        }
+      },
+      value);
 }
 
-std::string json(bool value) {
-  return value ? "true" : "false";
-}
-
-template <class Number>
-  requires std::is_arithmetic_v<Number>
-std::string json(Number value) {
-  if constexpr (std::is_floating_point_v<Number>) {
-    if (std::isnan(value)) return "\"nan\"";
-    if (std::isinf(value)) return value > 0 ? "\"inf\"" : "\"-inf\"";
-  }
-  char digits[32];
-  std::string text(digits, std::to_chars(std::begin(digits), std::end(digits), value).ptr);
-  // So that a reader takes no double for an integer.
-  if (std::is_floating_point_v<Number> && text.find_first_of(".e") == text.npos) text += ".0";
-  return text;
-}
-
-template <class Item>
-std::string json(const std::vector<Item>& items) {
-  std::string made;
-  for (const Item& item : items) made.append(made.empty() ? "" : ",").append(json(item));
-  return "[" + made + "]";
-}
-
-std::string json(const Attribute& value) {
-  return std::visit([](const auto& held) { return json(held); }, value);
-}
-
-template <class Value>
-std::string json(const std::map<std::string, Value>& values) {
-  std::string made;
-  for (const auto& [name, value] : values) {
-    made.append(made.empty() ? "" : ",").append(json(name) + ":" + json(value));
-  }
-  return "{" + made + "}";
-}
-
-std::string json(const NodeDescription& node) {
-  std::string made = "{\"kind\":" + json(node.kind) + ",\"inputs\":" + json(node.inputs) +
-                     ",\"attributes\":" + json(node.attributes) +
-                     ",\"parameters\":" + json(node.parameters) +
-                     ",\"trainable\":" + json(node.trainable);
+std::string node_json(const NodeDescription& node) {
+  std::string made = "{\"kind\":" + base::json(node.kind) +
+                     ",\"inputs\":" + base::json_array(node.inputs) +
+                     ",\"attributes\":" + base::json_object(node.attributes, attribute_json) +
+                     ",\"parameters\":" + base::json_object(node.parameters) +
+                     ",\"trainable\":" + base::json(node.trainable);
   if (node.training != Training::as_run) {
-    made += ",\"training\":" + json(node.training == Training::always);
+    made += ",\"training\":" + base::json(node.training == Training::always);
   }
   return made + "}";
 }
@@ -214,7 +170,8 @@ std::string json(const NodeDescription& node) {
 }  // namespace
 
 std::string to_json(const GraphDescription& graph) {
-  return "{\"nodes\":" + json(graph.nodes) + ",\"outputs\":" + json(graph.outputs) + "}";
+  return "{\"nodes\":" + base::json_array(graph.nodes, node_json) +
+         ",\"outputs\":" + base::json_array(graph.outputs) + "}";
 }
 
 #define UNITGAIN_INSTANTIATE(T)                                                                  \

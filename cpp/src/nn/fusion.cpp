@@ -1,5 +1,7 @@
 #include "nn/fusion.hpp"
 
+#include <algorithm>
+
 #include "nn/graph_queries.hpp"
 #include "unitgain/activation.hpp"
 
@@ -106,6 +108,11 @@ Fusion<T> fuse(const Graph<T>& graph, const std::vector<NodeId>& outputs, Mode m
     if (mode == Mode::probe) {
       const bool is_custom = !has_kind(node.operation->kind());
       gradient = is_custom ? is_trained : gradient || inputs.empty();
+    }
+    // An explanation is of the inputs alone.
+    if (mode == Mode::explain) {
+      const auto has = [&](NodeId input) { return fusion.has_gradient[at(input)]; };
+      gradient = inputs.empty() || std::any_of(inputs.begin(), inputs.end(), has);
     }
     trained[i] = is_trained;
     fusion.has_gradient[i] = gradient;

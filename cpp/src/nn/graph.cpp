@@ -14,13 +14,23 @@ namespace unitgain {
 using base::shape_text;
 
 template <class T>
-Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
-    : name_(std::move(name)), shape_(std::move(shape)), size_(1) {
+Parameter<T>::Parameter(std::string name, std::vector<Index> shape, T* data,
+                        std::shared_ptr<const void> owner)
+    : name_(std::move(name)),
+      shape_(std::move(shape)),
+      size_(1),
+      data_(data),
+      owner_(std::move(owner)) {
   for (const Index size : shape_) {
     if (size < 0)
       throw ValueError(name_ + " has a negative size in its shape " + shape_text(shape_));
     size_ *= size;
   }
+}
+
+template <class T>
+Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
+    : Parameter(std::move(name), std::move(shape), nullptr, nullptr) {
   const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
   data_ = static_cast<T*>(base::allocate(bytes, name_.c_str()));
   std::memset(data_, 0, bytes);
@@ -28,6 +38,7 @@ Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
 
 template <class T>
 Parameter<T>::~Parameter() {
+  if (owner_ != nullptr || data_ == nullptr) return;
   base::deallocate(data_, static_cast<std::size_t>(size_) * sizeof(T));
 }
 

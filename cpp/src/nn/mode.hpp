@@ -13,19 +13,24 @@ enum class Mode {
   train,     // the output in training mode, its loss, and the gradients
   monitor,   // the same node by node, with measures of the values and gradients at each
   probe,     // the same with histograms, and the gradients at frozen nodes and inputs, too
+  explain,   // the output's gradient at the inputs, and at nothing else, as in infer
 };
 
-// Whether values and gradients are measured, and whether there are gradients.
+// Whether values and gradients are measured, whether weights have gradients, and whether anything
+// has.
 constexpr bool measures(Mode mode) {
   return mode == Mode::monitor || mode == Mode::probe;
 }
-constexpr bool differentiates(Mode mode) {
+constexpr bool trains(Mode mode) {
   return mode == Mode::train || measures(mode);
+}
+constexpr bool differentiates(Mode mode) {
+  return trains(mode) || mode == Mode::explain;
 }
 
 // Whether batch norm takes the batch's statistics, and whether dropout drops.
 constexpr bool in_training(Mode mode) {
-  return mode == Mode::forward || differentiates(mode);
+  return mode == Mode::forward || trains(mode);
 }
 constexpr bool draws(Mode mode) {
   return in_training(mode) || mode == Mode::sample;
@@ -40,7 +45,7 @@ constexpr bool draws(Mode mode, Training training) {
 
 // Whether outputs are compared with what they should be.
 constexpr bool compares(Mode mode) {
-  return mode == Mode::evaluate || differentiates(mode);
+  return mode == Mode::evaluate || trains(mode);
 }
 
 }  // namespace unitgain::nn

@@ -24,6 +24,20 @@ void Network<T>::State::check_count(const std::vector<UpdateOptions>& options) c
 }
 
 template <class T>
+void Network<T>::State::check_differentiable() const {
+  if (graph.is_frozen()) throw ValueError("a frozen network has no gradients");
+  const std::vector<bool> used = nn::ancestors(graph, outputs);
+  for (std::size_t i = 0; i < used.size(); ++i) {
+    const nn::Operation<T>& operation = *graph.nodes()[i].operation;
+    if (!used[i] || operation.role() != nn::Role::lookup) continue;
+    const std::string name = operation.parameters()[0]->name();
+    throw ValueError(name.substr(0, name.rfind('/')) +
+                     " takes whole numbers, at which there is no gradient: take the part of the "
+                     "network behind it");
+  }
+}
+
+template <class T>
 void Network<T>::State::check_inputs(std::span<const SampleArray> x) const {
   if (x.size() != inputs.size()) {
     throw ValueError("x has " + std::to_string(x.size()) + " arrays, but the network has " +
@@ -102,6 +116,7 @@ void Network<T>::State::check_metrics(const OutputLoss& output, Index cols) cons
 #define UNITGAIN_INSTANTIATE(T)                                                          \
   template void Network<T>::State::check_count(const std::vector<UpdateOptions>&) const; \
   template void Network<T>::State::check_inputs(std::span<const SampleArray>) const;     \
+  template void Network<T>::State::check_differentiable() const;                         \
   template void Network<T>::State::check_samples(const Samples&) const;                  \
   template void Network<T>::State::check_target(const Samples&, std::size_t) const;      \
   template void Network<T>::State::check_metrics(const OutputLoss&, Index) const

@@ -72,8 +72,10 @@ struct Network<T>::State : nn::Stepped {
   nn::PlanLease<T> lease(Index batch, Mode mode) {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
-    return plans->lease(batch, mode, threads, precision, [&] {
-      return nn::make_plan<T>({graph, outputs, batch, mode, losses, gradients, threads, precision});
+    return plans->lease({batch, mode, threads, precision}, [&] {
+      const nn::ParameterGradients<T> none;
+      const auto& wanted = nn::trains(mode) ? gradients : none;
+      return nn::make_plan<T>({graph, outputs, batch, mode, losses, wanted, threads, precision});
     });
   }
 
@@ -117,6 +119,11 @@ struct Network<T>::State : nn::Stepped {
   void check_samples(const Samples& samples) const;
   void check_target(const Samples& samples, std::size_t output) const;
   void check_metrics(const OutputLoss& output, Index cols) const;
+  void check_differentiable() const;
+
+  // network_gradients.cpp: the gradients at the inputs of one batch.
+  void explain(const Samples& samples, Index first, Index batch, std::span<const T* const> upstream,
+               std::span<T* const> gradients);
 
   // network_totals.cpp
   // Adds one batch's losses, metrics and penalties.

@@ -53,7 +53,7 @@ template <class T>
 using Epilogue = std::variant<FixedNorm<T>, ActivationSpec, Dropout>;
 
 // Nodes that plans treat in ways of their own.
-enum class Role { computed, input, reshape, softmax, concatenation };
+enum class Role { computed, input, reshape, softmax, concatenation, lookup };
 
 // How many nodes a node reads; several: one at least.
 enum class Arity { none, one, several };

@@ -1,6 +1,7 @@
 #include "nn/plan.hpp"
 
 #include "nn/fusion.hpp"
+#include "nn/graph_queries.hpp"
 #include "nn/lowering.hpp"
 #include "nn/probe.hpp"
 
@@ -75,6 +76,43 @@ void deliver(PlanBuilder<T>& builder, const std::vector<Goal>& goals,
   }
 }
 
+// The gradients at the outputs, where the caller has them.
+template <class T>
+std::vector<BufferId> take_upstreams(PlanBuilder<T>& builder, const std::vector<Goal>& goals) {
+  std::vector<BufferId> upstreams;
+  for (const Goal& goal : goals) {
+    const NodeId value = builder.value_of(goal.node);
+    const BufferId upstream = builder.buffer(builder.values(value));
+    builder.keep(upstream);
+    const Index cols = builder.node(value).shape.cols;
+    builder.add_gradient(value, builder.whole(upstream, builder.rows(value), cols), false);
+    upstreams.push_back(upstream);
+  }
+  return upstreams;
+}
+
+// Leaves the gradient at each input where the caller wants it; 0 where no output depends on it.
+template <class T>
+std::vector<BufferId> give_gradients(PlanBuilder<T>& builder, const Graph<T>& graph) {
+  std::vector<BufferId> gradients;
+  for (const NodeId id : input_nodes(graph)) {
+    const Index n = builder.values(id);
+    const View to = builder.whole(builder.buffer(n), 1, n);
+    builder.keep(to.buffer);
+    gradients.push_back(to.buffer);
+    if (builder.has_gradient(id)) {
+      copy_matrix(builder, "input gradient", builder.whole(builder.gradient(id), 1, n), to);
+      continue;
+    }
+    builder.step("input gradient", 0.1 * static_cast<double>(n), {to.buffer},
+                 [=](const runtime::Team& team, const Context<T>& context) {
+                   const runtime::Range part = team.share(n);
+                   std::fill_n(context.at(to.buffer) + part.begin, part.size(), T{0});
+                 });
+  }
+  return gradients;
+}
+
 // Reads the inputs that the goals depend on.
 template <class T>
 std::vector<BufferId> read_inputs(PlanBuilder<T>& builder, const Graph<T>& graph) {
@@ -100,7 +138,7 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
   PlanBuilder<T> builder(request, fuse(request.graph, wanted, request.mode));
   const Fusion<T>& fusion = builder.fusion();
 
-  std::vector<BufferId> inputs = read_inputs(builder, request.graph), outputs;
+  std::vector<BufferId> inputs = read_inputs(builder, request.graph), outputs, upstreams;
   std::vector<Probe> probes;
   if (measures(request.mode)) {
     for (std::size_t i = 0; i < request.graph.nodes().size(); ++i) {
@@ -122,6 +160,8 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
       losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node), shape,
                                          goal.loss, request.losses[goal.output], goal.softmax);
     }
+  } else if (differentiates(request.mode)) {
+    upstreams = take_upstreams(builder, goals);
   } else {
     deliver(builder, goals, inputs, outputs);
   }
@@ -129,7 +169,7 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
     for (auto group = fusion.groups.rbegin(); group != fusion.groups.rend(); ++group) {
       if (!builder.wants_gradient(group->result)) continue;
       // Nothing leads back through a custom node that nothing is trained below.
-      if (measures(request.mode) && !builder.has_gradient(group->result)) continue;
+      if (request.mode != Mode::train && !builder.has_gradient(group->result)) continue;
       if (measures(request.mode)) measure_gradient(builder, group->result, probes);
       differentiate_group(builder, *group);
       request.graph.node(group->head).operation->backward(builder, *group);
@@ -139,10 +179,14 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
     const bool is_input = request.graph.node(probe.node).operation->role() == Role::input;
     if (is_input) measure_gradient(builder, probe.node, probes);
   }
+  std::vector<BufferId> input_gradients;
+  if (request.mode == Mode::explain) input_gradients = give_gradients(builder, request.graph);
   Plan<T> plan = builder.finish();
   plan.probes = std::move(probes);
   plan.inputs = std::move(inputs);
   plan.outputs = std::move(outputs);
+  plan.upstreams = std::move(upstreams);
+  plan.input_gradients = std::move(input_gradients);
   plan.losses = std::move(losses);
   return plan;
 }

@@ -120,8 +120,10 @@ struct Plan {
   std::vector<Index> offsets;
   Index arena_bytes;
 
-  std::vector<BufferId> inputs;     // that can be read where they are; no_buffer: not so
-  std::vector<BufferId> outputs;    // of infer and forward
+  std::vector<BufferId> inputs;   // that can be read where they are; no_buffer: not so
+  std::vector<BufferId> outputs;  // of infer and forward
+  // Of explain: the gradients at the outputs, which the caller has, and at the inputs.
+  std::vector<BufferId> upstreams, input_gradients;
   std::vector<LossBuffers> losses;  // of evaluate and train, one an output
   std::vector<ActivityBuffer> activities;
   std::vector<Probe> probes;  // of monitor and probe

@@ -230,6 +230,7 @@ void matmul(const MatrixView<const T>& a, const PackedMatrix<T>& b, const Matrix
   check_shapes(shape_of(a), {b.rows(), b.cols()}, shape_of(c));
   ops::Gemm<T> problem = problem_of(a, c, options);
   problem.precision = b.precision();
+  b.content().panels.check_kernels();
   b.content().panels.operand_of(problem);
   has_row_order(c) && !overlap(extent(c), extent(a)) ? run(problem) : run_in_buffer(problem);
 }

@@ -4,6 +4,7 @@
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/gemm.hpp"
 #include "simd/kernels/split_gemm.hpp"
+#include "unitgain/error.hpp"
 
 namespace unitgain::ops {
 
@@ -32,7 +33,7 @@ bool holds_terms(const simd::SplitGemmKernels& kernels,
 
 template <class T>
 PackedPanels<T>::PackedPanels(const MatrixView<const T>& b, Precision precision)
-    : rows_(b.rows), cols_(b.cols) {
+    : kernels_(&runtime::kernel_table()), rows_(b.rows), cols_(b.cols) {
   if (!pack_split(b, precision)) pack_plainly(b);
 }
 
@@ -80,6 +81,14 @@ bool PackedPanels<float>::pack_split(const MatrixView<const float>& b, Precision
 }
 
 template <class T>
+void PackedPanels<T>::check_kernels() const {
+  if (kernels_ == nullptr || kernels_ == &runtime::kernel_table()) return;
+  throw ValueError(
+      "what was packed before set_reproducible was called is to be packed again: make the "
+      "PackedMatrix, or the predictor, anew");
+}
+
+template <class T>
 void PackedPanels<T>::operand_of(Gemm<T>& problem) const {
   problem.b = {values_.data(), rows_, cols_, cols_, 1};
   problem.packed = &operand_;
@@ -87,6 +96,7 @@ void PackedPanels<T>::operand_of(Gemm<T>& problem) const {
 
 template <class T>
 void PackedPanels<T>::unpack(const MatrixView<T>& b) const {
+  check_kernels();
   if (values_.size() > 0) {
     copy<T>({values_.data(), rows_, cols_, cols_, 1}, b);
     return;

@@ -8,6 +8,10 @@
 #include "simd/kernels/split_gemm.hpp"
 #include "unitgain/matmul.hpp"
 
+namespace unitgain::simd {
+struct KernelTable;
+}
+
 namespace unitgain::ops {
 
 // A copy of B in the panels of the kernels for a precision: of the split ones where they exist and
@@ -18,6 +22,8 @@ class PackedPanels {
   PackedPanels() = default;
   PackedPanels(const MatrixView<const T>& b, Precision precision);
 
+  // ValueError if it was packed for kernels that no longer run: see set_reproducible().
+  void check_kernels() const;
   // Sets `b` and `packed` of a product, to what this object owns.
   void operand_of(Gemm<T>& problem) const;
   void unpack(const MatrixView<T>& b) const;
@@ -28,6 +34,7 @@ class PackedPanels {
   // Whether the terms can hold B.
   bool pack_split(const MatrixView<const T>& b, Precision precision);
 
+  const simd::KernelTable* kernels_ = nullptr;
   Index rows_ = 0, cols_ = 0;
   base::AlignedBuffer<std::byte> panels_;
   std::vector<simd::ExponentRange> ranges_;

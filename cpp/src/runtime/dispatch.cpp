@@ -98,10 +98,12 @@ Choice choose() {
   return choice;
 }
 
+std::atomic<bool> reproducible{false};
+
 // Without a lock, which a child of fork() could find held by a thread that it does not have:
 // choosing takes milliseconds where a hypervisor answers CPUID. Threads that come at once choose
 // alike.
-const Choice& choice() {
+const Choice& chosen_for_cpu() {
   static constinit std::atomic<const Choice*> chosen{nullptr};
   const Choice* known = chosen.load(std::memory_order_acquire);
   if (known != nullptr) return *known;
@@ -116,6 +118,20 @@ const Choice& choice() {
     known = mine.release();
   }
   return *known;
+}
+
+// Null if the build has none.
+const Choice* baseline_choice() {
+#if UNITGAIN_HAS_BASELINE
+  static const Choice baseline{"baseline", &simd::baseline::table, false};
+  return &baseline;
+#else
+  return nullptr;
+#endif
+}
+
+const Choice& choice() {
+  return reproducible.load(std::memory_order_acquire) ? *baseline_choice() : chosen_for_cpu();
 }
 
 }  // namespace
@@ -137,6 +153,18 @@ std::vector<VariantStatus> variants() {
     all.push_back({variant.name, variant.missing()});
   }
   return all;
+}
+
+void set_reproducible(bool on) {
+  runtime::chosen_for_cpu();  // a CPU that can run nothing, or a wrong UNITGAIN_ISA, is an error
+  if (on && runtime::baseline_choice() == nullptr) {
+    throw ValueError("this build has no baseline variant, which is the same on every machine");
+  }
+  runtime::reproducible.store(on, std::memory_order_release);
+}
+
+bool is_reproducible() {
+  return runtime::reproducible.load(std::memory_order_acquire);
 }
 
 const std::string& active_variant() {

@@ -4,6 +4,9 @@
 // milliseconds without sleeping. Where other processes use the CPUs too, a thread that looks keeps
 // the one that it waits for from running, and work of 0.4 ms took 10. Here who comes late is left
 // out, who waits goes to sleep, and a forked child starts threads of its own.
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
@@ -44,7 +47,9 @@ class Worker {
   // False if the worker has a job. `caller_cpu` is a CPU to keep off, the caller's; -1: none.
   bool offer(Job* job, int caller_cpu) {
     if (job_.load(std::memory_order_relaxed) != nullptr) return false;
-    if (caller_cpu >= 0 && caller_cpu != kept_off_) keep_off(caller_cpu);
+    if (caller_cpu >= 0 && caller_cpu != kept_off_.load(std::memory_order_relaxed)) {
+      keep_off(caller_cpu);
+    }
     Job* expected = nullptr;
     if (!job_.compare_exchange_strong(expected, job, std::memory_order_acq_rel)) return false;
     calls_.fetch_add(1, std::memory_order_release);
@@ -75,9 +80,9 @@ class Worker {
 
   // Bars the worker from the caller's CPU. A thread that is woken there, where it slept last, waits
   // until the caller is done or a tick moves it, while another CPU idles: the median of the
-  // products above was 10 ms. Called under the pool's lock.
+  // products above was 10 ms. Of several callers at once any may have the last word.
   void keep_off(int cpu) {
-    kept_off_ = cpu;
+    kept_off_.store(cpu, std::memory_order_relaxed);
     base::keep_off(thread_, cpu);
   }
 
@@ -97,44 +102,51 @@ class Worker {
   }
 
   base::ThreadHandle thread_;
-  int kept_off_ = -1;
+  std::atomic<int> kept_off_{-1};
   std::atomic<Job*> job_{nullptr};
   std::atomic<std::uint32_t> calls_{0};
 };
 
 // All workers, of all callers: a caller takes those that are idle, so that many callers at once do
-// not ask for more threads than there are.
+// not ask for more threads than there are. Only who starts workers waits for another who does.
 class Pool {
  public:
   // Offers the job to up to `wanted` idle workers; `offered` becomes those that got the offer.
   // Where too few are idle more are started, until there is one for each CPU or as many as are
   // wanted.
   void offer(Job* job, int wanted, std::vector<Worker*>& offered) {
-    const std::lock_guard lock(mutex_);
     // Among many CPUs a woken thread finds an idle one by itself.
     constexpr int few_cpus = 8;
     const int caller_cpu = cpus_ <= few_cpus ? base::current_cpu() : -1;
-    const auto most = static_cast<std::size_t>(std::max(wanted, cpus_ - 1));
+    const std::size_t most =
+        std::min(workers_.size(), static_cast<std::size_t>(std::max(wanted, cpus_ - 1)));
     offered.clear();
     for (std::size_t i = 0; offered.size() < static_cast<std::size_t>(wanted); ++i) {
-      if (i == workers_.size() && (exhausted_ || i >= most || !start_worker())) break;
+      if (i >= count_.load(std::memory_order_acquire) && !(i < most && start_worker(i))) break;
       if (workers_[i]->offer(job, caller_cpu)) offered.push_back(workers_[i].get());
     }
   }
 
  private:
-  // False when the system gives no more threads: then those there are must do.
-  bool start_worker() {
+  // Sees to it that there are more workers than i; false when the system gives no more threads:
+  // then those there are must do.
+  bool start_worker(std::size_t i) {
+    const std::lock_guard lock(mutex_);
+    if (count_.load(std::memory_order_relaxed) > i) return true;
+    if (exhausted_) return false;
     try {
-      workers_.push_back(std::make_unique<Worker>());
+      workers_[i] = std::make_unique<Worker>();
+      count_.store(i + 1, std::memory_order_release);
     } catch (const std::system_error&) {
       exhausted_ = true;
     }
     return !exhausted_;
   }
 
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::mutex mutex_;  // of who starts workers
+  // So many that more would be no gain; callers read them while others are started.
+  std::array<std::unique_ptr<Worker>, 4096> workers_;
+  std::atomic<std::size_t> count_{0};
   bool exhausted_ = false;
   int cpus_ = base::usable_cpus();
 };

@@ -34,8 +34,7 @@ _MAGIC = (
     # A protocol buffer has no magic number: the field ir_version, small, and another one's tag.
     (
         rb"\x08[\x01-\x20][\x12\x1a\x22\x2a\x32\x3a\x42\x72]",
-        "ONNX, by its first bytes, which unitgain does not read: onnx.numpy_helper.to_array makes "
-        "arrays of its initializers for set_weights",
+        "ONNX, by its first bytes: unitgain.convert.from_onnx makes a model of it",
     ),
     (rb".{4}TFL3", "a TensorFlow Lite model, which unitgain does not read"),
     (rb"GGUF", "a GGUF model, which unitgain does not read"),

@@ -41,6 +41,7 @@ from unitgain.layers.regularization import (
     RReLU,
 )
 from unitgain.layers.reshaping import Permute, RepeatVector, Reshape
+from unitgain.layers.saved_graph import SavedGraph
 from unitgain.layers.spectral_normalization import SpectralNormalization
 from unitgain.layers.unit_normalization import UnitNormalization
 
@@ -110,5 +111,6 @@ register(
         for name in __all__
         if isinstance(known := globals()[name], type) and issubclass(known, Layer)
     }
+    | {"SavedGraph": SavedGraph}
 )
-del register
+del SavedGraph, register

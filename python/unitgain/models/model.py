@@ -23,8 +23,10 @@ from unitgain.layers.composite import missing_arguments
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
 from unitgain.models.diagram import Diagram, diagram
+from unitgain.models.exporting import Exporting
 from unitgain.models.graph_config import graph_config, graph_of
 from unitgain.models.inference import Inference
+from unitgain.models.input_gradients import InputGradients
 from unitgain.models.predictor import quick_call
 from unitgain.models.saving import Saving
 from unitgain.models.summary import summary, summary_html
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["Functional", "Model"]
 
 
-class Model(Saving, Inference, Diagnosis, Operation):
+class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
     Any number of threads may call one model: inference runs side by side, a training step alone.

@@ -250,9 +250,22 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
     if model.built:
         graph = _lowered(model, dict(zip(names, variables, strict=True)), arrays)
         if graph is not None:
+            document["signature"] = _signature(model)
             document["graph"], constants = graph
             arrays |= constants
     return document, arrays
+
+
+def _signature(model: Saving) -> Document:
+    """Return names and shapes of inputs and outputs, for programs that read the graph."""
+    structures = {"inputs": model.function.inputs, "outputs": model.function.outputs}
+    return {
+        key: [
+            {"name": name, "shape": list(shape)}
+            for name, shape in zip(structure.names, structure.shapes, strict=True)
+        ]
+        for key, structure in structures.items()
+    }
 
 
 def _lowered(
@@ -287,6 +300,8 @@ def model_of(
     """
     if "ensemble" in document:
         raise ValueError("it holds an ensemble: call unitgain.uncertainty.Ensemble.load")
+    if "model" not in document and "graph" in document:
+        document, arrays = _as_layers(document, arrays)
     names = listed_arrays(document, "weights", arrays)
     if "model" not in document:
         raise ValueError(
@@ -311,6 +326,40 @@ def model_of(
         raise ValueError(f"nothing takes the array {min(extra)!r}")
     _resume(model, document, arrays)
     return model
+
+
+def _as_layers(document: Document, arrays: Arrays) -> tuple[Document, Arrays]:
+    """Return what a program without Python has saved, as a document of a model of one layer."""
+    graph, signature, name = document["graph"], document["signature"], "saved_graph"
+    read = sorted(_graph_names(document, arrays))
+    inputs, outputs = signature["inputs"], signature["outputs"]
+    layer = {
+        "graph": graph,
+        "shapes": {key: list(arrays[key].shape) for key in read},
+        "output_shapes": [output["shape"] for output in outputs],
+        "name": name,
+    }
+    several = len(inputs) > 1
+
+    def packed(values: list[Any]) -> Document:
+        return {"kind": "list" if len(values) > 1 else "one", "names": None, "values": values}
+
+    config = {
+        "name": "functional",
+        "layers": [{"class_name": "SavedGraph", "config": layer}],
+        "inputs": packed([{**given, "dtype": document["dtype"]} for given in inputs]),
+        "uses": [[0, [[-1, i] for i in range(len(inputs))], several]],
+        "outputs": packed([[0, i] for i in range(len(outputs))]),
+    }
+    streams = random.current_streams()
+    made: Document = {
+        "model": {"class_name": "Functional", "config": config},
+        "shape": None,
+        "draws": {},
+        "weights": [f"{name}/{key}" for key in read],
+        "streams": [streams.key, streams.position],
+    }
+    return made, {f"{name}/{key}": arrays[key] for key in read}
 
 
 def restore(model: Saving, document: Document, arrays: Arrays) -> None:

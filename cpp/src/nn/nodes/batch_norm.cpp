@@ -40,7 +40,10 @@ class BatchNorm final : public Kind<BatchNorm<T>, T> {
   }
 
   std::optional<Epilogue<T>> as_epilogue(Mode mode, Training training) const override {
-    if (in_training(mode) || training == Training::always) return std::nullopt;
+    // A product's gradient knows of no norm behind it.
+    if (in_training(mode) || differentiates(mode) || training == Training::always) {
+      return std::nullopt;
+    }
     return FixedNorm<T>{norm_.gamma, norm_.beta, norm_.moving_mean, norm_.moving_variance,
                         norm_.epsilon};
   }
@@ -115,6 +118,7 @@ void add_affine_gradients(PlanBuilder<T>& builder, const Group<T>& group,
   const Index rows = builder.rows(group.head), cols = builder.node(group.head).shape.cols;
   const BufferId x = builder.value(group.inputs[0]), dz = builder.gradient(group.result);
   const auto gamma = builder.begin_parameter(norm.gamma), beta = builder.begin_parameter(norm.beta);
+  if (gamma.gradient == nullptr && beta.gradient == nullptr) return;
   // Of each column: the sums of dz n and of dz, the inverse deviation, and zeros; and what
   // preparing these leaves beside.
   const BufferId sums = builder.buffer(6 * cols);

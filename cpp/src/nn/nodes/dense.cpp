@@ -101,6 +101,7 @@ BufferId product_workspace(PlanBuilder<T>& builder, Index m, Index n, Index k) {
 template <class T>
 BufferId Dense<T>::forward_workspace(PlanBuilder<T>& builder, Index rows) const {
   if (packed_ == nullptr) return product_workspace(builder, rows, units(), inputs());
+  packed_->content().panels.check_kernels();
   return builder.workspace(ops::gemm_workspace<T>(rows, units(), inputs(), builder.threads(),
                                                   packed_->precision(), true));
 }

@@ -45,6 +45,7 @@ class Embedding final : public Kind<Embedding<T>, T> {
     return {inputs[0].size(), shape[1]};
   }
 
+  Role role() const override { return Role::lookup; }
   bool takes_rows_apart() const override { return true; }
 
   void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
