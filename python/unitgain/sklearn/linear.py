@@ -27,7 +27,7 @@ Array = NDArray[Any]
 
 
 class _Regression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """What scikit-learn asks of a linear regression beyond this library's own."""
+    """The parts of scikit-learn's interface that the linear regressions lack."""
 
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Fit to ``X`` (samples, features) and ``y`` (samples) or (samples, outputs).
@@ -178,7 +178,7 @@ class LogisticRegression(NetworkClassifier):
     [0, 1]
     """
 
-    # What makes it a network that ends where its loss is least, which has no other minimum.
+    # A network that is trained to the least loss, which has no other minimum.
     hidden_layer_sizes = ()
     activation = "identity"
     solver = "lbfgs"
