@@ -1,4 +1,4 @@
-"""What a benchmark case is: one operation, and how each library does it."""
+"""A benchmark case: one operation, and how each library does it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Contender:
 
 @dataclass(frozen=True)
 class Exact:
-    """What a result is in arithmetic of twice the precision or so, at some of its rows.
+    """A result in arithmetic of twice the precision or so, at some of its rows.
 
     ``unit`` is the type whose units in the last place errors are counted in, where each value of
     the result stands for itself; None where they are sums, whose terms may cancel.

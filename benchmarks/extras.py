@@ -1,4 +1,4 @@
-"""What a run of training may have beside its steps."""
+"""Parts that a run of training may have beside its steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import unitgain as ug
 
 @dataclass(frozen=True)
 class Extras:
-    """What a run may have beside its steps: NumPy's, the reference, has none of it."""
+    """Parts that a run may have beside its steps; NumPy's, the reference, has none."""
 
     decay: float = 0.9999
     l2: float = 1e-4

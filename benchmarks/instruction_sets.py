@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# What limits each peer. MKL listens on Intel's CPUs alone (on others it takes AVX2 by itself), and
+# The limit of each peer. MKL listens on Intel's CPUs alone (on others it takes AVX2 by itself), and
 # avx512 leaves OpenBLAS its own choice, since no newer instructions change its float products.
 LIMITS: dict[str, dict[str, str]] = {
     "baseline": {

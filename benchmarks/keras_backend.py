@@ -1,4 +1,4 @@
-"""What Keras runs on, without importing it."""
+"""The backend that Keras runs on, without importing it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ DECAY_CUT = {np.float32: 1e-4, np.float64: 1e-8}
 
 @dataclass(frozen=True)
 class Work:
-    """What each library's function computes of two arrays.
+    """Each library's result of a function of two arrays.
 
     ``roundings`` is by how many epsilons of the type, relative to the largest value, two of what
     ``result`` makes of it may differ.

@@ -10,8 +10,8 @@ from typing import Any
 from . import saved
 from .processor import generation
 
-# What makes two runs the same machine's. Clouds call CPUs of several generations by one name, which
-# their families and models tell apart.
+# Equal in two runs of one machine. Clouds call CPUs of several generations by one name, which their
+# families and models tell apart.
 IDENTITY = ("cpu", "cpu_model", "cpus")
 
 

@@ -156,5 +156,5 @@ _changes: dict[str, Callable[[Rule, Array, int, Any, float], Any]] = {
     "ftrl": _ftrl,
     "adafactor": _adafactor,
 }
-# What a step takes off the weights.
+# The amount that a step takes off the weights.
 CHANGES = Formulas("benchmarks/optimizer_formulas.py", _changes)

@@ -1,4 +1,4 @@
-"""What the CPU is called, by the system and by its designers."""
+"""Names of the CPU, by the system and by its designers."""
 
 from __future__ import annotations
 

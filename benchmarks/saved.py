@@ -21,7 +21,7 @@ from .timing import Times
 
 # Where `--save NAME` puts results, in the directory of the call.
 FOLDER = Path("unitgain-benchmarks")
-# What two runs must have in common to say something of each other.
+# Equal in two runs that can be compared.
 COMPARABLE = ("cpu", "instruction_set", "threads", "pinned_to", "limits")
 
 

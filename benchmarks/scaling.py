@@ -24,7 +24,7 @@ BATCHES = (8, 16, 32, 64, 128, 256, 512)
 ROWS = (1, 4, 16, 64, 256, 999)
 THREADED_SIDE, THREADED_BATCH = 512, 512
 
-# What a group's times are made of, beside a constant: of the number that ends a case's name.
+# The terms of a group's times beside a constant: by the number that ends a case's name.
 TERMS: dict[str, dict[str, Callable[[Array], Array]]] = {
     "scaling/product": {"element": lambda n: 3 * n**2, "flop": lambda n: 2 * n**3},
     "scaling/tanh": {"element": lambda n: n},

@@ -40,7 +40,7 @@ class _Training:
 
     @property
     def name(self) -> str:
-        """What tells it from other networks."""
+        """The part of its name by which it differs from other networks."""
         parts = ["-".join(map(str, self.sizes)), *self._differences()]
         return "-".join(part.replace(" ", "-") for part in parts)
 

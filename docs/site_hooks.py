@@ -1,4 +1,4 @@
-"""What MkDocs does beside copying pages: called by it, see ``mkdocs.yml``.
+"""MkDocs's steps beside copying pages: called by it, see ``mkdocs.yml``.
 
 - A link to a file outside of ``docs/`` leads to a page with that file: Markdown as it is, programs
   as code, the notebooks of ``examples/`` run, with what their cells show.

@@ -1,4 +1,4 @@
-"""What every test leaves as it found it: the library's settings for the whole process."""
+"""Every test leaves the library's settings for the whole process as it found them."""
 
 import os
 from collections.abc import Iterator

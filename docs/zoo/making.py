@@ -1,4 +1,4 @@
-"""What the programs of this folder have in common.
+"""The common part of the programs of this folder.
 
 Each makes one network of ``unitgain.zoo`` again, with the bits of the shipped one, on every machine
 that has the instruction set named on the network's card::

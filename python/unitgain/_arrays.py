@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 __all__ = ["NUMBER_CLASSES", "Rows", "SparseRows", "as_numbers", "as_rows", "is_array", "is_sparse"]
 
-# What is said of text in place of labels, and elsewhere.
+# The message for text in place of labels, and elsewhere.
 NUMBER_CLASSES = "number the classes from 0: classes, y = np.unique(y, return_inverse=True)"
 _ENCODE = (
     "encode categories as numbers, for instance with ug.utils.FeatureSpace, pandas.get_dummies or "

@@ -294,7 +294,7 @@ class Identity(Initializer):
         return np.asarray(self.gain * np.eye(shape[0], shape[1]), dtype)
 
 
-# What is taken for one: a name, a configuration, or an initializer.
+# Anything taken for one: a name, a configuration, or an initializer.
 InitializerLike: TypeAlias = str | Mapping[str, Any] | Initializer
 
 # Keras has the classes by these names, too.
@@ -337,7 +337,7 @@ def get(initializer: InitializerLike) -> Initializer:
     return _names.resolve("initializer", initializer, _TABLE, Initializer, _names.snake_case)
 
 
-# What for_activation knows by name: LeCun's rule where the activation itself normalises (Klambauer,
+# Known to for_activation by name: LeCun's rule where the activation itself normalises (Klambauer,
 # Unterthiner, Mayr and Hochreiter, NIPS 2017), and an activation that has parameters to learn.
 _FOR_ACTIVATION: dict[str, Callable[..., Initializer]] = {"prelu": HeNormal, "selu": LecunNormal}
 

@@ -25,7 +25,7 @@ __all__ = ["dropout", "normal", "permutation", "seed", "truncated_normal", "unif
 
 Shape: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
-# What a seed of its own draws from: far from the streams that the process-wide seed hands out from
+# The stream of a seed of its own: far from the streams that the process-wide seed hands out from
 # 0 on, so that the same number given to both does not give the same random numbers.
 _OWN_STREAM = 1 << 63
 
@@ -56,7 +56,7 @@ class Streams:
 
 
 _streams = Streams(int.from_bytes(os.urandom(8), "little"))
-# What a thread draws from in place of the process-wide streams.
+# A thread's streams in place of the process-wide ones.
 _own_streams: ContextVar[Streams | None] = ContextVar("unitgain_streams", default=None)
 
 

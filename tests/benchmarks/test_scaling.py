@@ -1,4 +1,4 @@
-"""What times are made of, and peak memory."""
+"""The parts of times, and peak memory."""
 
 import json
 from dataclasses import replace

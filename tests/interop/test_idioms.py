@@ -1,4 +1,4 @@
-"""What users of Keras write, and expect to do what it does there."""
+"""Programs as users of Keras write them do here as they do there."""
 
 import numpy as np
 import pytest

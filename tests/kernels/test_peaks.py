@@ -1,4 +1,4 @@
-"""What the machine does at best is measured on every variant."""
+"""The machine's best rates are measured on every variant."""
 
 import math
 

@@ -196,7 +196,7 @@ def test_moore_penrose_conditions_hold_as_well_as_numpys(method):
 
 
 def perturbation_bound(a, values, rtol):
-    """What two backward stable pseudoinverses may differ by, relative to the norm of one."""
+    """The largest difference of two backward stable pseudoinverses, relative to the norm of one."""
     kept = values[values > rtol * values[0]]
     if kept.size == 0:
         return 0.0

@@ -1,4 +1,4 @@
-"""What notebooks and figures show of models and histories."""
+"""Models and histories in notebooks and figures."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""What the build may contain: object files, the wheel, and what an import brings in.
+"""The contents of the build: object files, the wheel, and what an import brings in.
 
 The object files of the instruction-set variants come from the build directory that the environment
 variable UNITGAIN_BUILD_DIR names, or are compiled here, which takes a minute.

@@ -15,7 +15,7 @@ from unitgain.benchmarks.case import OURS, REFERENCE, Case, Contender, Trial
 
 
 def refused(capsys, *arguments):
-    """What the command says on standard error when it refuses these arguments."""
+    """Return the command's message on standard error when it refuses these arguments."""
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
     assert stop.value.code == 2

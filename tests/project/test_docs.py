@@ -1,4 +1,4 @@
-"""What the README, the guides and the docstrings show is true: their examples run."""
+"""Examples of the README, the guides and the docstrings run."""
 
 import doctest
 import importlib

@@ -1,4 +1,4 @@
-"""What a release says of itself, in every file that says it."""
+"""A release's version and date, in every file that has them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the site shows beside pages: notebooks with outputs, machines' charts, offline search."""
+"""The site's contents beside pages: notebooks with outputs, machines' charts, offline search."""
 
 import base64
 import importlib.util

@@ -1,4 +1,4 @@
-"""What a type checker says of users' programs."""
+"""A type checker's findings in users' programs."""
 
 import os
 import subprocess

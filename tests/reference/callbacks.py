@@ -1,4 +1,4 @@
-"""What Keras's callbacks decide on lists of monitored values.
+"""Decisions of Keras's callbacks on lists of monitored values.
 
     KERAS_BACKEND=torch python tests/reference/callbacks.py
 

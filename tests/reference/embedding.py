@@ -1,4 +1,4 @@
-"""What Keras's Embedding makes of integers, its gradients, and steps of training.
+"""Outputs, gradients and steps of training of Keras's Embedding.
 
     KERAS_BACKEND=torch python tests/reference/embedding.py
 

@@ -1,4 +1,4 @@
-"""What Keras's layers make of arrays, and their gradients.
+"""Outputs and gradients of Keras's layers.
 
     KERAS_BACKEND=torch python tests/reference/layers.py
 

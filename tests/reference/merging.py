@@ -1,4 +1,4 @@
-"""What Keras's merging, reshaping and normalising layers make of arrays, and their gradients.
+"""Outputs and gradients of Keras's merging, reshaping and normalising layers.
 
     KERAS_BACKEND=torch python tests/reference/merging.py
 

@@ -1,4 +1,4 @@
-"""What the optimizers are compared on: variables, gradients, and settings."""
+"""Variables, gradients and settings on which the optimizers are compared."""
 
 import numpy as np
 

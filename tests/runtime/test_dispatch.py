@@ -1,4 +1,4 @@
-"""Which instruction-set variant runs, and what is said when one cannot."""
+"""The choice of the instruction-set variant, and the message where one cannot run."""
 
 import os
 import platform

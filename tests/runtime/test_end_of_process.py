@@ -1,4 +1,4 @@
-"""What the end of the interpreter, and a second interpreter, meet: never an abort, never a hang."""
+"""The end of the interpreter, and a second interpreter: never an abort, never a hang."""
 
 import os
 import re

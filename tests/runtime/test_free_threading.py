@@ -1,4 +1,4 @@
-"""What threads share, used by many at once with as many switches as Python can make.
+"""Objects that threads share, used by many at once with as many switches as Python can make.
 
 On a free-threaded interpreter these are the tests of what the GIL protects elsewhere.
 """

@@ -152,7 +152,7 @@ def test_absurd_shapes_raise_as_in_numpy():
 
 
 def beyond_the_address_space() -> dict[str, tuple]:
-    """What needs more than 2^47 bytes, of arrays that take none, and the bytes and purpose."""
+    """Calls that need more than 2^47 bytes, of arrays that take none, and the bytes and purpose."""
     square = np.broadcast_to(1.0, (10**7, 10**7))
     rows, targets = (np.broadcast_to(np.float32(1), (4 * 10**13, n)) for n in (1, 3))
     model = ug.Sequential([ug.layers.Input((1,)), ug.layers.Dense(3)])

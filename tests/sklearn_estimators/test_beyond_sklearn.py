@@ -1,4 +1,4 @@
-"""What the estimators have beyond scikit-learn's: losses, layers, ensembles, callbacks."""
+"""The estimators' abilities beyond scikit-learn's: losses, layers, ensembles, callbacks."""
 
 import warnings
 

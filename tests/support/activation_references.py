@@ -1,4 +1,4 @@
-"""What the activations should be: mpmath definitions, and the same in NumPy's float64.
+"""The activations: mpmath definitions, and the same in NumPy's float64.
 
 ``exact`` has each function and its derivative (at a kink, from the left) in arithmetic of 200 bits.
 ``dense`` has them over float64 arrays, good to far more than a float32 holds; they are written

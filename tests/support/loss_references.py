@@ -1,4 +1,4 @@
-"""What the losses of rows should be: their formulas in NumPy's float64, of targets t, outputs y."""
+"""The losses of rows: their formulas in NumPy's float64, of targets t, outputs y."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models are fed: rows by steps, weights of batches, and data as people have them."""
+"""The feeding of models: rows by steps, weights of batches, and data as people have them."""
 
 from __future__ import annotations
 

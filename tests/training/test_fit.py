@@ -1,4 +1,4 @@
-"""What fit, evaluate and predict take: weights, batches, callbacks of batches, frozen bases."""
+"""Arguments of fit, evaluate and predict: weights, batches, callbacks of batches, frozen bases."""
 
 from __future__ import annotations
 

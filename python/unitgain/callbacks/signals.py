@@ -27,7 +27,7 @@ class SignalsError(RuntimeError):
 
 
 class SignalRecord(NamedTuple):
-    """What a :class:`SignalMonitor` saw at one step.
+    """Measures of a :class:`SignalMonitor` at one step.
 
     Attributes:
         step: the optimizer's steps before it.

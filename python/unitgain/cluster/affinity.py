@@ -1,4 +1,4 @@
-"""What samples are to cluster centres."""
+"""Affinities of samples to cluster centres."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["ClusterFeatures"]
 
 
 class ClusterFeatures(ClusterEstimator):
-    """What samples are to k clusters, in place of their features or beside them.
+    """Affinities of samples to k clusters, in place of their features or beside them.
 
     Fewer features than the samples have (``append=False``), or features for a linear model that it
     could not make itself (``append=True``).

@@ -89,7 +89,7 @@ def kmeans_plusplus(
 
 
 class ClusterEstimator(Configurable):
-    """What estimators of clusters have in common: parameters, and what follows from centres.
+    """The common part of estimators of clusters: parameters, and what follows from centres.
 
     Attributes:
         cluster_centers_: (n_clusters, features), of the samples' dtype.

@@ -1,4 +1,4 @@
-"""What is checked of samples, weights and seeds before they are clustered."""
+"""Checks of samples, weights and seeds before they are clustered."""
 
 from __future__ import annotations
 

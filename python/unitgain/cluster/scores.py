@@ -100,7 +100,7 @@ def inertia_curve(X: Any, candidates: Iterable[SupportsIndex], **keywords: Any) 
 
 @dataclass(frozen=True)
 class ClusterCounts:
-    """What :func:`choose_n_clusters` found.
+    """The result of :func:`choose_n_clusters`.
 
     Attributes:
         n_clusters: the number chosen.

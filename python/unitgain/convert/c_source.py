@@ -81,7 +81,7 @@ class _Value:
 
 @dataclasses.dataclass
 class _Step:
-    """What computes a value: lines of C, made when it is known where the values are."""
+    """The computation of a value: lines of C, made when it is known where the values are."""
 
     value: int
     inputs: list[int]

@@ -268,5 +268,5 @@ FUNCTIONS: dict[str, str] = {
 }""",
 }
 
-# What functions return that return anything.
+# The type of functions that return anything.
 RETURNS = {"embed": "int"}

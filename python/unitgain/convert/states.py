@@ -12,7 +12,7 @@ from unitgain.graph.variables import Variable
 
 __all__ = ["Slots", "go_on"]
 
-# What an optimizer keeps for a variable, by its name: ``momentum``, ``velocity`` ...
+# The arrays that an optimizer keeps for a variable, by its name: ``momentum``, ``velocity`` ...
 Slots = Mapping[str, NDArray[Any]]
 
 

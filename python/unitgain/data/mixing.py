@@ -16,7 +16,7 @@ __all__ = ["CutMix", "MixUp", "Mixer"]
 class Mixer(Configurable):
     """Makes a new sample of each sample and another: :class:`MixUp` and its kin."""
 
-    # What the subclass calls the parameter of the shares' distribution.
+    # The subclass's name of the parameter of the shares' distribution.
     _parameter: ClassVar[str]
 
     def __init__(self, alpha: float, seed: SupportsIndex | None) -> None:

@@ -13,7 +13,7 @@ _TORCH = (
     "a PyTorch file (torch.save): ug.convert.load_state_dict(model, path) takes a state dict from "
     "it, and ug.convert.from_torch converts a module"
 )
-# What a zip archive is, by a name in it.
+# The kind of a zip archive, by a name in it.
 _ARCHIVES = (
     (r"model\.weights\.h5", "a Keras archive (.keras): ug.convert.from_keras(path) reads it"),
     (r".*/data\.pkl", _TORCH),

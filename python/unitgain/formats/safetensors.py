@@ -27,7 +27,7 @@ _DTYPES = {
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 # NumPy has none: read as float32, of which it is the upper half. Never written.
 _BFLOAT16 = "BF16"
-# What the safetensors library takes at most, too.
+# The safetensors library's limit, too.
 _LONGEST_HEADER = 100_000_000
 
 Arrays = dict[str, NDArray[Any]]

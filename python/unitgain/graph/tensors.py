@@ -12,7 +12,7 @@ __all__ = ["Node", "SampleShape", "SymbolicTensor", "define_operator", "flatten"
 
 SampleShape: TypeAlias = tuple[int, ...]
 
-# What operators between tensors do, which the layers that do it say.
+# Operators between tensors, set by the layers that compute them.
 _operators: dict[str, Callable[[list[Any]], Any]] = {}
 
 

@@ -28,7 +28,7 @@ _NODES = {
 
 
 class ClusterAffinity(Layer):
-    """What each sample is to ``n_clusters`` centres, along the last axis.
+    """Affinities of each sample to ``n_clusters`` centres, along the last axis.
 
     ``adapt`` takes centres and bandwidth from data, by :class:`unitgain.cluster.KMeans`; they are
     weights, so that a saved model holds them. Training leaves them as they are, unless the layer is

@@ -98,7 +98,7 @@ class Normalization(_Normalization):
         self._axes = self._kept(input_shape)
         shape = tuple(input_shape[axis] for axis in self._axes) or (1,)
         self._mean = self.add_weight(shape, Constant(0.0), trainable=False, name="mean")
-        # What the native node takes: a variance to divide by, or a deviation to multiply by.
+        # The native node takes a variance to divide by, or a deviation to multiply by.
         kind = "deviation" if self.invert else "variance"
         self._spread = self.add_weight(shape, Constant(1.0), trainable=False, name=kind)
         if self._given is not None:

@@ -196,7 +196,7 @@ def batch_arrays(
 class NativeMetric(Metric):
     """A metric that native code sums up. The subclasses are those there are."""
 
-    # What native code is told, beside arguments(): see MetricSpec.
+    # For native code, beside arguments(): see MetricSpec.
     kind: str
     takes_labels = False
     # Whether predictions of one dimension are one row; else each is a row.
@@ -266,7 +266,7 @@ class NativeMetric(Metric):
                 f"y_true has shape {y_true.shape}, expected {shape[:-1]}: "
                 f"a class label for each row of y_pred"
             )
-        # What is no class matches none.
+        # A value that is no class matches none.
         is_class = (y_true >= 0) & (y_true < shape[-1]) & (y_true == np.floor(y_true))
         return np.where(is_class, y_true, -1).astype(np.int32)
 

@@ -492,7 +492,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         )
 
 
-# What Keras calls a model of any graph of layers.
+# Keras's name of a model of any graph of layers.
 Functional = Model
 
 

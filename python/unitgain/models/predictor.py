@@ -67,7 +67,7 @@ class Predictor:
     ) -> None:
         self.name = name
         self.precision = precision
-        # What copies are made of: a model's description, or why there is none.
+        # The source of copies: a model's description, or why there is none.
         self._architecture = architecture
         self._network = network
         self._inputs = function.inputs.without_graph()

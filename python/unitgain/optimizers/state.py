@@ -21,7 +21,7 @@ __all__ = ["Stateful"]
 class Stateful:
     """The part of an optimizer that is saved beside its configuration."""
 
-    # What an unpickled or copied optimizer was: taken up when it gets its variables.
+    # The state of an unpickled or copied optimizer: taken up when it gets its variables.
     _restored_state: tuple[Document, Arrays] | None = None
 
     @property

@@ -1,4 +1,4 @@
-"""What to do about a verdict, from what the model is."""
+"""Advice for a verdict, by the model's layers and settings."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class _Surrogate(Loss):
 
 
 class Diagnosis(Trained):
-    """What a model says of its own signals."""
+    """Diagnosis of a model's own signals."""
 
     _criteria: list[Criterion]
     _objective: Any

@@ -31,7 +31,7 @@ _FROM_LOGITS_ENDS = {
     "categorical_focal_crossentropy": "softmax",
     "sparse_categorical_crossentropy": "softmax",
 }
-# What outputs of an activation can be.
+# The range of an activation's outputs.
 _RANGES = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 _ROUNDING = 1e-5
 # Layers that scale their inputs, or take them for numbers of categories.

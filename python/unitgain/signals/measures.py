@@ -23,7 +23,7 @@ _NO_GRADIENT = (math.nan, math.nan)
 
 
 class Measured(NamedTuple):
-    """What the native pass has of one node.
+    """The native pass's sums of one node.
 
     Attributes:
         rows: how many rows the sums are over.
@@ -42,7 +42,7 @@ class Measured(NamedTuple):
 
 @dataclass
 class Distribution:
-    """What the values at a place are like, over rows and units.
+    """Statistics of the values at a place, over rows and units.
 
     Attributes:
         mean: of all values.
@@ -158,7 +158,7 @@ def _added(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64
 
 
 class _Totals(NamedTuple):
-    """What the sums of a node's columns come to, see ColumnTotals in unitgain/signals.hpp."""
+    """Totals of the sums of a node's columns, see ColumnTotals in unitgain/signals.hpp."""
 
     total: float
     squares: float

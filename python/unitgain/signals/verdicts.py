@@ -135,7 +135,7 @@ def _faded_or_blown(places: Sequence[Place], layers: Sequence[LayerSignals]) -> 
 
 
 class _Bounds(NamedTuple):
-    """What a signal is compared with."""
+    """The signal that another is compared with."""
 
     low: float
     high: float

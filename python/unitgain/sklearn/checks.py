@@ -1,4 +1,4 @@
-"""What an estimator's arguments may be, and the samples that it is given."""
+"""Checks of estimators' arguments and of the samples that they are given."""
 
 from __future__ import annotations
 

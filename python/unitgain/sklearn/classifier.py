@@ -29,7 +29,7 @@ Array = NDArray[Any]
 
 
 class NetworkClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
-    """What classifiers have that a network is behind, whatever their arguments.
+    """The common part of classifiers with a network behind, whatever their arguments.
 
     Attributes:
         classes_: the labels, sorted.

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 class _Clusters(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """What scikit-learn asks of k-means beyond this library's own."""
+    """The parts of scikit-learn's interface that :class:`unitgain.cluster.KMeans` lacks."""
 
     def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Find the clusters of ``X`` (samples, features); ``y`` is not used."""

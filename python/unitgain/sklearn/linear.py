@@ -35,7 +35,7 @@ Array = NDArray[Any]
 
 
 class _Regression(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """What scikit-learn asks of a linear regression beyond this library's own."""
+    """The parts of scikit-learn's interface that the linear regressions lack."""
 
     _arguments: Mapping[str, Check] = LINEAR_ARGUMENTS
 
@@ -218,7 +218,7 @@ class LogisticRegression(NetworkClassifier):
     [0, 1]
     """
 
-    # What makes it a network that ends where its loss is least, which has no other minimum.
+    # A network that is trained to the least loss, which has no other minimum.
     hidden_layer_sizes = ()
     activation = "identity"
     learning_rate = "constant"

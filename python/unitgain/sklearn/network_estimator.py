@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: arguments, training, and raw outputs."""
+"""The common part of classifier and regressor: arguments, training, and raw outputs."""
 
 from __future__ import annotations
 

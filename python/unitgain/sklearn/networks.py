@@ -13,7 +13,7 @@ from unitgain.models import Model, Sequential
 
 __all__ = ["dense_layers", "hidden_sizes", "made_network", "made_optimizer", "set_penalty"]
 
-# What scikit-learn calls some activations.
+# scikit-learn's names of some activations.
 _ACTIVATIONS = {"identity": "linear", "logistic": "sigmoid"}
 # The activations whose weights it draws by Glorot's rule; the others' are drawn by ours.
 _SKLEARNS = ("identity", "linear", "logistic", "sigmoid", "tanh", "relu")

@@ -23,7 +23,7 @@ _DIVISOR = 5.0
 
 @dataclass
 class Course:
-    """What the training of one network has come to.
+    """The state of one network's training.
 
     Attributes:
         epochs: those of the last call of ``fit``.

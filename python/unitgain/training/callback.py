@@ -163,7 +163,7 @@ class CallbackList:
                 kind = type(callback).__name__
                 raise TypeError(f"a callback is of type {kind}, expected a ug.callbacks.Callback")
         self._as_given = list(self.callbacks)
-        # What others add to an epoch's values, such as the learning rate, is history, too; and
+        # Values that others add to an epoch's, such as the learning rate, is history, too; and
         # what keeps the others' state needs it as it is after they were told.
         self.callbacks.sort(key=lambda c: 2 if isinstance(c, Keeper) else isinstance(c, History))
         for callback in self.callbacks:

@@ -250,7 +250,7 @@ class Run:
     def _train(self, network: Any, bar: ProgressBar, ahead: int) -> _Passes:
         model, listeners = self.model, self.listeners
         every_batch = self._every_batch
-        # What the native pass under way has, and how many batches the epoch has until its end.
+        # The totals of the native pass under way, and how many batches the epoch has until its end.
         samples: Samples
         last = 0
 

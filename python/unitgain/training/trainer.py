@@ -38,7 +38,7 @@ from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
 __all__ = ["Results", "Trainer", "checked_batch_size", "mean_loss"]
 
-# What an evaluation returns: the loss, or a list with the metrics behind it, or both by name.
+# The result of an evaluation: the loss, or a list with the metrics behind it, or both by name.
 Results: TypeAlias = float | list[Any] | dict[str, Any]
 
 # Arguments of Keras's compile that change nothing here, whatever they are.

@@ -32,7 +32,7 @@ def _entropy(z: _Floats) -> _Floats:
     return np.asarray(-(p * np.where(p > 0, logs, 0)).sum(axis=1))
 
 
-# What each method makes of logits.
+# Each method's score of logits.
 _OF_LOGITS: dict[str, Callable[[_Floats], _Floats]] = {
     "msp": lambda z: -np.exp(z.max(axis=1) - _log_sum_exp(z)),
     "entropy": _entropy,

@@ -28,7 +28,7 @@ _Floats = NDArray[np.float64]
 
 
 class _Calibrator:
-    """What makes probabilities of logits."""
+    """A map from logits to probabilities."""
 
     is_fitted = False
 

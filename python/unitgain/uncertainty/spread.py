@@ -1,4 +1,4 @@
-"""What many predictions of the same samples say together."""
+"""Mean, spread and disagreement of many predictions of the same samples."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["Card", "card_path", "digest"]
 
 @dataclasses.dataclass(frozen=True)
 class Card:
-    """What a trained network is, what it was trained on and how, and how good it is.
+    """A trained network's description: architecture, data, training and scores.
 
     Printed, it is a page of text. The last five fields are for :func:`save` to fill in.
 

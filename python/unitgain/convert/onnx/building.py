@@ -28,9 +28,9 @@ _DEEPEST = 128
 # activation, of those that it is a function of.
 _MOST_BEGINNINGS = 8
 _PROBE = np.array([0.5])
-# What is so deep, and read more than once, is made layers if it is an activation.
+# An expression so deep, and read more than once, is made layers if it is an activation.
 _DEEP = 16
-# What the names of weights end in, behind those of their layers.
+# Endings of the names of weights, behind those of their layers.
 _ROLES = r"(weight|kernel|gamma|scale|embeddings|alpha|W)"
 
 

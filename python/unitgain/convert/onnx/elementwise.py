@@ -140,7 +140,7 @@ OPERATORS: dict[str, Operator] = {
 
 
 class Expression:
-    """What operators make of one tensor, value by value.
+    """A chain of operators on one tensor, value by value.
 
     Args:
         node: the operator's node.

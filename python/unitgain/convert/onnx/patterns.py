@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["PATTERNS", "Bound", "matches"]
 
-# What a pattern's names stand for: values of the graph, or nodes.
+# The meaning of a pattern's names: values of the graph, or nodes.
 Bound = dict[str, Any]
 
 
@@ -52,7 +52,7 @@ _APART = ("Sub", ("unsqueeze=Unsqueeze", X), Constant("centers"))
 _SQUARES = ("sum=ReduceSum", ("Mul", _APART, _APART))
 _EXPONENT = ("Div", _SQUARES, Constant("factor"))
 
-# What the patterns come to; the first that matches counts.
+# The layers of the patterns; the first that matches counts.
 PATTERNS: list[tuple[str, Pattern]] = [
     *(("layer_norm", pattern) for pattern in _over(_CENTRED, _root(_CENTRED))),
     *(("rms_norm", pattern) for pattern in _over(X, _root(X))),
