@@ -93,6 +93,18 @@ def test_of_centres_that_are_equally_near_the_first_is_taken(dtype, features):
         np.testing.assert_array_equal(part, labels[3:200])
 
 
+@pytest.mark.parametrize("features", [3, 8, 16, 24])
+def test_where_products_cannot_tell_the_differences_do(features):
+    rng = np.random.default_rng(0)
+    half = 3000 + rng.standard_normal((6, features))
+    centers = np.concatenate([half, -half]).astype(np.float32)  # whose mean is 0
+    x = np.concatenate([3000 + rng.standard_normal((300, features))] * 2).astype(np.float32)
+    x[300:] *= -1
+    labels = ug._native.kmeans_assign(x, None, centers, False, False)[0]
+    squares = distances(x, centers)
+    np.testing.assert_allclose(squares[np.arange(600), labels], squares.min(axis=1), rtol=1e-5)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_scikit_learn_finds_the_same_from_the_same_start(dtype):
     cluster = pytest.importorskip("sklearn.cluster")
