@@ -19,8 +19,9 @@ struct Level {
 Steps fit_isotonic(std::span<const double> z, std::span<const double> y) {
   std::vector<std::size_t> order(z.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return z[a] < z[b]; });
+  // Not stable_sort, whose buffer comes from a deprecated function of the standard library.
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return z[a] < z[b] || (z[a] == z[b] && a < b); });
   std::vector<double> points;
   std::vector<Level> levels;
   for (std::size_t first = 0; first < order.size();) {

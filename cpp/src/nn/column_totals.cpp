@@ -1,6 +1,7 @@
 // Totals of a node from the sums of its columns.
 #include <algorithm>
 #include <cmath>
+#include <compare>
 #include <limits>
 #include <numeric>
 #include <vector>
@@ -27,8 +28,12 @@ class Columns {
 double equal_neighbours(const Columns& columns, Index cols, Index rows, double tolerance) {
   std::vector<Index> order(static_cast<std::size_t>(cols));
   std::iota(order.begin(), order.end(), Index{0});
-  std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-    return columns.at(ColumnSum::projection, a) < columns.at(ColumnSum::projection, b);
+  // A total order, NaN included. Not stable_sort, whose buffer comes from a deprecated function of
+  // the standard library.
+  std::sort(order.begin(), order.end(), [&](Index a, Index b) {
+    const auto compared = std::strong_order(columns.at(ColumnSum::projection, a),
+                                            columns.at(ColumnSum::projection, b));
+    return compared < 0 || (compared == 0 && a < b);
   });
   const auto norm = [&](Index column) {
     return std::sqrt(columns.at(ColumnSum::squares, column) * static_cast<double>(rows));
