@@ -36,11 +36,12 @@ void minimise(Loss& loss, std::vector<double>& theta) {
     // whole step leaves its square.
     const bool is_last = fall <= 1e-12 * std::abs(value);
     double size = 1, next = value;
-    for (; size > least_size; size /= 2) {
+    while (size > least_size) {
       for (Index j = 0; j < n; ++j) tried[j] = theta[j] - size * step[j];
       if (is_last) break;
       next = loss.value(tried);
       if (next <= value - 1e-4 * size * fall) break;
+      size /= 2;
     }
     if (size <= least_size) return;
     theta = tried;

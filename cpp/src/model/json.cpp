@@ -232,9 +232,10 @@ class Parser {
 
   template <class Number>
   static bool read(std::string_view written, Number& found) {
-    const char* end = written.data() + written.size();
-    const auto result = std::from_chars(written.data(), end, found);
-    return result.ec == std::errc() && result.ptr == end;
+    const char* begin = written.data();
+    const char* end = begin + written.size();
+    const auto [last, error] = std::from_chars(begin, end, found);
+    return error == std::errc() && last == end;
   }
 
   std::string_view text_;

@@ -152,7 +152,7 @@ std::string header(const std::map<std::string, std::string>& texts,
     at += one.bytes.size();
     made.append(",").append(std::to_string(at)).append("]}");
   }
-  made += "}";
+  made += '}';
   made.resize((made.size() + 7) / 8 * 8, ' ');  // so that the arrays begin at a multiple of 8
   std::string prefix;
   for (int i = 0; i < 8; ++i) prefix += static_cast<char>(made.size() >> (8 * i) & 0xff);
