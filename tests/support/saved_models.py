@@ -1,4 +1,4 @@
-"""Models of all kinds of native nodes, trained a little, for tests of files."""
+"""Models of all kinds of native nodes, for tests of what is written of them."""
 
 import numpy as np
 
@@ -17,7 +17,10 @@ def chain(dtype):
             layers.GaussianNoise(0.1),
             layers.PReLU(shared_axes=[1]),
             layers.LayerNormalization(),
-            layers.ReLU(negative_slope=0.1, threshold=0.2),
+            layers.Dense(5, use_bias=False),
+            layers.BatchNormalization(scale=False),
+            layers.ReLU(negative_slope=0.1, max_value=1.0, threshold=0.2),
+            layers.Permute((2, 1)),
             layers.Flatten(),
             layers.Dense(8, "rrelu", trainable=False),
             layers.Dropout(0.5),
@@ -42,7 +45,8 @@ def merged(dtype):
     both = layers.Dot((2, 1))([layers.UnitNormalization()(normal), layers.Dense(6)(y)])
     gated = layers.GLU()(layers.Dense(6)(both))
     extremes = [layers.Maximum()([gated, both]), layers.Minimum()([gated, both])]
-    return ug.Model([x, y], layers.Dense(2)(layers.Multiply()(extremes)))
+    sides = layers.Concatenate(axis=-1)([rows, layers.Rescaling(2.0)(rows)])
+    return ug.Model([x, y], [layers.Dense(2)(layers.Multiply()(extremes)), layers.Flatten()(sides)])
 
 
 def trained(make, dtype):
