@@ -119,6 +119,9 @@ class Lloyd {
   static constexpr T upward = T(1) + T(16) * std::numeric_limits<T>::epsilon();
   // How large a part of the samples may be open before all are taken as they lie in memory.
   static constexpr double most_open_part = 0.75;
+  // Of a block for the screen.
+  static constexpr Index most_screened_rows =
+      ops::most_block_rows / simd::screen_rows * simd::screen_rows;
   // How large a part of its samples the screen may be unsure of.
   static constexpr double most_unsure_part = 0.3;
   // Of short rows, up to which clusters * (features + 4) looking is cheaper than bounds (Zen 4,
@@ -199,8 +202,7 @@ class Lloyd {
       const Index count = runtime::kernels<T>().cluster->move_bounds(
           uppers_.data() + range.begin, lowers_.data() + range.begin, labels_ + range.begin,
           rises_.data(), falls_.data(), halves_.data(), range.size(), range.begin, found);
-      const double most_part = screen_ ? 1 : most_open_part;
-      if (static_cast<double>(count) < most_part * static_cast<double>(range.size())) {
+      if (static_cast<double>(count) < most_open_part * static_cast<double>(range.size())) {
         open = found;
         places = {0, count};
       }
@@ -210,7 +212,7 @@ class Lloyd {
       const Index count = places.size();
       std::int32_t* unsure = unsure_[static_cast<std::size_t>(rank)].data();
       Index left = 0;
-      for_each_block(places, ops::most_block_rows, [&](Index first, Index rows) {
+      for_each_block(places, most_screened_rows, [&](Index first, Index rows) {
         changed |= screen_block(rank, chunk, open, first, rows, unsure, left);
       });
       looks_[static_cast<std::size_t>(chunk)] = {count, left};
@@ -244,27 +246,38 @@ class Lloyd {
     }
     runtime::kernels<T>().cluster->bounds(values, seconds, squares, rows,
                                           static_cast<T>(radius_) + apart, error, uppers, lowers);
-    bool changed = false;
+    std::int32_t moved[ops::most_block_rows], from[ops::most_block_rows];
+    Index moves = 0;
     for (Index i = 0; i < rows; ++i) {
       const auto sample = static_cast<std::int32_t>(open == nullptr ? first + i : open[first + i]);
-      if (is_sure[i]) {
-        changed |= take(chunk, sample, found[i], uppers[i], lowers[i]);
-      } else {
+      if (!is_sure[i]) {
         unsure[count++] = sample;
+        continue;
       }
+      uppers_[sample] = uppers[i];
+      lowers_[sample] = lowers[i];
+      moved[moves] = sample;
+      from[moves] = labels_[sample];
+      moves += labels_[sample] != found[i] ? 1 : 0;
+      labels_[sample] = found[i];
     }
-    return changed;
+    if (!starts_anew_) move(chunk, moved, from, moves);
+    return moves > 0;
   }
 
-  // Gives a sample its label and bounds; returns whether it had another.
-  bool take(Index chunk, Index sample, std::int32_t label, T upper, T lower) {
-    uppers_[sample] = upper;
-    lowers_[sample] = lower;
-    const std::int32_t before = labels_[sample];
-    if (label == before) return false;
-    labels_[sample] = label;
-    if (!starts_anew_) move(chunk, sample, before, label);
-    return true;
+  // Takes samples, whose rows have not been read, from one cluster's sums each to another's.
+  void move(Index chunk, const std::int32_t* samples, const std::int32_t* from, Index count) {
+    constexpr Index ahead = 8, line_values = static_cast<Index>(64 / sizeof(T));
+    const MatrixView<const T>& x = samples_.x;
+    for (Index i = 0; i < count; ++i) {
+      if (i + ahead < count) {
+        const T* row = x.data + samples[i + ahead] * x.row_stride;
+        for (Index j = 0; j < std::min(x.cols, 8 * line_values); j += line_values) {
+          __builtin_prefetch(row + j);
+        }
+      }
+      move(chunk, samples[i], from[i], labels_[samples[i]]);
+    }
   }
 
   bool label_block(int rank, Index chunk, const std::int32_t* open, Index first, Index rows) {
@@ -281,7 +294,13 @@ class Lloyd {
     bool changed = false;
     for (Index i = 0; i < rows; ++i) {
       const Index sample = open == nullptr ? first + i : open[first + i];
-      changed |= take(chunk, sample, found[i], uppers[i], lowers[i]);
+      uppers_[sample] = uppers[i];
+      lowers_[sample] = lowers[i];
+      const std::int32_t before = labels_[sample];
+      if (found[i] == before) continue;
+      changed = true;
+      labels_[sample] = found[i];
+      if (!starts_anew_) move(chunk, sample, before, found[i]);
     }
     return changed;
   }
@@ -457,8 +476,8 @@ class Lloyd {
   std::vector<Looks> looks_;  // of each chunk
   std::vector<ops::SampleBlock<T>> blocks_;
   std::vector<base::AlignedBuffer<std::int32_t>> unsure_;  // of a chunk, what the screen leaves
-  std::vector<base::AlignedBuffer<std::int32_t>> open_;  // of a chunk, the samples to look at
-  std::vector<base::AlignedBuffer<std::int32_t>> same_;  // of each member, for measure_halves()
+  std::vector<base::AlignedBuffer<std::int32_t>> open_;    // of a chunk, the samples to look at
+  std::vector<base::AlignedBuffer<std::int32_t>> same_;    // of each member, for measure_halves()
   std::vector<base::AlignedBuffer<T>> apart_;
   base::AlignedBuffer<T> uppers_, lowers_;         // u and l of each sample
   base::AlignedBuffer<T> rises_, falls_, halves_;  // how the centres' moves change them, and limits
@@ -480,7 +499,7 @@ class Lloyd {
 template <class T>
 LloydResult lloyd(const Samples<T>& samples, CenterView<T> centers, std::int32_t* labels,
                   const LloydOptions& options) {
-  constexpr int barriers = 7;
+  constexpr int barriers = 8;
   const MatrixView<const T>& x = samples.x;
   const runtime::TeamSize size =
       runtime::threads_for(ops::distances_work(x.rows, centers.clusters, x.cols), barriers);

@@ -105,8 +105,8 @@ void Screen<T>::take_centers(const MatrixView<const T>& centers, const T* shift)
   std::fill(steps_.begin() + clusters_, steps_.end(), 0.0F);
   for (Index i = 0; i < all; ++i) {
     const std::int16_t* values = center_integers_.data() + i * stride_;
-    std::int32_t* to =
-        panels_.data() + i / simd::screen_panel * simd::screen_panel * pairs + i % simd::screen_panel;
+    std::int32_t* to = panels_.data() + i / simd::screen_panel * simd::screen_panel * pairs +
+                       i % simd::screen_panel;
     for (Index p = 0; p < pairs; ++p) {
       std::int32_t pair = 0;
       if (i < clusters_) std::copy_n(values + 2 * p, 2, reinterpret_cast<std::int16_t*>(&pair));
@@ -118,10 +118,14 @@ void Screen<T>::take_centers(const MatrixView<const T>& centers, const T* shift)
 template <class T>
 void Screen<T>::find_nearest(int rank, Index first, Index rows, const std::int32_t* order,
                              std::int32_t* labels, T* values, T* seconds, T* squares, T* slacks) {
-  float scales[ops::most_block_rows], found[ops::most_block_rows], next[ops::most_block_rows];
+  float scales[ops::most_block_rows], norms[ops::most_block_rows], errors[ops::most_block_rows];
+  float found[ops::most_block_rows], next[ops::most_block_rows];
   const std::int32_t* own_order = order == nullptr ? nullptr : order + first;
   for (Index i = 0; i < rows; ++i) {
-    scales[i] = scales_[own_order == nullptr ? first + i : own_order[i]];
+    const Index sample = own_order == nullptr ? first + i : own_order[i];
+    scales[i] = scales_[sample];
+    norms[i] = norms_[sample];
+    errors[i] = errors_[sample];
   }
   const std::int16_t* x = integers_.data() + (own_order == nullptr ? first * stride_ : 0);
   kernels_.nearest_two(x, stride_, own_order, rows, x_.cols, scales,
@@ -129,12 +133,12 @@ void Screen<T>::find_nearest(int rank, Index first, Index rows, const std::int32
                        scratch_[static_cast<std::size_t>(rank)].data(), labels, found, next);
   constexpr float rounding = 16 * std::numeric_limits<float>::epsilon();
   constexpr float smallest = 1e-28F;  // what products of small scales lose, from above
+  const float largest_norm = largest_norm_, largest_error = largest_error_;
   for (Index i = 0; i < rows; ++i) {
-    const Index sample = own_order == nullptr ? first + i : own_order[i];
-    const float norm = norms_[sample], error = errors_[sample], reach = norm + largest_norm_;
-    slacks[i] = static_cast<T>(2.01F * (error * largest_norm_ + (norm + error) * largest_error_) +
-                               rounding * reach * reach + smallest);
-    squares[i] = static_cast<T>(norm) * static_cast<T>(norm);
+    const float reach = norms[i] + largest_norm;
+    const float product = errors[i] * largest_norm + (norms[i] + errors[i]) * largest_error;
+    slacks[i] = static_cast<T>(2.01F * product + rounding * reach * reach + smallest);
+    squares[i] = static_cast<T>(norms[i]) * static_cast<T>(norms[i]);
     values[i] = static_cast<T>(found[i]);
     seconds[i] = static_cast<T>(next[i]);
   }

@@ -35,6 +35,8 @@ constexpr T to_integer = T(3) * static_cast<T>(Index{1} << (Format<T>::fraction_
 constexpr float upward = 1.0001F;
 // Squares of smaller values are 0.
 constexpr float least_error = 1e-17F;
+// Of a norm: the rounding of the values that integers give.
+constexpr float product_rounding = 2.5e-7F;
 
 template <class T>
 void quantize(const T* x, Index row_stride, const T* shift, Index rows, Index cols, float most_norm,
@@ -71,7 +73,7 @@ void quantize(const T* x, Index row_stride, const T* shift, Index rows, Index co
     scales[i] = is_usable ? scale : 0;
     norms[i] = norm;
     errors[i] = static_cast<float>(__builtin_sqrt(static_cast<double>(reduce(sum)))) * upward +
-                least_error;
+                norm * product_rounding + least_error;
   }
 }
 
@@ -92,8 +94,7 @@ UNITGAIN_INLINE void load_lanes(const std::int16_t* x, Index x_stride, const std
       if (order != nullptr && place + screen_rows < end) {
         __builtin_prefetch(x + order[place + screen_rows] * x_stride + 2 * p);
       }
-      block[i] = std::bit_cast<NativeVector<float>>(
-          _mm512_loadu_si512(x + row * x_stride + 2 * p));
+      block[i] = std::bit_cast<NativeVector<float>>(_mm512_loadu_si512(x + row * x_stride + 2 * p));
     }
     transpose<float>(block);
 #pragma GCC unroll 16
@@ -116,9 +117,8 @@ struct LeastOfLanes {
 
 // Lets the samples of some vectors meet a panel of centres.
 template <int vectors>
-void meet(const std::int32_t* panel, const std::int32_t* centers, Index pairs,
-                        const float* scales, const float* offsets, const float* steps,
-                        std::int32_t first, LeastOfLanes* found) {
+void meet(const std::int32_t* panel, const std::int32_t* centers, Index pairs, const float* scales,
+          const float* offsets, const float* steps, std::int32_t first, LeastOfLanes* found) {
   constexpr Index step = vectors * lanes_of_samples;
   __m512i sum[centers_at_a_time][vectors];
 #pragma GCC unroll 8
@@ -144,12 +144,12 @@ void meet(const std::int32_t* panel, const std::int32_t* centers, Index pairs,
 #pragma GCC unroll 8
     for (int j = 0; j < centers_at_a_time; ++j) {
       const __m512 product = _mm512_maskz_cvtepi32_ps(0xffff, sum[j][v]);
-      const __m512 value = _mm512_fmadd_ps(product, scale * _mm512_set1_ps(steps[j]),
-                                           _mm512_set1_ps(offsets[j]));
+      const __m512 value =
+          _mm512_fmadd_ps(product, scale * _mm512_set1_ps(steps[j]), _mm512_set1_ps(offsets[j]));
       const __mmask16 less = _mm512_cmp_ps_mask(value, seen.least, _CMP_LT_OQ);
       seen.place = _mm512_mask_mov_epi32(seen.place, less, _mm512_set1_epi32(first + j));
-      seen.second = _mm512_maskz_min_ps(
-          0xffff, _mm512_maskz_max_ps(0xffff, value, seen.least), seen.second);
+      seen.second =
+          _mm512_maskz_min_ps(0xffff, _mm512_maskz_max_ps(0xffff, value, seen.least), seen.second);
       seen.least = _mm512_maskz_min_ps(0xffff, value, seen.least);
     }
     found[v] = seen;
@@ -158,8 +158,9 @@ void meet(const std::int32_t* panel, const std::int32_t* centers, Index pairs,
 
 template <int vectors>
 void find_nearest(const std::int16_t* x, Index x_stride, const std::int32_t* order, Index first,
-                  Index rows, Index end, Index cols, const float* all_scales, const ScreenCenters& centers,
-                  std::int32_t* panel, std::int32_t* labels, float* values, float* seconds) {
+                  Index rows, Index end, Index cols, const float* all_scales,
+                  const ScreenCenters& centers, std::int32_t* panel, std::int32_t* labels,
+                  float* values, float* seconds) {
   constexpr Index step = vectors * lanes_of_samples;
   const Index pairs = (cols + 1) / 2;
   alignas(64) float scales[step];
@@ -193,7 +194,8 @@ void nearest_two(const std::int16_t* x, Index x_stride, const std::int32_t* orde
     const auto find = count > 2 * lanes_of_samples ? find_nearest<most_vectors>
                       : count > lanes_of_samples   ? find_nearest<2>
                                                    : find_nearest<1>;
-    find(x, x_stride, order, first, count, rows, cols, scales, centers, panel, labels, values, seconds);
+    find(x, x_stride, order, first, count, rows, cols, scales, centers, panel, labels, values,
+         seconds);
   }
 }
 
