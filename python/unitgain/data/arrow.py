@@ -47,7 +47,7 @@ def from_parquet(
         seed: an integer that always gives the same orders; None takes the process-wide seed, once.
 
     Raises:
-        ValueError: if there is no such column, or no file.
+        ValueError: if there is no such column, or a file is no Parquet file.
         TypeError: if a column does not hold numbers.
         ImportError: if pyarrow is not installed.
         OSError: if a file cannot be read.
@@ -83,7 +83,7 @@ def from_arrow(
         seed: as for :func:`from_parquet`.
 
     Raises:
-        ValueError: if there is no such column or no file, or a data set is filtered.
+        ValueError: if there is no such column, or a data set is filtered.
         TypeError: if a column does not hold numbers, or ``source`` is none of those.
         ImportError: if pyarrow is not installed.
         OSError: if a file cannot be read.
@@ -173,7 +173,8 @@ class _RowGroup:
         # The scanner decodes a whole row group before it yields a part of it.
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(self._fragment.open(), buffer_size=_COLUMN_BUFFER) as file:
+        options = {"buffer_size": _COLUMN_BUFFER, "pre_buffer": False}
+        with self._fragment.open() as source, pq.ParquetFile(source, **options) as file:
             yield from file.iter_batches(rows, row_groups=[self._number], columns=names)
 
 
@@ -240,12 +241,6 @@ def _blocks(source: Any, columns: Sequence[ArrowColumn], row_bytes: int) -> list
     names = {name for column in columns for name in column.names}
     for fragment in source.get_fragments():
         blocks += _file_blocks(fragment, source.schema, names, row_bytes)
-    found, expected = sum(block.rows for block in blocks), source.count_rows()
-    if found != expected:
-        raise ValueError(
-            f"source has {expected} rows, but its files have {found}: a filtered data set has no "
-            "blocks to shuffle; write it to files of its own"
-        )
     return blocks
 
 
