@@ -113,7 +113,7 @@ def test_predictor_and_weights_of_the_moment():
     np.testing.assert_array_equal(lazy.compute(scheduler="sync"), before)
     predictor = classifier().optimize_for_inference()
     found = ug.distribution.predict(predictor, da.from_array(X, chunks=50))
-    np.testing.assert_array_equal(found.compute(scheduler="sync"), predictor.predict(X))
+    np.testing.assert_allclose(found.compute(scheduler="sync"), predictor.predict(X), rtol=1e-5)
 
 
 def test_arrays_are_checked():
@@ -259,6 +259,7 @@ def test_partition_without_numbers_names_the_column():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_grid_search_runs_on_the_cluster(client):
     joblib = pytest.importorskip("joblib")
     selection = pytest.importorskip("sklearn.model_selection")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ def _reshaped(block: NDArray[Any], shape: SampleShape) -> NDArray[Any]:
 def _outputs(*blocks: NDArray[Any], packed: Packed, size: int | None) -> NDArray[Any]:
     """Return the outputs for one chunk, side by side."""
     found = packed.predict(blocks[0] if len(blocks) == 1 else list(blocks), size)
-    flat = [output.reshape(len(output), -1) for output in found]
+    flat = [output.reshape(len(output), math.prod(output.shape[1:])) for output in found]
     return flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
 
 
