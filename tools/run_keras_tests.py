@@ -51,12 +51,12 @@ def skip_if_backend(backend, reason):
 
 
 @pytest.fixture(autouse=True)
-def _a_minute_at_most():
+def _twenty_seconds_at_most():
     def stop(*arguments):
-        raise TimeoutError("the test takes longer than a minute")
+        raise TimeoutError("the test takes longer than twenty seconds")
 
     signal.signal(signal.SIGALRM, stop)
-    signal.alarm(60)
+    signal.alarm(20)
     yield
     signal.alarm(0)
 """

@@ -7,10 +7,12 @@ from unitgain import (
     activations,
     callbacks,
     cluster,
+    config,
     constraints,
     convert,
     data,
     datasets,
+    dtype_policies,
     estimators,
     initializers,
     layers,
@@ -40,6 +42,7 @@ from unitgain.config import (
     threading_layer,
     threads,
 )
+from unitgain.dtype_policies import DTypePolicy
 from unitgain.initializers import Initializer
 from unitgain.layers import Input, Layer, Variable
 from unitgain.learning_rate_finder import find_learning_rate
@@ -53,6 +56,7 @@ from unitgain.regularizers import Regularizer
 from unitgain.saving import load_model
 
 __all__ = [
+    "DTypePolicy",
     "Initializer",
     "Input",
     "Layer",
@@ -70,10 +74,12 @@ __all__ = [
     "callbacks",
     "clear_cache",
     "cluster",
+    "config",
     "constraints",
     "convert",
     "data",
     "datasets",
+    "dtype_policies",
     "estimators",
     "find_learning_rate",
     "float32_matmul_precision",

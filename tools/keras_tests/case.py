@@ -164,11 +164,6 @@ class TestCase(parameterized.TestCase):
             self.assertAllClose(array, expected_output)
         if run_training_check:
             _train(layer, input_data, array)
-        if run_mixed_precision_check:
-            layer = layer_cls(**(keywords | {"dtype": "mixed_bfloat16"}))
-            layer(input_data, **called)
-            for weight in layer.weights:
-                self.assertEqual(np.dtype(weight.dtype).name, "float32")
 
     def _check_counts(self, layer: Any, trainable: int | None, others: int | None) -> None:
         self.assertTrue(layer.built)

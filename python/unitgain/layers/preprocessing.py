@@ -138,7 +138,7 @@ class Normalization(_Normalization):
             over = tuple(i for i in range(batch.ndim) if i - 1 not in kept)
             moments.add(batch.reshape(len(batch), *shape), over)
             if not self.built:
-                self.ensure_built(shape, "float32")
+                self.ensure_built(shape, self.dtype)
         self._assign(*moments.result())
 
     def _assign(self, mean: NDArray[Any], variance: NDArray[Any]) -> None:
