@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, constraints, initializers, random, regularizers
+from unitgain.dtype_policies import floatx
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.graph.tensors import Node, SymbolicTensor
 from unitgain.graph.variables import checked_sizes
@@ -33,7 +34,8 @@ class Input(SymbolicTensor, Layer):
     Args:
         shape: of a sample, without the batch: ``(64,)``.
         dtype: float32 or float64, of the whole network; or an integer dtype or bool, of what is
-            given, which makes a network of float32. Arrays of any of them can be given to any
+            given, which makes a network of the default dtype, :func:`unitgain.config.floatx`; None
+            is that one, too. Arrays of any of them can be given to any
             input: integers go on as numbers of the network's dtype, exact up to 2**24 in float32
             and 2**53 in float64.
         name: what the layer is called.
@@ -44,12 +46,13 @@ class Input(SymbolicTensor, Layer):
     """
 
     def __init__(
-        self, shape: Sequence[int], dtype: DTypeLike = "float32", name: str | None = None
+        self, shape: Sequence[int], dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         Layer.__init__(self, name)
         self.sample_shape = checked_sizes("shape", shape)
-        self.given_dtype = checked_dtype(dtype)
-        self.dtype = self.given_dtype if self.given_dtype == "float64" else "float32"
+        self.values_dtype = checked_dtype(floatx() if dtype is None else dtype)
+        is_float = self.values_dtype in ("float32", "float64")
+        self.dtype = self.values_dtype if is_float else floatx()
         self.input_shape = self.sample_shape
         self.built = True
         self.nodes.append(Node(self, [], False, [self]))
@@ -57,10 +60,10 @@ class Input(SymbolicTensor, Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an input like this."""
         sizes = list(self.sample_shape)
-        return super().get_config() | {"shape": sizes, "dtype": self.given_dtype}
+        return super().get_config() | {"shape": sizes, "dtype": self.values_dtype}
 
     def __repr__(self) -> str:
-        return f"<Input {self.name}, shape={self.shape}, dtype={self.given_dtype}>"
+        return f"<Input {self.name}, shape={self.shape}, dtype={self.values_dtype}>"
 
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
