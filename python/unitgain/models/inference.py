@@ -14,6 +14,7 @@ from unitgain.config import get_float32_matmul_precision
 from unitgain.graph.tensors import is_symbolic
 from unitgain.models.predictor import Predictor, checked_out
 from unitgain.training.callback import Callback, CallbackList, as_list
+from unitgain.training.executions import Executions
 from unitgain.training.feeding import (
     PREDICT_BATCH,
     Batches,
@@ -136,21 +137,28 @@ class Inference(Trained):
         """Return the outputs of inputs that come part by part, each reported to the callbacks."""
         has_logs = listeners.wants_batches("predict")
         found: list[Any] = []
+        told = Executions(listeners, "predict", self.steps_per_execution)
         listeners.tell("predict_begin")
         for i, inputs in enumerate(parts):
-            listeners.tell("predict_batch_begin", i)
-            outputs = self._native_network().predict(inputs, size)
-            found.append(outputs)
-            logs = {"outputs": self._shaped(_copied(outputs))} if has_logs else {}
-            listeners.tell("predict_batch_end", i, logs)
+            told.begin(i)
+            found.append(self._native_network().predict(inputs, size))
+            first = i - i % self.steps_per_execution
+            told.end(
+                i, lambda first=first: {"outputs": self._joined(found[first:])} if has_logs else {}
+            )
             if bar is not None:
                 bar.finish(i + 1, {})
+        told.finish()
         listeners.tell("predict_end")
         if not found:
             raise ValueError("x yielded no batches")
         if out is not None:
             np.concatenate(found, out=self._target(out, sum(map(len, found)), []))
             return out
+        return self._joined(found)
+
+    def _joined(self, found: list[Any]) -> Any:
+        """Return the outputs of batches, one behind the other."""
         if isinstance(found[0], list):
             return self._shaped([np.concatenate(part) for part in zip(*found, strict=True)])
         return self._shaped(np.concatenate(found))
@@ -224,10 +232,6 @@ class Inference(Trained):
 
     def _shaped(self, outputs: Any) -> Any:
         return self.function.outputs.pack_arrays(outputs)
-
-
-def _copied(outputs: Any) -> Any:
-    return [array.copy() for array in outputs] if isinstance(outputs, list) else outputs.copy()
 
 
 def _arrays(inputs: Any) -> list[Any]:
