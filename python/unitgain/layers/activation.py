@@ -227,8 +227,8 @@ class GLU(Layer):
 class Softmax(Layer):
     """``exp(x) / sum(exp(x))`` along an axis.
 
-    Called with a ``mask``, the values that it does not keep are 0, and the others add up to 1; where
-    it keeps none, all are 0.
+    Called with a ``mask``, the values that it does not keep are 0, and the others add up to 1;
+    where it keeps none, all are 0.
 
     Args:
         axis: the axis or axes whose values add up to 1, the batch being axis 0.

@@ -372,8 +372,7 @@ class Layer(Configurable, Operation):
         return found if isinstance(node, list) else found[0]
 
     def _lowering(self) -> Any:
-        """Return what decides which nodes the layer becomes: a network has to be made anew if it
-        changes."""
+        """Return what decides which nodes the layer becomes."""
         return (self.trainable,)
 
     def leaves(self) -> Iterator[Any]:

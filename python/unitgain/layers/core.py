@@ -63,7 +63,7 @@ class Input(SymbolicTensor, Layer):
     def __repr__(self) -> str:
         return f"<Input {self.name}, shape={self.shape}, dtype={self.given_dtype}>"
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
 

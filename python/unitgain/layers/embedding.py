@@ -52,8 +52,9 @@ class Embedding(LowRank):
 
     Raises:
         TypeError: if a size is no integer.
-        ValueError: if a size is below 1, or ``weights`` has another shape; when the network runs, if a number is none of the table's rows: the
-            message names the layer, the sample's row and the number.
+        ValueError: if a size is below 1, or ``weights`` has another shape; when the network runs,
+            if a number is none of the table's rows: the message names the layer, the sample's row
+            and the number.
 
     >>> import numpy as np
     >>> import unitgain as ug

@@ -138,7 +138,8 @@ class LowRank(Layer):
 
     @property
     def _scale(self) -> float:
-        assert self.lora_rank is not None and self.lora_alpha is not None
+        assert self.lora_rank is not None
+        assert self.lora_alpha is not None
         return self.lora_alpha / self.lora_rank
 
     def _merged(self) -> NDArray[Any]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from unitgain import constraints, initializers, regularizers
 from unitgain.graph.native import NativeGraph
-from unitgain.layers.axes import lower_along, sample_axes, sample_axis
 from unitgain.graph.tensors import Node
+from unitgain.layers.axes import lower_along, sample_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.masks import lower_mask_of
 

@@ -140,7 +140,7 @@ class _Cloning:
     def _graph(self, model: Model, input_tensors: Any) -> Model:
         function = model.function
         if input_tensors is None:
-            given = [_fresh_input(tensor) for tensor in function.inputs.tensors]
+            given: list[SymbolicTensor] = [*map(_fresh_input, function.inputs.tensors)]
         else:
             given = _checked_inputs(function.inputs, input_tensors)
         places = {id(t): new for t, new in zip(function.inputs.tensors, given, strict=True)}

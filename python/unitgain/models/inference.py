@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,10 +143,7 @@ class Inference(Trained):
         for i, inputs in enumerate(parts):
             told.begin(i)
             found.append(self._native_network().predict(inputs, size))
-            first = i - i % self.steps_per_execution
-            told.end(
-                i, lambda first=first: {"outputs": self._joined(found[first:])} if has_logs else {}
-            )
+            told.end(i, partial(self._execution_logs, found, i, has_logs))
             if bar is not None:
                 bar.finish(i + 1, {})
         told.finish()
@@ -156,6 +154,11 @@ class Inference(Trained):
             np.concatenate(found, out=self._target(out, sum(map(len, found)), []))
             return out
         return self._joined(found)
+
+    def _execution_logs(self, found: list[Any], batch: int, wanted: bool) -> dict[str, Any]:
+        """Return the outputs of the execution that a batch is in, if they are wanted."""
+        first = batch - batch % self.steps_per_execution
+        return {"outputs": self._joined(found[first:])} if wanted else {}
 
     def _joined(self, found: list[Any]) -> Any:
         """Return the outputs of batches, one behind the other."""

@@ -129,7 +129,7 @@ class Lowering:
         shapes = [tensor.sample_shape for tensor in use.data_inputs]
         given, masks = inputs[: len(shapes)], inputs[len(shapes) :]
         if masks or use.makes_mask:
-            made = use.layer.lower_masked_use(self.graph, use, given, masks)
+            made: list[int] = use.layer.lower_masked_use(self.graph, use, given, masks)
         else:
             made = [
                 use.layer.lower_use(
