@@ -39,7 +39,7 @@ class DataLayer(Layer):
     batch then costs a call of Python, and no gradient passes.
     """
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
 
         Args:
