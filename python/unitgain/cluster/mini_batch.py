@@ -17,6 +17,8 @@ from unitgain.cluster.samples import (
     checked_samples,
     draw_stream,
 )
+from unitgain.data import partitions
+from unitgain.data.dataset import Dataset
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -148,13 +150,21 @@ class MiniBatchKMeans(ClusterEstimator):
         """Take one batch in; the first one also gives the centres to begin with.
 
         Args:
-            X: (samples, features), as many of the first batch as there are clusters at least.
+            X: (samples, features), as many of the first batch as there are clusters at least. Of a
+                Dask array or frame each partition is a batch, of a :class:`~unitgain.data.Dataset`
+                each window: they are read one after the other.
             y: not used.
             sample_weight: how much each sample counts; None for 1.
 
         Raises:
             ValueError, TypeError: as :meth:`KMeans.fit`.
         """
+        if isinstance(X, Dataset) or partitions.is_partitioned(X):
+            if sample_weight is not None:
+                raise ValueError("X comes in parts: sample_weight needs arrays")
+            for part in partitions.partitions(X):
+                self.partial_fit(part)
+            return self
         known = hasattr(self, "cluster_centers_")
         samples = checked_samples(X, self.cluster_centers_.shape[1] if known else None)
         if known and hasattr(self, "counts_"):

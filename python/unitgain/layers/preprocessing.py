@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain._arrays import SparseRows, as_numbers, as_rows, is_array
+from unitgain.data import partitions
+from unitgain.data.dataset import Dataset, from_npy
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import Constant
 from unitgain.layers.affine import lower_affine
@@ -124,7 +126,8 @@ class Normalization(_Normalization):
 
         Args:
             data: samples, ``(samples, *input_shape)``, or an iterable of batches of them, without
-                targets.
+                targets; or a :class:`~unitgain.data.Dataset`, of which ``x`` alone is read. Of a
+                Dask array or frame each partition's moments are taken where it is computed.
 
         Raises:
             ValueError: if ``mean`` and ``variance`` were given, or there are no samples, or targets
@@ -134,11 +137,17 @@ class Normalization(_Normalization):
         if self._given is not None:
             raise ValueError(f"{self.name} was made with a mean and a variance: it has no adapt")
         moments = _Moments()
+        if partitions.is_partitioned(data):
+            shape = partitions.sample_shape(data) or (1,)
+            for part in partitions.each_partition(_moments_of, data, shape, self._kept(shape)):
+                moments.merge(part)
+            if not self.built:
+                self.ensure_built(shape, "float32")
+            self._assign(*moments.result())
+            return
         for batch in batches_of_numbers(data):
             shape = batch.shape[1:] or (1,)
-            kept = self._kept(shape)
-            over = tuple(i for i in range(batch.ndim) if i - 1 not in kept)
-            moments.add(batch.reshape(len(batch), *shape), over)
+            moments.merge(_moments_of(batch, shape, self._kept(shape)))
             if not self.built:
                 self.ensure_built(shape, "float32")
         self._assign(*moments.result())
@@ -228,7 +237,7 @@ def _number_or_array(value: ArrayLike) -> Any:
 
 
 def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
-    """Yield batches of float64, however the data come.
+    """Yield batches of float64, however the data come: of much data a part at a time.
 
     Raises:
         ValueError: if there are targets beside the samples.
@@ -240,8 +249,14 @@ def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
         if isinstance(rows, SparseRows):
             for first in range(0, len(rows), _BLOCK):
                 yield rows[first : first + _BLOCK].dense().astype(np.float64, copy=False)
+        elif isinstance(rows, np.memmap):
+            yield from batches_of_numbers(from_npy(rows))
         else:
             yield rows.astype(np.float64, copy=False)
+        return
+    if isinstance(data, Dataset) or partitions.is_partitioned(data):
+        for part in partitions.partitions(data):
+            yield part.astype(np.float64, copy=False)
         return
     for given in data:
         batch = given
@@ -250,6 +265,18 @@ def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
                 raise ValueError(_BESIDE.format("a batch of data", len(batch)))
             batch = batch[0]
         yield as_numbers(batch, "data").astype(np.float64, copy=False)
+
+
+def _moments_of(batch: NDArray[Any], shape: SampleShape, kept: tuple[int, ...]) -> _Moments:
+    """Return the moments of samples of a shape, of which some axes have a mean each."""
+    values = batch.astype(np.float64, copy=False).reshape(len(batch), *shape)
+    over = tuple(i for i in range(values.ndim) if i - 1 not in kept)
+    made = _Moments()
+    made.count = math.prod(values.shape[axis] for axis in over)
+    if made.count:
+        made.mean = values.mean(over)
+        made.squares = ((values - values.mean(over, keepdims=True)) ** 2).sum(over)
+    return made
 
 
 class _Moments:
@@ -263,17 +290,14 @@ class _Moments:
         self.mean: Any = 0.0
         self.squares: Any = 0.0
 
-    def add(self, batch: NDArray[Any], over: tuple[int, ...]) -> None:
-        """Take a batch's values along the axes ``over``."""
-        count = math.prod(batch.shape[axis] for axis in over)
-        if count == 0:
+    def merge(self, other: _Moments) -> None:
+        """Take in the moments of other values."""
+        if other.count == 0:
             return
-        mean = batch.mean(over)
-        squares = ((batch - batch.mean(over, keepdims=True)) ** 2).sum(over)
-        total = self.count + count
-        apart = mean - self.mean
-        self.squares = self.squares + squares + apart**2 * (self.count * count / total)
-        self.mean = self.mean + apart * (count / total)
+        total = self.count + other.count
+        apart = other.mean - self.mean
+        self.squares = self.squares + other.squares + apart**2 * (self.count * other.count / total)
+        self.mean = self.mean + apart * (other.count / total)
         self.count = total
 
     def result(self) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from unitgain._progress import ProgressBar
 from unitgain.config import get_float32_matmul_precision
+from unitgain.data.dataset import Dataset
+from unitgain.data.npy import forget_pages
 from unitgain.graph.tensors import is_symbolic
 from unitgain.models.predictor import Predictor, checked_out
 from unitgain.training.callback import Callback, CallbackList, as_list
@@ -27,6 +30,7 @@ from unitgain.training.feeding import (
 from unitgain.training.parts import Trained
 from unitgain.training.passes import check_batches_seen
 from unitgain.training.trainer import batch_rows, checked_batch_size
+from unitgain.training.windows import Windows
 
 __all__ = ["Inference", "Spread"]
 
@@ -69,12 +73,15 @@ class Inference(Trained):
         moving statistics.
 
         Args:
-            x: samples, ``(samples, *input_shape)``, or batches, as for :meth:`fit`.
+            x: samples, ``(samples, *input_shape)``, batches, or a
+                :class:`~unitgain.data.Dataset`, as for :meth:`fit`; of the last, inputs alone are
+                read.
             batch_size: samples at a time, by default as many as run fastest.
             verbose: 1 for a progress bar.
             steps: how many batches; by default all. Without a ``batch_size`` they take all samples.
             callbacks: told of the prediction; batches' outputs come as ``logs["outputs"]``.
-            out: where the outputs go: of their shape and dtype, C-contiguous.
+            out: where the outputs go: of their shape and dtype, C-contiguous. With a data set it
+                may be an ``np.memmap`` larger than memory.
             training: whether dropout drops and noise is added.
             samples: how many passes with ``training``, a hundred by default.
 
@@ -90,6 +97,10 @@ class Inference(Trained):
             return self._spread(x, size, training, 100 if samples is None else samples, out)
         params = {"epochs": 1, "steps": steps, "verbose": verbose}
         listeners = CallbackList(as_list(callbacks), self, params)
+        if isinstance(x, Dataset):
+            if len(x):
+                return self._predict_windows(Windows(x, size, steps), listeners, out, verbose)
+            x = x.no_inputs()
         if are_batches(x):
             parts = (dense(self._inputs(batch)) for batch, _, _ in Batches(x, steps))
             return self._predict_parts(parts, size, listeners, out)
@@ -114,6 +125,46 @@ class Inference(Trained):
             bar.finish(batches, {})
         listeners.tell("predict_end")
         return outputs
+
+    def _predict_windows(
+        self, source: Windows, listeners: CallbackList, out: Any, verbose: str | int
+    ) -> Any:
+        """Return the outputs of a data set's rows, written to their places window by window."""
+        size, count = source.batch_size, min(len(source), source.steps * source.batch_size)
+        has_logs = listeners.wants_batches("predict")
+        check_batches_seen(source.batches, source.steps)
+        target = _Target()
+        told = Executions(listeners, "predict", self.steps_per_execution)
+        found: list[Any] = []  # the outputs of an execution
+        batches = 0
+        bar = ProgressBar("predict", source.steps, lambda _: {}, verbose in (1, True))
+
+        def report(totals: Any) -> None:
+            bar.finish(batches + totals.batches, {})
+
+        listeners.tell("predict_begin")
+        with bar, closing(source.inputs()) as windows:
+            for x in windows:
+                inputs = self._inputs(x)
+                if out is not None and not target.arrays:
+                    target.arrays = [self._target(out, count, _arrays(inputs))]
+                step = size if has_logs else len(inputs)
+                for first in range(0, len(inputs), step):
+                    part = inputs[first : first + step]
+                    if told.begin(batches):
+                        found.clear()
+                    outputs = target.take(self._native_network(), part, size, report, count)
+                    batches += math.ceil(len(part) / size)
+                    if has_logs:
+                        found.append(outputs)
+                        told.end(batches - 1, lambda: {"outputs": self._joined(found)})
+                if out is not None:
+                    forget_pages(out)
+                bar.finish(batches, {})
+        told.finish()
+        listeners.tell("predict_end")
+        made = target.arrays[0] if len(target.arrays) == 1 else target.arrays
+        return self._shaped(made) if out is None else out
 
     def _run(self, inputs: Any, size: int, report: Any, out: NDArray[Any] | None) -> Any:
         network = self._native_network()
@@ -235,6 +286,34 @@ class Inference(Trained):
 
     def _shaped(self, outputs: Any) -> Any:
         return self.function.outputs.pack_arrays(outputs)
+
+
+class _Target:
+    """Where the outputs of many rows go, part by part.
+
+    Attributes:
+        arrays: of each output, ``(rows, features)``; empty until there is the first part.
+    """
+
+    def __init__(self) -> None:
+        self.arrays: list[NDArray[Any]] = []
+        self._done = 0
+
+    def take(self, network: Any, inputs: Any, size: int, report: Any, count: int) -> Any:
+        """Put the outputs of the next inputs in their places; return them as the network does."""
+        begin, end = self._done, self._done + len(inputs)
+        self._done = end
+        if len(self.arrays) == 1:
+            place = self.arrays[0][begin:end]
+            network.predict(inputs, size, report, False, place)
+            return place
+        found = network.predict(inputs, size, report, False)
+        parts = found if isinstance(found, list) else [found]
+        if not self.arrays:
+            self.arrays = [np.empty((count, *part.shape[1:]), part.dtype) for part in parts]
+        for array, part in zip(self.arrays, parts, strict=True):
+            array[begin:end] = part
+        return found
 
 
 def _arrays(inputs: Any) -> list[Any]:

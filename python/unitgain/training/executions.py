@@ -29,11 +29,13 @@ class Executions:
         self._first: int | None = None  # of the execution under way
         self._logs: Callable[[], Any] | None = None
 
-    def begin(self, batch: int) -> None:
-        """Note that a batch is about to be run."""
-        if self._first is None:
-            self._first = batch
-            self._listeners.tell(f"{self._what}_batch_begin", batch)
+    def begin(self, batch: int) -> bool:
+        """Note that a batch is about to be run; return whether an execution begins with it."""
+        if self._first is not None:
+            return False
+        self._first = batch
+        self._listeners.tell(f"{self._what}_batch_begin", batch)
+        return True
 
     def end(self, batch: int, logs: Callable[[], Any]) -> None:
         """Note that a batch was run.

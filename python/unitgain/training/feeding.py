@@ -206,6 +206,11 @@ class Order:
         self.position: list[int] | None = None
         self._shuffle = shuffle
 
+    @property
+    def shuffles(self) -> bool:
+        """Whether each pass has an order of its own."""
+        return self._shuffle
+
     def take(self, count: int, most: int | None = None) -> NDArray[np.int64] | None:
         """Return the numbers of an epoch's; None for all in turn.
 

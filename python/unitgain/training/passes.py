@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -18,8 +18,9 @@ from unitgain.training.executions import Executions
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
+from unitgain.training.windows import Windows
 
-__all__ = ["Pass", "Run", "check_batches_seen", "evaluated"]
+__all__ = ["Pass", "Run", "Source", "check_batches_seen", "evaluated"]
 
 
 # How many steps a run beside others does ahead of what is told of them: so many that Python has no
@@ -87,6 +88,12 @@ class Pass:
         return made
 
 
+# What a run is trained on, or evaluated on.
+Source: TypeAlias = Samples | Batches | Windows
+
+# Samples, their order, and how many a batch has.
+_Chunk: TypeAlias = tuple[Samples, Any, int]
+
 # Yields passes that are to be done, and is sent the sums of their epochs.
 _Passes: TypeAlias = Generator[Pass, list[_native.Totals], Any]
 
@@ -113,7 +120,7 @@ class Run:
     """
 
     model: Any
-    source: Samples | Batches
+    source: Source
     batch_size: int
     steps: int | None
     order: Order
@@ -122,7 +129,7 @@ class Run:
     mix: _native.MixSpec
     listeners: CallbackList
     base: FrozenBase | None
-    validation: Samples | Batches | None
+    validation: Source | None
     is_evaluated: Callable[[int], bool]
     validation_size: int
     validation_steps: int | None
@@ -221,6 +228,8 @@ class Run:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
+        if isinstance(self.source, Windows):
+            self.source.epoch = epoch
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = yield from self._train(network, bar, ahead)
@@ -301,16 +310,18 @@ class Run:
             look(totals)
             return totals
         totals = _native.Totals()
-        for samples in self._batches(self.source):
+        chunks = self._chunks(self.source)
+        for samples, order, size in chunks:
             network = model._native_network()
             warn_of_logits(model, network, samples.x)
+            last = totals.batches + math.ceil(_rows_of(samples, order) / size)
             if every_batch:
                 told.begin(totals.batches)
             totals = network.train(
                 samples.x,
                 samples.y,
-                None,
-                max(1, len(samples)),
+                order,
+                size,
                 report,
                 self.mix,
                 samples.weights,
@@ -323,6 +334,7 @@ class Run:
                 break
             if not every_batch:
                 bar(totals)
+        chunks.close()
         told.finish()
         return totals
 
@@ -332,25 +344,42 @@ class Run:
     def _most(self) -> int | None:
         return None if self.steps is None else self.steps * self.batch_size
 
-    def _batches(self, source: Samples | Batches) -> Iterator[Samples]:
-        """Yield an epoch's batches, none of them sparse."""
-        if isinstance(source, Batches):
-            for x, y, weights in source:
-                batch = self.model._samples(x, y, weights)
-                if self.class_weight is not None:
-                    batch = self.model._weighted(batch, self.class_weight)
-                yield batch.dense()
+    def _chunks(self, source: Source) -> Generator[_Chunk, None, None]:
+        """Yield an epoch's samples, none of them sparse: batches, or windows of several."""
+        if isinstance(source, Samples):
+            order = self._rows(source)
+            rows = np.arange(len(source)) if order is None else order
+            for first in range(0, len(rows), self.batch_size):
+                batch = source.batch(rows[first : first + self.batch_size])
+                yield batch, None, len(batch)
             return
-        order = self._rows(source)
-        rows = np.arange(len(source)) if order is None else order
-        for first in range(0, len(rows), self.batch_size):
-            yield source.batch(rows[first : first + self.batch_size])
+        with closing(_given_chunks(self.model, source)) as chunks:
+            for samples, order, size in chunks:
+                if self.class_weight is not None:
+                    samples = self.model._weighted(samples, self.class_weight)
+                yield samples.dense(), order, size
+
+
+def _given_chunks(model: Any, source: Batches | Windows) -> Generator[_Chunk, None, None]:
+    """Yield the samples of a user's batches, or of a data set's windows."""
+    if isinstance(source, Windows):
+        with closing(source.chunks(model)) as chunks:
+            for samples, order in chunks:
+                yield samples, order, source.batch_size
+        return
+    for x, y, weights in source:
+        samples = model._samples(x, y, weights)
+        yield samples, None, max(1, len(samples))
+
+
+def _rows_of(samples: Samples, order: Any) -> int:
+    return len(samples) if order is None else len(order)
 
 
 def evaluated(
     model: Any,
     network: Any,
-    source: Samples | Batches,
+    source: Source,
     size: int,
     steps: int | None,
     listeners: CallbackList,
@@ -385,13 +414,13 @@ def evaluated(
         totals = network.evaluate(source.x, source.y, size, report, source.weights, every_batch)
     else:
         totals = _native.Totals()
-        for batch in _dense_batches(model, source, size):
-            if every_batch:
-                told.begin(totals.batches)
-            rows = max(1, len(batch))
-            totals = network.evaluate(
-                batch.x, batch.y, rows, report, batch.weights, every_batch, totals
-            )
+        with closing(_evaluated_chunks(model, source, size)) as chunks:
+            for samples, _, rows in chunks:
+                last = totals.batches + math.ceil(len(samples) / rows)
+                if every_batch:
+                    told.begin(totals.batches)
+                x, y, weights = samples.x, samples.y, samples.weights
+                totals = network.evaluate(x, y, rows, report, weights, every_batch, totals)
     told.finish()
     if isinstance(source, Batches) or len(source) > 0:
         check_batches_seen(totals.batches, steps)
@@ -400,13 +429,15 @@ def evaluated(
     return logs
 
 
-def _dense_batches(model: Any, source: Samples | Batches, size: int) -> Iterator[Samples]:
-    if isinstance(source, Batches):
-        for x, y, weights in source:
-            yield model._samples(x, y, weights).dense()
-    else:
+def _evaluated_chunks(model: Any, source: Source, size: int) -> Generator[_Chunk, None, None]:
+    if isinstance(source, Samples):
         for first in range(0, len(source), size):
-            yield source.batch(slice(first, first + size))
+            batch = source.batch(slice(first, first + size))
+            yield batch, None, len(batch)
+        return
+    with closing(_given_chunks(model, source)) as chunks:
+        for samples, _, rows in chunks:
+            yield samples.dense(), None, rows
 
 
 def check_batches_seen(batches: int, steps: int | None) -> None:

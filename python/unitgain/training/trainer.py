@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from unitgain import _arrays, _native, losses, optimizers
 from unitgain._progress import format_logs
+from unitgain.data.dataset import Dataset
 from unitgain.data.mixing import Mixer
 from unitgain.graph import arrays
 from unitgain.graph.structure import Arrays
@@ -34,8 +35,9 @@ from unitgain.training.feeding import (
 )
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.parts import Trained
-from unitgain.training.passes import Run, evaluated
+from unitgain.training.passes import Run, Source, evaluated
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
+from unitgain.training.windows import Windows
 
 __all__ = ["Results", "Trainer", "checked_batch_size", "mean_loss"]
 
@@ -189,10 +191,11 @@ class Trainer(Trained):
                 each batch is converted as it is read. Or batches: an iterable or an iterator of
                 ``(x, y)`` or ``(x, y, sample_weight)``, as PyTorch's ``DataLoader``, or what has a
                 length and is indexed by a batch's number, as ``keras.utils.PyDataset``; one batch
-                at a time is held in memory.
+                at a time is held in memory. Or a :class:`~unitgain.data.Dataset`: files that are
+                read window by window, targets among them.
             y: class labels ``(samples,)``, or target values, as the loss has it.
-            batch_size: samples a step; by default 32, or with ``steps_per_epoch`` all samples over
-                the steps. An epoch's last batch may be smaller.
+            batch_size: samples a step; by default 32, or with ``steps_per_epoch`` all samples of
+                arrays over the steps. An epoch's last batch may be smaller.
             epochs: the number of the last epoch.
             verbose: 0 for silence, 1 for a progress bar an epoch, 2 for a line; "auto" is 1, and in
                 a notebook one bar for all epochs.
@@ -276,9 +279,18 @@ class Trainer(Trained):
         """Return a run with what :meth:`fit` was given, checked, and the history that it fills."""
         self._check_compiled()
         order = shuffle if isinstance(shuffle, Order) else Order(shuffle)
-        source: Samples | Batches
-        validation: Samples | Batches | None = None
-        if are_batches(x):
+        source: Source
+        validation: Source | None = None
+        if isinstance(x, Dataset):
+            given = {"y": y, "sample_weight": sample_weight, "cache_frozen": cache_frozen or None}
+            _check_absent("x is a Dataset", given)
+            if validation_data is None and validation_split:
+                x, validation_data = x.split(validation_split)
+            rows = checked_batch_size(batch_size, 32)
+            source = Windows(x, rows, steps_per_epoch, order.shuffles)
+            self._inputs(x.no_inputs())
+            _check_some(source)
+        elif are_batches(x):
             self._check_batches(y, sample_weight, validation_split, augment, cache_frozen)
             source = Batches(x, steps_per_epoch, order)
         else:
@@ -290,21 +302,28 @@ class Trainer(Trained):
                 source = self._weighted(source, class_weight)
         size = batch_rows(source, batch_size, steps_per_epoch, 32)
         if validation_data is not None:
-            validation = self._validation(validation_data, validation_steps)
+            validation = self._validation(
+                validation_data, validation_steps, validation_batch_size, batch_size
+            )
 
         mix = _native.MixSpec()
         if augment is not None:
-            assert isinstance(source, Samples)
-            if source.weights is not None:
+            assert not isinstance(source, Batches)
+            if isinstance(source, Windows):
+                is_sparse = False
+                has_weights = source.data.has_weights or class_weight is not None
+            else:
+                has_weights, is_sparse = source.weights is not None, holds_sparse(source.x)
+            if has_weights:
                 raise ValueError("augment mixes samples, whose weights it cannot: give no weights")
-            if holds_sparse(source.x):
+            if is_sparse:
                 raise ValueError("augment mixes samples of arrays, but x is sparse: make it dense")
             mix = augment.spec(self.function.input_shape)
         base = FrozenBase(self) if cache_frozen else None
         if base is not None:
             if augment is not None:
                 raise ValueError("augment changes samples: the frozen layers cannot be cached")
-            if isinstance(validation, Batches):
+            if isinstance(validation, Batches | Windows):
                 raise ValueError("cache_frozen needs validation_data in arrays")
 
         self._own_optimizer()
@@ -313,7 +332,7 @@ class Trainer(Trained):
         self._epochs = (history.epoch, history.history, history.epochs_of)
         steps = steps_per_epoch
         if steps is None:
-            steps = source.steps if isinstance(source, Batches) else math.ceil(len(source) / size)
+            steps = math.ceil(len(source) / size) if isinstance(source, Samples) else source.steps
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
         listeners = CallbackList([history, *as_list(callbacks)], self, params)
         run = Run(
@@ -421,8 +440,13 @@ class Trainer(Trained):
                 samples, of which a mean has no value.
         """
         self._check_compiled()
-        source: Samples | Batches
-        if are_batches(x):
+        source: Source
+        if isinstance(x, Dataset):
+            _check_absent("x is a Dataset", {"y": y, "sample_weight": sample_weight})
+            source = Windows(x, checked_batch_size(batch_size, PREDICT_BATCH), steps)
+            self._inputs(x.no_inputs())
+            _check_some(source)
+        elif are_batches(x):
             self._check_batches(y, sample_weight)
             source = Batches(x, steps)
         else:
@@ -560,18 +584,26 @@ class Trainer(Trained):
         augment: Any = None,
         cache_frozen: bool = False,
     ) -> None:
-        given = {
-            "y": y is not None,
-            "sample_weight": sample_weight is not None,
-            "validation_split": bool(validation_split),
-            "augment": augment is not None,
-            "cache_frozen": cache_frozen,
-        }
-        for argument, is_given in given.items():
-            if is_given:
-                raise ValueError(f"x yields batches: {argument} needs arrays")
+        _check_absent(
+            "x yields batches",
+            {
+                "y": y,
+                "sample_weight": sample_weight,
+                "validation_split": validation_split or None,
+                "augment": augment,
+                "cache_frozen": cache_frozen or None,
+            },
+        )
 
-    def _validation(self, given: Any, steps: int | None) -> Samples | Batches:
+    def _validation(
+        self, given: Any, steps: int | None, batch_size: int | None, trained: int | None
+    ) -> Source:
+        if isinstance(given, Dataset):
+            default = PREDICT_BATCH if steps is None else trained or PREDICT_BATCH
+            rows = checked_batch_size(batch_size, max(trained or 0, default))
+            windows = Windows(given, rows, steps)
+            _check_some(windows, "validation x")
+            return windows
         if are_batches(given):
             return Batches(given, steps, afresh=True)
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
@@ -684,9 +716,7 @@ def checked_batch_size(batch_size: int | None, default: int) -> int:
     return int(batch_size)
 
 
-def batch_rows(
-    source: Samples | Batches, batch_size: int | None, steps: int | None, default: int
-) -> int:
+def batch_rows(source: Source, batch_size: int | None, steps: int | None, default: int) -> int:
     """Return how many samples a batch has: as requested, else all over the steps, else the default.
 
     Raises:
@@ -699,7 +729,14 @@ def batch_rows(
     return checked_batch_size(batch_size, default)
 
 
-def _check_some(samples: Samples, name: str = "x") -> None:
+def _check_absent(because: str, given: Mapping[str, Any]) -> None:
+    """Raise ValueError if there are arguments that need arrays."""
+    for argument, value in given.items():
+        if value is not None:
+            raise ValueError(f"{because}: {argument} needs arrays")
+
+
+def _check_some(samples: Samples | Windows, name: str = "x") -> None:
     if len(samples) == 0:
         raise ValueError(f"{name} has no samples")
 
@@ -711,7 +748,7 @@ def mean_loss(totals: Any) -> float:
 
 
 def _validation_rows(
-    validation: Samples | Batches | None,
+    validation: Source | None,
     requested: int | None,
     trained: int | None,
     steps: int | None,
