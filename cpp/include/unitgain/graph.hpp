@@ -65,6 +65,15 @@ struct BatchNormNode {
   ParameterPtr<T> moving_mean, moving_variance;
   double momentum;
   double epsilon;
+  // Batch renormalisation: all three, or none; and its momentum, the least and the most that the
+  // correction r may be, and the most of d.
+  ParameterPtr<T> moving_deviation = {}, renorm_mean = {}, renorm_deviation = {};
+  std::vector<double> renorm = {};
+};
+// Noise that values share: the sizes of an array of samples but for the batch, and the axes, the
+// batch's first, along which all get the same.
+struct SharedNoise {
+  std::vector<double> sizes = {}, axes = {};
 };
 template <class T>
 struct LayerNormNode {
@@ -149,7 +158,9 @@ class Graph {
  public:
   NodeId input(SampleShape shape);
   NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
-  NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
+  // `mask`: a node of one column, above 1/2 in the rows that a batch's statistics are of.
+  NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true,
+                    std::optional<NodeId> mask = {});
   NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
   // Each row over its root mean square, times the scale.
   NodeId rms_norm(NodeId x, const RmsNormNode<T>& parameters, bool trainable = true);
@@ -165,7 +176,11 @@ class Graph {
                           const std::string& form, bool trainable = true);
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
-  NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
+  NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key, const SharedNoise& shared = {});
+  // Of each row 1 where a value is not `value`, else 0.
+  NodeId differs(NodeId x, double value);
+  // x where the mask is above 1/2, else `fill`. The mask has the rows and columns of x, or one.
+  NodeId keep_where(NodeId x, NodeId mask, double fill);
   NodeId activity(NodeId x, double l1, double l2);
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.

@@ -138,10 +138,12 @@ void check_vector(const ParameterPtr<T>& parameter, const char* name, Index feat
   ROW(cluster_distance)          \
   ROW(concatenate)               \
   ROW(dense)                     \
+  ROW(differs)                   \
   ROW(dot)                       \
   ROW(embedding)                 \
   ROW(glu)                       \
   ROW(input)                     \
+  ROW(keep_where)                \
   ROW(layer_norm)                \
   ROW(log_softmax)               \
   ROW(maximum)                   \

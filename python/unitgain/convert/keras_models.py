@@ -45,11 +45,14 @@ def to_keras(model: Model) -> Any:
         with located(layer.name):
             if id(layer) not in made:
                 made[id(layer)] = _operation(keras, layer)
-            given = [tensors[id(tensor)] for tensor in node.inputs]
+            given = [tensors[id(tensor)] for tensor in node.data_inputs]
             keywords = {} if node.training is None else {"training": node.training}
+            masks = [tensors[id(m)] for m in node.inputs[len(given) :] if id(m) in tensors]
+            if masks:  # others come along with what Keras makes of the inputs
+                keywords["mask"] = masks[0]
             output = made[id(layer)](given if node.several else given[0], **keywords)
         several = output if isinstance(output, (list, tuple)) else [output]
-        tensors |= {id(t): o for t, o in zip(node.outputs, several, strict=True)}
+        tensors |= {id(t): o for t, o in zip(node.data_outputs, several, strict=True)}
     if isinstance(model, Sequential):
         chain = keras.Sequential([inputs, *made.values()], name=model.name)
     else:

@@ -59,7 +59,7 @@ def from_sklearn(
         tensor = connected(layer, tensor)
         if layer.weights and arrays:
             layer.set_weights([np.asarray(array) for array in arrays])
-    return Sequential([made, *(layer for layer, _ in parts)], name)
+    return Sequential([made, *(layer for layer, _ in parts)], name=name)
 
 
 def _steps(estimator: Any) -> list[tuple[str, Any]]:

@@ -84,7 +84,7 @@ class DataLayer(Layer):
         config = super().get_config()
         return config if self.integer_dtype is None else config | {"dtype": self.integer_dtype}
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
 
         Args:
@@ -143,13 +143,19 @@ class CategoryEncoding(DataLayer):
         self.output_mode = checked_mode(output_mode, MODES[1:])
 
     def __call__(
-        self, inputs: Any, training: bool | None = None, *, count_weights: Any = None
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        mask: Any = None,
+        *,
+        count_weights: Any = None,
     ) -> Any:
         """Give the layer a place behind a symbolic tensor, or run it on an array.
 
         Args:
             inputs: integers; or a symbolic tensor.
             training: without effect.
+            mask: without effect.
             count_weights: for arrays with ``output_mode="count"``: what each value counts, of their
                 shape; None: 1.
         """

@@ -57,6 +57,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         inputs: an :class:`~unitgain.layers.Input`, or a list or a dict of them.
         outputs: what layers make of them: a symbolic tensor, or a list or a dict of them.
         name: what the model is called.
+        trainable: whether training may change the weights; False freezes every layer.
 
     Raises:
         TypeError: if one of them is no symbolic tensor.
@@ -74,7 +75,13 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     # The class's name in files and configurations; None: its own.
     saved_as: ClassVar[str | None] = "Functional"
 
-    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
         if (inputs is None) != (outputs is None):
             missing = "inputs" if inputs is None else "outputs"
             raise ValueError(f"{missing} is missing: a model is Model(inputs, outputs)")
@@ -95,12 +102,19 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         self._network: NativeNetwork | None = None
         # Runs one batch in inference mode, or returns None for what it leaves to others.
         self._quick_call: Callable[[Any], Any] | None = None
-        self._network_trainable: list[bool] = []
+        self._network_trainable: list[Any] = []
         self._trainable_changes = -1
         self._needs_compile = False
         self._lock = _fork.Lock()
+        self._trainable_once_built = bool(trainable)
         if inputs is not None:
             self._function = Function(inputs, outputs)
+            self._freeze_if_asked()
+
+    def _freeze_if_asked(self) -> None:
+        """Take up ``trainable=False``, once there are layers to freeze."""
+        if not self._trainable_once_built and self.layers:
+            self.trainable = False
 
     def _default_name(self) -> str:
         return "functional" if type(self) is Model else _names.snake_case(type(self).__name__)
@@ -149,6 +163,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         else:
             inputs = Input(sample_shape(input_shape), dtype)
         self._function = Function(inputs, self.call(inputs, **missing_arguments(self.call)))
+        self._freeze_if_asked()
         if self._objective is not None:
             self._criteria = self._objective.criteria(self._function.outputs)
 
@@ -410,22 +425,23 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     def _prepared_network(self) -> NativeNetwork:
         function = self.function
         changes = trainable_changes()
-        trainable = [layer.trainable for layer in self.leaves()]
+        trainable = [layer._lowering() for layer in self.leaves()]
         network = self._network
         if network is None or trainable != self._network_trainable:
             network = function.network()
             self._network = network
             self._quick_call = quick_call(network, function.input_shape, function.output_shape)
             self._network_trainable = trainable
-            self._needs_compile = self.optimizer is not None and self._objective is not None
+            self._needs_compile = self._objective is not None
         variables = self._trained_variables(network)
         if self.optimizer is not None and not self._needs_compile:
             network.set_options(self.optimizer.options(variables))
         if self._needs_compile:
-            assert self.optimizer is not None
-            options = self.optimizer.options(variables)
-            network.compile(self.optimizer.spec(), self._native_losses(), options)
-            if self.optimizer.may_train(self):
+            # Without an optimizer it is evaluated alone; the network wants one.
+            optimizer = self.optimizer or optimizers.SGD(0.0)
+            options = optimizer.options(variables)
+            network.compile(optimizer.spec(), self._native_losses(), options)
+            if self.optimizer is not None and self.optimizer.may_train(self):
                 self._attach_optimizer(network)
             self._needs_compile = False
         self._trainable_changes = changes
@@ -444,11 +460,15 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         """Make sure that the optimizer's state is that of the model's network.
 
         Raises:
-            ValueError: if it has trained another model.
+            ValueError: if there is none, or it has trained another model.
         """
         network = self._native_network()
         optimizer = self.optimizer
-        assert optimizer is not None
+        if optimizer is None:
+            raise ValueError(
+                f"{self.name} cannot be trained: it is compiled with optimizer=None, for "
+                "evaluation alone"
+            )
         if optimizer.is_of(self):
             return
         if not optimizer.may_train(self):

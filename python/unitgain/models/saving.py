@@ -71,7 +71,13 @@ class Saving(Trainer):
     def get_compile_config(self) -> dict[str, Any]:
         """Return the arguments of ``compile``, as values that JSON can hold."""
         config = {"loss": None} if self._objective is None else self._objective.get_config()
-        return {"optimizer": serialize(self.optimizer), **config}
+        how = {
+            "run_eagerly": (self.run_eagerly, False),
+            "steps_per_execution": (self.steps_per_execution, 1),
+            "jit_compile": (self.jit_compile, False if self.run_eagerly else "auto"),
+        }
+        changed = {name: value for name, (value, default) in how.items() if value != default}
+        return {"optimizer": serialize(self.optimizer), **config, **changed}
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile with what :meth:`get_compile_config` returned; the optimizer starts afresh."""
@@ -232,10 +238,11 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
     names = _names.disambiguated([weight.name for weight in variables])
     document["weights"] = names
     network = None
-    if model.optimizer is not None:
+    optimizer = model.optimizer
+    if optimizer is not None or model.loss is not None:
         document["training"] = {"compile": model.get_compile_config(), "state": None}
         # An optimizer that has trained another model has no state of this one.
-        if model.built and model.loss is not None and model.optimizer.may_train(model):
+        if model.built and model.loss is not None and optimizer and optimizer.may_train(model):
             model._own_optimizer()
             network = model._native_network()
     # Another thread may be training the model: all of this is of one moment between two steps.
@@ -243,8 +250,8 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
         arrays = {name: w.array.copy() for name, w in zip(names, variables, strict=True)}
         document["streams"] = random_state(model)
         if network is not None:
-            assert model.optimizer is not None
-            state, slots = model.optimizer.get_state()
+            assert optimizer is not None
+            state, slots = optimizer.get_state()
             document["training"] |= {"state": state, "step": network.step}
             arrays |= slots
     if model.built:

@@ -31,6 +31,7 @@ class Sequential(Model):
     Args:
         layers: the layers, of which some may be models; with an :class:`~unitgain.layers.Input`
             first the weights are made at once, without one when the first data come.
+        trainable: whether training may change the weights; False freezes every layer.
         name: what the model is called.
 
     >>> import unitgain as ug
@@ -41,13 +42,21 @@ class Sequential(Model):
 
     saved_as = None
 
-    def __init__(self, layers: Iterable[Operation] = (), name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(
+        self,
+        layers: Iterable[Operation] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(trainable, str):
+            raise TypeError(f"trainable is {trainable!r}, expected a bool: a name is name=...")
+        super().__init__(name=name, trainable=trainable)
         self._input: Input | None = None
         self._layers: list[Any] = []
         self._tensors: list[SymbolicTensor] = []  # what each layer makes, once the input is known
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
+        self._freeze_if_asked()
 
     def add(self, layer: Operation) -> None:
         """Append a layer.
@@ -202,7 +211,7 @@ class Sequential(Model):
         arguments = checked_config(cls, config, ("name", "layers"))
         with _names.custom_objects(custom_objects):
             layers = [operation_from(layer) for layer in arguments["layers"]]
-        return cls(layers, arguments.get("name"))
+        return cls(layers, name=arguments.get("name"))
 
 
 def _input_of(layer: Any) -> Input | None:

@@ -19,6 +19,8 @@ class Trained:
     name: str
     optimizer: optimizers.Optimizer | None
     stop_training: bool
+    # How many batches are run between two calls of callbacks' hooks for batches.
+    steps_per_execution: int = 1
 
     @property
     def built(self) -> bool:

@@ -14,6 +14,7 @@ from unitgain import _native
 from unitgain._progress import EpochsBar, ProgressBar, format_logs, in_notebook
 from unitgain._warnings import warn
 from unitgain.training.callback import CallbackList
+from unitgain.training.executions import Executions
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
@@ -259,6 +260,7 @@ class Run:
     def _train(self, network: Any, bar: ProgressBar, ahead: int) -> _Passes:
         model, listeners = self.model, self.listeners
         every_batch = self._every_batch
+        told = Executions(listeners, "train", model.steps_per_execution)
         # The totals of the native pass under way, and how many batches the epoch has until its end.
         samples: Samples
         last = 0
@@ -273,9 +275,9 @@ class Run:
             if not every_batch:
                 bar(totals)
                 return True
-            listeners.tell("train_batch_end", totals.batches - 1, model._logs(totals))
+            told.end(totals.batches - 1, lambda: model._logs(totals))
             if totals.batches < last and not model.stop_training:
-                listeners.tell("train_batch_begin", totals.batches)
+                told.begin(totals.batches)
             return not model.stop_training
 
         if isinstance(self.source, Samples) and not holds_sparse(self.source.x):
@@ -290,7 +292,7 @@ class Run:
                 if every_batch:
                     count = len(samples) if order is None else len(order)
                     last = math.ceil(count / self.batch_size)
-                    listeners.tell("train_batch_begin", 0)
+                    told.begin(0)
                 self._ahead = yield Pass(
                     network,
                     samples,
@@ -304,6 +306,7 @@ class Run:
                     shuffles,
                 )
             totals = self._ahead.pop(0)
+            told.finish()
             look(totals)
             return totals
         totals = _native.Totals()
@@ -313,7 +316,7 @@ class Run:
             warn_of_logits(model, network, samples.x)
             last = totals.batches + math.ceil(_rows_of(samples, order) / size)
             if every_batch:
-                listeners.tell("train_batch_begin", totals.batches)
+                told.begin(totals.batches)
             totals = network.train(
                 samples.x,
                 samples.y,
@@ -332,6 +335,7 @@ class Run:
             if not every_batch:
                 bar(totals)
         chunks.close()
+        told.finish()
         return totals
 
     def _rows(self, samples: Samples) -> Any:
@@ -391,13 +395,14 @@ def evaluated(
         listeners: the callbacks.
     """
     every_batch = listeners.wants_batches("test")
+    told = Executions(listeners, "test", model.steps_per_execution)
     last = 0
 
     def report(totals: _native.Totals) -> None:
         if every_batch:
-            listeners.tell("test_batch_end", totals.batches - 1, model._logs(totals))
+            told.end(totals.batches - 1, lambda: model._logs(totals))
             if totals.batches < last:
-                listeners.tell("test_batch_begin", totals.batches)
+                told.begin(totals.batches)
 
     listeners.tell("test_begin")
     if isinstance(source, Samples) and steps is not None and steps * size < len(source):
@@ -405,7 +410,7 @@ def evaluated(
     if isinstance(source, Samples) and not holds_sparse(source.x):
         last = math.ceil(len(source) / size)
         if every_batch:
-            listeners.tell("test_batch_begin", 0)
+            told.begin(0)
         totals = network.evaluate(source.x, source.y, size, report, source.weights, every_batch)
     else:
         totals = _native.Totals()
@@ -413,9 +418,10 @@ def evaluated(
             for samples, _, rows in chunks:
                 last = totals.batches + math.ceil(len(samples) / rows)
                 if every_batch:
-                    listeners.tell("test_batch_begin", totals.batches)
+                    told.begin(totals.batches)
                 x, y, weights = samples.x, samples.y, samples.weights
                 totals = network.evaluate(x, y, rows, report, weights, every_batch, totals)
+    told.finish()
     if isinstance(source, Batches) or len(source) > 0:
         check_batches_seen(totals.batches, steps)
     logs: dict[str, Any] = model._logs(totals)
