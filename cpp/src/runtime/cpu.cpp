@@ -122,9 +122,16 @@ bool has_avx512_bf16() {
   return bit(cpuid(7, 1).a, 5);
 }
 
+bool has_avx512_vnni() {
+  return bit(cpuid(7).c, 11);
+}
+
 #else
 
 bool has_avx512_bf16() {
+  return false;
+}
+bool has_avx512_vnni() {
   return false;
 }
 std::string missing_for_baseline() {

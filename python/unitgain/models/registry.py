@@ -50,9 +50,15 @@ def clone_model(model: Model) -> Model:
         return model_from(config)
 
 
-def save_model(model: Model, filepath: str | PathLike[str], overwrite: bool = True) -> None:
+def save_model(
+    model: Model,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    *,
+    weights_dtype: str | None = None,
+) -> None:
     """Write a model to a file: :meth:`Model.save <unitgain.Model.save>` as a function."""
-    model.save(filepath, overwrite)
+    model.save(filepath, overwrite, weights_dtype=weights_dtype)
 
 
 def load_model(
