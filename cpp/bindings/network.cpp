@@ -11,6 +11,7 @@
 #include "caller.hpp"
 #include "gil.hpp"
 #include "graph.hpp"
+#include "ops/quantized_matrix.hpp"
 #include "runtime/philox.hpp"
 #include "samples.hpp"
 #include "signals.hpp"
@@ -307,7 +308,23 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
   });
 }
 
+// A float32 matrix as int8 and the scales of its columns.
+py::tuple quantize_columns(const py::array_t<float, py::array::c_style>& kernel,
+                           const std::string& name) {
+  if (kernel.ndim() != 2) throw ValueError(name + " is no matrix");
+  const Index rows = kernel.shape(0), cols = kernel.shape(1);
+  py::array_t<std::int8_t> values({rows, cols});
+  py::array_t<float> scales(cols);
+  ops::quantize_columns({kernel.data(), rows, cols, cols, 1}, name.c_str(), values.mutable_data(),
+                        scales.mutable_data());
+  return py::make_tuple(values, scales);
+}
+
 }  // namespace
+
+void bind_quantization(py::module_& module) {
+  module.def("quantize_columns", &quantize_columns, py::arg("kernel"), py::arg("name"));
+}
 
 template <class T>
 void bind_network(py::module_& module) {
@@ -320,9 +337,11 @@ void bind_network(py::module_& module) {
       .def(
           "frozen",
           [](const Network<T>& network, const py::object& precision) {
-            const auto chosen = precision_or_none(precision);
+            const bool is_int8 =
+                py::isinstance<py::str>(precision) && py::cast<std::string>(precision) == "int8";
+            const auto chosen = is_int8 ? std::nullopt : precision_or_none(precision);
             const GilRelease release;
-            return network.frozen(chosen);
+            return network.frozen(chosen, is_int8 ? DenseWeights::int8 : DenseWeights::floating);
           },
           py::arg("precision") = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),

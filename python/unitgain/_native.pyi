@@ -56,6 +56,7 @@ def matmul(
     activation: str | None = None,
     precision: str | None = None,
 ) -> Any: ...  # an array, or a scalar for two vectors
+def quantize_columns(kernel: _Array, name: str) -> tuple[_Array, _Array]: ...
 
 class PackedMatrix:
     def __init__(self, weights: ArrayLike, precision: str | None = None) -> None: ...

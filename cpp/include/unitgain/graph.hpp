@@ -21,6 +21,18 @@ template <class T>
 class Operation;
 }
 
+// What the dense layers of a frozen graph multiply by: weights of its dtype; or weights of 8 bits
+// with a scale for each unit, and inputs that are quantized to 8 bits row by row as they come
+// (float32 only; a layer of more than 65,793 inputs keeps its dtype).
+enum class DenseWeights { floating, int8 };
+
+// Weights of 8 bits, row by row, that stand for values times the scale of their column.
+struct Int8Values {
+  const std::int8_t* values;
+  const float* scales;
+  std::shared_ptr<const void> owner;
+};
+
 // An array of weights that layers own and networks use. Its memory never moves.
 template <class T>
 class Parameter {
@@ -29,6 +41,9 @@ class Parameter {
   Parameter(std::string name, std::vector<Index> shape);
   // In the memory of an owner, which is kept as long.
   Parameter(std::string name, std::vector<Index> shape, T* data, std::shared_ptr<const void> owner);
+  // A matrix of 8 bits that is nowhere else: the kernel of a dense node of a graph that is only to
+  // be frozen.
+  Parameter(std::string name, std::vector<Index> shape, Int8Values values);
   ~Parameter();
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
@@ -37,6 +52,8 @@ class Parameter {
   const std::vector<Index>& shape() const { return shape_; }
   Index size() const { return size_; }
   T* data() const { return data_; }
+  // Null but for a matrix of 8 bits, whose data is null.
+  const Int8Values* int8_values() const { return int8_ ? &*int8_ : nullptr; }
 
  private:
   std::string name_;
@@ -44,6 +61,7 @@ class Parameter {
   Index size_;
   T* data_;
   std::shared_ptr<const void> owner_;  // null: the memory is the parameter's own
+  std::optional<Int8Values> int8_;
 };
 
 template <class T>
@@ -216,7 +234,9 @@ class Graph {
 
   // The graph with copies of all parameters, as they are now, and dense kernels packed: for
   // inference alone, and faster. Precision as for PackedMatrix.
-  Graph frozen(std::optional<Precision> precision = {}) const;
+  // ValueError for int8 weights of a graph of float64, and of kernels that are not finite.
+  Graph frozen(std::optional<Precision> precision = {},
+               DenseWeights weights = DenseWeights::floating) const;
   bool is_frozen() const;
   // In the nodes' order; a packed kernel as the products use it.
   std::vector<ParameterPtr<T>> parameters() const;

@@ -186,7 +186,8 @@ class Network {
   Index memory(Index batch, bool training) const;
 
   // A network of Graph::frozen().
-  std::unique_ptr<Network> frozen(std::optional<Precision> precision = {}) const;
+  std::unique_ptr<Network> frozen(std::optional<Precision> precision = {},
+                                  DenseWeights weights = DenseWeights::floating) const;
 
   // Runs `change` while nothing else reads or writes the parameters.
   void exclusively(const std::function<void()>& change);

@@ -72,7 +72,7 @@ class Operation {
   virtual SampleShape bind(std::span<const SampleShape> inputs) = 0;
 
   // For inference alone: copies of the parameters.
-  virtual void freeze(Precision) {
+  virtual void freeze(Precision, DenseWeights) {
     for (const auto& held : content().parameters) copy_parameter(*held.parameter);
   }
   virtual bool is_frozen() const { return false; }

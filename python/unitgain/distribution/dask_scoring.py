@@ -81,7 +81,7 @@ def _checked(array: Any, shape: SampleShape, label: str) -> Any:
         raise ValueError(f"{label} has shape {array.shape}, expected ({expected})")
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{label} has dtype {array.dtype}, expected numbers")
-    return array.rechunk({axis: -1 for axis in range(1, array.ndim)})
+    return array.rechunk(dict.fromkeys(range(1, array.ndim), -1))
 
 
 def _shaped(part: Any, shape: SampleShape, dtype: np.dtype[Any]) -> Any:

@@ -31,9 +31,15 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         return model_from(config)
 
 
-def save_model(model: Model, filepath: str | PathLike[str], overwrite: bool = True) -> None:
+def save_model(
+    model: Model,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    *,
+    weights_dtype: str | None = None,
+) -> None:
     """Write a model to a file: :meth:`Model.save <unitgain.Model.save>` as a function."""
-    model.save(filepath, overwrite)
+    model.save(filepath, overwrite, weights_dtype=weights_dtype)
 
 
 def load_model(
