@@ -12,6 +12,7 @@
 #include "gil.hpp"
 #include "graph.hpp"
 #include "ops/quantized_matrix.hpp"
+#include "python_communicator.hpp"
 #include "runtime/philox.hpp"
 #include "samples.hpp"
 #include "signals.hpp"
@@ -283,6 +284,20 @@ py::tuple gradients(Network<T>& network, const py::object& x, const py::object& 
   return py::make_tuple(totals, made.arrays);
 }
 
+// Blocks of 0: training is not distributed any more.
+template <class T>
+void distribute(Network<T>& network, const py::object& communicator, Index blocks) {
+  std::optional<Distribution> distribution;
+  if (blocks != 0) {
+    distribution = Distribution{nullptr, blocks};
+    if (!communicator.is_none()) {
+      distribution->communicator = std::make_shared<PythonCommunicator>(communicator);
+    }
+  }
+  const GilRelease release;
+  network.distribute(std::move(distribution));
+}
+
 // Copies arrays into parameters while no step runs.
 template <class T>
 void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
@@ -385,6 +400,7 @@ void bind_network(py::module_& module) {
       .def("monitor", &monitor<T>, py::arg("every"), py::arg("tell").none(true))
       .def("continue_training", &Network<T>::continue_training, py::arg("whole"),
            py::call_guard<GilRelease>())
+      .def("distribute", &distribute<T>, py::arg("communicator").none(true), py::arg("blocks"))
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)

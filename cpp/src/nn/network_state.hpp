@@ -50,6 +50,10 @@ struct Network<T>::State : nn::Stepped {
   std::atomic<std::uint64_t> step = 0;
   SignalMonitor monitor;
 
+  // Of training that is shared out over processes: made when it is used first.
+  std::optional<Distribution> distribution;
+  std::shared_ptr<nn::Distributed<T>> distributed;
+
   // The optimizer renews its own. Plans that another thread had in hand are left to it.
   void renew_locks() override {
     static_cast<void>(plans.release());
@@ -67,6 +71,7 @@ struct Network<T>::State : nn::Stepped {
     }
     find_unwritten();
     plans->clear();
+    distributed = nullptr;
   }
 
   nn::PlanLease<T> lease(Index batch, Mode mode) {
@@ -86,6 +91,7 @@ struct Network<T>::State : nn::Stepped {
     const bool goes_on = lease.plan().draws && !nn::draws(lease.plan().mode);
     context.step = goes_on ? step.fetch_add(1) : step.load();
     context.update_statistics = true;
+    context.whole = lease.plan().batch;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       lease.set_input(i, direct_input(samples, samples.x[i], first, lease.plan().batch));
     }
@@ -134,6 +140,13 @@ struct Network<T>::State : nn::Stepped {
   void count(const nn::Plan<T>& plan, const nn::Context<T>& context, std::size_t output,
              double weight, Totals& totals) const;
   void begin_metrics(Totals& totals) const;
+
+  // network_distribution.cpp: what train() and evaluate() do of a network that is distributed.
+  std::shared_ptr<nn::Distributed<T>> shared_out();
+  Totals train_shared_out(const Samples& samples, Index batch_size, const Progress& progress,
+                          const Totals& before, const SignalMonitor& signal_monitor);
+  Totals evaluate_shared_out(const Samples& samples, Index batch_size, const Progress& progress,
+                             Totals before);
 
   // network_signals.cpp
   void measure(const Samples& samples, Index first, Index batch, Mode mode, Signals& signals);

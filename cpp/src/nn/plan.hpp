@@ -39,6 +39,10 @@ struct Context {
   const bool* read_in_place;  // of each input: whether its buffer is the user's array
   std::uint64_t step;         // the training step: the stream of this run's random numbers
   bool update_statistics;     // whether batch norm moves its moving statistics
+  // Of a plan that runs on a block of a batch: the rows of all of it, and the divisor of each
+  // output's losses over all of it; null: over the plan's rows.
+  Index whole;
+  const double* divisors;
   Failure* failure;
 
   template <class U = T>

@@ -90,6 +90,7 @@ class DataLayer(Layer):
         Args:
             inputs: an array, or what can be made one; or a symbolic tensor.
             training: without effect.
+            mask: without effect.
         """
         if is_symbolic(inputs):
             several = self._takes_several

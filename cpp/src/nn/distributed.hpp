@@ -1,0 +1,71 @@
+// Training shared out over processes: each runs some blocks of every batch.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "nn/block_sums.hpp"
+#include "nn/network_state.hpp"
+
+namespace unitgain::nn {
+
+// Adds the sums of some samples to those of others.
+void add_totals(const std::vector<OutputLoss>& losses, const Totals& part, Totals& sum);
+// Where several outputs have parts, the loss is the weighted sum of their means.
+void weigh_outputs(const std::vector<OutputLoss>& losses, Totals& totals);
+
+// The sums of each block of this process: added up to those of all, in the same order whatever the
+// number of processes.
+class BlockTotals {
+ public:
+  BlockTotals(Index blocks, Range own, const Totals& empty)
+      : blocks_(blocks), own_(own), totals_(static_cast<std::size_t>(own.size()), empty) {}
+  Totals& of(Index block) { return totals_[static_cast<std::size_t>(block - own_.begin)]; }
+  Totals sum(Communicator* communicator, const std::vector<OutputLoss>& losses,
+             const Totals& empty) const;
+
+ private:
+  Index blocks_;
+  Range own_;
+  std::vector<Totals> totals_;
+};
+
+// What a network keeps from step to step.
+template <class T>
+class Distributed {
+ public:
+  Distributed(const Distribution& distribution, typename Network<T>::State& state);
+
+  Communicator* communicator() const { return distribution_.communicator.get(); }
+  // Into how many blocks so many samples are cut, and those of this process.
+  Index blocks(Index samples) const { return std::min(distribution_.blocks, samples); }
+  Range own(Index blocks) const;
+
+  // One step, whose sums are added to those of the blocks.
+  void step(const Samples& samples, Index first, Index batch, BlockTotals& totals);
+
+ private:
+  using State = typename Network<T>::State;
+  // Values that batch norm moves: where they are, and how many.
+  struct Moving {
+    T* values;
+    Index size, offset;
+  };
+  BlockSums<T>& sums(Index blocks);
+  std::vector<double> divisors(const Samples& samples, Index first, Index batch, Index blocks);
+  void run_block(const Samples& samples, Index first, Index batch, Index blocks, Index block,
+                 const double* divisors, BlockTotals& totals);
+  void remember_statistics();
+  void add_statistics(Index block, double share, BlockSums<T>& sums);
+  void move_statistics(const T* changes);
+  void update(BlockSums<T>& sums);
+
+  Distribution distribution_;
+  State& state_;
+  std::vector<Moving> moving_;
+  std::vector<T> before_, changes_;  // of what moves: as the step began, and by one block
+  std::map<Index, BlockSums<T>> sums_;  // by the number of blocks
+};
+
+}  // namespace unitgain::nn
