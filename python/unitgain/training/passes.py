@@ -177,8 +177,12 @@ class Run:
         with closing(EpochsBar(end, self._one_bar)) as bar:
             for epoch in range(first, end):
                 listeners.tell("epoch_begin", epoch)
-                most = self._epochs_ahead(epoch, end) if ahead and not self._ahead else 1
-                totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}", most)
+                if self._ahead and not self._evaluates(epoch):
+                    totals, values = self._done_before()
+                else:
+                    most = self._epochs_ahead(epoch, end) if ahead and not self._ahead else 1
+                    title = f"Epoch {epoch + 1}/{end}"
+                    totals, values = yield from self._epoch(epoch, title, most)
                 if totals.batches == 0 and epoch > first:
                     warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
                     break
@@ -224,6 +228,24 @@ class Run:
             last = next((e + 1 for e in range(epoch, last) if self.is_evaluated(e + 1)), last)
         return last - epoch
 
+    def _evaluates(self, epoch: int) -> bool:
+        return self.validation is not None and self.is_evaluated(epoch + 1)
+
+    def _done_before(self) -> tuple[_native.Totals, dict[str, Any]]:
+        """Return the sums and logs of an epoch that the last pass did with others before it."""
+        model, totals = self.model, self._ahead.pop(0)
+        self._look(totals, self.source)
+        if not (model.stop_training or totals.diverged):
+            check_batches_seen(totals.batches, self.steps)
+        model._order_position = self.order.position
+        return totals, model._logs(totals)
+
+    def _look(self, totals: _native.Totals, samples: Any) -> None:
+        """Warn once of samples that are not finite, when a loss is not."""
+        if not (math.isfinite(totals.loss) or self._has_looked):
+            self._has_looked = True
+            warn_of_infinite(samples)
+
     def _epoch(self, epoch: int, title: str, ahead: int) -> _Passes:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
@@ -240,7 +262,8 @@ class Run:
             self._is_first = False
             model._order_position = self.order.position
             logs = model._logs(totals)
-            if self.validation is not None and self.is_evaluated(epoch + 1):
+            if self._evaluates(epoch):
+                assert self.validation is not None
                 found = evaluated(
                     model,
                     network,
@@ -265,13 +288,8 @@ class Run:
         samples: Samples
         last = 0
 
-        def look(totals: _native.Totals) -> None:
-            if not (math.isfinite(totals.loss) or self._has_looked):
-                self._has_looked = True
-                warn_of_infinite(samples)
-
         def report(totals: _native.Totals) -> bool:
-            look(totals)
+            self._look(totals, samples)
             if not every_batch:
                 bar(totals)
                 return True
@@ -307,7 +325,7 @@ class Run:
                 )
             totals = self._ahead.pop(0)
             told.finish()
-            look(totals)
+            self._look(totals, samples)
             return totals
         totals = _native.Totals()
         chunks = self._chunks(self.source)
@@ -329,7 +347,7 @@ class Run:
                 self._stops_at_nan,
                 totals,
             )
-            look(totals)
+            self._look(totals, samples)
             if model.stop_training or totals.diverged:
                 break
             if not every_batch:
