@@ -65,6 +65,9 @@ struct BatchNormNode {
   ParameterPtr<T> moving_mean, moving_variance;
   double momentum;
   double epsilon;
+  // Of training that is distributed: 1, if the statistics are those of the whole batch, and not of
+  // each block.
+  Index synchronized = 0;
 };
 template <class T>
 struct LayerNormNode {

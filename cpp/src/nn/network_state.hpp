@@ -80,7 +80,9 @@ struct Network<T>::State : nn::Stepped {
     return plans->lease({batch, mode, threads, precision}, [&] {
       const nn::ParameterGradients<T> none;
       const auto& wanted = nn::trains(mode) ? gradients : none;
-      return nn::make_plan<T>({graph, outputs, batch, mode, losses, wanted, threads, precision});
+      const bool is_block = distribution.has_value() && mode == Mode::train;
+      return nn::make_plan<T>(
+          {graph, outputs, batch, mode, losses, wanted, threads, precision, is_block});
     });
   }
 
@@ -92,6 +94,7 @@ struct Network<T>::State : nn::Stepped {
     context.step = goes_on ? step.fetch_add(1) : step.load();
     context.update_statistics = true;
     context.whole = lease.plan().batch;
+    context.blocks = 1;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       lease.set_input(i, direct_input(samples, samples.x[i], first, lease.plan().batch));
     }

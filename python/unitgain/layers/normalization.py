@@ -121,6 +121,9 @@ class BatchNormalization(_Normalization):
         gamma_constraint: what ``gamma`` is made to fulfil.
         name: what the layer is called.
         trainable: whether training may change the weights and the moving statistics.
+        synchronized: whether the statistics are those of the whole batch where several processes
+            train, see :mod:`unitgain.distribution`; if not, they are those of each block of it. One
+            process by itself has whole batches.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -143,6 +146,8 @@ class BatchNormalization(_Normalization):
         gamma_constraint: ConstraintName = None,
         name: str | None = None,
         trainable: bool = True,
+        *,
+        synchronized: bool = False,
         **keywords: Any,
     ) -> None:
         super().__init__(
@@ -163,6 +168,7 @@ class BatchNormalization(_Normalization):
             raise ValueError(f"momentum must be between 0 and 1, but it is {momentum}")
         self.axis = axis
         self.momentum = momentum
+        self.synchronized = synchronized
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
@@ -186,6 +192,7 @@ class BatchNormalization(_Normalization):
                 self.moving_variance.parameter,
                 self.momentum,
                 self.epsilon,
+                int(self.synchronized),
                 self.trainable,
             )
         )

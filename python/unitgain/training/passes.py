@@ -16,6 +16,7 @@ from unitgain._warnings import warn
 from unitgain.training.callback import CallbackList
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
+from unitgain.training.sharing import Sharing
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 
 __all__ = ["Pass", "Run", "check_batches_seen", "evaluated"]
@@ -109,6 +110,7 @@ class Run:
         is_evaluated: whether an epoch, from 1, is followed by an evaluation.
         validation_size: samples at a time in an evaluation.
         validation_steps: batches of an evaluation; None: all that there are.
+        shared: the processes that train together; None: this one trains alone.
     """
 
     model: Any
@@ -125,6 +127,7 @@ class Run:
     is_evaluated: Callable[[int], bool]
     validation_size: int
     validation_steps: int | None
+    shared: Sharing | None = None
 
     def __post_init__(self) -> None:
         self._stops_at_nan = any(
@@ -220,6 +223,8 @@ class Run:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
+        if self.shared is not None:
+            self.shared.prepare(network)
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = yield from self._train(network, bar, ahead)
@@ -238,6 +243,7 @@ class Run:
                     self.validation_size,
                     self.validation_steps,
                     self.listeners,
+                    self.shared,
                 )
                 logs |= {f"val_{name}": value for name, value in found.items()}
             bar.finish(totals.batches, logs)
@@ -298,8 +304,10 @@ class Run:
             look(totals)
             return totals
         totals = _native.Totals()
-        for samples in self._batches(self.source):
+        for samples, place, whole in self._shared_batches(self.source):
             network = model._native_network()
+            if self.shared is not None:
+                self.shared.prepare(network)
             warn_of_logits(model, network, samples.x)
             if every_batch:
                 listeners.tell("train_batch_begin", totals.batches)
@@ -307,13 +315,14 @@ class Run:
                 samples.x,
                 samples.y,
                 None,
-                max(1, len(samples)),
+                max(1, whole or len(samples)),
                 report,
                 self.mix,
                 samples.weights,
                 every_batch,
                 self._stops_at_nan,
                 totals,
+                (place, whole),
             )
             look(totals)
             if model.stop_training or totals.diverged:
@@ -321,6 +330,13 @@ class Run:
             if not every_batch:
                 bar(totals)
         return totals
+
+    def _shared_batches(self, source: Samples | Batches) -> Iterator[tuple[Samples, int, int]]:
+        """Yield an epoch's batches as :meth:`Sharing.batches` does."""
+        batches = self._batches(source)
+        if self.shared is not None and isinstance(source, Batches):
+            return self.shared.batches(batches)
+        return ((batch, 0, 0) for batch in batches)
 
     def _rows(self, samples: Samples) -> Any:
         return self.order.take(len(samples), self._most())
@@ -350,6 +366,7 @@ def evaluated(
     size: int,
     steps: int | None,
     listeners: CallbackList,
+    shared: Sharing | None = None,
 ) -> dict[str, Any]:
     """Return the logs of an evaluation.
 
@@ -360,7 +377,10 @@ def evaluated(
         size: samples at a time.
         steps: how many batches; None: all that there are.
         listeners: the callbacks.
+        shared: the processes that evaluate together.
     """
+    if shared is not None:
+        shared.prepare(network)
     every_batch = listeners.wants_batches("test")
     last = 0
 
