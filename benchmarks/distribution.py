@@ -6,8 +6,8 @@ the model that are measured here, and the model's efficiency for 2 to 256 nodes;
 that as a picture.
 
 The model: a node's step takes its share of the blocks, the sums of its blocks, the exchange and the
-update. An exchange of ``n`` bytes among ``p`` nodes is two rounds of ``p - 1`` messages of ``n / p``
-bytes: each round takes ``(p - 1) (latency + n / (p bandwidth))``, as all send and receive at once.
+update. An exchange of ``n`` bytes among ``p`` nodes is two rounds of ``p - 1`` messages of
+``n / p`` bytes: each round takes ``(p - 1) (latency + n / (p bandwidth))``, as all send and receive at once.
 Nothing is taken to overlap, which makes it an upper bound of the time.
 """
 
@@ -24,6 +24,8 @@ import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -186,14 +188,12 @@ def torch_worker(rank: int, port: int) -> None:
     import torch.distributed as dist
 
     torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
-    )
+    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     found = {}
     for name, (sizes, batch) in NETWORKS.items():
         torch.manual_seed(0)
         layers: list[Any] = []
-        for n, m in zip(sizes, sizes[1:], strict=False):
+        for n, m in pairwise(sizes):
             layers += [torch.nn.Linear(n, m), torch.nn.ReLU()]
         model = torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers[:-1]))
         optimizer = torch.optim.Adam(model.parameters())
@@ -201,7 +201,9 @@ def torch_worker(rank: int, port: int) -> None:
         x = torch.randn(batch // 2, sizes[0])
         y = torch.randint(0, sizes[-1], (batch // 2,))
 
-        def step(x: Any = x, y: Any = y, model: Any = model, o: Any = optimizer) -> None:
+        def step(
+            x: Any = x, y: Any = y, model: Any = model, o: Any = optimizer, loss: Any = loss
+        ) -> None:
             o.zero_grad()
             loss(model(x), y).backward()
             o.step()
@@ -270,7 +272,7 @@ def merged(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the run with the shortest time, for each name."""
     if not isinstance(next(iter(runs[0].values())), dict):
         return {name: min(run[name] for run in runs) for name in runs[0]}
-    found = {}
+    found: dict[str, Any] = {}
     for name in runs[0]:
         if name == "exchanges":
             pairs = zip(*(run[name] for run in runs), strict=True)
@@ -307,9 +309,9 @@ def pieces(sizes: Sequence[int]) -> Pieces:
         network = model._native_network()
         network.distribute(None, batch // 64)
         repeats = 5 if sizes[1] > 1000 else 30
-        times.append(best(lambda n=network, x=x, y=y, b=batch: n.train(x, y, None, b), repeats))
+        times.append(best(partial(network.train, x, y, None, batch), repeats))
     row = (times[1] - times[0]) / ROWS_OF_NODE
-    count = sum(n * m + m for n, m in zip(sizes, sizes[1:], strict=False))
+    count = sum(n * m + m for n, m in pairwise(sizes))
     return Pieces(row, max(0.0, times[0] - row * ROWS_OF_NODE), 4 * count)
 
 
@@ -354,9 +356,10 @@ def report(repeats: int, plot: str | None) -> None:
     for name in NETWORKS:
         part = two[f"{name} blocks"]
         print(f"{name:<22}{part['sent']:12.0f}{part['calls']:7.1f}{1e6 * part['engine']:12.1f}")
-    print("\nsums between two processes: " + ", ".join(
-        f"{n} bytes in {1e6 * t:.1f} us" for n, t in two["exchanges"]
-    ))
+    print(
+        "\nsums between two processes: "
+        + ", ".join(f"{n} bytes in {1e6 * t:.1f} us" for n, t in two["exchanges"])
+    )
     call = two["exchanges"][0][1] / 2
     ug.set_num_threads(1)
     measured = {name: pieces(sizes) for name, (sizes, _) in NETWORKS.items()}

@@ -56,8 +56,7 @@ struct Layout {
 
 class Request final : public Exchange {
  public:
-  Request(Layout sent, Layout received)
-      : sent_(std::move(sent)), received_(std::move(received)) {}
+  Request(Layout sent, Layout received) : sent_(std::move(sent)), received_(std::move(received)) {}
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request() override {

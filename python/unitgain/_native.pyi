@@ -504,6 +504,23 @@ class _Optimizer:
     scaled_steps: int
     iterations: int
 
+class _Exchange(Protocol):
+    def Test(self) -> bool: ...
+    def Wait(self) -> object: ...
+
+class _Communicator(Protocol):
+    rank: int
+    size: int
+    def broadcast(self, data: memoryview, root: int) -> None: ...
+    def start_all_to_all(
+        self,
+        sent: memoryview,
+        sent_bytes: Sequence[int],
+        received: memoryview,
+        received_bytes: Sequence[int],
+    ) -> _Exchange: ...
+    def start_all_gather(self, data: memoryview, sizes: Sequence[int]) -> _Exchange: ...
+
 class _NetworkTypes(Protocol):
     """A submodule: the classes for networks of one dtype."""
 

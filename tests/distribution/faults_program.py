@@ -48,9 +48,7 @@ model = ug.Sequential(
     [ug.Input((6,)), ug.layers.Dense(8, "relu"), ug.layers.Dropout(0.2), ug.layers.Dense(3)]
 )
 metrics = [Raises()] if what == "raise" else ["accuracy"]
-model.compile(
-    "adam", ug.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=metrics
-)
+model.compile("adam", ug.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=metrics)
 callbacks = [Fault()]
 if what != "straight":
     keep = ug.callbacks.BackupAndRestore(folder, delete_checkpoint=False)

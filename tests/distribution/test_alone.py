@@ -1,5 +1,8 @@
 """The parts of a distribution that one process has."""
 
+import sys
+
+import numpy as np
 import pytest
 
 import unitgain as ug
@@ -22,16 +25,14 @@ def test_what_differs_first_is_named():
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
-    with pytest.raises(ImportError, match=r"DataParallel needs mpi4py: pip install unitgain\[mpi\]"):
+    monkeypatch.setitem(sys.modules, "mpi4py", None)
+    with pytest.raises(ImportError, match=r"needs mpi4py: pip install unitgain\[mpi\]"):
         ug.distribution.DataParallel()
 
 
 @pytest.mark.parametrize("synchronized", [False, True])
 def test_synchronized_norm_of_one_process_is_a_batch_norm(synchronized):
     """Keras has the argument for processes, and one alone has whole batches."""
-    import numpy as np
-
     x = np.random.default_rng(0).standard_normal((64, 4)).astype(np.float32)
     ug.random.seed(0)
     norm = ug.layers.BatchNormalization(synchronized=synchronized)

@@ -72,13 +72,13 @@ def norm_of_batches_is_near_that_of_one_process(shared):
     for distribution in (shared, None):
         ug.distribution.set_distribution(distribution)
         norm = L.BatchNormalization(synchronized=True, momentum=0.8)
-        model = classifier(L.Dense(24), norm, L.ReLU(), L.Dense(5))
+        rule = ug.optimizers.SGD(0.1)  # Adam makes much of the rounding of gradients that are 0
+        model = classifier(L.Dense(24), norm, L.ReLU(), L.Dense(5), optimizer=rule)
         first = model.get_weights()
         model.fit(X, LABELS, batch_size=64, epochs=2, verbose=0, shuffle=False)
         found.append(model.get_weights())
-    near = [bool(np.allclose(a, b, atol=1e-4)) for a, b in zip(*found)]
-    moved = [bool(np.abs(a - b).max() > 1e-3) for a, b in zip(found[0], first)]
-    return near, moved
+    near = [bool(np.allclose(a, b, atol=1e-4)) for a, b in zip(*found, strict=True)]
+    return near, bool(np.abs(found[0][0] - first[0]).max() > 1e-3)
 
 
 def large_layers_in_several_exchanges(shared):
@@ -147,7 +147,7 @@ def training_is_near_that_of_one_process(shared):
         history = model.fit(X, LABELS, batch_size=64, epochs=3, verbose=0, sample_weight=WEIGHTS)
         found.append((model.get_weights(), history.history["loss"]))
     (ours, losses), (theirs, expected) = found
-    near = all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs))
+    near = all(np.allclose(a, b, atol=1e-5) for a, b in zip(ours, theirs, strict=True))
     return bool(near), bool(np.allclose(losses, expected, rtol=1e-5)), losses
 
 
@@ -244,7 +244,7 @@ def other_sums(shared):
         ug.distribution.set_distribution(distribution)
         models.append(classifier(L.Dense(8, activation="relu"), L.Dense(5)))
         fitted(models[-1])
-    pairs = zip(models[0].get_weights(), models[1].get_weights())
+    pairs = zip(models[0].get_weights(), models[1].get_weights(), strict=True)
     return all(bool(np.allclose(a, b, atol=1e-4)) for a, b in pairs)
 
 

@@ -57,7 +57,6 @@ Distributed<T>::Distributed(const Distribution& distribution, State& state)
     }
   }
   before_.resize(static_cast<std::size_t>(offset - state.optimizer->size()));
-  changes_.resize(before_.size());
   find_buckets();
 }
 
@@ -143,7 +142,8 @@ void Distributed<T>::step(const Samples& samples, Index first, Index batch, Bloc
   const Batch given{samples, first, batch, blocks, divisors.data()};
   // Without blocks of its own, a process joins what the others exchange.
   const Index rows = rows_of(0, blocks, batch).size();
-  const bool meets = !state_.lease(std::max<Index>(rows, 1), Mode::train).plan().meetings.empty();
+  const bool meets =
+      !state_.lease(std::max<Index>(rows, 1), Mode::train, true).plan().meetings.empty();
   meets ? run_together(given, totals) : run_in_turn(given, totals);
   sums.start(state_.optimizer->size(), static_cast<Index>(before_.size()));
   sums.finish();
@@ -151,15 +151,15 @@ void Distributed<T>::step(const Samples& samples, Index first, Index batch, Bloc
   update(sums);
   ++state_.step;
   for (Index block = sums.own().begin; block < sums.own().end; ++block) {
-    totals.of(block).penalty += state_.optimizer->penalty() *
-                                static_cast<double>(rows_of(block, blocks, batch).size());
+    totals.of(block).penalty +=
+        state_.optimizer->penalty() * static_cast<double>(rows_of(block, blocks, batch).size());
   }
 }
 
 template <class T>
 typename Distributed<T>::Run Distributed<T>::begin_run(const Batch& batch, Index block) {
   const Range rows = rows_of(block, batch.blocks, batch.rows);
-  PlanLease<T> lease = state_.lease(rows.size(), Mode::train);
+  PlanLease<T> lease = state_.lease(rows.size(), Mode::train, true);
   Context<T> context =
       state_.context(lease, batch.samples, batch.first + rows.begin - batch.samples.place);
   context.step += static_cast<std::uint64_t>(block) << step_bits;
@@ -167,13 +167,14 @@ typename Distributed<T>::Run Distributed<T>::begin_run(const Batch& batch, Index
   context.divisors = batch.divisors;
   context.block = block;
   context.blocks = batch.blocks;
-  return {std::move(lease), context};
+  return {std::move(lease), context, std::vector<T>(before_.size())};
 }
 
 template <class T>
 void Distributed<T>::end_run(const Batch& batch, Run& run, Index block, BlockTotals& totals) {
-  const auto rows = static_cast<double>(run.lease.plan().batch);
-  add_statistics(block, rows / static_cast<double>(batch.rows), sums(batch.blocks));
+  sums(batch.blocks)
+      .add(runtime::Team(), block, run.changes.data(), state_.optimizer->size(),
+           static_cast<Index>(run.changes.size()));
   state_.count(run.lease.plan(), run.context, 0, totals.of(block));
   state_.add_custom_metrics(run.lease.plan(), run.context, totals.of(block));
 }
@@ -192,6 +193,7 @@ void Distributed<T>::run_in_turn(const Batch& batch, BlockTotals& totals) {
     } else {
       run_and_exchange(run, block, sums);
     }
+    take_statistics(batch, run);
     end_run(batch, run, block, totals);
   }
   if (own.size() > 0) return;
@@ -244,7 +246,7 @@ void Distributed<T>::run_together(const Batch& batch, BlockTotals& totals) {
   std::vector<Run> runs;
   for (Index block = own.begin; block < own.end; ++block) runs.push_back(begin_run(batch, block));
   const Index rows = rows_of(0, batch.blocks, batch.rows).size();
-  const PlanLease<T> any = state_.lease(std::max<Index>(rows, 1), Mode::train);
+  const PlanLease<T> any = state_.lease(std::max<Index>(rows, 1), Mode::train, true);
   const std::vector<Meeting>& meetings = any.plan().meetings;
   std::vector<std::vector<double>> joint;
   std::vector<double*> pointers;
@@ -270,6 +272,7 @@ void Distributed<T>::run_together(const Batch& batch, BlockTotals& totals) {
             }
             team.barrier();
           });
+      take_statistics(batch, run);
     }
     if (i < meetings.size()) meet(meetings[i], joint[i], batch.blocks);
   }
@@ -338,19 +341,19 @@ void Distributed<T>::remember_statistics() {
   for (const Moving& moving : moving_) to = std::copy_n(moving.values, moving.size, to);
 }
 
-// How a block has moved the statistics, by its share of the batch; they are put back.
+// Adds how a block has moved the statistics, by its share of the batch; they are put back.
 template <class T>
-void Distributed<T>::add_statistics(Index block, double share, BlockSums<T>& sums) {
+void Distributed<T>::take_statistics(const Batch& batch, Run& run) {
+  const auto share =
+      static_cast<T>(static_cast<double>(run.lease.plan().batch) / static_cast<double>(batch.rows));
   const T* before = before_.data();
-  T* change = changes_.data();
+  T* change = run.changes.data();
   for (const Moving& moving : moving_) {
     for (Index i = 0; i < moving.size; ++i) {
-      *change++ = static_cast<T>(share) * (moving.values[i] - *before);
+      *change++ += share * (moving.values[i] - *before);
       moving.values[i] = *before++;
     }
   }
-  sums.add(runtime::Team(), block, changes_.data(), state_.optimizer->size(),
-           static_cast<Index>(changes_.size()));
 }
 
 template <class T>

@@ -67,6 +67,7 @@ class Distributed {
   struct Run {
     PlanLease<T> lease;
     Context<T> context;
+    std::vector<T> changes;  // of what batch norm moves
   };
   void find_buckets();
   BlockSums<T>& sums(Index blocks);
@@ -80,7 +81,7 @@ class Distributed {
   // For each bucket after how many steps of a plan it is whole, and all before it.
   std::vector<std::size_t> ready_buckets(const Plan<T>& plan) const;
   void remember_statistics();
-  void add_statistics(Index block, double share, BlockSums<T>& sums);
+  void take_statistics(const Batch& batch, Run& run);
   void move_statistics(const T* changes);
   void update(BlockSums<T>& sums);
 
@@ -88,7 +89,7 @@ class Distributed {
   State& state_;
   std::vector<Bucket> buckets_;  // in the order in which the backward pass comes to them
   std::vector<Moving> moving_;
-  std::vector<T> before_, changes_;  // of what moves: as the step began, and by one block
+  std::vector<T> before_;               // what moves, as the step began
   std::map<Index, BlockSums<T>> sums_;  // by the number of blocks
 };
 

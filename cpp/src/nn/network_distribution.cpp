@@ -17,10 +17,8 @@ void Network<T>::distribute(std::optional<Distribution> distribution) {
     }
   }
   const nn::StepLock lock(*state_);
-  const bool is_other = distribution.has_value() != state_->distribution.has_value();
   state_->distribution = std::move(distribution);
   state_->distributed = nullptr;
-  if (is_other) state_->plans->clear();
 }
 
 template <class T>

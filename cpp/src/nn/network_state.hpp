@@ -74,13 +74,14 @@ struct Network<T>::State : nn::Stepped {
     distributed = nullptr;
   }
 
-  nn::PlanLease<T> lease(Index batch, Mode mode) {
+  nn::PlanLease<T> lease(Index batch, Mode mode, bool is_block = false) {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
-    return plans->lease({batch, mode, threads, precision}, [&] {
+    nn::PlanKey key{batch, mode, threads, precision};
+    key.is_block = is_block;
+    return plans->lease(key, [&] {
       const nn::ParameterGradients<T> none;
       const auto& wanted = nn::trains(mode) ? gradients : none;
-      const bool is_block = distribution.has_value() && mode == Mode::train;
       return nn::make_plan<T>(
           {graph, outputs, batch, mode, losses, wanted, threads, precision, is_block});
     });

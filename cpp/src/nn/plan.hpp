@@ -149,7 +149,7 @@ struct Plan {
   std::vector<ActivityBuffer> activities;
   std::vector<Probe> probes;  // of monitor and probe
 
-  std::vector<Meeting> meetings;      // of a plan for a block
+  std::vector<Meeting> meetings;     // of a plan for a block
   std::vector<ReadyGradient> ready;  // of those that are written, as they become so
 };
 

@@ -40,6 +40,7 @@ struct PlanKey {
   Precision precision;
   // Whose sizes the plan's buffers have.
   const simd::KernelTable* kernels = &runtime::kernel_table();
+  bool is_block = false;  // see PlanRequest
   bool operator==(const PlanKey&) const = default;
   // The same for equal keys, and for those of other kernels; 0 for none.
   std::uint64_t hash() const {

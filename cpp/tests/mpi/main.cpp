@@ -68,10 +68,14 @@ std::vector<float> train(const std::shared_ptr<ug::Communicator>& communicator,
 
 int compare(int rank, int size) {
   const std::vector<ug::ParameterPtr<float>> first = {
-      parameter("a/kernel", {features, units}, 0.3f), parameter("a/bias", {units}, 0),
-      parameter("norm/gamma", {units}, 0, 1),         parameter("norm/beta", {units}, 0),
-      parameter("norm/mean", {units}, 0),             parameter("norm/variance", {units}, 0, 1),
-      parameter("b/kernel", {units, classes}, 0.3f),  parameter("b/bias", {classes}, 0)};
+      parameter("a/kernel", {features, units}, 0.3f),
+      parameter("a/bias", {units}, 0),
+      parameter("norm/gamma", {units}, 0, 1),
+      parameter("norm/beta", {units}, 0),
+      parameter("norm/mean", {units}, 0),
+      parameter("norm/variance", {units}, 0, 1),
+      parameter("b/kernel", {units, classes}, 0.3f),
+      parameter("b/bias", {classes}, 0)};
   const std::vector<float> alone = train(nullptr, first);
   int different = 0;
   for (int processes = 1; processes <= size; ++processes) {

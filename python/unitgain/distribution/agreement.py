@@ -54,7 +54,7 @@ def check_alike(all_facts: Sequence[Mapping[str, Any]]) -> None:
     """
     first = all_facts[0]
     for rank, others in enumerate(all_facts):
-        for name in first.keys() | others.keys():
+        for name in dict.fromkeys([*first, *others]):
             ours, theirs = first.get(name), others.get(name)
             if ours == theirs:
                 continue

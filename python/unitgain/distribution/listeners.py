@@ -62,7 +62,7 @@ class SharedCallbacks(CallbackList):
 
     def wants_batches(self, what: str) -> bool:
         """Whether a callback of the first process has hooks for batches."""
-        return self._batches[what]
+        return bool(self._batches[what])
 
     def diverged(self, epoch: int, batch: int) -> None:
         """Tell those who asked for it where a run's loss has ceased to be finite."""

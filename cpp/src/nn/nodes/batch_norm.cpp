@@ -293,11 +293,10 @@ void BatchNorm<T>::forward_together(PlanBuilder<T>& builder, const Group<T>& gro
                                renew);
         }
         const T *gamma = data_or_null(norm.gamma), *beta = data_or_null(norm.beta);
-        kernels.prepare_normalize(width, all.residual + begin, variance + begin,
-                                  gamma == nullptr ? gamma : gamma + begin,
-                                  beta == nullptr ? beta : beta + begin,
-                                  static_cast<T>(norm.epsilon), all.inverse_deviation + begin,
-                                  variance + begin, context.at(shift) + begin);
+        kernels.prepare_normalize(
+            width, all.residual + begin, variance + begin, gamma == nullptr ? gamma : gamma + begin,
+            beta == nullptr ? beta : beta + begin, static_cast<T>(norm.epsilon),
+            all.inverse_deviation + begin, variance + begin, context.at(shift) + begin);
         kernels.normalize(context.at(x) + begin, cols, context.at(z) + begin, cols, rows, width,
                           all.mean + begin, variance + begin, context.at(shift) + begin);
       });
@@ -338,38 +337,37 @@ void BatchNorm<T>::backward_together(PlanBuilder<T>& builder, const Group<T>& gr
   builder.meet(2 * cols);
   if (!builder.wants_gradient(source)) return;
   const BufferId dx = builder.begin_gradient(source);
-  builder.step(
-      "batch norm gradient", work,
-      {x, dz, dx, kept.mean, kept.residual, kept.inverse_deviation, sums, scratch},
-      [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
-        const auto& kernels = *runtime::kernels<T>().column;
-        const auto [begin, end] = team.share(cols, ops::column_grain<T>);
-        const ops::NormStatistics<T> all = kept.at(context);
-        T* const gammas = context.at(sums);
-        for (Index j = begin; j < end; ++j) {
-          double product = 0, plain = 0;
-          for (Index b = 0; b < context.blocks; ++b) {
-            const double* of_block = context.joint[meeting] + b * 2 * cols + j;
-            product += of_block[0];
-            plain += of_block[cols];
-          }
-          gammas[j] = static_cast<T>(product);
-          gammas[cols + j] = static_cast<T>(plain);
-        }
-        const T* gamma_values = data_or_null(norm.gamma);
-        T* const factor = context.at(scratch) + begin;
-        T *mean_upstream = factor + cols, *mean_product = factor + 2 * cols;
-        kernels.prepare_normalize_gradient(
-            end - begin, context.whole * per_sample,
-            gamma_values == nullptr ? gamma_values : gamma_values + begin,
-            all.inverse_deviation + begin, gammas + cols + begin, gammas + begin, factor,
-            mean_upstream, mean_product);
-        kernels.normalize_gradient(context.at(x) + begin, cols, context.at(dz) + begin, cols,
-                                   context.at(dx) + begin, cols, rows, end - begin,
-                                   all.mean + begin, all.residual + begin,
-                                   all.inverse_deviation + begin, factor, mean_upstream,
-                                   mean_product);
-      });
+  builder.step("batch norm gradient", work,
+               {x, dz, dx, kept.mean, kept.residual, kept.inverse_deviation, sums, scratch},
+               [=, norm = norm_](const runtime::Team& team, const Context<T>& context) {
+                 const auto& kernels = *runtime::kernels<T>().column;
+                 const auto [begin, end] = team.share(cols, ops::column_grain<T>);
+                 const ops::NormStatistics<T> all = kept.at(context);
+                 T* const gammas = context.at(sums);
+                 for (Index j = begin; j < end; ++j) {
+                   double product = 0, plain = 0;
+                   for (Index b = 0; b < context.blocks; ++b) {
+                     const double* of_block = context.joint[meeting] + b * 2 * cols + j;
+                     product += of_block[0];
+                     plain += of_block[cols];
+                   }
+                   gammas[j] = static_cast<T>(product);
+                   gammas[cols + j] = static_cast<T>(plain);
+                 }
+                 const T* gamma_values = data_or_null(norm.gamma);
+                 T* const factor = context.at(scratch) + begin;
+                 T *mean_upstream = factor + cols, *mean_product = factor + 2 * cols;
+                 kernels.prepare_normalize_gradient(
+                     end - begin, context.whole * per_sample,
+                     gamma_values == nullptr ? gamma_values : gamma_values + begin,
+                     all.inverse_deviation + begin, gammas + cols + begin, gammas + begin, factor,
+                     mean_upstream, mean_product);
+                 kernels.normalize_gradient(context.at(x) + begin, cols, context.at(dz) + begin,
+                                            cols, context.at(dx) + begin, cols, rows, end - begin,
+                                            all.mean + begin, all.residual + begin,
+                                            all.inverse_deviation + begin, factor, mean_upstream,
+                                            mean_product);
+               });
   builder.finish_gradient(source, dx);
 }
 
