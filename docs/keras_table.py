@@ -170,7 +170,6 @@ MISSING = {
     "steps": WHOLE,
     "steps_per_epoch": WHOLE,
     "steps_per_execution": "taken without effect: an epoch is one native call",
-    "synchronized": "one process trains",
     "tensor": SYMBOLIC,
     "validation_steps": WHOLE,
     "zipped": "there is one format",

@@ -5,6 +5,8 @@
 
 #include <optional>
 #include <span>
+#include <tuple>
+#include <utility>
 #include <variant>
 
 #include "arguments.hpp"
@@ -177,12 +179,13 @@ template <class T>
 Totals train(Network<T>& network, const py::object& x, const py::object& y,
              const std::optional<Order>& order, Index batch_size, const py::object& callback,
              const MixSpec& mix, const py::object& weights, bool every_batch, bool stops_at_nan,
-             const Totals& before) {
+             const Totals& before, std::pair<Index, Index> share) {
   HeldSamples held;
   hold_samples(held, x, y, order, network);
   hold_weights(held, weights, network);
   held.samples.mix = mix;
   held.samples.stops_at_nan = stops_at_nan;
+  std::tie(held.samples.place, held.samples.whole) = share;
   const Progress progress = progress_into(callback, every_batch);
   const GilRelease release;
   return network.train(held.samples, batch_size, progress, before);
@@ -386,7 +389,8 @@ void bind_network(py::module_& module) {
            py::arg("batch_size"), py::arg("progress") = py::none(),
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg("stops_at_nan") = false,
-           py::arg_v("before", Totals{}, "Totals()"))
+           py::arg_v("before", Totals{}, "Totals()"),
+           py::arg("share") = std::pair<Index, Index>(0, 0))
       .def("training_run", &training_run<T>, py::arg("x"), py::arg("y"),
            py::arg("order").none(true), py::arg("batch_size"),
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),

@@ -340,6 +340,7 @@ class _Graph:
         *,
         momentum: float,
         epsilon: float,
+        synchronized: int = ...,
         renorm: Sequence[float] = ...,
         trainable: bool,
     ) -> int: ...
@@ -458,6 +459,7 @@ class _Network:
         every_batch: bool = False,
         stops_at_nan: bool = False,
         before: Totals = ...,
+        share: tuple[int, int] = ...,
     ) -> Totals: ...
     def training_run(
         self,
@@ -489,6 +491,7 @@ class _Network:
     ) -> tuple[_Signals, list[_Array]]: ...
     def monitor(self, every: int, tell: Callable[[_Signals, int], object] | None) -> None: ...
     def continue_training(self, whole: _Network) -> None: ...
+    def distribute(self, communicator: _Communicator | None, blocks: int) -> None: ...
     def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
     @property
     def trainable(self) -> list[_Parameter]: ...
@@ -516,6 +519,23 @@ class _Optimizer:
     loss_scale: float
     scaled_steps: int
     iterations: int
+
+class _Exchange(Protocol):
+    def Test(self) -> bool: ...  # noqa: N802
+    def Wait(self) -> object: ...  # noqa: N802
+
+class _Communicator(Protocol):
+    rank: int
+    size: int
+    def broadcast(self, data: memoryview, root: int) -> None: ...
+    def start_all_to_all(
+        self,
+        sent: memoryview,
+        sent_bytes: Sequence[int],
+        received: memoryview,
+        received_bytes: Sequence[int],
+    ) -> _Exchange: ...
+    def start_all_gather(self, data: memoryview, sizes: Sequence[int]) -> _Exchange: ...
 
 class _NetworkTypes(Protocol):
     """A submodule: the classes for networks of one dtype."""

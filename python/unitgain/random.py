@@ -213,6 +213,12 @@ def process_streams() -> Streams:
     return _streams
 
 
+def set_process_streams(key: int, position: int) -> None:
+    """Let the process-wide streams be those of a seed, from a position on."""
+    global _streams
+    _streams = Streams(key, position)
+
+
 @contextlib.contextmanager
 def drawing_from(streams: Streams | None) -> Iterator[None]:
     """Draw from other streams than the process-wide ones in this block; None changes nothing."""

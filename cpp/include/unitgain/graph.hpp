@@ -83,6 +83,9 @@ struct BatchNormNode {
   ParameterPtr<T> moving_mean, moving_variance;
   double momentum;
   double epsilon;
+  // Of training that is distributed: 1, if the statistics are those of the whole batch, and not of
+  // each block.
+  Index synchronized = 0;
   // Batch renormalisation: all three, or none; and its momentum, the least and the most that the
   // correction r may be, and the most of d.
   ParameterPtr<T> moving_deviation = {}, renorm_mean = {}, renorm_deviation = {};

@@ -42,6 +42,7 @@ BlockSums<T>::BlockSums(std::shared_ptr<Communicator> communicator, Index blocks
     ++shared_of_[static_cast<std::size_t>(owner_of(node.begin, size(), blocks))];
   }
   slots_ = base::AlignedBuffer<T>(deepest * count, "the sums of a batch's blocks");
+  slots_.zero();  // what lies between arrays is added up, too
 }
 
 template <class T>
@@ -84,7 +85,7 @@ void BlockSums<T>::start(Index first, Index count) {
   part->count = count;
   const auto nodes = static_cast<Index>(shared_.size());
   part->is_small = count * size_of<T> * nodes <= small_bytes * size();
-  part->is_small ? gather_all(*part) : collect(*part);
+  if (!part->is_small) collect(*part);
   parts_.push_back(std::move(part));
 }
 
@@ -148,6 +149,8 @@ void BlockSums<T>::add_up(T* received, Index count, T* sum) const {
 
 template <class T>
 void BlockSums<T>::spread(Part& part) {
+  if (part.is_small) return gather_all(part);
+  part.collecting->wait();
   const Range own = slice(part, rank());
   add_up(part.received.data(), own.size(), slot(0) + part.first + own.begin);
   std::vector<Index> bytes;
@@ -155,13 +158,13 @@ void BlockSums<T>::spread(Part& part) {
   part.spreading = communicator_->start_all_gather(slot(0) + part.first, bytes);
 }
 
-// Exchanges of one kind are started in the order of the parts, so in the same on all processes.
+// What is spread comes in the order of the parts, whatever has been collected first: exchanges of
+// one kind are started in the same order on all processes.
 template <class T>
 void BlockSums<T>::advance() {
   for (const auto& part : parts_) {
     if (part->spreading == nullptr) {
-      if (!part->collecting->test()) return;
-      part->collecting->wait();
+      if (!part->is_small && !part->collecting->test()) return;
       spread(*part);
     }
     part->spreading->test();
@@ -171,9 +174,7 @@ void BlockSums<T>::advance() {
 template <class T>
 void BlockSums<T>::finish() {
   for (const auto& part : parts_) {
-    if (part->spreading != nullptr) continue;
-    part->collecting->wait();
-    spread(*part);
+    if (part->spreading == nullptr) spread(*part);
   }
   for (const auto& part : parts_) {
     part->spreading->wait();

@@ -60,11 +60,11 @@ class BlockSums {
   std::shared_ptr<Communicator> communicator_;
   Index count_;
   Range own_;
-  std::vector<Subtree> leaves_;    // the blocks of this process
-  std::vector<Index> depths_;      // of the stack before each of them
-  std::vector<Subtree> shared_;    // the nodes that processes have alone
-  std::vector<Index> shared_of_;   // how many of them each process has
-  base::AlignedBuffer<T> slots_;   // the stack
+  std::vector<Subtree> leaves_;   // the blocks of this process
+  std::vector<Index> depths_;     // of the stack before each of them
+  std::vector<Subtree> shared_;   // the nodes that processes have alone
+  std::vector<Index> shared_of_;  // how many of them each process has
+  base::AlignedBuffer<T> slots_;  // the stack
   std::vector<std::unique_ptr<Part>> parts_;
 };
 

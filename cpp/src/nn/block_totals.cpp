@@ -28,8 +28,8 @@ void join_r2(const std::vector<double>& part, std::vector<double>& sum) {
 }
 
 void append(const Totals& totals, std::vector<double>& values) {
-  values.insert(values.end(), {static_cast<double>(totals.samples), totals.loss, totals.weight,
-                               totals.penalty});
+  values.insert(values.end(),
+                {static_cast<double>(totals.samples), totals.loss, totals.weight, totals.penalty});
   for (const auto& metric : totals.metrics) {
     values.insert(values.end(), metric.begin(), metric.end());
   }
@@ -110,8 +110,7 @@ Totals BlockTotals::sum(Communicator* communicator, const std::vector<OutputLoss
     communicator->start_all_gather(all.data(), bytes)->wait();
   }
   std::vector<Subtree> leaves;
-  append_leaves(
-      0, blocks_, [](Index begin, Index end) { return end - begin == 1; }, leaves);
+  append_leaves(0, blocks_, [](Index begin, Index end) { return end - begin == 1; }, leaves);
   std::vector<Totals> stack;
   for (const Subtree& leaf : leaves) {
     read(all.data() + leaf.begin * each, stack.emplace_back(empty));

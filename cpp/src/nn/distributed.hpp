@@ -52,19 +52,44 @@ class Distributed {
     T* values;
     Index size, offset;
   };
+  // Parameters that lie one behind the other, whose gradients are exchanged together.
+  struct Bucket {
+    Index first, count;
+    std::size_t first_parameter, last_parameter;  // and those between
+  };
+  // A batch, and the blocks that it is cut into.
+  struct Batch {
+    const Samples& samples;
+    Index first, rows, blocks;
+    const double* divisors;
+  };
+  // A block's run.
+  struct Run {
+    PlanLease<T> lease;
+    Context<T> context;
+    std::vector<T> changes;  // of what batch norm moves
+  };
+  void find_buckets();
   BlockSums<T>& sums(Index blocks);
   std::vector<double> divisors(const Samples& samples, Index first, Index batch, Index blocks);
-  void run_block(const Samples& samples, Index first, Index batch, Index blocks, Index block,
-                 const double* divisors, BlockTotals& totals);
+  Run begin_run(const Batch& batch, Index block);
+  void run_in_turn(const Batch& batch, BlockTotals& totals);
+  void run_and_exchange(Run& run, Index block, BlockSums<T>& sums);
+  void run_together(const Batch& batch, BlockTotals& totals);
+  void meet(const Meeting& meeting, std::vector<double>& joint, Index blocks);
+  void end_run(const Batch& batch, Run& run, Index block, BlockTotals& totals);
+  // For each bucket after how many steps of a plan it is whole, and all before it.
+  std::vector<std::size_t> ready_buckets(const Plan<T>& plan) const;
   void remember_statistics();
-  void add_statistics(Index block, double share, BlockSums<T>& sums);
+  void take_statistics(const Batch& batch, Run& run);
   void move_statistics(const T* changes);
   void update(BlockSums<T>& sums);
 
   Distribution distribution_;
   State& state_;
+  std::vector<Bucket> buckets_;  // in the order in which the backward pass comes to them
   std::vector<Moving> moving_;
-  std::vector<T> before_, changes_;  // of what moves: as the step began, and by one block
+  std::vector<T> before_;               // what moves, as the step began
   std::map<Index, BlockSums<T>> sums_;  // by the number of blocks
 };
 

@@ -66,8 +66,9 @@ Totals Network<T>::State::train_shared_out(const Samples& samples, Index batch_s
       shared.step(samples, first, batch, of_step);
     }
     const nn::Range own = shared.own(blocks);
+    nn::BlockTotals& of_pass = totals_of(blocks);  // of all processes, those without a block, too
     for (Index block = own.begin; block < own.end; ++block) {
-      nn::add_totals(losses, of_step.of(block), totals_of(blocks).of(block));
+      nn::add_totals(losses, of_step.of(block), of_pass.of(block));
       if (!each) nn::add_totals(losses, of_step.of(block), totals);
     }
     if (!each) return;
@@ -76,7 +77,8 @@ Totals Network<T>::State::train_shared_out(const Samples& samples, Index batch_s
   };
   Totals begun = before;
   begin_metrics(begun);
-  Totals end = nn::for_each_batch(samples.count, batch_size, progress, begun, take_step);
+  const Index count = samples.whole != 0 ? samples.whole : samples.count;
+  Totals end = nn::for_each_batch(count, batch_size, progress, begun, take_step);
   for (const auto& [blocks, totals] : by_blocks) {
     nn::add_totals(losses, totals.sum(shared.communicator(), losses, empty), begun);
   }

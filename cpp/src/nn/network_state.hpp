@@ -74,13 +74,16 @@ struct Network<T>::State : nn::Stepped {
     distributed = nullptr;
   }
 
-  nn::PlanLease<T> lease(Index batch, Mode mode) {
+  nn::PlanLease<T> lease(Index batch, Mode mode, bool is_block = false) {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
-    return plans->lease({batch, mode, threads, precision}, [&] {
+    nn::PlanKey key{batch, mode, threads, precision};
+    key.is_block = is_block;
+    return plans->lease(key, [&] {
       const nn::ParameterGradients<T> none;
       const auto& wanted = nn::trains(mode) ? gradients : none;
-      return nn::make_plan<T>({graph, outputs, batch, mode, losses, wanted, threads, precision});
+      return nn::make_plan<T>(
+          {graph, outputs, batch, mode, losses, wanted, threads, precision, is_block});
     });
   }
 
@@ -92,6 +95,7 @@ struct Network<T>::State : nn::Stepped {
     context.step = goes_on ? step.fetch_add(1) : step.load();
     context.update_statistics = true;
     context.whole = lease.plan().batch;
+    context.blocks = 1;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       lease.set_input(i, direct_input(samples, samples.x[i], first, lease.plan().batch));
     }

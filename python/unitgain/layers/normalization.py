@@ -140,6 +140,9 @@ class BatchNormalization(_Normalization):
         renorm_momentum: how much of ``renorm_mean`` and ``renorm_stddev`` is kept at each step.
         name: what the layer is called.
         trainable: whether training may change the weights and the moving statistics.
+        synchronized: whether the statistics are those of the whole batch where several processes
+            train, see :mod:`unitgain.distribution`; if not, they are those of each block of it. One
+            process by itself has whole batches.
 
     Called with a ``mask``, or behind a layer that makes one, a batch's statistics are those of the
     rows that it keeps; all rows are normalized.
@@ -170,6 +173,8 @@ class BatchNormalization(_Normalization):
         renorm_momentum: float = 0.99,
         name: str | None = None,
         trainable: bool = True,
+        *,
+        synchronized: bool = False,
         **keywords: Any,
     ) -> None:
         super().__init__(
@@ -194,6 +199,7 @@ class BatchNormalization(_Normalization):
         self.renorm_momentum = renorm_momentum
         self.axis = axis
         self.momentum = momentum
+        self.synchronized = synchronized
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
@@ -244,6 +250,7 @@ class BatchNormalization(_Normalization):
                 self.moving_variance.parameter,
                 momentum=self.momentum,
                 epsilon=self.epsilon,
+                synchronized=int(self.synchronized),
                 trainable=self.trainable,
                 **renorm,
             )

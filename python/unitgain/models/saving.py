@@ -429,9 +429,11 @@ def restore(model: Saving, document: Document, arrays: Arrays) -> None:
     """
     model.set_weights(_weights_of(document, arrays))
     drawing = [layer for layer in model.leaves() if layer.draws]
-    for layer, draws in zip(drawing, document["draws"].values(), strict=True):
-        layer.draws = draws
-    model._forget_network()  # made with the keys that layers drew from
+    drawn = list(document["draws"].values())
+    if [layer.draws for layer in drawing] != drawn:
+        for layer, draws in zip(drawing, drawn, strict=True):
+            layer.draws = draws
+        model._forget_network()  # made with the keys that layers drew from
     _resume(model, document, arrays)
 
 

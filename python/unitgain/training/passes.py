@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -17,6 +17,7 @@ from unitgain.training.callback import CallbackList
 from unitgain.training.executions import Executions
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
+from unitgain.training.sharing import Sharing
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 from unitgain.training.windows import Windows
 
@@ -117,6 +118,7 @@ class Run:
         is_evaluated: whether an epoch, from 1, is followed by an evaluation.
         validation_size: samples at a time in an evaluation.
         validation_steps: batches of an evaluation; None: all that there are.
+        shared: the processes that train together; None: this one trains alone.
     """
 
     model: Any
@@ -133,6 +135,7 @@ class Run:
     is_evaluated: Callable[[int], bool]
     validation_size: int
     validation_steps: int | None
+    shared: Sharing | None = None
 
     def __post_init__(self) -> None:
         self._stops_at_nan = any(
@@ -252,6 +255,8 @@ class Run:
         network = model._native_network() if self.base is None else self.base.network()
         if isinstance(self.source, Windows):
             self.source.epoch = epoch
+        if self.shared is not None:
+            self.shared.prepare(network)
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = yield from self._train(network, bar, ahead)
@@ -271,6 +276,7 @@ class Run:
                     self.validation_size,
                     self.validation_steps,
                     self.listeners,
+                    self.shared,
                 )
                 logs |= {f"val_{name}": value for name, value in found.items()}
             bar.finish(totals.batches, logs)
@@ -329,8 +335,10 @@ class Run:
             return totals
         totals = _native.Totals()
         chunks = self._chunks(self.source)
-        for samples, order, size in chunks:
+        for (samples, order, size), place, whole in self._shared_chunks(chunks):
             network = model._native_network()
+            if self.shared is not None:
+                self.shared.prepare(network)
             warn_of_logits(model, network, samples.x)
             last = totals.batches + math.ceil(_rows_of(samples, order) / size)
             if every_batch:
@@ -339,13 +347,14 @@ class Run:
                 samples.x,
                 samples.y,
                 order,
-                size,
+                max(1, whole or size),
                 report,
                 self.mix,
                 samples.weights,
                 every_batch,
                 self._stops_at_nan,
                 totals,
+                (place, whole),
             )
             self._look(totals, samples)
             if model.stop_training or totals.diverged:
@@ -355,6 +364,15 @@ class Run:
         chunks.close()
         told.finish()
         return totals
+
+    def _shared_chunks(
+        self, chunks: Generator[_Chunk, None, None]
+    ) -> Iterator[tuple[_Chunk, int, int]]:
+        """Yield an epoch's batches as :meth:`Sharing.batches` does."""
+        if self.shared is None or not isinstance(self.source, Batches):
+            return ((chunk, 0, 0) for chunk in chunks)
+        shared = self.shared.batches(samples for samples, _, _ in chunks)
+        return (((samples, None, len(samples)), place, whole) for samples, place, whole in shared)
 
     def _rows(self, samples: Samples) -> Any:
         return self.order.take(len(samples), self._most())
@@ -401,6 +419,7 @@ def evaluated(
     size: int,
     steps: int | None,
     listeners: CallbackList,
+    shared: Sharing | None = None,
 ) -> dict[str, Any]:
     """Return the logs of an evaluation.
 
@@ -411,7 +430,10 @@ def evaluated(
         size: samples at a time.
         steps: how many batches; None: all that there are.
         listeners: the callbacks.
+        shared: the processes that evaluate together.
     """
+    if shared is not None:
+        shared.prepare(network)
     every_batch = listeners.wants_batches("test")
     told = Executions(listeners, "test", model.steps_per_execution)
     last = 0

@@ -36,6 +36,7 @@ from unitgain.training.feeding import (
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.parts import Trained
 from unitgain.training.passes import Run, Source, evaluated
+from unitgain.training.sharing import current_sharing
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 from unitgain.training.windows import Windows
 
@@ -233,27 +234,38 @@ class Trainer(Trained):
             ValueError: if the model is not compiled, shapes or values do not fit, there are no
                 samples to train on or to evaluate, or the optimizer has trained another model.
         """
-        run, history = self._training_run(
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            class_weight,
-            sample_weight,
-            steps_per_epoch,
-            validation_steps,
-            validation_batch_size,
-            validation_freq,
-            augment=augment,
-            cache_frozen=cache_frozen,
-        )
-        run.epochs(initial_epoch, epochs)
-        return history
+
+        def make() -> tuple[Run, History]:
+            return self._training_run(
+                x,
+                y,
+                batch_size,
+                epochs,
+                verbose,
+                callbacks,
+                validation_split,
+                validation_data,
+                shuffle,
+                class_weight,
+                sample_weight,
+                steps_per_epoch,
+                validation_steps,
+                validation_batch_size,
+                validation_freq,
+                augment=augment,
+                cache_frozen=cache_frozen,
+            )
+
+        def go(made: tuple[Run, History]) -> History:
+            run, history = made
+            if shared is not None:
+                run.shared = shared
+                shared.listen(run)
+            run.epochs(initial_epoch, epochs)
+            return history
+
+        shared = current_sharing()
+        return go(make()) if shared is None else shared.train(self, make, go, afresh=True)
 
     def _training_run(
         self,
@@ -439,26 +451,33 @@ class Trainer(Trained):
             ValueError: if the model is not compiled, shapes or values do not fit, or there are no
                 samples, of which a mean has no value.
         """
-        self._check_compiled()
-        source: Source
-        if isinstance(x, Dataset):
-            _check_absent("x is a Dataset", {"y": y, "sample_weight": sample_weight})
-            source = Windows(x, checked_batch_size(batch_size, PREDICT_BATCH), steps)
-            self._inputs(x.no_inputs())
-            _check_some(source)
-        elif are_batches(x):
-            self._check_batches(y, sample_weight)
-            source = Batches(x, steps)
-        else:
-            source = self._samples(x, y, sample_weight)
-            _check_some(source)
-        size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
-        params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(as_list(callbacks), self, params)
-        logs = evaluated(self, self._native_network(), source, size, steps, listeners)
-        if verbose not in (0, False):
-            print(format_logs(logs))
-        return _results(logs, return_dict)
+
+        def make() -> Source:
+            self._check_compiled()
+            if isinstance(x, Dataset):
+                _check_absent("x is a Dataset", {"y": y, "sample_weight": sample_weight})
+                windows = Windows(x, checked_batch_size(batch_size, PREDICT_BATCH), steps)
+                self._inputs(x.no_inputs())
+                _check_some(windows)
+                return windows
+            if are_batches(x):
+                self._check_batches(y, sample_weight)
+                return Batches(x, steps)
+            samples = self._samples(x, y, sample_weight)
+            _check_some(samples)
+            return samples
+
+        def go(source: Source) -> Results:
+            size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
+            params = {"epochs": 1, "steps": steps, "verbose": verbose}
+            listeners = CallbackList(as_list(callbacks), self, params)
+            logs = evaluated(self, self._native_network(), source, size, steps, listeners, shared)
+            if verbose not in (0, False):
+                print(format_logs(logs))
+            return _results(logs, return_dict)
+
+        shared = current_sharing()
+        return go(make()) if shared is None else shared.train(self, make, go, afresh=False)
 
     @overload
     def train_on_batch(
@@ -503,23 +522,33 @@ class Trainer(Trained):
 
         Arguments are those of :meth:`fit`; returns and raises what :meth:`evaluate` does.
         """
-        self._check_compiled()
-        batch = self._samples(x, y, sample_weight)
-        _check_some(batch)
-        if class_weight is not None:
-            batch = self._weighted(batch, class_weight)
-        self._own_optimizer()
-        network = self._native_network()
-        size = max(1, len(batch))
-        inputs = dense(batch.x)
-        warn_of_logits(self, network, inputs)
-        if batch.weights is None:
-            totals = network.train(inputs, batch.y, None, size)
-        else:
-            totals = network.train(inputs, batch.y, None, size, weights=batch.weights)
-        if not math.isfinite(totals.loss):
-            warn_of_infinite(Samples(inputs, batch.y, batch.weights))
-        return _results(self._logs(totals), return_dict)
+
+        def make() -> Samples:
+            self._check_compiled()
+            batch = self._samples(x, y, sample_weight)
+            _check_some(batch)
+            if class_weight is not None:
+                batch = self._weighted(batch, class_weight)
+            self._own_optimizer()
+            return batch
+
+        def go(batch: Samples) -> Results:
+            network = self._native_network()
+            if shared is not None:
+                shared.prepare(network)
+            size = max(1, len(batch))
+            inputs = dense(batch.x)
+            warn_of_logits(self, network, inputs)
+            if batch.weights is None:
+                totals = network.train(inputs, batch.y, None, size)
+            else:
+                totals = network.train(inputs, batch.y, None, size, weights=batch.weights)
+            if not math.isfinite(totals.loss):
+                warn_of_infinite(Samples(inputs, batch.y, batch.weights))
+            return _results(self._logs(totals), return_dict)
+
+        shared = current_sharing()
+        return go(make()) if shared is None else shared.train(self, make, go, afresh=False)
 
     @overload
     def test_on_batch(
