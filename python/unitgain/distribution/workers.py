@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import pickle
 import sys
 import threading
@@ -82,7 +81,8 @@ def team_size() -> int:
             return max(1, int(worker.get_worker().state.nthreads))
         except ValueError:  # no task of a cluster's worker
             pass
-    if multiprocessing.parent_process() is not None:
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
         return 1  # one of a pool with a process for each CPU
     return config.num_threads()
 
