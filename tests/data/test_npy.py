@@ -536,3 +536,34 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, gibibytes):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 600
+
+
+_WITHOUT_COPY = """
+import resource
+import sys
+import numpy as np
+import unitgain as ug
+
+x = np.load(sys.argv[1], mmap_mode="r")
+model = ug.Sequential([ug.layers.Input((4096,)), ug.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.predict(np.zeros((1, 4096)))
+status = open("/proc/self/status").read()
+data = int(status.split("VmData:")[1].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (data + (200 << 20),) * 2)
+model.fit(x, x[:, 0], batch_size=256, verbose=0)
+model.evaluate(x, x[:, 0])
+model.predict(x)
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits what a process allocates")
+def test_memory_maps_are_not_copied(tmp_path):
+    """Half a gibibyte, and 200 MB that may be allocated."""
+    sparse(tmp_path / "x.npy", (1 << 15, 4096))
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_COPY, str(tmp_path / "x.npy")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("done\n", "")

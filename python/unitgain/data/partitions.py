@@ -46,7 +46,7 @@ def _delayed(x: Any) -> list[Any]:
         return list(x.to_delayed())
     if x.ndim == 0:
         raise ValueError("data has shape (), expected samples")
-    whole = x.rechunk({axis: -1 for axis in range(1, x.ndim)})
+    whole = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
     return list(whole.to_delayed().reshape(-1))
 
 
