@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -43,7 +42,7 @@ class Packed:
         its own they would be in each other's way.
         """
         model, turn = _kept(self)
-        with turn, config.threads(team_size()):
+        with turn.current, config.threads(team_size()):
             if isinstance(model, Predictor):
                 found = model.predict(x)
             else:
@@ -56,16 +55,16 @@ class Packed:
         return self.digest
 
 
-_models: OrderedDict[str, tuple[Any, threading.Lock]] = OrderedDict()
+_models: OrderedDict[str, tuple[Any, Lock]] = OrderedDict()
 _lock = Lock()
 
 
-def _kept(packed: Packed) -> tuple[Any, threading.Lock]:
+def _kept(packed: Packed) -> tuple[Any, Lock]:
     """Return the process's copy of a model, and the lock of its turns."""
     with _lock.current:
         found = _models.get(packed.digest)
         if found is None:
-            found = pickle.loads(packed._content), threading.Lock()
+            found = pickle.loads(packed._content), Lock()
             _models[packed.digest] = found
             if len(_models) > _KEPT:
                 _models.popitem(last=False)
