@@ -14,6 +14,9 @@ from unitgain import layers
 from unitgain.data import arrow
 
 pa = pytest.importorskip("pyarrow", reason="needs the extra arrow")
+datasets = pytest.importorskip("pyarrow.dataset", reason="needs the extra arrow")
+feather = pytest.importorskip("pyarrow.feather", reason="needs the extra arrow")
+parquets = pytest.importorskip("pyarrow.parquet", reason="needs the extra arrow")
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.standard_normal((203, 5)).astype(np.float32)
@@ -28,7 +31,7 @@ COLUMNS = {"label": "y", "sample_weight": "w"}
 
 
 def parquet(table, folder):
-    pa.parquet.write_table(table, folder / "t.parquet", row_group_size=20)
+    parquets.write_table(table, folder / "t.parquet", row_group_size=20)
     return ug.data.from_parquet(folder / "t.parquet", **COLUMNS, window=50, seed=1)
 
 
@@ -40,7 +43,7 @@ def arrow_file(table, folder):
 
 
 def compressed(table, folder):
-    pa.feather.write_feather(table, str(folder / "t.feather"), "lz4", chunksize=30)
+    feather.write_feather(table, str(folder / "t.feather"), "lz4", chunksize=30)
     return ug.data.from_arrow([str(folder / "t.feather")], **COLUMNS, window=50, seed=1)
 
 
@@ -51,10 +54,10 @@ def in_memory(table, folder):
 def as_dataset(table, folder):
     sizes = {"max_rows_per_file": 60, "max_rows_per_group": 25}
     again = "overwrite_or_ignore"
-    pa.dataset.write_dataset(
+    datasets.write_dataset(
         table, folder / "parts", format="parquet", existing_data_behavior=again, **sizes
     )
-    return ug.data.from_arrow(pa.dataset.dataset(folder / "parts"), **COLUMNS, window=50, seed=1)
+    return ug.data.from_arrow(datasets.dataset(folder / "parts"), **COLUMNS, window=50, seed=1)
 
 
 def as_folder(table, folder):
@@ -99,7 +102,7 @@ def test_large_row_groups_are_read_in_pieces(tmp_path, monkeypatch):
     monkeypatch.setattr(arrow, "_ROW_GROUP_BYTES", 1)
     monkeypatch.setattr(arrow, "_BATCH_BYTES", 1)
     for table in (SCALARS, VECTORS):
-        pa.parquet.write_table(table, tmp_path / "t.parquet")
+        parquets.write_table(table, tmp_path / "t.parquet")
         data = ug.data.from_parquet(tmp_path / "t.parquet", **COLUMNS, window=50)
         np.testing.assert_array_equal(gathered(data.batches(32))[0], X)
         np.testing.assert_array_equal(gathered(data.part(150, 203).batches(32))[0], X[150:])
@@ -123,7 +126,7 @@ def test_folders_name_a_column(tmp_path):
     for year in (1, 2):
         folder = tmp_path / f"year={year}"
         folder.mkdir()
-        pa.parquet.write_table(SCALARS.slice(0, 10), folder / "t.parquet")
+        parquets.write_table(SCALARS.slice(0, 10), folder / "t.parquet")
     data = ug.data.from_parquet(tmp_path, features=["f1", "year"], label="y")
     found = gathered(data.batches(20))[0]
     np.testing.assert_array_equal(found[:, 1], np.repeat([1, 2], 10))
@@ -228,14 +231,14 @@ def test_files_are_checked(tmp_path):
     (tmp_path / "t.parquet").write_text("no such file")
     with pytest.raises(ValueError, match="parquet"):
         ug.data.from_parquet(tmp_path / "t.parquet")
-    pa.parquet.write_table(SCALARS, tmp_path / "t.parquet")
-    filtered = pa.dataset.dataset(tmp_path / "t.parquet").filter(pa.dataset.field("y") == 1)
+    parquets.write_table(SCALARS, tmp_path / "t.parquet")
+    filtered = datasets.dataset(tmp_path / "t.parquet").filter(datasets.field("y") == 1)
     with pytest.raises(ValueError, match="filtered"):
         ug.data.from_arrow(filtered, NAMES)
 
 
 def test_empty_files_have_no_rows(tmp_path):
-    pa.parquet.write_table(SCALARS.slice(0, 0), tmp_path / "t.parquet")
+    parquets.write_table(SCALARS.slice(0, 0), tmp_path / "t.parquet")
     data = ug.data.from_parquet(tmp_path / "t.parquet", **COLUMNS)
     assert len(data) == 0
     assert list(data.batches(4)) == []
@@ -272,7 +275,7 @@ def test_memory_does_not_grow_with_a_row_group(tmp_path):
     rows = 1 << 20
     zeros = pa.array(np.zeros(rows, np.float32))
     table = pa.table({**{f"f{i}": zeros for i in range(160)}, "y": zeros})
-    pa.parquet.write_table(table, tmp_path / "t.parquet", row_group_size=rows)
+    parquets.write_table(table, tmp_path / "t.parquet", row_group_size=rows)
     done = subprocess.run(
         [sys.executable, "-c", _TRAINING, str(tmp_path / "t.parquet")],
         capture_output=True, text=True, check=True,

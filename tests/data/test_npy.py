@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -94,6 +95,13 @@ def test_window_holds_whole_blocks_and_mixes_them():
         assert (counts == 10).all()
         assert (np.diff(rows) == 1).mean() < 0.2  # neighbours in the file are not so here
         assert np.ptp(blocks) > 8
+
+
+def test_windows_and_epochs_have_orders_of_their_own():
+    """Windows of one block each: what is drawn for each shows."""
+    data = ug.data.from_npy(np.arange(400), window=50, block=50, seed=0)
+    drawn = [np.reshape(order(data, 32, epoch), (8, 50)) % 50 for epoch in range(3)]
+    assert len({tuple(rows) for epoch in drawn for rows in epoch.tolist()}) == 24
 
 
 def test_every_order_of_a_window_is_as_likely():
@@ -397,6 +405,36 @@ def test_missing_values_are_warned_of():
         classifier().fit(ug.data.from_npy(broken, Y, window=50), verbose=0)
 
 
+def test_statistics_and_clusters_read_windows(files):
+    expected = layers.Normalization()
+    expected.adapt(X)
+    for data in (ug.data.from_npy(*files, window=50), np.load(files[0], mmap_mode="r")):
+        layer = layers.Normalization()
+        layer.adapt(data)
+        np.testing.assert_allclose(layer.mean, expected.mean, rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(layer.variance, expected.variance, rtol=1e-6)
+    by_hand = ug.cluster.MiniBatchKMeans(3, random_state=0)
+    for first in range(0, 203, 50):
+        by_hand.partial_fit(X[first : first + 50])
+    found = ug.cluster.MiniBatchKMeans(3, random_state=0)
+    found.partial_fit(ug.data.from_npy(*files, window=50))
+    np.testing.assert_array_equal(found.cluster_centers_, by_hand.cluster_centers_)
+
+
+def test_data_sets_are_pickled(files):
+    data = ug.data.from_npy(*files, window=50, seed=0)
+    again = pickle.loads(pickle.dumps(data))
+    assert repr(again) == repr(data)
+    np.testing.assert_array_equal(gathered(again.batches(8, 1))[0], gathered(data.batches(8, 1))[0])
+
+
+def test_members_of_an_ensemble_read_one_data_set(files):
+    data = ug.data.from_npy(*files[:2], window=50, seed=0)
+    one = ug.uncertainty.Ensemble(lambda: classifier(3), 2)
+    one.fit(data, epochs=2, verbose=0)
+    assert [len(history.epoch) for history in one.histories] == [2, 2]
+
+
 # ---- the thread ----
 
 
@@ -536,3 +574,34 @@ def test_memory_does_not_grow_with_the_file(tmp_path, kind, gibibytes):
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert int(done.stdout) < 600
+
+
+_WITHOUT_COPY = """
+import resource
+import sys
+import numpy as np
+import unitgain as ug
+
+x = np.load(sys.argv[1], mmap_mode="r")
+model = ug.Sequential([ug.layers.Input((4096,)), ug.layers.Dense(1)])
+model.compile("sgd", "mse")
+model.predict(np.zeros((1, 4096)))
+status = open("/proc/self/status").read()
+data = int(status.split("VmData:")[1].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (data + (200 << 20),) * 2)
+model.fit(x, x[:, 0], batch_size=256, verbose=0)
+model.evaluate(x, x[:, 0])
+model.predict(x)
+print("done")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone limits what a process allocates")
+def test_memory_maps_are_not_copied(tmp_path):
+    """Half a gibibyte, and 200 MB that may be allocated."""
+    sparse(tmp_path / "x.npy", (1 << 15, 4096))
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_COPY, str(tmp_path / "x.npy")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("done\n", "")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitgain._arrays import as_numbers
 from unitgain._extras import needed
 from unitgain.data.partitions import is_array, is_frame
 from unitgain.distribution.workers import Packed, Scored
@@ -132,15 +133,7 @@ def _frame(
     part: Any, columns: list[list[Any]], names: list[str], packed: Packed, size: int | None
 ) -> Any:
     """Return the outputs for one partition."""
-    import pandas
-
-    inputs = [part[group] for group in columns]
-    found = _outputs(*(np.asarray(_plain(one)) for one in inputs), packed=packed, size=size)
+    pandas = needed("pandas", "dask", "predict")
+    inputs = [as_numbers(part[group], "data") for group in columns]
+    found = _outputs(*inputs, packed=packed, size=size)
     return pandas.DataFrame(found, columns=names, index=part.index)
-
-
-def _plain(part: Any) -> Any:
-    """Return a frame's numbers, NaN for what is missing in a nullable column."""
-    from unitgain._arrays import as_numbers
-
-    return as_numbers(part, "data")

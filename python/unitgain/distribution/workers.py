@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import pickle
 import sys
-import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +42,7 @@ class Packed:
         its own they would be in each other's way.
         """
         model, turn = _kept(self)
-        with turn, config.threads(team_size()):
+        with turn.current, config.threads(team_size()):
             if isinstance(model, Predictor):
                 found = model.predict(x)
             else:
@@ -57,16 +55,16 @@ class Packed:
         return self.digest
 
 
-_models: OrderedDict[str, tuple[Any, threading.Lock]] = OrderedDict()
+_models: OrderedDict[str, tuple[Any, Lock]] = OrderedDict()
 _lock = Lock()
 
 
-def _kept(packed: Packed) -> tuple[Any, threading.Lock]:
+def _kept(packed: Packed) -> tuple[Any, Lock]:
     """Return the process's copy of a model, and the lock of its turns."""
     with _lock.current:
         found = _models.get(packed.digest)
         if found is None:
-            found = pickle.loads(packed._content), threading.Lock()
+            found = pickle.loads(packed._content), Lock()
             _models[packed.digest] = found
             if len(_models) > _KEPT:
                 _models.popitem(last=False)
@@ -82,7 +80,8 @@ def team_size() -> int:
             return max(1, int(worker.get_worker().state.nthreads))
         except ValueError:  # no task of a cluster's worker
             pass
-    if multiprocessing.parent_process() is not None:
+    process: Any = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
         return 1  # one of a pool with a process for each CPU
     return config.num_threads()
 
