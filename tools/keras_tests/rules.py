@@ -12,6 +12,12 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
     (OTHER, "another backend", "", r"module_utils.tensorflow"),
     (HARNESS, "a private name", "", r"AbsentNameError: keras\.src\.trainers\.compile_utils"),
     (HARNESS, "a private name", "", r"has no attribute '_[a-z]"),
+    (HARNESS, "a private name", "", r"AbsentNameError: \S*(validate_float_arg|compute_fans"
+     r"|GLOBAL_CUSTOM|MonitorCallback|squeeze_or_expand|CallbackList)"),
+    (INTENDED, "the format of files", "", r"written in the safetensors format alone|legacy_h5"),
+    (INTENDED, "dtypes beside float32 and float64", "",
+     r"(dtype policy (is )?'(mixed_|b?float16|int|bool|gptq|awq|u?int\d)"
+     r"|expected float32, float64 or an integer dtype)"),
     (OTHER, "layers of images and sequences", "",
      r"AbsentNameError: keras\.src\.layers\S*\.(Conv|LSTM|GRU|SimpleRNN|RNN|Max|Average|Global"
      r"|Random|MultiHeadAttention|Bidirectional|TimeDistributed|ZeroPadding|UpSampling|Depthwise|Text"

@@ -19,7 +19,7 @@ from unitgain.layers.activation import Parametric
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.registry import deserialize
 
-__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input"]
+__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input", "InputLayer"]
 
 ActivationName = str | Callable[..., Any] | None
 
@@ -39,16 +39,33 @@ class Input(SymbolicTensor, Layer):
             input: integers go on as numbers of the network's dtype, exact up to 2**24 in float32
             and 2**53 in float64.
         name: what the layer is called.
+        batch_size: taken for the sake of code written for Keras: any number of samples fits.
+        batch_shape: in place of ``shape``, with the batch's size before it.
 
     Raises:
-        ValueError: if the shape is empty or has a size below 1.
+        ValueError: if the shape is empty or has a size below 1, or is given twice or not at all.
         TypeError: if ``dtype`` is none of these.
     """
 
     def __init__(
-        self, shape: Sequence[int], dtype: DTypeLike | None = None, name: str | None = None
+        self,
+        shape: Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+        *,
+        batch_size: int | None = None,
+        batch_shape: Sequence[int | None] | None = None,
     ) -> None:
         Layer.__init__(self, name)
+        if (shape is None) == (batch_shape is None):
+            raise ValueError(
+                f"shape is {shape} and batch_shape is {batch_shape}, expected one of them"
+            )
+        if batch_shape is not None:
+            if batch_size is not None:
+                raise ValueError("batch_size is given beside batch_shape, which has one")
+            shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
+        assert shape is not None
         self.sample_shape = checked_sizes("shape", shape)
         self.values_dtype = checked_dtype(floatx() if dtype is None else dtype)
         is_float = self.values_dtype in ("float32", "float64")
@@ -68,6 +85,9 @@ class Input(SymbolicTensor, Layer):
     def __call__(self, inputs: Any, training: bool | None = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
+
+
+InputLayer = Input  # Keras's name of the layer
 
 
 class Dense(Layer):

@@ -501,12 +501,17 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
 Functional = Model
 
 
-def asked_dtype(thing: Any) -> str | None:
+def asked_dtype(thing: Any, seen: set[int] | None = None) -> str | None:
     """Return the dtype that a layer was made with, the first of those in a model or list; or None.
 
     Args:
         thing: a model or a layer, of which the attributes are searched too, or a list or a dict.
+        seen: the addresses of those that were searched before.
     """
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return None
+    seen.add(id(thing))
     parts: Iterable[Any] = ()
     if isinstance(thing, Operation):
         if isinstance(thing, Model) and thing.built:
@@ -519,7 +524,7 @@ def asked_dtype(thing: Any) -> str | None:
         parts = thing.values()
     elif isinstance(thing, (list, tuple)):
         parts = thing
-    return next((dtype for part in list(parts) if (dtype := asked_dtype(part))), None)
+    return next((dtype for part in list(parts) if (dtype := asked_dtype(part, seen))), None)
 
 
 def sample_shape(shape: Sequence[int | None]) -> tuple[int, ...]:
