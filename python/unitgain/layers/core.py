@@ -41,9 +41,14 @@ class Input(SymbolicTensor, Layer):
         name: what the layer is called.
         batch_size: taken for the sake of code written for Keras: any number of samples fits.
         batch_shape: in place of ``shape``, with the batch's size before it.
+        sparse: must be None or False; sparse matrices are taken by any input.
+        ragged: must be None or False.
+        tensor: must be None.
+        optional: must be False.
 
     Raises:
-        ValueError: if the shape is empty or has a size below 1, or is given twice or not at all.
+        ValueError: if the shape is empty or has a size below 1, or is given twice or not at all;
+            or something is asked for that there is not.
         TypeError: if ``dtype`` is none of these.
     """
 
@@ -55,8 +60,22 @@ class Input(SymbolicTensor, Layer):
         *,
         batch_size: int | None = None,
         batch_shape: Sequence[int | None] | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        tensor: Any = None,
+        optional: bool = False,
     ) -> None:
         Layer.__init__(self, name)
+        for argument, value in (
+            ("sparse", sparse),
+            ("ragged", ragged),
+            ("tensor", tensor),
+            ("optional", optional),
+        ):
+            if value is not None and value is not False:
+                raise ValueError(
+                    f"{argument} is {value!r}, but an input is a dense array that is always given"
+                )
         if (shape is None) == (batch_shape is None):
             raise ValueError(
                 f"shape is {shape} and batch_shape is {batch_shape}, expected one of them"
@@ -133,9 +152,7 @@ class Dense(Layer):
         **keywords: Any,
     ) -> None:
         super().__init__(name, trainable, **keywords)
-        self.units = operator.index(units)
-        if self.units < 1:
-            raise ValueError(f"units must be at least 1, but it is {self.units}")
+        self.units = whole_number("units", units)
         self.activation = activation_of(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
@@ -249,6 +266,22 @@ class Identity(Layer):
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Return the input's node."""
         return node
+
+
+def whole_number(argument: str, value: SupportsIndex, least: int = 1) -> int:
+    """Return an argument that is an integer.
+
+    Raises:
+        TypeError: if it is none.
+        ValueError: if it is below ``least``.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument} is {value!r}, expected an integer") from None
+    if number < least:
+        raise ValueError(f"{argument} must be at least {least}, but it is {number}")
+    return number
 
 
 def activation_of(activation: ActivationName | Mapping[str, Any]) -> str | Parametric:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -12,6 +11,7 @@ from unitgain import constraints, initializers, regularizers
 from unitgain._warnings import warn
 from unitgain.graph.native import NativeGraph
 from unitgain.layers.base import Layer, SampleShape
+from unitgain.layers.core import whole_number
 
 __all__ = ["Embedding"]
 
@@ -137,7 +137,4 @@ class Embedding(Layer):
 def _size(name: str, given: SupportsIndex) -> int:
     if isinstance(given, bool):
         raise TypeError(f"{name} is a bool, expected an integer")
-    size = operator.index(given)
-    if size < 1:
-        raise ValueError(f"{name} must be at least 1, but it is {size}")
-    return size
+    return whole_number(name, given)
