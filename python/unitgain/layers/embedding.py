@@ -108,8 +108,8 @@ class Embedding(Layer):
         # The first values are weights, and no part of the configuration.
         return tuple(name for name in super()._argument_names() if name != "weights")
 
-    def build(self, input_shape: SampleShape) -> None:
-        """Make the table."""
+    def build(self, input_shape: SampleShape | None = None) -> None:
+        """Make the table, whatever the shape of samples."""
         given = self._given
         self.embeddings = self.add_weight(
             (self.input_dim, self.output_dim),
