@@ -61,7 +61,7 @@ def _namespaces() -> dict[str, list[Any]]:
     return top | {
         "optimizers": [ug.optimizers, schedules],
         "models": [stand_ins.models, models],
-        "trainers": [stand_ins.trainers],
+        "trainers": [stand_ins.trainers, ug.utils],
         "backend": [stand_ins.backend, getattr(ug, "config", None)],
         "testing": [stand_ins.testing],
         "tree": [stand_ins.tree],
@@ -69,6 +69,7 @@ def _namespaces() -> dict[str, list[Any]]:
         "random": [stand_ins.random, ug.random],
         "utils": [stand_ins.utils, ug.utils, ug.data],
         "saving": [stand_ins.saving, ug.saving],
+        "layers": [ug.layers, ug.utils],
         "dtype_policies": [getattr(ug, "dtype_policies", None), ug, stand_ins.backend],
         "": [ug, stand_ins.top],
     }

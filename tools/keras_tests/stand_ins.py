@@ -262,7 +262,10 @@ class Trainer:
 
 
 def _delegated(name: str) -> Any:
-    return property(lambda self: getattr(self._trained, name))
+    return property(
+        lambda self: getattr(self._trained, name),
+        lambda self, value: setattr(self._trained, name, value),
+    )
 
 
 for _name in (

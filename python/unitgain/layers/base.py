@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
@@ -97,6 +98,8 @@ class Layer(Configurable, Operation):
     _learning_rate_multiplier = 1.0
     # Whether a mask of the input is one of the output, too.
     supports_masking = False
+    # Whether the weights are being made: then a method build need not say that they are.
+    _is_building = False
 
     def __init__(self, name: str | None = None, trainable: bool = True, **keywords: Any) -> None:
         size = keywords.pop("input_dim", None)
@@ -367,8 +370,16 @@ class Layer(Configurable, Operation):
                 layer.dtype_policy = value
         return layer
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "build" in cls.__dict__:
+            cls.build = _noting_build(cls.build)  # type: ignore[method-assign]
+
     def build(self, input_shape: SampleShape) -> None:
-        """Make the weights for samples of this shape. Layers with weights override it."""
+        """Make the weights for samples of this shape. Layers with weights override it.
+
+        A user may call it, too, with a batch's shape whose size is None, or a sample's.
+        """
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the shape of the layer's output for one sample."""
@@ -454,7 +465,11 @@ class Layer(Configurable, Operation):
             )
         if not self.built:
             self.dtype = dtype
-            self.build(input_shape)
+            self._is_building = True
+            try:
+                self.build(input_shape)
+            finally:
+                self._is_building = False
             if is_traced(self):
                 adopt_parts(self, input_shape)
             self.built = True
@@ -593,6 +608,31 @@ class Layer(Configurable, Operation):
         return layer
 
 
+def _noting_build(build: Callable[..., None]) -> Callable[..., None]:
+    """Return a layer's ``build``, after which the layer is built, also where a user calls it."""
+
+    @functools.wraps(build)
+    def noting(self: Layer, *arguments: Any, **keywords: Any) -> None:
+        if self._is_building or self.built:
+            build(self, *arguments, **keywords)
+            return
+        given = [*arguments, *keywords.values()]
+        input_shape = given[0] if given else None
+        if isinstance(input_shape, tuple) and len(input_shape) > 1 and input_shape[0] is None:
+            input_shape = input_shape[1:]
+        self._is_building = True
+        try:
+            build(self, *([] if input_shape is None else [input_shape]), *given[1:])
+        finally:
+            self._is_building = False
+        if input_shape is not None and is_traced(self):
+            adopt_parts(self, input_shape)
+        self.built = True
+        self.input_shape = input_shape
+
+    return noting
+
+
 def _takes_keywords(cls: type) -> bool:
     parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
     return any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -601,3 +641,6 @@ def _takes_keywords(cls: type) -> bool:
 def _are_numbers(given: Sequence[Any]) -> bool:
     """Return whether a list is itself an array, of numbers."""
     return bool(given) and all(isinstance(one, (int, float, np.number)) for one in given)
+
+
+Layer.build = _noting_build(Layer.build)  # type: ignore[method-assign]

@@ -20,7 +20,7 @@ from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.low_rank import LowRank
 from unitgain.layers.registry import deserialize
 
-__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input"]
+__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input", "InputLayer"]
 
 ActivationName = str | Callable[..., Any] | None
 
@@ -40,16 +40,52 @@ class Input(SymbolicTensor, Layer):
             input: integers go on as numbers of the network's dtype, exact up to 2**24 in float32
             and 2**53 in float64.
         name: what the layer is called.
+        batch_size: taken for the sake of code written for Keras: any number of samples fits.
+        batch_shape: in place of ``shape``, with the batch's size before it.
+        sparse: must be None or False; sparse matrices are taken by any input.
+        ragged: must be None or False.
+        tensor: must be None.
+        optional: must be False.
 
     Raises:
-        ValueError: if the shape is empty or has a size below 1.
+        ValueError: if the shape is empty or has a size below 1, or is given twice or not at all;
+            or something is asked for that there is not.
         TypeError: if ``dtype`` is none of these.
     """
 
     def __init__(
-        self, shape: Sequence[int], dtype: DTypeLike | None = None, name: str | None = None
+        self,
+        shape: Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+        *,
+        batch_size: int | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        tensor: Any = None,
+        optional: bool = False,
     ) -> None:
         Layer.__init__(self, name)
+        for argument, value in (
+            ("sparse", sparse),
+            ("ragged", ragged),
+            ("tensor", tensor),
+            ("optional", optional),
+        ):
+            if value is not None and value is not False:
+                raise ValueError(
+                    f"{argument} is {value!r}, but an input is a dense array that is always given"
+                )
+        if (shape is None) == (batch_shape is None):
+            raise ValueError(
+                f"shape is {shape} and batch_shape is {batch_shape}, expected one of them"
+            )
+        if batch_shape is not None:
+            if batch_size is not None:
+                raise ValueError("batch_size is given beside batch_shape, which has one")
+            shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
+        assert shape is not None
         self.sample_shape = checked_sizes("shape", shape)
         self.values_dtype = checked_dtype(floatx() if dtype is None else dtype)
         is_float = self.values_dtype in ("float32", "float64")
@@ -69,6 +105,9 @@ class Input(SymbolicTensor, Layer):
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
+
+
+InputLayer = Input  # Keras's name of the layer
 
 
 class Dense(LowRank):
@@ -122,9 +161,7 @@ class Dense(LowRank):
     ) -> None:
         super().__init__(name, trainable, activity_regularizer=activity_regularizer, **keywords)
         self._set_lora(lora_rank, lora_alpha)
-        self.units = operator.index(units)
-        if self.units < 1:
-            raise ValueError(f"units must be at least 1, but it is {self.units}")
+        self.units = whole_number("units", units)
         self.activation = activation_of(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
@@ -251,6 +288,22 @@ class Identity(Layer):
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Return the input's node."""
         return node
+
+
+def whole_number(argument: str, value: SupportsIndex, least: int = 1) -> int:
+    """Return an argument that is an integer.
+
+    Raises:
+        TypeError: if it is none.
+        ValueError: if it is below ``least``.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument} is {value!r}, expected an integer") from None
+    if number < least:
+        raise ValueError(f"{argument} must be at least {least}, but it is {number}")
+    return number
 
 
 def activation_of(activation: ActivationName | Mapping[str, Any]) -> str | Parametric:

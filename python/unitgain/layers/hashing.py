@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain.layers.base import SampleShape
+from unitgain.layers.core import whole_number
 from unitgain.layers.encoding import (
     MODES,
     DataLayer,
@@ -160,10 +160,7 @@ class HashedCrossing(DataLayer):
 
 
 def _checked_bins(num_bins: SupportsIndex) -> int:
-    count = operator.index(num_bins)
-    if count < 1:
-        raise ValueError(f"num_bins must be at least 1, but it is {count}")
-    return count
+    return whole_number("num_bins", num_bins)
 
 
 def checked_salt(salt: int | Sequence[int] | None) -> list[int] | None:

@@ -80,10 +80,10 @@ class AUC(_Confusion):
             raise ValueError("num_labels is for multi_label=True")
         self.curve = curve.upper()
         self.summation_method = summation_method.lower()
-        self.thresholds = None if thresholds is None else sorted(float(t) for t in thresholds)
-        if self.thresholds is not None:
-            num_thresholds = len(self.thresholds) + 2
-            if any(not 0 <= t <= 1 for t in self.thresholds):
+        self._between = None if thresholds is None else sorted(float(t) for t in thresholds)
+        if self._between is not None:
+            num_thresholds = len(self._between) + 2
+            if any(not 0 <= t <= 1 for t in self._between):
                 raise ValueError(f"thresholds must be between 0 and 1, but are {thresholds}")
         if num_thresholds < 2:
             raise ValueError(f"num_thresholds must be at least 2, but it is {num_thresholds}")
@@ -95,11 +95,24 @@ class AUC(_Confusion):
         self._weights = None if label_weights is None else np.asarray(label_weights, np.float64)
         self.elementwise = not multi_label and label_weights is None
 
+    @property
+    def thresholds(self) -> list[float]:
+        """The thresholds: those given or even ones, between one below 0 and one above 1."""
+        found: list[float] = self._thresholds().tolist()
+        return found
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a metric like this."""
+        return super().get_config() | {"thresholds": self._between}
+
+    def _argument(self, name: str) -> Any:
+        return self._between if name == "thresholds" else super()._argument(name)
+
     def _thresholds(self) -> NDArray[np.float64]:
-        if self.thresholds is None:
+        if self._between is None:
             found = _even(self.num_thresholds)
         else:
-            found = np.array([0.0, *self.thresholds, 1.0])
+            found = np.array([0.0, *self._between, 1.0])
         # All outputs are above the first, and none above the last.
         found[0], found[-1] = -_EPSILON, 1 + _EPSILON
         return found

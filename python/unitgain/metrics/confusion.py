@@ -192,6 +192,7 @@ class _OfSome(_AtThresholds):
         self.top_k = top_k
         self.class_id = class_id
         self.elementwise = top_k is None and class_id is None
+        self.takes_rows = top_k is not None
 
     def arguments(self) -> dict[str, Any]:
         """Return the parameters of the native spec."""

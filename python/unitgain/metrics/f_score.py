@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,11 @@ class FBetaScore(NativeMetric):
         if average not in _AVERAGES:
             table = {str(known): None for known in _AVERAGES}
             raise ValueError(_names.unknown("average", average, table))
-        if not beta > 0:
+        if not isinstance(beta, numbers.Real) or not beta > 0:
             raise ValueError(f"beta must be greater than 0, but it is {beta}")
-        if threshold is not None and not 0 < threshold <= 1:
+        if threshold is not None and not (
+            isinstance(threshold, numbers.Real) and 0 < threshold <= 1
+        ):
             raise ValueError(f"threshold must be above 0 and at most 1, but it is {threshold}")
         super().__init__(name, dtype)
         self.average = average

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Functional", "Model"]
 
 
+class NotBuiltError(ValueError, AttributeError):
+    """What a model that is not built has not got: ``hasattr`` is told so, too."""
+
+
 class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
@@ -406,7 +410,9 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
             raise self._not_built()
 
     def _not_built(self) -> ValueError:
-        return ValueError(f"{self.name} has no weights yet: give it an Input layer, or call build")
+        return NotBuiltError(
+            f"{self.name} has no weights yet: give it an Input layer, or call build"
+        )
 
     def _forget_network(self) -> None:
         self._network = self._quick_call = None
@@ -521,12 +527,17 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
 Functional = Model
 
 
-def asked_dtype(thing: Any) -> str | None:
+def asked_dtype(thing: Any, seen: set[int] | None = None) -> str | None:
     """Return the dtype that a layer was made with, the first of those in a model or list; or None.
 
     Args:
         thing: a model or a layer, of which the attributes are searched too, or a list or a dict.
+        seen: the addresses of those that were searched before.
     """
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return None
+    seen.add(id(thing))
     parts: Iterable[Any] = ()
     if isinstance(thing, Operation):
         if isinstance(thing, Model) and thing.built:
@@ -539,7 +550,7 @@ def asked_dtype(thing: Any) -> str | None:
         parts = thing.values()
     elif isinstance(thing, (list, tuple)):
         parts = thing
-    return next((dtype for part in list(parts) if (dtype := asked_dtype(part))), None)
+    return next((dtype for part in list(parts) if (dtype := asked_dtype(part, seen))), None)
 
 
 def sample_shape(shape: Sequence[int | None]) -> tuple[int, ...]:

@@ -30,8 +30,10 @@ from unitgain.training.feeding import (
     are_batches,
     class_weights,
     dense,
+    first_batch,
     holds_sparse,
     row_weights,
+    unpacked,
 )
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.parts import Trained
@@ -67,6 +69,11 @@ class Trainer(Trained):
     def loss(self) -> losses.Loss | None:
         """The loss; of several outputs, the first that has one. None if there is none."""
         return None if self._objective is None else self._objective.first_loss
+
+    @property
+    def compiled(self) -> bool:
+        """Whether :meth:`compile` was called."""
+        return self.optimizer is not None
 
     @property
     def metrics(self) -> list[Metric]:
@@ -304,7 +311,7 @@ class Trainer(Trained):
             _check_some(source)
         elif are_batches(x):
             self._check_batches(y, sample_weight, validation_split, augment, cache_frozen)
-            source = Batches(x, steps_per_epoch, order)
+            source = Batches(self._built_for_batches(x), steps_per_epoch, order)
         else:
             source = self._samples(x, y, sample_weight)
             if validation_data is None and validation_split:
@@ -462,7 +469,7 @@ class Trainer(Trained):
                 return windows
             if are_batches(x):
                 self._check_batches(y, sample_weight)
-                return Batches(x, steps)
+                return Batches(self._built_for_batches(x), steps)
             samples = self._samples(x, y, sample_weight)
             _check_some(samples)
             return samples
@@ -623,6 +630,13 @@ class Trainer(Trained):
                 "cache_frozen": cache_frozen or None,
             },
         )
+
+    def _built_for_batches(self, x: Any) -> Any:
+        """Return what yields the batches of ``x``, having built the model for the first of them."""
+        if not self.built:
+            batch, x = first_batch(x)
+            self._build_for(unpacked(batch)[0], "x")
+        return x
 
     def _validation(
         self, given: Any, steps: int | None, batch_size: int | None, trained: int | None
