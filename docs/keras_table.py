@@ -31,7 +31,7 @@ KERAS: dict[str, list[list[str | None]] | None] = {
 NAMESPACES = (
     "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "models", "saving", "random", "data",
-    "datasets", "estimators", "cluster", "utils",
+    "datasets", "dtype_policies", "estimators", "cluster", "utils",
 )  # fmt: skip
 METHODS = ("Model", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback")
 
@@ -138,8 +138,8 @@ MISSING = {
     "batch_size": "any number of rows fits",
     "callbacks": "a native pass calls nobody",
     "CutMix.data_format": "channels are last",
-    "Discretization.dtype": "indices are int64, and float32 within a network",
-    "HashedCrossing.dtype": "indices are int64, and float32 within a network",
+    "Discretization.dtype": "taken as every layer's; indices within a network have its dtype",
+    "HashedCrossing.dtype": "taken as every layer's; indices within a network have its dtype",
     "data_format": "mixing does not depend on it",
     "export.verbose": "nothing is printed",
     "input_signature": "any number of rows fits",
@@ -148,6 +148,7 @@ MISSING = {
     "show_layer_activations": NOT_OFFERED,
     "splines": NOT_OFFERED,
     "from_sorted_ids": "predictions are scores",
+    "input_tensor": SYMBOLIC,
     "layer_range": NOT_OFFERED,
     "max_shard_size": "there is one file",
     "optional": "every input is needed",
@@ -185,30 +186,24 @@ EXTRA = {
 }
 DEFAULTS = {
     "add_weight.initializer": "what Keras makes of None",
-    "Input.dtype": "there is no global default",
     "compile.optimizer": "to be named",
     "export.format": "there is no TensorFlow here",
     "evaluate.verbose": "silent unless asked",
     "predict.verbose": "silent unless asked",
     "summary.line_length": "as wide as most terminals",
-    "normal.dtype": "there is no global default",
-    "truncated_normal.dtype": "there is no global default",
-    "uniform.dtype": "there is no global default",
 }
 # Said once, above the tables.
 THROUGHOUT = {
     "activations": {"out"},
     "initializers": {"input_axes", "output_axes"},
-    "losses": {"dtype"},
-    "metrics": {"dtype"},
     "optimizers": {"loss_scale_factor"},
     "layers.Layer": {"dtype"},
 }
 SAID_ONCE = {
     "activations": "All take `out`, an array to write to.",
     "initializers": "Keras's `input_axes` and `output_axes` are for convolutions and missing here.",
-    "losses": "There is no `dtype`: it is the predictions'.",
-    "metrics": "There is no `dtype`: sums are float64.",
+    "losses": "`dtype` is float32 or float64; without one predictions are taken as they are.",
+    "metrics": "`dtype` is float32 or float64, without effect: sums are float64.",
     "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it.",
     "regularizers": "`get` takes names, configurations and `Regularizer` objects, no functions: "
     "training needs the derivative, too.",
@@ -219,6 +214,14 @@ SAID_ONCE = {
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
     "dtype of the whole network, which is float32 for an integer dtype.",
+    "dtype_policies.DTypePolicy": "`float32`, `float64` and `mixed_bfloat16`.",
+    "layers.InputLayer": "Another name of `Input`.",
+    "layers.Discretization": "As for `CategoryEncoding`, rows are along the last axis; Keras's are "
+    "along the second.",
+    "metrics.SparseCategoricalCrossentropy": "Rows of `ignore_class` do not count, with sample "
+    "weights or without; Keras takes the mean over them, too, where there are no weights.",
+    "activations.relu": "From the threshold on, as Keras's documentation has it; its code begins "
+    "above the threshold.",
     "layers.Dense": "`activity_regularizer`, which every layer takes, is one of L1, L2 and L1L2. "
     "`lora_alpha` is heeded where `lora_rank` is given, too; files keep low-rank weights apart, "
     "and `merge_lora` adds them to the kernel. "
@@ -293,15 +296,54 @@ NOTES = {
     "data.MixUp": "Not a layer: `fit(..., augment=...)`.",
 }
 
+# What is not offered, why, and what to do in its place.
+REFUSED = (
+    ("`train_step`, `test_step`, `predict_step`, `compute_loss`, `compute_metrics` of one's own",
+     "a step is one native call",
+     "a loss, a metric or a layer of one's own, or a loop of `Model.gradients` and "
+     "`Optimizer.apply`"),
+    ("`float16`, `bfloat16`, integers and `mixed_float16` as the dtype of layers, losses, metrics",
+     "kernels are of float32 and float64",
+     '`ug.config.set_dtype_policy("mixed_bfloat16")` rounds the operands of products'),
+    ("Layers of different dtypes in one network", "its memory is one array", "two models"),
+    ("`Input((None, 3))`: samples of unknown size", "plans are of known sizes",
+     "samples of one size, padded, with `sample_weight`"),
+    ("`Input(())`: samples that are single numbers", "a row has values", "`Input((1,))`"),
+    ("The batch's size in shapes: `Input(batch_shape=(8, 3)).shape`", "any number of rows fits",
+     "it is taken, and the size shown as None"),
+    ("A batch in the shape of `compute_output_shape`, which takes and returns samples'",
+     "as above", "leave the first size out"),
+    ("Nested structures of inputs and outputs", "one, a list, or a dict of them",
+     "a flat list or dict"),
+    ("Inputs that may be missing (`optional=True`)", "every input is fed", "an array of zeros"),
+    ("Text as an `Input`", "networks take numbers", "`StringLookup`, `Hashing` before training"),
+    ("`set_epsilon`", "the least probability, 1e-7, is a constant of the kernels", "-"),
+    ("`quantize`", "weights are float32 or float64",
+     "`optimize_for_inference`, with `precision`"),
+    (".keras and .h5 files to save to", "one format, which runs no code", "`.safetensors`"),
+    ("`variables` of the metrics that there are", "native code keeps their sums", "`result()`"),
+    ("Sparse and ragged tensors as what layers make", "arrays are dense",
+     "sparse matrices are taken as inputs"),
+    ("Keras's class of error where it is another", "a wrong value is a ValueError, a wrong type a "
+     "TypeError", "-"),
+    ("A float64 array as the first data of a model without `Input` makes it float32",
+     "no cast that nobody asked for", '`dtype="float32"` on a layer, or an `Input`'),
+    ("`stateless_call`, `stateless_apply`, `get_state_tree`", "weights are where they are",
+     "`get_weights`, `set_weights`, `jax` itself"),
+)  # fmt: skip
+
 INTRODUCTION = """# Names beside Keras's
 
 What Keras {version} has and unitgain has, too, goes by the same name, with the same arguments and
 defaults. This page is generated (`python docs/keras_table.py`), and a test compares it with the
 code.
 
-A dash in the last column: nothing differs. Everywhere, the dtype is the `Input`'s (float32 or
-float64), not a layer's; arrays are NumPy's; and the arguments `name` and `trainable`, which Keras's
-layers take among `**kwargs`, are taken where they mean something."""
+A dash in the last column: nothing differs. A network has one dtype, float32 or float64, its
+`Input`'s: a layer's `dtype` says it where there is no `Input`, and is an error where it is another;
+`"mixed_bfloat16"` is the precision `medium` of the whole process
+(`ug.config.set_dtype_policy`), and there is no float16. Arrays are NumPy's; and the arguments
+`name` and `trainable`, which Keras's layers take among `**kwargs`, are taken where they mean
+something."""
 
 
 def public_names(module: ModuleType) -> list[str]:
@@ -450,6 +492,9 @@ def page() -> str:
         name = path.rpartition(".")[2]
         beside = f"`{theirs}`" if theirs else "has none"
         lines.append(f"| `{name}` | {beside} | {said or '-'} |")
+    lines.append("\n## What is not offered\n")
+    lines += ["| of Keras | why | in its place |", "| --- | --- | --- |"]
+    lines += [f"| {what} | {why} | {instead} |" for what, why, instead in REFUSED]
     return "\n".join(lines) + "\n"
 
 

@@ -17,6 +17,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 _counts: Counter[str] = Counter()
 _lock = _fork.Lock()
+# Classes and functions of users' that are known in the whole process, by name, and their names.
+registered: dict[str, Any] = {}
+registered_names: dict[Any, str] = {}
 _custom: ContextVar[Mapping[str, Any]] = ContextVar("unitgain_custom_objects", default={})  # noqa: B039
 
 
@@ -107,8 +110,16 @@ given_objects = custom_objects  # where a parameter has its name
 
 
 def custom_object(name: object) -> Any:
-    """Return what :func:`custom_objects` made of a name, or None."""
-    return _custom.get().get(name) if isinstance(name, str) else None
+    """Return what :func:`custom_objects`, or a registration, made of a name, or None."""
+    if not isinstance(name, str):
+        return None
+    found = _custom.get().get(name)
+    if found is None:
+        found = registered.get(name)
+    if found is None and registered:
+        ending = f">{name}"
+        found = next((thing for full, thing in registered.items() if full.endswith(ending)), None)
+    return found
 
 
 def resolve(

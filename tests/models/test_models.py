@@ -174,7 +174,7 @@ def test_progress_bar_shows_loss_and_metrics(capsys):
     ("make", "error", "words"),
     [
         (lambda: Dense(0), ValueError, "units must be at least 1"),
-        (lambda: Dense(2.5), TypeError, "float"),
+        (lambda: Dense(2.5), TypeError, "expected an integer"),
         (lambda: Dense(3, activation="rleu"), ValueError, "relu"),
         (lambda: Dense(3, activation=abs), TypeError, "unitgain.activations"),
         (lambda: Dense(3, kernel_initializer="he_norml"), ValueError, "did you mean 'he_normal'"),

@@ -710,3 +710,18 @@ def test_a_metric_with_one_state_does_not_measure_two_outputs():
     model.fit(x, [x[:, 0], 100 + x[:, 0]], verbose=0)
     _, _, _, first, second = model.evaluate(x, [x[:, 0], 100 + x[:, 0]])
     assert second > 50 > first
+
+
+def test_a_single_row_has_its_own_largest_outputs():
+    y_true, y_pred = [0, 1, 1, 0, 0], [0.2, 0.1, 0.5, 0.0, 0.25]
+    # The three largest are the third, fifth and first; one of them, and of two targets, is right.
+    assert ug.metrics.Precision(top_k=3)(y_true, y_pred) == pytest.approx(1 / 3)
+    assert ug.metrics.Recall(top_k=3)(y_true, y_pred) == 0.5
+
+
+def test_an_auc_tells_its_thresholds_and_is_copied_with_those_given():
+    auc = ug.metrics.AUC(thresholds=[0.5, 0.25])
+    assert auc.thresholds == pytest.approx([-1e-7, 0.25, 0.5, 1 + 1e-7])
+    assert auc.get_config()["thresholds"] == [0.25, 0.5]
+    assert ug.metrics.AUC.from_config(auc.get_config()).thresholds == auc.thresholds
+    assert ug.metrics.AUC(3).thresholds == pytest.approx([-1e-7, 0.5, 1 + 1e-7])

@@ -38,7 +38,7 @@ def to_keras(model: Model) -> Any:
     made: dict[int, Any] = {}
     tensors: dict[int, Any] = {}
     for tensor in function.inputs.tensors:
-        dtype = getattr(tensor, "given_dtype", tensor.dtype)
+        dtype = getattr(tensor, "values_dtype", tensor.dtype)
         tensors[id(tensor)] = keras.Input(tensor.sample_shape, dtype=dtype, name=tensor.name)
     inputs = function.inputs.pack([tensors[id(t)] for t in function.inputs.tensors])
     for node in function.nodes:

@@ -228,6 +228,8 @@ def checked_sizes(argument: str, shape: Sequence[int]) -> SampleShape:
     Raises:
         ValueError: if it is empty or has a size below 1.
     """
+    if any(size is None for size in shape):
+        raise ValueError(f"{argument} is {tuple(shape)}, but every size of a sample must be known")
     sizes = tuple(int(size) for size in shape)
     if not sizes or any(size < 1 for size in sizes):
         raise ValueError(f"{argument} is {tuple(shape)}, expected one or more positive sizes")

@@ -4,7 +4,7 @@ from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.activation import ELU, GLU, LeakyReLU, PReLU, ReLU, Softmax
 from unitgain.layers.base import Layer, Variable
 from unitgain.layers.cluster_affinity import ClusterAffinity
-from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input
+from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input, InputLayer
 from unitgain.layers.discretization import Discretization
 from unitgain.layers.embedding import Embedding
 from unitgain.layers.encoding import CategoryEncoding
@@ -71,6 +71,7 @@ __all__ = [
     "Hashing",
     "Identity",
     "Input",
+    "InputLayer",
     "IntegerLookup",
     "Layer",
     "LayerNormalization",

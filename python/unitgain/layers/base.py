@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _names, _native, constraints, initializers, regularizers
+from unitgain import _names, _native, constraints, dtype_policies, initializers, regularizers
 from unitgain._configurable import Configurable, checked_config, custom_classes, serialize
+from unitgain.dtype_policies import DTypePolicy, DTypePolicyLike, floatx
 from unitgain.formats.document import from_bytes, to_bytes
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph
@@ -70,14 +73,18 @@ class Layer(Configurable, Operation):
     Args:
         name: what the layer is called; None makes a fresh name from the class's.
         trainable: whether training may change the layer's weights.
-        **keywords: what all layers take: ``input_shape``, a sample's, for the first layer of a
-            :class:`~unitgain.Sequential`, where it stands for an :class:`Input` in front; or
-            ``input_dim`` for samples of one dimension; and ``activity_regularizer``, the penalty
-            that the loss has for the outputs of a batch, divided by its size: ``"l1"``, ``"l2"`` or
-            kin.
+        **keywords: what all layers take: ``dtype``, float32, float64, or a
+            :class:`~unitgain.dtype_policies.DTypePolicy` or its name: that of the network, which
+            has one dtype, where nothing else says it, and checked where something does;
+            ``activity_regularizer``, the penalty that the loss has for the outputs of a batch,
+            divided by its size: ``"l1"``, ``"l2"`` or kin; and ``input_shape``, a sample's, for the
+            first layer of a :class:`~unitgain.Sequential`, where it stands for an :class:`Input` in
+            front; or ``input_dim`` for samples of one dimension.
 
     Raises:
         TypeError: if there is no such argument.
+        ValueError: if there is no such policy, or ``"mixed_bfloat16"`` is asked of one layer while
+            the process's precision is another.
     """
 
     # Whether the layer is called with a list of tensors.
@@ -91,6 +98,8 @@ class Layer(Configurable, Operation):
     _learning_rate_multiplier = 1.0
     # Whether a mask of the input is one of the output, too.
     supports_masking = False
+    # Whether the weights are being made: then a method build need not say that they are.
+    _is_building = False
 
     def __init__(self, name: str | None = None, trainable: bool = True, **keywords: Any) -> None:
         size = keywords.pop("input_dim", None)
@@ -101,15 +110,23 @@ class Layer(Configurable, Operation):
         self.given_input_shape: Sequence[int] | None = shape if size is None else (size,)
         if shape is not None and len(shape) > 1 and shape[0] is None:
             self.given_input_shape = shape[1:]  # the batch's size
+        dtype = keywords.pop("dtype", None)
         for argument in keywords:
-            own = (*self._argument_names(), "input_shape", "input_dim", "activity_regularizer")
+            own = (
+                *self._argument_names(),
+                "dtype",
+                "input_shape",
+                "input_dim",
+                "activity_regularizer",
+            )
             known = dict.fromkeys(own)
             what = f"an argument of {type(self).__name__}"
             raise TypeError(_names.unknown(what, argument, known))
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
         self.trainable = trainable
         self.built = False
-        self.dtype = "float32"
+        self.given_policy = None if dtype is None else dtype_policies.of_layer(dtype, self.name)
+        self.dtype = floatx() if self.given_dtype is None else self.given_dtype
         self.input_shape: SampleShape | None = None
         self.weights: list[Variable] = []
         self.nodes: list[Node] = []
@@ -188,6 +205,44 @@ class Layer(Configurable, Operation):
         for part in getattr(self, "parts", ()):
             part.trainable = value
         note_change()
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the layer's weights are kept in, and its products computed with.
+
+        May be set until the layer is built.
+        """
+        given = self.given_policy
+        if given is not None:
+            return given
+        default = dtype_policies.dtype_policy()
+        return default if default.variable_dtype == self.dtype else DTypePolicy(self.dtype)
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: DTypePolicyLike) -> None:
+        policy = dtype_policies.of_layer(value, self.name)
+        if self.built and policy.variable_dtype != self.dtype:
+            raise ValueError(
+                f"{self.name} has {self.dtype} weights, which stay: make a layer with the dtype "
+                f"{policy.variable_dtype}"
+            )
+        self.given_policy = policy
+        self.dtype = policy.variable_dtype
+
+    @property
+    def given_dtype(self) -> str | None:
+        """The dtype that the layer was made with, which is its network's; None: any."""
+        return None if self.given_policy is None else self.given_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that operands of products are rounded to."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the weights, by Keras's name."""
+        return self.dtype_policy.variable_dtype
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -284,6 +339,8 @@ class Layer(Configurable, Operation):
         else:
             names = [name for name in self._argument_names() if hasattr(self, name)]
             config = {name: serialize(getattr(self, name)) for name in names}
+        if self.given_policy is not None:
+            config["dtype"] = self.given_policy.name
         if self.learning_rate_multiplier != 1:
             config["learning_rate_multiplier"] = self.learning_rate_multiplier
         if self.activity_regularizer is not None:
@@ -298,17 +355,37 @@ class Layer(Configurable, Operation):
             ValueError: if the configuration has a name that is no argument, or a wrong value.
         """
         names = cls._argument_names()
-        attributes = ("name", "trainable", "learning_rate_multiplier", "activity_regularizer")
+        attributes = (
+            "name",
+            "trainable",
+            "dtype",
+            "learning_rate_multiplier",
+            "activity_regularizer",
+        )
         arguments = checked_config(cls, config, (*names, *attributes))
         late = {key: arguments.pop(key) for key in attributes if key in arguments.keys() - names}
+        if "dtype" in late and _takes_keywords(cls):
+            arguments["dtype"] = late.pop("dtype")
         layer = cls(**arguments)
         for key, value in late.items():
-            is_penalty = key == "activity_regularizer"
-            setattr(layer, key, regularizers.of_activities(value) if is_penalty else value)
+            if key == "activity_regularizer":
+                layer.activity_regularizer = regularizers.of_activities(value)
+            elif key != "dtype":
+                setattr(layer, key, value)
+            elif value is not None:
+                layer.dtype_policy = value
         return layer
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if "build" in cls.__dict__:
+            cls.build = _noting_build(cls.build)  # type: ignore[method-assign]
+
     def build(self, input_shape: SampleShape) -> None:
-        """Make the weights for samples of this shape. Layers with weights override it."""
+        """Make the weights for samples of this shape. Layers with weights override it.
+
+        A user may call it, too, with a batch's shape whose size is None, or a sample's.
+        """
 
     def compute_output_shape(self, input_shape: SampleShape) -> SampleShape:
         """Return the shape of the layer's output for one sample."""
@@ -387,9 +464,18 @@ class Layer(Configurable, Operation):
         Raises:
             ValueError: if it was built for another number of features or another dtype.
         """
+        if self.given_dtype not in (None, dtype):
+            raise ValueError(
+                f"{self.name} was made with dtype {self.given_dtype}, but its input has {dtype}: "
+                f"a network has one dtype, that of its Input"
+            )
         if not self.built:
             self.dtype = dtype
-            self.build(input_shape)
+            self._is_building = True
+            try:
+                self.build(input_shape)
+            finally:
+                self._is_building = False
             if is_traced(self):
                 adopt_parts(self, input_shape)
             self.built = True
@@ -442,10 +528,9 @@ class Layer(Configurable, Operation):
                 f"name={shape!r})"
             )
         sizes = (int(shape),) if isinstance(shape, int) else tuple(map(int, shape or ()))
-        if dtype is not None and np.dtype(dtype).name != self.dtype:
-            raise TypeError(
-                f"dtype is {np.dtype(dtype).name}, but {self.name} has {self.dtype} weights"
-            )
+        asked = self.dtype if dtype is None else dtype_policies.get(dtype).variable_dtype
+        if asked != self.dtype:
+            raise TypeError(f"dtype is {asked}, but {self.name} has {self.dtype} weights")
         title = f"{self.name}/{self._fresh_weight_name() if name is None else name}"
         maker = initializers.get("glorot_uniform" if initializer is None else initializer)
         values = initial_values(title, sizes, maker, self.dtype)
@@ -532,3 +617,34 @@ class Layer(Configurable, Operation):
 def _are_numbers(given: Sequence[Any]) -> bool:
     """Return whether a list is itself an array, of numbers."""
     return bool(given) and all(isinstance(one, (int, float, np.number)) for one in given)
+
+
+def _noting_build(build: Callable[..., None]) -> Callable[..., None]:
+    """Return a layer's ``build``, after which the layer is built, also where a user calls it."""
+
+    @functools.wraps(build)
+    def noting(self: Layer, input_shape: Any, *arguments: Any, **keywords: Any) -> None:
+        if self._is_building or self.built:
+            build(self, input_shape, *arguments, **keywords)
+            return
+        if isinstance(input_shape, tuple) and len(input_shape) > 1 and input_shape[0] is None:
+            input_shape = input_shape[1:]
+        self._is_building = True
+        try:
+            build(self, input_shape, *arguments, **keywords)
+        finally:
+            self._is_building = False
+        if is_traced(self):
+            adopt_parts(self, input_shape)
+        self.built = True
+        self.input_shape = input_shape
+
+    return noting
+
+
+def _takes_keywords(cls: type) -> bool:
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+Layer.build = _noting_build(Layer.build)  # type: ignore[method-assign]

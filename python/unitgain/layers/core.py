@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, constraints, initializers, random, regularizers
+from unitgain.dtype_policies import floatx
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.graph.tensors import Node, SymbolicTensor
 from unitgain.graph.variables import checked_sizes
@@ -19,7 +20,7 @@ from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.low_rank import LowRank
 from unitgain.layers.registry import deserialize
 
-__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input"]
+__all__ = ["Activation", "Dense", "Flatten", "Identity", "Input", "InputLayer"]
 
 ActivationName = str | Callable[..., Any] | None
 
@@ -34,23 +35,61 @@ class Input(SymbolicTensor, Layer):
     Args:
         shape: of a sample, without the batch: ``(64,)``.
         dtype: float32 or float64, of the whole network; or an integer dtype or bool, of what is
-            given, which makes a network of float32. Arrays of any of them can be given to any
+            given, which makes a network of the default dtype, :func:`unitgain.config.floatx`; None
+            is that one, too. Arrays of any of them can be given to any
             input: integers go on as numbers of the network's dtype, exact up to 2**24 in float32
             and 2**53 in float64.
         name: what the layer is called.
+        batch_size: taken for the sake of code written for Keras: any number of samples fits.
+        batch_shape: in place of ``shape``, with the batch's size before it.
+        sparse: must be None or False; sparse matrices are taken by any input.
+        ragged: must be None or False.
+        tensor: must be None.
+        optional: must be False.
 
     Raises:
-        ValueError: if the shape is empty or has a size below 1.
+        ValueError: if the shape is empty or has a size below 1, or is given twice or not at all;
+            or something is asked for that there is not.
         TypeError: if ``dtype`` is none of these.
     """
 
     def __init__(
-        self, shape: Sequence[int], dtype: DTypeLike = "float32", name: str | None = None
+        self,
+        shape: Sequence[int] | None = None,
+        dtype: DTypeLike | None = None,
+        name: str | None = None,
+        *,
+        batch_size: int | None = None,
+        batch_shape: Sequence[int | None] | None = None,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
+        tensor: Any = None,
+        optional: bool = False,
     ) -> None:
         Layer.__init__(self, name)
+        for argument, value in (
+            ("sparse", sparse),
+            ("ragged", ragged),
+            ("tensor", tensor),
+            ("optional", optional),
+        ):
+            if value is not None and value is not False:
+                raise ValueError(
+                    f"{argument} is {value!r}, but an input is a dense array that is always given"
+                )
+        if (shape is None) == (batch_shape is None):
+            raise ValueError(
+                f"shape is {shape} and batch_shape is {batch_shape}, expected one of them"
+            )
+        if batch_shape is not None:
+            if batch_size is not None:
+                raise ValueError("batch_size is given beside batch_shape, which has one")
+            shape = tuple(batch_shape)[1:]  # type: ignore[assignment]
+        assert shape is not None
         self.sample_shape = checked_sizes("shape", shape)
-        self.given_dtype = checked_dtype(dtype)
-        self.dtype = self.given_dtype if self.given_dtype == "float64" else "float32"
+        self.values_dtype = checked_dtype(floatx() if dtype is None else dtype)
+        is_float = self.values_dtype in ("float32", "float64")
+        self.dtype = self.values_dtype if is_float else floatx()
         self.input_shape = self.sample_shape
         self.built = True
         self.nodes.append(Node(self, [], False, [self]))
@@ -58,14 +97,17 @@ class Input(SymbolicTensor, Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an input like this."""
         sizes = list(self.sample_shape)
-        return super().get_config() | {"shape": sizes, "dtype": self.given_dtype}
+        return super().get_config() | {"shape": sizes, "dtype": self.values_dtype}
 
     def __repr__(self) -> str:
-        return f"<Input {self.name}, shape={self.shape}, dtype={self.given_dtype}>"
+        return f"<Input {self.name}, shape={self.shape}, dtype={self.values_dtype}>"
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
+
+
+InputLayer = Input  # Keras's name of the layer
 
 
 class Dense(LowRank):
@@ -119,9 +161,7 @@ class Dense(LowRank):
     ) -> None:
         super().__init__(name, trainable, activity_regularizer=activity_regularizer, **keywords)
         self._set_lora(lora_rank, lora_alpha)
-        self.units = operator.index(units)
-        if self.units < 1:
-            raise ValueError(f"units must be at least 1, but it is {self.units}")
+        self.units = whole_number("units", units)
         self.activation = activation_of(activation)
         self._activation_key = activation_key(self.activation)
         self.use_bias = use_bias
@@ -248,6 +288,22 @@ class Identity(Layer):
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Return the input's node."""
         return node
+
+
+def whole_number(argument: str, value: SupportsIndex, least: int = 1) -> int:
+    """Return an argument that is an integer.
+
+    Raises:
+        TypeError: if it is none.
+        ValueError: if it is below ``least``.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{argument} is {value!r}, expected an integer") from None
+    if number < least:
+        raise ValueError(f"{argument} must be at least {least}, but it is {number}")
+    return number
 
 
 def activation_of(activation: ActivationName | Mapping[str, Any]) -> str | Parametric:

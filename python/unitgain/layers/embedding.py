@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -14,6 +13,7 @@ from unitgain._warnings import warn
 from unitgain.graph.native import NativeGraph
 from unitgain.graph.variables import Variable
 from unitgain.layers.base import SampleShape
+from unitgain.layers.core import whole_number
 from unitgain.layers.low_rank import LowRank
 
 __all__ = ["Embedding"]
@@ -162,7 +162,4 @@ class Embedding(LowRank):
 def _size(name: str, given: SupportsIndex) -> int:
     if isinstance(given, bool):
         raise TypeError(f"{name} is a bool, expected an integer")
-    size = operator.index(given)
-    if size < 1:
-        raise ValueError(f"{name} must be at least 1, but it is {size}")
-    return size
+    return whole_number(name, given)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
@@ -10,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain.layers.base import SampleShape
+from unitgain.layers.core import whole_number
 from unitgain.layers.encoding import (
     MODES,
     DataLayer,
     checked_mode,
-    encode,
     encoded_shape,
     whole_numbers,
 )
@@ -83,7 +82,7 @@ class Hashing(DataLayer):
         bins = hash_bins(values, self.num_bins - masks, self.salt)
         if masks:
             bins = np.where(values == self.mask_value, 0, bins + 1)
-        return encode(bins, self.output_mode, self.num_bins, self.dtype)
+        return self.encoded(bins, self.output_mode, self.num_bins)
 
 
 class HashedCrossing(DataLayer):
@@ -157,14 +156,11 @@ class HashedCrossing(DataLayer):
             for column in columns
         ]
         bins = (cross(words) % np.uint64(self.num_bins)).astype(np.int64).reshape(shapes[0])
-        return encode(bins, self.output_mode, self.num_bins, self.dtype)
+        return self.encoded(bins, self.output_mode, self.num_bins)
 
 
 def _checked_bins(num_bins: SupportsIndex) -> int:
-    count = operator.index(num_bins)
-    if count < 1:
-        raise ValueError(f"num_bins must be at least 1, but it is {count}")
-    return count
+    return whole_number("num_bins", num_bins)
 
 
 def checked_salt(salt: int | Sequence[int] | None) -> list[int] | None:

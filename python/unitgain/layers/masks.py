@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain._warnings import warn
+from unitgain.dtype_policies import floatx
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.graph.operation import connect
@@ -93,9 +94,12 @@ def run_alone(layer: Any, inputs: Any, training: bool, mask: Any = None) -> Any:
     given_shape = arrays[0].shape
     if not several and arrays[0].ndim < 2 and layer._takes_one_sample:
         arrays = [_as_samples(layer, arrays[0])]
-    dtype = layer.dtype if layer.built and layer.weights else "float32"
-    if not (layer.built and layer.weights) and any(a.dtype.type is np.float64 for a in arrays):
-        dtype = "float64"
+    dtype = layer.dtype
+    fixed = layer.given_dtype is not None or (layer.built and layer.weights)
+    if not fixed:
+        dtype = "float64" if any(a.dtype.type is np.float64 for a in arrays) else floatx()
+    elif layer.given_dtype is not None:
+        arrays = [array.astype(dtype) if array.dtype.kind == "f" else array for array in arrays]
     for array in arrays:
         if array.ndim < 2:
             raise ValueError(

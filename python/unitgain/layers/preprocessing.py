@@ -149,7 +149,7 @@ class Normalization(_Normalization):
             shape = batch.shape[1:] or (1,)
             moments.merge(_moments_of(batch, shape, self._kept(shape)))
             if not self.built:
-                self.ensure_built(shape, "float32")
+                self.ensure_built(shape, self.dtype)
         self._assign(*moments.result())
 
     def _assign(self, mean: NDArray[Any], variance: NDArray[Any]) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from unitgain import _names
 from unitgain._configurable import serialize
-from unitgain.losses import focal, hinge, joint, probabilistic, regression
+from unitgain.losses import focal, hinge, joint, probabilistic, regression, relative
 from unitgain.losses.base import Loss
 from unitgain.losses.focal import *
 from unitgain.losses.hinge import *
 from unitgain.losses.joint import *
 from unitgain.losses.probabilistic import *
 from unitgain.losses.regression import *
+from unitgain.losses.relative import *
 
 __all__ = ["Loss", "deserialize", "get", "serialize"]
 __all__ += focal.__all__
@@ -26,12 +27,15 @@ __all__ += hinge.__all__
 __all__ += joint.__all__
 __all__ += probabilistic.__all__
 __all__ += regression.__all__
+__all__ += relative.__all__
 
 _ALIASES = {
     "bce": "binary_crossentropy",
     "kld": "kl_divergence",
     "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
     "mse": "mean_squared_error",
+    "msle": "mean_squared_logarithmic_error",
 }
 _TABLE = _names.table_of(globals(), __all__, Loss, _ALIASES)
 

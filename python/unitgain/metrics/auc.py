@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import Value
 from unitgain.metrics.confusion import _EPSILON, Counts, _Confusion, _even, _ratio
 
@@ -38,6 +39,7 @@ class AUC(_Confusion):
         summation_method: ``"interpolation"`` between two thresholds; ``"minoring"``, the smaller of
             their values; ``"majoring"``, the larger.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         thresholds: in place of ``num_thresholds``, those between 0 and 1.
         multi_label: whether each column has a curve of its own, the result being their mean; else
             all outputs are taken together.
@@ -61,13 +63,14 @@ class AUC(_Confusion):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
         thresholds: Sequence[float] | None = None,
         multi_label: bool = False,
         num_labels: int | None = None,
         label_weights: ArrayLike | None = None,
         from_logits: bool = False,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         if str(curve).upper() not in _CURVES:
             raise ValueError(_names.unknown("curve", curve, dict.fromkeys(_CURVES)))
         if str(summation_method).lower() not in _METHODS:
@@ -77,10 +80,10 @@ class AUC(_Confusion):
             raise ValueError("num_labels is for multi_label=True")
         self.curve = curve.upper()
         self.summation_method = summation_method.lower()
-        self.thresholds = None if thresholds is None else sorted(float(t) for t in thresholds)
-        if self.thresholds is not None:
-            num_thresholds = len(self.thresholds) + 2
-            if any(not 0 <= t <= 1 for t in self.thresholds):
+        self._between = None if thresholds is None else sorted(float(t) for t in thresholds)
+        if self._between is not None:
+            num_thresholds = len(self._between) + 2
+            if any(not 0 <= t <= 1 for t in self._between):
                 raise ValueError(f"thresholds must be between 0 and 1, but are {thresholds}")
         if num_thresholds < 2:
             raise ValueError(f"num_thresholds must be at least 2, but it is {num_thresholds}")
@@ -92,11 +95,24 @@ class AUC(_Confusion):
         self._weights = None if label_weights is None else np.asarray(label_weights, np.float64)
         self.elementwise = not multi_label and label_weights is None
 
+    @property
+    def thresholds(self) -> list[float]:
+        """The thresholds: those given or even ones, between one below 0 and one above 1."""
+        found: list[float] = self._thresholds().tolist()
+        return found
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a metric like this."""
+        return super().get_config() | {"thresholds": self._between}
+
+    def _argument(self, name: str) -> Any:
+        return self._between if name == "thresholds" else super()._argument(name)
+
     def _thresholds(self) -> NDArray[np.float64]:
-        if self.thresholds is None:
+        if self._between is None:
             found = _even(self.num_thresholds)
         else:
-            found = np.array([0.0, *self.thresholds, 1.0])
+            found = np.array([0.0, *self._between, 1.0])
         # All outputs are above the first, and none above the last.
         found[0], found[-1] = -_EPSILON, 1 + _EPSILON
         return found

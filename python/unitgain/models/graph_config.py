@@ -36,7 +36,7 @@ def graph_config(function: Function) -> dict[str, Any]:
     given = [
         {
             "shape": list(t.sample_shape),
-            "dtype": t.given_dtype if isinstance(t, Input) else t.dtype,
+            "dtype": t.values_dtype if isinstance(t, Input) else t.dtype,
             "name": t.name,
         }
         for t in inputs.tensors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from unitgain import _fork, _names, _native, optimizers
 from unitgain._arrays import as_rows
 from unitgain._configurable import checked_config
+from unitgain.dtype_policies import floatx
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect
@@ -138,13 +139,14 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
             raise self._not_built()
         return function
 
-    def build(self, input_shape: Any, dtype: str = "float32") -> None:
+    def build(self, input_shape: Any, dtype: str | None = None) -> None:
         """Give the layers their weights, if they have none: run ``call`` with symbolic tensors.
 
         Args:
             input_shape: of a sample, or of a batch whose size is None, as Keras has it; of several
                 inputs, a list or dict of shapes.
-            dtype: float32 or float64.
+            dtype: float32 or float64; None for that of the first layer made with one, else the
+                default dtype, :func:`unitgain.config.floatx`.
 
         Raises:
             ValueError: if the shape does not fit the layers.
@@ -152,6 +154,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         if self.built:
             return
         inputs: Any
+        dtype = dtype or asked_dtype(self)
         if isinstance(input_shape, Mapping):
             inputs = {
                 key: Input(sample_shape(shape), dtype, key) for key, shape in input_shape.items()
@@ -181,7 +184,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
             shape = first.shape[1:]
         if first.ndim < 2:
             raise ValueError(f"{name} has shape {first.shape}, expected samples of features")
-        self.build(shape, "float64" if first.dtype == np.float64 else "float32")
+        self.build(shape, asked_dtype(self) or ("float64" if first.dtype == np.float64 else None))
 
     @property
     def layers(self) -> list[Any]:
@@ -196,7 +199,9 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     @property
     def dtype(self) -> str:
         """The dtype of weights and results, float32 or float64."""
-        return "float32" if self._function is None else self._function.dtype
+        if self._function is None:
+            return asked_dtype(self) or floatx()
+        return self._function.dtype
 
     @property
     def input(self) -> Any:
@@ -515,6 +520,32 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
 
 # Keras's name of a model of any graph of layers.
 Functional = Model
+
+
+def asked_dtype(thing: Any, seen: set[int] | None = None) -> str | None:
+    """Return the dtype that a layer was made with, the first of those in a model or list; or None.
+
+    Args:
+        thing: a model or a layer, of which the attributes are searched too, or a list or a dict.
+        seen: the addresses of those that were searched before.
+    """
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return None
+    seen.add(id(thing))
+    parts: Iterable[Any] = ()
+    if isinstance(thing, Operation):
+        if isinstance(thing, Model) and thing.built:
+            return thing.dtype
+        found: str | None = getattr(thing, "given_dtype", None)
+        if found is not None:
+            return found
+        parts = vars(thing).values()
+    elif isinstance(thing, Mapping):
+        parts = thing.values()
+    elif isinstance(thing, (list, tuple)):
+        parts = thing
+    return next((dtype for part in list(parts) if (dtype := asked_dtype(part, seen))), None)
 
 
 def sample_shape(shape: Sequence[int | None]) -> tuple[int, ...]:

@@ -77,6 +77,12 @@ class Objective:
             chosen = [self.loss] * len(outputs)
         if all(one is None for one in chosen):
             raise ValueError("loss has no loss for any output")
+        for tensor, one in zip(outputs.tensors, chosen, strict=True):
+            if one is not None and one.dtype not in (None, tensor.dtype):
+                raise ValueError(
+                    f"the loss {one.name} was made with dtype {one.dtype}, but the network has "
+                    f"{tensor.dtype}"
+                )
         made = [Criterion(name, one) for name, one in zip(outputs.names, chosen, strict=True)]
         if self.weights is not None:
             given = self.weights
@@ -142,8 +148,17 @@ def _for_outputs(outputs: Structure, given: Any, argument: str, default: Any) ->
     if len(outputs) == 1 and isinstance(given, (list, tuple)):
         if len(given) != 1:
             raise ValueError(f"{argument} has {len(given)} entries, but there is one output")
-        return list(given)
-    return outputs.arrange(given, argument, default)
+        return [_only(given[0], argument)]
+    return [_only(one, argument) for one in outputs.arrange(given, argument, default)]
+
+
+def _only(given: Any, argument: str) -> Any:
+    """Return one thing, or the one in a list, for an output."""
+    while isinstance(given, list):
+        if len(given) != 1:
+            raise ValueError(f"{argument} has a list of {len(given)} for one output")
+        given = given[0]
+    return given
 
 
 def _metrics_of_outputs(outputs: Structure, requested: Any, argument: str) -> list[list[Any]]:

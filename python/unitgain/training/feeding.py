@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "are_batches",
     "class_weights",
     "dense",
+    "first_batch",
     "holds_sparse",
     "row_weights",
     "unpacked",
@@ -164,6 +166,23 @@ def are_batches(x: Any) -> bool:
     if isinstance(x, (list, tuple, dict)) or is_array(x):
         return False
     return hasattr(x, "__next__") or hasattr(x, "__iter__") or _is_indexed(x)
+
+
+def first_batch(x: Any) -> tuple[Any, Any]:
+    """Return the first batch, and what yields all of them from it on: ``x``, if that can anew.
+
+    Args:
+        x: what :func:`are_batches` holds of.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if _is_indexed(x) and len(x):
+        return x[0], x
+    batches = iter(x)
+    for first in batches:
+        return first, itertools.chain([first], batches) if batches is x else x
+    raise ValueError("x yields no batches")
 
 
 def unpacked(batch: Any) -> tuple[Any, Any, Any]:

@@ -61,7 +61,7 @@ class Trained:
         """Yield the layers and what they are made of, and in place of models their layers."""
         raise NotImplementedError
 
-    def build(self, input_shape: Any, dtype: str = "float32") -> None:
+    def build(self, input_shape: Any, dtype: str | None = None) -> None:
         """Give the layers their weights, if they have none."""
         raise NotImplementedError
 

@@ -30,6 +30,7 @@ from unitgain.training.feeding import (
     are_batches,
     class_weights,
     dense,
+    first_batch,
     holds_sparse,
     row_weights,
     unpacked,
@@ -70,6 +71,11 @@ class Trainer(Trained):
     def loss(self) -> losses.Loss | None:
         """The loss; of several outputs, the first that has one. None if there is none."""
         return None if self._objective is None else self._objective.first_loss
+
+    @property
+    def compiled(self) -> bool:
+        """Whether :meth:`compile` was called."""
+        return self.optimizer is not None
 
     @property
     def metrics(self) -> list[Metric]:
@@ -302,7 +308,7 @@ class Trainer(Trained):
             _check_some(source)
         elif are_batches(x):
             self._check_batches(y, sample_weight, validation_split, augment, cache_frozen)
-            source = Batches(x, steps_per_epoch, order)
+            source = Batches(self._built_for_batches(x), steps_per_epoch, order)
         else:
             source = self._samples(x, y, sample_weight)
             if validation_data is None and validation_split:
@@ -458,7 +464,7 @@ class Trainer(Trained):
             _check_some(source)
         elif are_batches(x):
             self._check_batches(y, sample_weight)
-            source = Batches(x, steps)
+            source = Batches(self._built_for_batches(x), steps)
         else:
             source = self._samples(x, y, sample_weight)
             _check_some(source)
@@ -667,6 +673,13 @@ class Trainer(Trained):
                 "cache_frozen": cache_frozen or None,
             },
         )
+
+    def _built_for_batches(self, x: Any) -> Any:
+        """Return what yields the batches of ``x``, having built the model for the first of them."""
+        if not self.built:
+            batch, x = first_batch(x)
+            self._build_for(unpacked(batch)[0], "x")
+        return x
 
     def _validation(
         self, given: Any, steps: int | None, batch_size: int | None, trained: int | None

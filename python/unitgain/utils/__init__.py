@@ -9,8 +9,16 @@ from unitgain import _names, random
 from unitgain.data import to_categorical
 from unitgain.models.diagram import Diagram
 from unitgain.utils.feature_space import FeatureSpace
+from unitgain.utils.py_dataset import PyDataset
 
-__all__ = ["FeatureSpace", "clear_session", "plot_model", "set_random_seed", "to_categorical"]
+__all__ = [
+    "FeatureSpace",
+    "PyDataset",
+    "clear_session",
+    "plot_model",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 def clear_session(free_memory: bool = True) -> None:
