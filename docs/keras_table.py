@@ -107,12 +107,18 @@ OWN = {
     "layers.Layer.backward": "gradients of a layer written in Python",
     "layers.Layer.ensure_built": "builds once, and checks afterwards",
     "layers.Layer.leaves": "the layer and those that it is made of",
+    "layers.Layer.lower_masked_use": "the same of one that is given a mask, or makes one",
     "layers.Layer.lower": "where a layer becomes native operations",
     "layers.Layer.lower_use": "the same of one use, of a traced layer too",
     "Model.ensure_built": "as a layer's",
     "Model.leaves": "the layers, and those of models inside",
     "Model.lower": "as a layer's",
     "Model.lower_use": "as a layer's",
+    "Model.lower_masked_use": "as a layer's",
+    "Model.auto_scale_loss": "what `compile` was given",
+    "Model.steps_per_execution": "what `compile` was given",
+    "Model.steps_itself": "whether a subclass has a `train_step` or `test_step` of its own",
+    "Model.logs_of": "the values of a pass by name",
     "Model.saved_as": "the class's name in files",
     "layers.Layer.draws": "the keys of the layer's random numbers",
     "optimizers.Optimizer": "for the native step",
@@ -120,57 +126,41 @@ OWN = {
 
 NOT_OFFERED = "not offered"
 DENSE = "arrays are dense"
-NATIVE = "every step is native code"
 SYMBOLIC = "there are no symbolic tensors of other frameworks"
 WHOLE = "arrays say how long they are"
-CONFIGURATION = "layers are made from their configuration"
 
 # Why an argument of Keras is missing here, by argument or `name.argument`.
 MISSING = {
-    "activity_regularizer": "`layers.ActivityRegularization` behind the layer",
     "aggregation": "one process trains",
     "approximate": "`gelu_tanh` is the approximation",
-    "auto_scale_loss": "taken without effect: there is no float16, which needs scaling",
     "autocast": "a network has one dtype",
     "batch_shape": "any number of rows fits",
     "batch_size": "any number of rows fits",
-    "call_function": CONFIGURATION,
     "callbacks": "a native pass calls nobody",
-    "clone_function": CONFIGURATION,
     "CutMix.data_format": "channels are last",
     "Discretization.dtype": "taken as every layer's; indices within a network have its dtype",
     "HashedCrossing.dtype": "taken as every layer's; indices within a network have its dtype",
     "data_format": "mixing does not depend on it",
     "export.verbose": "nothing is printed",
     "input_signature": "any number of rows fits",
+    "dropout.noise_shape": "`layers.Dropout` has it",
     "expand_nested": NOT_OFFERED,
     "show_layer_activations": NOT_OFFERED,
     "splines": NOT_OFFERED,
     "from_sorted_ids": "predictions are scores",
-    "input_tensors": SYMBOLIC,
     "input_tensor": SYMBOLIC,
-    "jit_compile": "taken without effect: every step is native code",
     "layer_range": NOT_OFFERED,
-    "lora_alpha": "no low-rank adapters",
-    "lora_rank": "no low-rank adapters",
     "max_shard_size": "there is one file",
-    "noise_shape": "every value is drawn by itself",
     "optional": "every input is needed",
     "overwrite_with_gradient": "there is no float8, which needs it",
     "positions": NOT_OFFERED,
     "quantization_config": "weights are packed by `optimize_for_inference`",
     "ragged": DENSE,
-    "recursive": CONFIGURATION,
-    "renorm": "no batch renormalisation",
-    "renorm_clipping": "no batch renormalisation",
-    "renorm_momentum": "no batch renormalisation",
-    "run_eagerly": NATIVE,
     "safe_mode": "loading never runs code",
     "show_trainable": NOT_OFFERED,
     "sparse": DENSE,
     "steps": WHOLE,
     "steps_per_epoch": WHOLE,
-    "steps_per_execution": "taken without effect: an epoch is one native call",
     "tensor": SYMBOLIC,
     "validation_steps": WHOLE,
     "zipped": "there is one format",
@@ -232,10 +222,18 @@ NOTES = {
     "weights or without; Keras takes the mean over them, too, where there are no weights.",
     "activations.relu": "From the threshold on, as Keras's documentation has it; its code begins "
     "above the threshold.",
-    "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
+    "layers.Dense": "`activity_regularizer`, which every layer takes, is one of L1, L2 and L1L2. "
+    "`lora_alpha` is heeded where `lora_rank` is given, too; files keep low-rank weights apart, "
+    "and `merge_lora` adds them to the kernel. "
     'With `kernel_initializer="auto"` the activation\'s own.',
-    "layers.Embedding": "`mask_zero=True`, `lora_rank` and `lora_alpha` are refused. A number "
-    "without a row is an error.",
+    "layers.Embedding": "A number without a row is an error. `lora_alpha` is heeded where "
+    "`lora_rank` is given, too.",
+    "layers.BatchNormalization": "`synchronized` must be False: each process has statistics of "
+    "its own rows. A mask's mean is over the rows that it keeps, without the 1e-7 that Keras adds "
+    "to their number.",
+    "layers.Masking": "As everywhere, the mask is of rows of samples of two dimensions and more.",
+    "models.clone_model": "A subclass that calls its layers itself is refused, as in Keras. A "
+    "`Sequential` on a tensor that is no `Input` has one of its shape.",
     "layers.CategoryEncoding": "Rows are along the last axis, however many there are.",
     "layers.Hashing": "Keras's hash functions, and bins. Numbers are whole, or an error.",
     "layers.HashedCrossing": "Keras's hash function, and bins.",
@@ -244,9 +242,6 @@ NOTES = {
     "layers.IntegerLookup": "A file holds the vocabulary itself.",
     "layers.SpectralNormalization": "While it is frozen the kernel stays as it is.",
     "layers.PReLU": "Of the axes before the last, all or none are shared.",
-    "layers.Dropout": "`noise_shape` must be None.",
-    "layers.AlphaDropout": "`noise_shape` must be None.",
-    "layers.LayerNormalization": "Several axes must be neighbours.",
     "regularizers.L1L2": "By the name `l1_l2` both factors are 0.01, as Keras's documentation has "
     "it.",
     "regularizers.Regularizer": "One's own has a method `gradient`, beside `__call__`.",
@@ -266,7 +261,13 @@ NOTES = {
     "constraints.UnitNorm": "Several axes must be neighbours.",
     "layers.Normalization": "`adapt` takes arrays, frames, sparse matrices, or any "
     "iterable of batches.",
-    "layers.Softmax": "Several axes must be neighbours.",
+    "layers.Softmax": "A mask that comes along is of rows: those that it leaves out are 0.",
+    "Model.compile": "`optimizer` may be None for a model that is only evaluated. "
+    "`run_eagerly=True` runs batches one by one: what is native stays native. `jit_compile` and "
+    "`auto_scale_loss` have no effect.",
+    "Model.train_step": "Given `(x, y)` or `(x, y, sample_weight)` as arrays; the gradient is "
+    "`self.gradients(x, y)`, and the model is compiled with a loss.",
+    "Model.test_step": "As `train_step`.",
     "Model.fit": "`class_weight` holds for batches of any kind, where Keras refuses it with "
     "generators, and multiplies a `sample_weight`. An iterator that ends ends the run; Keras "
     "trains on its first batches again. Outputs that are no probabilities, and data that are not "

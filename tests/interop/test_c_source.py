@@ -79,6 +79,16 @@ def branches(dtype):
     return ug.Model([x, y], [layers.Dense(3, "softmax")(last), layers.Dense(2)(both), both, x])
 
 
+def masked(dtype):
+    x, values, rows = (layers.Input(shape, dtype) for shape in ((4, 3), (4, 5), (5,)))
+    hidden = layers.Masking()(layers.ReLU()(layers.Dense(2)(x)))
+    hidden = layers.Dense(5)(layers.BatchNormalization(renorm=True)(hidden))
+    return ug.Model(
+        [x, values, rows],
+        [layers.Softmax()(hidden), *(layers.Softmax()(hidden, mask) for mask in (values, rows))],
+    )
+
+
 def clusters(dtype):
     x = layers.Input((4,), dtype)
     made = []
@@ -89,7 +99,7 @@ def clusters(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("make", [chain, branches, merged, clusters])
+@pytest.mark.parametrize("make", [chain, branches, merged, clusters, masked])
 def test_c_gives_the_outputs_of_the_model(make, dtype, tmp_path):
     ug.random.seed(3)
     model = make(dtype)

@@ -71,6 +71,10 @@ PARTS = [
     ("prelu", lambda: L.PReLU()),
     ("batch", lambda: L.BatchNormalization(momentum=0.5, epsilon=0.1)),
     ("batch of none", lambda: L.BatchNormalization(center=False, scale=False)),
+    ("renorm", lambda: L.BatchNormalization(renorm=True, renorm_clipping={"rmax": 2.0})),
+    ("low rank", lambda: L.Dense(4, "tanh", lora_rank=2)),
+    ("columns dropped", lambda: L.Dropout(0.3, noise_shape=(1, None))),
+    ("penalized", lambda: L.Dense(3, activity_regularizer="l2")),
     ("layer", lambda: L.LayerNormalization()),
     ("group", lambda: L.GroupNormalization(2)),
     ("rms", lambda: L.RMSNormalization()),
@@ -276,6 +280,48 @@ def test_weights_go_into_a_model_of_the_same_layers(tmp_path):
     other = ug.Sequential([ug.layers.Input((3,)), ug.layers.Dense(3)])
     with pytest.raises(ValueError, match=r"shape \(6, 8\) for"):
         other.load_weights(path)
+
+
+def test_low_rank_weights_are_added_to_the_matrix_in_files(tmp_path):
+    theirs = keras.Sequential([L.Input((5,)), L.Dense(4, "tanh"), L.Dense(2)])
+    theirs.layers[0].enable_lora(2, lora_alpha=3)
+    drawn(theirs).save_weights(tmp_path / "model.weights.h5")
+    x = np.random.default_rng(1).standard_normal((6, 5)).astype(np.float32)
+    expected = theirs.predict(x, verbose=0)
+    layers = ug.layers
+    for rank in (None, 2):
+        ours = ug.Sequential(
+            [layers.Input((5,)), layers.Dense(4, "tanh", lora_rank=rank), layers.Dense(2)]
+        )
+        ours.load_weights(tmp_path / "model.weights.h5")
+        np.testing.assert_allclose(ours(x), expected, rtol=1e-5, atol=1e-6)
+    ours.layers[0].lora_kernel_b.assign(np.ones((2, 4)))
+    back = ug.convert.to_keras(ours)
+    np.testing.assert_allclose(back.predict(x, verbose=0), ours(x), rtol=1e-5, atol=1e-6)
+
+
+def test_masks_reach_norms_losses_and_metrics_as_they_do_in_keras():
+    x = L.Input((4,), dtype="int32", name="x")
+    hidden = L.BatchNormalization(momentum=0.5)(L.Embedding(6, 3, mask_zero=True)(x))
+    theirs = drawn(keras.Model(x, L.Dense(2)(hidden)))
+    ours = ug.convert.from_keras(theirs)
+    rng = np.random.default_rng(2)
+    numbers, y = rng.integers(6, size=(7, 4)), rng.standard_normal((7, 4, 2))
+    for model in (theirs, ours, ug.convert.to_keras(ours)):
+        model.compile("sgd", "mse", metrics=["mae"])
+    expected = theirs.evaluate(numbers, y, verbose=0)
+    np.testing.assert_allclose(ours.evaluate(numbers, y), expected, rtol=1e-5)
+    for model in (theirs, ours):
+        model.fit(numbers, y, batch_size=7, epochs=3, verbose=0)
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_mask_that_is_computed_otherwise_is_refused():
+    x = L.Input((4, 3), name="x")
+    made = L.BatchNormalization(name="norm")(x, mask=x[:, :, 0] > 0)
+    with pytest.raises(ValueError, match="a mask, which no layer here has made"):
+        ug.convert.from_keras(keras.Model(x, made))
 
 
 def test_to_keras_names_what_keras_has_not():

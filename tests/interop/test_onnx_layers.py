@@ -156,6 +156,19 @@ CASES = {
 }
 
 
+def masked(shape, mask_shape, dtype):
+    """Return a softmax with a mask, behind a norm that reads one, too."""
+    x, mask = layers.Input(shape, dtype), layers.Input(mask_shape, dtype)
+    rows = layers.Masking()(layers.ReLU()(layers.Dense(2)(x)))
+    return ug.Model(
+        [x, mask], layers.Softmax()(layers.Dense(5)(layers.BatchNormalization()(rows)), mask)
+    )
+
+
+# Shapes of samples, and of their masks.
+MASKED = [((4, 3), (4, 5)), ((4, 3), (4, 1)), ((4, 3), (5,)), ((3,), (5,)), ((3,), (1,))]
+
+
 def arrays_for(model, rows=5):
     rng = np.random.default_rng(1)
     dtype = model.dtype
@@ -186,6 +199,17 @@ def test_onnx_runtime_makes_the_same_of_each_layer(case, dtype, tmp_path):
         (made,) = run(path, model, given)
         expected = model.predict(given if len(given) > 1 else given[0])
         assert_close(made, expected, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("shape", "mask_shape"), MASKED)
+def test_onnx_runtime_masks_what_masks_leave_out(shape, mask_shape, dtype, tmp_path):
+    model = randomized(masked(shape, mask_shape, dtype))
+    model.export(tmp_path / "m.onnx")
+    for rows in (40, 1):
+        given = arrays_for(model, rows)
+        (made,) = run(tmp_path / "m.onnx", model, given)
+        assert_close(made, model.predict(given), dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

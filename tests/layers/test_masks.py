@@ -201,3 +201,83 @@ def test_layers_that_know_of_no_masks_say_so():
     assert Dense(2).supports_masking
     assert not Flatten().supports_masking
     assert Dense(2).compute_mask(np.ones((2, 3)), np.ones(2)).shape == (2,)
+
+
+class Kept(ug.losses.Loss):
+    """The squared error, written in Python."""
+
+    def call(self, y_true, y_pred):
+        return ((y_true - y_pred) ** 2).mean(-1)
+
+    def backward(self, y_true, y_pred):
+        return 2 * (y_pred - y_true) / y_pred.shape[-1]
+
+
+def masked_model(loss, **arguments):
+    """Return a compiled model whose output a mask reaches, and the same without."""
+    made = []
+    for first in (Masking(), Dropout(0.0)):
+        ug.random.seed(3)
+        model = ug.Sequential([Input((4, 3), "float64"), first, Dense(5, "tanh"), Dense(2)])
+        model.compile(ug.optimizers.SGD(0.1), loss, **arguments)
+        made.append(model)
+    made[1].set_weights(made[0].get_weights())
+    return made
+
+
+@pytest.mark.parametrize("loss", ["mse", "huber", Kept(), ug.losses.MeanSquaredError("sum")])
+def test_losses_and_metrics_leave_out_the_rows_that_a_mask_does(loss):
+    rng = np.random.default_rng(5)
+    kept = rng.random((7, 4)) < 0.5
+    x, y = rng.standard_normal((7, 4, 3)), rng.standard_normal((7, 4, 2))
+    x[~kept] = 0
+    masked, plain = masked_model(loss, metrics=["mae"])
+    value, metric = masked.evaluate(x, y)
+    scale = 1 if getattr(loss, "reduction", None) == "sum" else kept.size / kept.sum()
+    each = ug.losses.get(loss)(y, plain.predict(x), sample_weight=kept)
+    np.testing.assert_allclose(value, each * scale, rtol=1e-12)
+    np.testing.assert_allclose(metric, np.abs(plain.predict(x) - y)[kept].mean(), rtol=1e-12)
+    _, gradients = masked.gradients(x, y)
+    _, expected = plain.gradients(x, y, sample_weight=kept.astype(float))
+    for ours, other in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(ours, other * scale, rtol=1e-11, atol=1e-14)
+    masked.fit(x, y, batch_size=3, epochs=2, verbose=0)
+    # What is wanted of the rows left out does not matter.
+    y[~kept] = 100
+    np.testing.assert_allclose(masked.evaluate(x, y), masked.evaluate(x, np.where(y == 100, 0, y)))
+
+
+def test_weights_beside_a_mask():
+    rng = np.random.default_rng(6)
+    kept, weights = rng.random((7, 4)) < 0.5, rng.random((7, 4))
+    x, y = rng.standard_normal((7, 4, 3)), rng.standard_normal((7, 4, 2))
+    x[~kept] = 0
+    masked, plain = masked_model(ug.losses.MeanSquaredError("mean_with_sample_weight"))
+    found = masked.evaluate(x, y, sample_weight=weights)
+    np.testing.assert_allclose(found, plain.evaluate(x, y, sample_weight=weights * kept))
+    masked, _ = masked_model("mse")
+    with pytest.raises(ValueError, match='give its loss reduction="mean_with_sample_weight"'):
+        masked.fit(x, y, sample_weight=weights, verbose=0)
+    masked, _ = masked_model(ug.losses.MeanSquaredError("sum"), metrics=["mae"])
+    with pytest.raises(ValueError, match="give its metrics as weighted_metrics"):
+        masked.evaluate(x, y, sample_weight=weights)
+
+
+def test_padding_does_not_count_in_the_loss_of_each_number():
+    x = Input((5,), "int32")
+    model = ug.Model(x, Dense(3, "softmax")(Embedding(6, 4, mask_zero=True)(x)))
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    numbers, labels = RNG.integers(6, size=(8, 5)), RNG.integers(3, size=(8, 5))
+    value, accuracy = model.evaluate(numbers, labels)
+    likely, kept = model.predict(numbers), numbers != 0
+    chosen = np.take_along_axis(likely, labels[..., None], -1)[..., 0]
+    np.testing.assert_allclose(value, -np.log(chosen)[kept].mean(), rtol=1e-5)
+    np.testing.assert_allclose(accuracy, (likely.argmax(-1) == labels)[kept].mean(), rtol=1e-6)
+
+
+def test_a_mask_that_depends_on_trained_weights_reaches_no_loss():
+    model = ug.Sequential([Input((4, 3)), Dense(3, "relu"), Masking(), Dense(2)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="depends on the weights of dense"):
+        model.evaluate(np.ones((2, 4, 3)), np.ones((2, 4, 2)))
+    model(np.ones((2, 4, 3)))

@@ -325,6 +325,28 @@ def _glu(network: _Network, number: int, node: Any, arrays: Any) -> None:
     network.step(number, node["inputs"], (rows, cols // 2), lines)
 
 
+def _differs(network: _Network, number: int, node: Any, arrays: Any) -> None:
+    rows, cols = _same_shape(network, node)
+    value = network.number(node["attributes"]["value"])
+
+    def lines(to: str, at: list[str]) -> list[str]:
+        return [network.call("differs", at[0], rows, cols, value, to) + ";"]
+
+    network.step(number, node["inputs"], (rows, 1), lines)
+
+
+def _keep_where(network: _Network, number: int, node: Any, arrays: Any) -> None:
+    rows, cols = _same_shape(network, node)
+    mask = network.values[node["inputs"][1]]
+    fill = network.number(node["attributes"]["fill"])
+
+    def lines(to: str, at: list[str]) -> list[str]:
+        sizes = (rows, cols, at[1], mask.rows, mask.cols)
+        return [network.call("keep_where", at[0], *sizes, fill, to) + ";"]
+
+    network.step(number, node["inputs"], (rows, cols), lines)
+
+
 def _cluster_distance(network: _Network, number: int, node: Any, arrays: Any) -> None:
     rows, cols = _same_shape(network, node)
     clusters, form = arrays["centers"].shape[0], node["attributes"]["form"]
@@ -422,10 +444,12 @@ _KINDS: dict[str, Emitter] = {
     "cluster_distance": _cluster_distance,
     "concatenate": _concatenate,
     "dense": _dense,
+    "differs": _differs,
     "dot": _dot,
     "embedding": _embedding,
     "glu": _glu,
     "input": _input,
+    "keep_where": _keep_where,
     "layer_norm": _rows("layer_norm", "gamma", "beta", "epsilon"),
     "log_softmax": _rows("log_softmax"),
     "maximum": _merge("{a} > {b} ? {a} : {b}"),

@@ -179,6 +179,33 @@ FUNCTIONS: dict[str, str] = {
     }
 }""",
     # y is not x.
+    "differs": """
+(const real *x, size_t rows, size_t cols, real value, real *y)
+{
+    size_t j;
+    for (; rows > 0; --rows, x += cols, ++y) {
+        *y = 0;
+        for (j = 0; j < cols; ++j) {
+            if (x[j] != value) {
+                *y = 1;
+            }
+        }
+    }
+}""",
+    # The mask has the rows and columns of x, or one.
+    "keep_where": """
+(const real *x, size_t rows, size_t cols, const real *mask, size_t mask_rows, size_t mask_cols,
+ real fill, real *y)
+{
+    size_t j;
+    for (; rows > 0; --rows, x += cols, y += cols) {
+        for (j = 0; j < cols; ++j) {
+            y[j] = mask[mask_cols > 1 ? j : 0] > (real)0.5 ? x[j] : fill;
+        }
+        mask += mask_rows > 1 ? mask_cols : 0;
+    }
+}""",
+    # y is not x.
     "squared_distances": """
 (const real *x, size_t rows, size_t cols, size_t clusters, const real *centers, real *y)
 {

@@ -327,15 +327,18 @@ class _Reading:
         shape = inner.get("build_input_shape")
         if shape and made and not isinstance(made[0], layers.Input):
             made.insert(0, self._input({"batch_shape": shape, "name": f"{inner['name']}_input"}))
-        return models.Sequential(made, inner["name"])
+        return models.Sequential(made, name=inner["name"])
 
     def _graph(self, inner: Config, given: list[Config], paths: list[str]) -> models.Model:
         tensors: dict[tuple[str, int, int], Any] = {}
         waiting: list[tuple[str, int, Any, Config]] = []
+        computed = _computed(inner, given)
         for config, path in zip(given, paths, strict=True):
             name = config.get("name", config["config"].get("name"))
             if config["class_name"] == "InputLayer":
                 tensors[name, 0, 0] = self._input(config["config"])
+                continue
+            if not path and name not in computed:  # a mask, which is made here by the layers
                 continue
             operation = self._operation(config, path) if path else config
             waiting += [(name, i, operation, n) for i, n in enumerate(config["inbound_nodes"])]
@@ -438,7 +441,7 @@ def _sources(node: Config) -> Iterator[tuple[str, int, int]]:
 def _called(operation: Any, node: Config, tensors: Mapping[Any, Any]) -> list[Any]:
     """Call an operation as a node of Keras's graph does; return the tensors that it makes."""
     keywords = {key: value for key, value in node.get("kwargs", {}).items() if value is not None}
-    training = keywords.pop("training", None)
+    training, mask = keywords.pop("training", None), keywords.pop("mask", None)
     if keywords:
         raise ValueError(f"it is called with {min(keywords)}={keywords[min(keywords)]!r}")
 
@@ -453,8 +456,42 @@ def _called(operation: Any, node: Config, tensors: Mapping[Any, Any]) -> list[An
         return [_calculated(operation, arguments)]
     if len(arguments) != 1:
         raise ValueError(f"it is called with {len(arguments)} arguments, expected one")
-    made = operation(arguments[0], training=training)
+    given_mask = {} if mask is None else _mask_given(mask, arguments[0], tensors)
+    made = operation(arguments[0], training=training, **given_mask)
     return list(made) if isinstance(made, (list, tuple)) else [made]
+
+
+def _computed(inner: Config, given: list[Config]) -> set[str]:
+    """Return the names of what a graph's outputs are made of, masks being left out."""
+    nodes = {str(one.get("name", one["config"].get("name"))): one for one in given}
+    stack: list[Any] = [inner["output_layers"]]
+    found: set[str] = set()
+    while stack:
+        one = stack.pop()
+        if isinstance(one, Mapping):
+            stack.extend(one.values())
+        elif isinstance(one, str):
+            if one in nodes and one not in found:
+                found.add(one)
+                for node in nodes[one].get("inbound_nodes", []):
+                    stack.extend(name for name, _, _ in _sources(node))
+        elif isinstance(one, (list, tuple)):
+            stack.extend(one)
+    return found
+
+
+def _mask_given(mask: Any, given: Any, tensors: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return the keyword of a mask that is a tensor of the graph; none for one that layers made.
+
+    Raises:
+        ValueError: if it is computed otherwise.
+    """
+    source = _history(mask)
+    if source in tensors:
+        return {"mask": tensors[source]}
+    if isinstance(given, list) or given.mask is None:
+        raise ValueError("it is called with a mask, which no layer here has made")
+    return {}
 
 
 def _calculated(config: Config, arguments: list[Any]) -> Any:

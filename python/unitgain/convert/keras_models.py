@@ -8,6 +8,7 @@ from typing import Any
 from unitgain._extras import needed
 from unitgain.convert.graphs import located
 from unitgain.layers import Input, Layer, Normalization
+from unitgain.layers.low_rank import LowRank
 from unitgain.models import Model, Sequential
 
 __all__ = ["to_keras"]
@@ -60,8 +61,15 @@ def to_keras(model: Model) -> Any:
         chain = keras.Model(inputs, outputs, name=model.name)
     for node in function.nodes:
         if isinstance(node.layer, Layer) and not isinstance(node.layer, Normalization):
-            made[id(node.layer)].set_weights(node.layer.get_weights())
+            _set_weights(made[id(node.layer)], node.layer)
     return chain
+
+
+def _set_weights(to: Any, layer: Layer) -> None:
+    """Give Keras's layer the weights of ours."""
+    to.set_weights(layer.get_weights())
+    if isinstance(layer, LowRank) and layer.lora_enabled:
+        to.lora_alpha = layer.lora_alpha  # which Keras's build does not take from its argument
 
 
 def _operation(keras: Any, layer: Any) -> Any:

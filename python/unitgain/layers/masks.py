@@ -73,7 +73,8 @@ def connect_masked(
     )
     if mask_shape is None and known and not several:
         if layer.supports_masking:
-            made.mask = known[0]
+            if known[0].sample_shape in ((*made.sample_shape[:-1], 1), made.sample_shape[:-1]):
+                made.mask = known[0]  # else it is of values, and not of rows
         elif not takes_mask(layer):
             warn(
                 f"{layer.name}, a {type(layer).__name__}, does not support masking: the layers "
@@ -139,12 +140,15 @@ def _mask_array(layer: Any, mask: Any, shape: SampleShape) -> NDArray[Any]:
     kept = array if array.dtype == bool else array > 0.5
     if kept.shape == shape[:-1] and not (layer._masks_values and kept.shape == shape[-1:]):
         return kept[..., np.newaxis].astype(np.float32)
+    if kept.ndim == len(shape) - 1 and not layer._masks_values:
+        kept = kept[..., np.newaxis]
+        shape = (*shape[:-1], 1)
     try:
         return np.broadcast_to(kept, shape).astype(np.float32)
     except ValueError:
         raise ValueError(
-            f"mask of {layer.name} has shape {array.shape}, expected {shape[:-1]} or what "
-            f"broadcasts to {shape}"
+            f"mask of {layer.name} has shape {array.shape}, expected what broadcasts to "
+            f"{shape[:-1] if shape[-1] == 1 else shape}"
         ) from None
 
 

@@ -138,6 +138,7 @@ class BatchNormalization(_Normalization):
         renorm_clipping: bounds of the corrections: a dict with ``rmin`` and ``rmax`` of ``r`` and
             ``dmax`` of the magnitude of ``d``; those left out are none.
         renorm_momentum: how much of ``renorm_mean`` and ``renorm_stddev`` is kept at each step.
+        synchronized: must be False: a batch's statistics are those of the process's own rows.
         name: what the layer is called.
         trainable: whether training may change the weights and the moving statistics.
         synchronized: whether the statistics are those of the whole batch where several processes
@@ -171,6 +172,7 @@ class BatchNormalization(_Normalization):
         renorm: bool = False,
         renorm_clipping: Mapping[str, float] | None = None,
         renorm_momentum: float = 0.99,
+        synchronized: bool = False,
         name: str | None = None,
         trainable: bool = True,
         *,
@@ -194,6 +196,11 @@ class BatchNormalization(_Normalization):
         for label, value in (("momentum", momentum), ("renorm_momentum", renorm_momentum)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{label} must be between 0 and 1, but it is {value}")
+        if synchronized:
+            raise ValueError(
+                "synchronized must be False: a batch's statistics are those of the process's rows"
+            )
+        self.synchronized = False
         self.renorm = bool(renorm)
         self.renorm_clipping = _checked_clipping(renorm_clipping)
         self.renorm_momentum = renorm_momentum

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
+from unitgain import initializers
 from unitgain.formats import hdf5
 from unitgain.graph.operation import Operation
 from unitgain.graph.variables import Variable
 from unitgain.layers.base import Layer
+from unitgain.layers.low_rank import LowRank
 from unitgain.layers.preprocessing import Normalization
 from unitgain.layers.spectral_normalization import SpectralNormalization
 
@@ -60,6 +63,11 @@ def matched(
     pairs: dict[int, tuple[Variable, NDArray[Any]]] = {}  # a layer may be in several models
     for layer, path in found:
         own = layer.weights
+        if isinstance(layer, LowRank) and layer.lora_enabled:  # which Keras adds to the matrix
+            a, b = layer._low_rank()
+            own = [weight for weight in own if weight not in (a, b)]
+            pairs[id(a)] = a, initializers.HeUniform()(a.shape, layer.dtype)
+            pairs[id(b)] = b, np.zeros(b.shape, layer.dtype)
         if isinstance(layer, SpectralNormalization):
             own = [layer.vector_u]
             pairs |= {id(v): (v, a) for v, a in matched([(layer.layer, f"{path}/layer")], file)}

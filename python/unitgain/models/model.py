@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
-from unitgain import _fork, _names, optimizers
+from unitgain import _fork, _names, _native, optimizers
 from unitgain._arrays import as_rows
 from unitgain._configurable import checked_config
 from unitgain.dtype_policies import floatx
@@ -109,6 +109,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         self._network_trainable: list[Any] = []
         self._trainable_changes = -1
         self._needs_compile = False
+        self._step_totals: Any = _native.Totals()
         self._lock = _fork.Lock()
         self._trainable_once_built = bool(trainable)
         if inputs is not None:

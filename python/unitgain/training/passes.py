@@ -17,6 +17,7 @@ from unitgain.training.callback import CallbackList
 from unitgain.training.executions import Executions
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
+from unitgain.training.own_steps import as_given, run_steps
 from unitgain.training.sharing import Sharing
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 from unitgain.training.windows import Windows
@@ -214,6 +215,8 @@ class Run:
         """
         if (
             not isinstance(self.source, Samples)
+            or not self._is_one_pass()
+            or self.model.steps_itself("train_step")
             or self.base is not None
             or self._stops_at_nan
             or self._every_batch
@@ -241,7 +244,7 @@ class Run:
         if not (model.stop_training or totals.diverged):
             check_batches_seen(totals.batches, self.steps)
         model._order_position = self.order.position
-        return totals, model._logs(totals)
+        return totals, model.logs_of(totals)
 
     def _look(self, totals: _native.Totals, samples: Any) -> None:
         """Warn once of samples that are not finite, when a loss is not."""
@@ -258,7 +261,7 @@ class Run:
         if self.shared is not None:
             self.shared.prepare(network)
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
-        with ProgressBar(title, self.steps, model._logs, shown) as bar:
+        with ProgressBar(title, self.steps, model.logs_of, shown) as bar:
             totals = yield from self._train(network, bar, ahead)
             if totals.batches == 0 and not self._is_first:
                 return totals, {}
@@ -266,7 +269,7 @@ class Run:
                 check_batches_seen(totals.batches, self.steps)
             self._is_first = False
             model._order_position = self.order.position
-            logs = model._logs(totals)
+            logs = model.logs_of(totals)
             if self._evaluates(epoch):
                 assert self.validation is not None
                 found = evaluated(
@@ -299,12 +302,19 @@ class Run:
             if not every_batch:
                 bar(totals)
                 return True
-            told.end(totals.batches - 1, lambda: model._logs(totals))
+            told.end(totals.batches - 1, lambda: model.logs_of(totals))
             if totals.batches < last and not model.stop_training:
                 told.begin(totals.batches)
             return not model.stop_training
 
-        if isinstance(self.source, Samples) and not holds_sparse(self.source.x):
+        if model.steps_itself("train_step"):
+            model._step_totals = _native.Totals()
+            data = (as_given(model, samples) for samples in self._batches_alone())
+            return run_steps(
+                model.train_step, "train_step", data, told, lambda: model.stop_training, bar
+            )
+        if self._is_one_pass():
+            assert isinstance(self.source, Samples)
             samples = self.source
             if not self._ahead:
                 warn_of_logits(model, network, samples.x)
@@ -380,6 +390,19 @@ class Run:
     def _most(self) -> int | None:
         return None if self.steps is None else self.steps * self.batch_size
 
+    def _is_one_pass(self) -> bool:
+        """Whether an epoch is one native call, on samples in memory."""
+        is_eager = self.model.run_eagerly and self.base is None
+        return isinstance(self.source, Samples) and not holds_sparse(self.source.x) and not is_eager
+
+    def _batches_alone(self) -> Iterator[Samples]:
+        """Yield an epoch's batches, also those that are parts of windows."""
+        with closing(self._chunks(self.source)) as chunks:
+            for samples, order, size in chunks:
+                rows = np.arange(len(samples)) if order is None else order
+                for first in range(0, len(rows), size):
+                    yield samples.batch(rows[first : first + size])
+
     def _chunks(self, source: Source) -> Generator[_Chunk, None, None]:
         """Yield an epoch's samples, none of them sparse: batches, or windows of several."""
         if isinstance(source, Samples):
@@ -440,14 +463,20 @@ def evaluated(
 
     def report(totals: _native.Totals) -> None:
         if every_batch:
-            told.end(totals.batches - 1, lambda: model._logs(totals))
+            told.end(totals.batches - 1, lambda: model.logs_of(totals))
             if totals.batches < last:
                 told.begin(totals.batches)
 
     listeners.tell("test_begin")
     if isinstance(source, Samples) and steps is not None and steps * size < len(source):
         source = source.part(slice(steps * size))
-    if isinstance(source, Samples) and not holds_sparse(source.x):
+    totals: Any
+    if model.steps_itself("test_step"):
+        model._step_totals = _native.Totals()
+        chunks = _evaluated_chunks(model, source, size)
+        data = (as_given(model, samples) for samples, _, _ in chunks)
+        totals = run_steps(model.test_step, "test_step", data, told, bool, lambda totals: None)
+    elif isinstance(source, Samples) and not holds_sparse(source.x):
         last = math.ceil(len(source) / size)
         if every_batch:
             told.begin(0)
@@ -464,7 +493,7 @@ def evaluated(
     told.finish()
     if isinstance(source, Batches) or len(source) > 0:
         check_batches_seen(totals.batches, steps)
-    logs: dict[str, Any] = model._logs(totals)
+    logs: dict[str, Any] = model.logs_of(totals)
     listeners.tell("test_end", logs)
     return logs
 

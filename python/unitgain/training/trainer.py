@@ -36,6 +36,8 @@ from unitgain.training.feeding import (
     unpacked,
 )
 from unitgain.training.frozen import FrozenBase
+from unitgain.training.masked import has_mask, masked_loss, masked_weights
+from unitgain.training.own_steps import OwnTotals
 from unitgain.training.parts import Trained
 from unitgain.training.passes import Run, Source, evaluated
 from unitgain.training.sharing import current_sharing
@@ -59,6 +61,7 @@ class Trainer(Trained):
     _objective: Objective | None
     _criteria: list[Criterion]  # one for each output, once the outputs are known
     _needs_compile: bool
+    _step_totals: Any  # of the batches so far, where steps are called one by one
     run_eagerly: bool = False
     jit_compile: bool | str | None = "auto"
     auto_scale_loss: bool = True
@@ -161,12 +164,18 @@ class Trainer(Trained):
         outputs = self.function.outputs
         self._criteria = self._objective.criteria(outputs)
         made = []
-        for c, shape in zip(self._criteria, outputs.shapes, strict=True):
-            if c.loss is not None:
-                check_units(c.loss, shape)
-            measured = [metric.native_spec(shape, weighted) for metric, weighted in c.named_metrics]
-            without = _native.OutputLoss(None, measured, c.weight)
-            made.append(c.loss.native(shape, measured, c.weight) if c.loss else without)
+        for c, shape, tensor in zip(self._criteria, outputs.shapes, outputs.tensors, strict=True):
+            masked = has_mask(tensor)
+            measured = [
+                metric.native_spec(shape, weighted or masked)
+                for metric, weighted in c.named_metrics
+            ]
+            if c.loss is None:
+                made.append(_native.OutputLoss(None, measured, c.weight))
+                continue
+            check_units(c.loss, shape)
+            loss = masked_loss(c.loss) if masked else c.loss
+            made.append(loss.native(shape, measured, c.weight))
         return made
 
     def fit(
@@ -606,6 +615,69 @@ class Trainer(Trained):
         known = dict(zip(map(id, network.trainable), arrays, strict=True))
         return mean_loss(totals), [known[id(w.parameter)] for w in self.trainable_weights]
 
+    # ---- steps of one's own ----
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Do one step of training on a batch: for a subclass to override.
+
+        Then :meth:`fit` calls it with each batch in turn. It may do what this one does and more,
+        as ``super().train_step(data)``; or take :meth:`gradients`, change them, and hand them to
+        the optimizer's ``apply``. The model is compiled with a loss, whatever it does.
+
+        Args:
+            data: a batch, ``(x, y)`` or ``(x, y, sample_weight)``.
+
+        Returns:
+            Values by name: those of the last batch are the epoch's. Here the loss and metrics of
+            all batches of the epoch so far.
+
+        >>> import numpy as np
+        >>> import unitgain as ug
+        >>> class Halved(ug.Sequential):
+        ...     def train_step(self, data):
+        ...         loss, gradients = self.gradients(*data)
+        ...         halves = [gradient / 2 for gradient in gradients]
+        ...         self.optimizer.apply(halves, self.trainable_variables)
+        ...         return {"loss": loss}
+        >>> model = Halved([ug.layers.Input((1,)), ug.layers.Dense(1, use_bias=False)])
+        >>> model.compile(ug.optimizers.SGD(0.25), "mse")
+        >>> model.set_weights([np.ones((1, 1))])
+        >>> history = model.fit(np.ones((4, 1)), np.zeros((4, 1)), verbose=0)
+        >>> model.get_weights()[0], history.history
+        (array([[0.75]], dtype=float32), {'loss': [1.0]})
+        """
+        batch = self._samples(*unpacked(data)).dense()
+        self._own_optimizer()
+        self._step_totals = self._native_network().train(
+            batch.x,
+            batch.y,
+            None,
+            max(1, len(batch)),
+            weights=batch.weights,
+            before=self._step_totals,
+        )
+        return self._logs(self._step_totals)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Evaluate one batch: for a subclass to override, as :meth:`train_step`.
+
+        Args:
+            data: a batch, ``(x, y)`` or ``(x, y, sample_weight)``.
+        """
+        batch = self._samples(*unpacked(data)).dense()
+        self._step_totals = self._native_network().evaluate(
+            batch.x, batch.y, max(1, len(batch)), weights=batch.weights, before=self._step_totals
+        )
+        return self._logs(self._step_totals)
+
+    def steps_itself(self, name: str) -> bool:
+        """Return whether a subclass overrides ``train_step`` or ``test_step``."""
+        return getattr(type(self), name) is not getattr(Trainer, name)
+
+    def logs_of(self, totals: Any) -> dict[str, Any]:
+        """Return the values of a pass by name, from its sums, or as its own steps returned them."""
+        return dict(totals.logs) if isinstance(totals, OwnTotals) else self._logs(totals)
+
     # ---- what is given ----
 
     def _check_compiled(self) -> None:
@@ -682,6 +754,7 @@ class Trainer(Trained):
             shape = outputs.shapes[i]
             targets.append(arrays.targets(given[i], len(inputs), shape, criterion.loss, label))
         weights = self._weights(len(inputs), sample_weight)
+        weights = masked_weights(self.function, self._criteria, inputs, weights)
         if len(targets) == 1:
             return Samples(inputs, targets[0], None if weights is None else weights[0])
         return Samples(inputs, Arrays(targets), None if weights is None else Arrays(weights))

@@ -274,8 +274,23 @@ def _dense(w: Writer, inputs: list[Value], source: Source) -> Value:
     return Value(made, x.rows, source.arrays["kernel"].shape[1])
 
 
-def _batch_norm(w: Writer, inputs: list[Value], source: Source) -> Value:
+def _differs(w: Writer, inputs: list[Value], source: Source) -> Value:
     (x,) = inputs
+    other = w("Not", w("Equal", x.name, source.attributes["value"]))
+    made = w("ReduceMax", w("Cast", other, to=w.type), w.integers([-1]), keepdims=1)
+    return Value(made, x.rows, 1)
+
+
+def _keep_where(w: Writer, inputs: list[Value], source: Source) -> Value:
+    x, mask = inputs
+    kept = w("Greater", mask.name, 0.5)
+    if x.rows > 1 and mask.rows == 1:
+        kept = w("Unsqueeze", kept, w.integers([1]))
+    return _same(x, w("Where", kept, x.name, source.attributes["fill"]))
+
+
+def _batch_norm(w: Writer, inputs: list[Value], source: Source) -> Value:
+    x = inputs[0]  # behind it there may be a mask, which training reads
     mean, variance = source.arrays["moving_mean"], source.arrays["moving_variance"]
     epsilon = source.attributes["epsilon"]
     if epsilon == 0 and not mean.any() and (variance == 1).all():
@@ -453,9 +468,11 @@ _KINDS: dict[str, Callable[[Writer, list[Value], Source], Value]] = {
     "cluster_distance": _cluster_distance,
     "concatenate": _concatenate,
     "dense": _dense,
+    "differs": _differs,
     "dot": _dot,
     "embedding": _embedding,
     "glu": _glu,
+    "keep_where": _keep_where,
     "layer_norm": _layer_norm,
     "log_softmax": _row_operator("LogSoftmax"),
     "maximum": _several("Max"),
