@@ -118,6 +118,13 @@ class Int8Product {
   void multiply_tile(const runtime::Range& block, const runtime::Range& rows, Index panel) const {
     const Index first = rows.begin - block.begin, col = panel * kernels_.nr;
     const Index n = std::min(kernels_.nr, b_.cols() - col);
+    // C comes into the caches while the sums are made: its rows may lie a power of two apart.
+    float* c = problem_.c.data + rows.begin * problem_.c.row_stride + col;
+    for (Index i = 0; i < rows.size(); ++i) {
+      const float* row = c + i * problem_.c.row_stride;
+      __builtin_prefetch(row, 1);
+      __builtin_prefetch(row + n - 1, 1);
+    }
     kernels_.tile(ceil_div(b_.rows(), kernels_.group), memory_.words + first * row_bytes_,
                   row_bytes_, b_.panel(panel), rows.size(), n, memory_.sums);
     const simd::TileEpilogue<float>& epilogue = problem_.epilogue;
@@ -127,9 +134,8 @@ class Int8Product {
         .bias = fuses_ && epilogue.bias != nullptr ? epilogue.bias + col : nullptr,
         .relu = fuses_ && epilogue.activation.kind == Activation::relu,
     };
-    kernels_.dequantize(memory_.sums, memory_.scalings + first, columns,
-                        problem_.c.data + rows.begin * problem_.c.row_stride + col,
-                        problem_.c.row_stride, rows.size(), n);
+    kernels_.dequantize(memory_.sums, memory_.scalings + first, columns, c, problem_.c.row_stride,
+                        rows.size(), n);
     if (!fuses_) finish(problem_, rows, {col, col + n}, kernels_.mr);
   }
 
