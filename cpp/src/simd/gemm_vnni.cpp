@@ -3,7 +3,7 @@
 //
 // Assumptions:
 // - a tile is 11 x 32: more rows would fit the vector registers, but their addresses not the other
-//   ones, and run 4% slower;
+//   ones, and run up to 3% slower. On Zen 4 the tile comes to 95% of the instruction's peak;
 // - a quantized value takes 8 bits.
 //
 // The avx512 variant does not require AVX512_VNNI, so the functions that use it say so, and run
