@@ -36,7 +36,7 @@ static Quantized quantize(const simd::Int8GemmKernels& kernels, const Array<floa
   const Index words = words_of(kernels, x.size());
   const Array<std::byte> to(words * 4, 0);
   Quantized made;
-  kernels.quantize_row(x.data(), x.size(), to.data(), &made.row);
+  kernels.quantize(x.data(), x.size(), 1, x.size(), to.data(), words * 4, &made.row);
   for (Index p = 0; p < words * kernels.group; ++p) {
     const Index bytes = 4 / kernels.group;
     made.values.push_back(std::to_integer<int>(to[p * bytes]));
@@ -120,9 +120,9 @@ struct Operands {
     }
   }
 
-  void check(bool far, Index n) const {
+  void check(Index n) const {
     const Array<std::int32_t> sums(kernels.mr * kernels.nr);
-    kernels.tile(words_of(kernels, k), words.data(), stride, panel.data(), far, m, n, sums.data());
+    kernels.tile(words_of(kernels, k), words.data(), stride, panel.data(), m, n, sums.data());
     for (Index i = 0; i < m; ++i) {
       for (Index j = 0; j < n; ++j) {
         std::int64_t expected = 0;
@@ -153,8 +153,7 @@ UNITGAIN_TEST(int8_sums_are_exact) {
       for (const Index k : {1, 2, 7, 8, 30, 101}) {
         const Operands operands(kernels, m, k, any);
         for (const Index n : {Index{1}, kernels.nr / 2, kernels.nr / 2 + 1, kernels.nr}) {
-          operands.check(false, n);
-          operands.check(true, n);
+          operands.check(n);
         }
       }
     }
@@ -165,10 +164,10 @@ UNITGAIN_TEST(int8_sums_do_not_saturate_or_overflow) {
   for_each_int8([](const simd::Int8GemmKernels& kernels) {
     for (const Index k : {Index{4}, simd::most_int8_depth}) {
       const Index m = k == 4 ? kernels.mr : 1;
-      Operands(kernels, m, k, [](int, int high) { return high; }).check(false, kernels.nr);
+      Operands(kernels, m, k, [](int, int high) { return high; }).check(kernels.nr);
       Operands(kernels, m, k, [](int low, int high) {
         return low == 0 ? high : low;
-      }).check(true, kernels.nr);
+      }).check(kernels.nr);
     }
   });
 }

@@ -70,6 +70,13 @@ int row_parts_of(const Int8GemmKernels& kernels, Index m, Index panels, int team
   return best;
 }
 
+// Whether the epilogue is at most these.
+bool is_bias_and_relu(const simd::TileEpilogue<float>& e) {
+  const Activation kind = e.activation.kind;
+  return (kind == Activation::linear || kind == Activation::relu) && e.scale == nullptr &&
+         e.dropout.bits == nullptr && e.output == nullptr && e.saved == nullptr;
+}
+
 class Int8Product {
  public:
   Int8Product(const runtime::Team& team, const Gemm<float>& problem, const QuantizedMatrix& b,
@@ -78,12 +85,12 @@ class Int8Product {
         problem_(problem),
         b_(b),
         memory_(kernels_, problem.c.rows, b.rows(), team.rank(), workspace),
-        row_bytes_(row_bytes(kernels_, b.rows())) {
+        row_bytes_(row_bytes(kernels_, b.rows())),
+        fuses_(is_bias_and_relu(problem.epilogue)) {
     const Index panels = ceil_div(b.cols(), kernels_.nr);
     const int parts = row_parts_of(kernels_, problem.c.rows, panels, team.size());
     rows_ = runtime::Team::share(team.rank() % parts, parts, problem.c.rows);
     panels_ = runtime::Team::share(team.rank() / parts, team.size() / parts, panels);
-    far_ = is_large(panels_.size() * b.panel_bytes(), 1);
   }
 
   void run() const {
@@ -99,10 +106,9 @@ class Int8Product {
   }
 
   void multiply_block(const runtime::Range& rows) const {
-    for (Index i = 0; i < rows.size(); ++i) {
-      kernels_.quantize_row(problem_.a.data + (rows.begin + i) * problem_.a.row_stride, b_.rows(),
-                            memory_.words + i * row_bytes_, memory_.scalings + i);
-    }
+    const MatrixView<const float>& a = problem_.a;
+    kernels_.quantize(a.data + rows.begin * a.row_stride, a.row_stride, rows.size(), b_.rows(),
+                      memory_.words, row_bytes_, memory_.scalings);
     const Index tiles = ceil_div(rows.size(), kernels_.mr);
     for (Index panel = panels_.begin; panel < panels_.end; ++panel) {
       for (Index i = 0; i < tiles; ++i) multiply_tile(rows, part(rows, i, tiles), panel);
@@ -112,13 +118,25 @@ class Int8Product {
   void multiply_tile(const runtime::Range& block, const runtime::Range& rows, Index panel) const {
     const Index first = rows.begin - block.begin, col = panel * kernels_.nr;
     const Index n = std::min(kernels_.nr, b_.cols() - col);
+    // C comes into the caches while the sums are made: its rows may lie a power of two apart.
+    float* c = problem_.c.data + rows.begin * problem_.c.row_stride + col;
+    for (Index i = 0; i < rows.size(); ++i) {
+      const float* row = c + i * problem_.c.row_stride;
+      __builtin_prefetch(row, 1);
+      __builtin_prefetch(row + n - 1, 1);
+    }
     kernels_.tile(ceil_div(b_.rows(), kernels_.group), memory_.words + first * row_bytes_,
-                  row_bytes_, b_.panel(panel), far_, rows.size(), n, memory_.sums);
-    kernels_.dequantize(memory_.sums, memory_.scalings + first, b_.scales() + col,
-                        b_.column_sums() + col,
-                        problem_.c.data + rows.begin * problem_.c.row_stride + col,
-                        problem_.c.row_stride, rows.size(), n);
-    finish(problem_, rows, {col, col + n}, kernels_.mr);
+                  row_bytes_, b_.panel(panel), rows.size(), n, memory_.sums);
+    const simd::TileEpilogue<float>& epilogue = problem_.epilogue;
+    const simd::Int8Columns columns = {
+        .scales = b_.scales() + col,
+        .sums = b_.column_sums() + col,
+        .bias = fuses_ && epilogue.bias != nullptr ? epilogue.bias + col : nullptr,
+        .relu = fuses_ && epilogue.activation.kind == Activation::relu,
+    };
+    kernels_.dequantize(memory_.sums, memory_.scalings + first, columns, c, problem_.c.row_stride,
+                        rows.size(), n);
+    if (!fuses_) finish(problem_, rows, {col, col + n}, kernels_.mr);
   }
 
   const Int8GemmKernels& kernels_;
@@ -126,8 +144,8 @@ class Int8Product {
   const QuantizedMatrix& b_;
   Memory memory_;
   Index row_bytes_;
+  bool fuses_;  // the whole epilogue into the kernel that dequantizes
   runtime::Range rows_, panels_;
-  bool far_;
 };
 
 }  // namespace

@@ -69,13 +69,14 @@ constexpr int tile_rows = 4;
 #endif
 constexpr Index tile_cols = int8_vectors * lanes<float>;
 
-void quantize(const float* x, Index depth, std::byte* words, QuantizedRow* row) {
-  quantize_row<std::uint16_t>(x, depth, words, PairDot::group, row);
+void quantize(const float* x, Index row_stride, Index m, Index depth, std::byte* words,
+              Index row_bytes, QuantizedRow* rows) {
+  quantize_rows<std::uint16_t>(x, row_stride, m, depth, words, PairDot::group, row_bytes, rows);
 }
 
-void dequantize(const std::int32_t* sums, const QuantizedRow* rows, const float* scales,
-                const std::int32_t* column_sums, float* c, Index c_row_stride, Index m, Index n) {
-  int8_dequantize(sums, tile_cols, rows, scales, column_sums, c, c_row_stride, m, n);
+void dequantize(const std::int32_t* sums, const QuantizedRow* rows, const Int8Columns& columns,
+                float* c, Index c_row_stride, Index m, Index n) {
+  int8_dequantize(sums, tile_cols, rows, columns, c, c_row_stride, m, n);
 }
 
 }  // namespace
@@ -84,7 +85,7 @@ constinit const Int8GemmKernels int8_gemm = {
     .mr = tile_rows,
     .nr = tile_cols,
     .group = PairDot::group,
-    .quantize_row = quantize,
+    .quantize = quantize,
     .tile = int8_tile<PairDot, tile_rows>,
     .dequantize = dequantize,
 };

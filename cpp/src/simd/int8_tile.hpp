@@ -21,10 +21,6 @@ namespace {
 constexpr Index int8_word = 4;   // bytes of a row's word
 constexpr int int8_vectors = 2;  // of sums, in a row of the tile
 
-// Tiles of few rows are through with a panel sooner than the hardware's prefetchers bring the next
-// one from the third-level cache.
-constexpr Index int8_bytes_ahead = 4096;
-
 template <class Dot, int rows, int vectors>
 UNITGAIN_DOT inline __attribute__((always_inline)) void add_words(
     const std::byte* a, Index stride, const std::byte* b, typename Dot::Sum (*sum)[vectors]) {
@@ -42,7 +38,7 @@ UNITGAIN_DOT inline __attribute__((always_inline)) void add_words(
 
 // Each sum of the tile is that of `hands` sums, to which the words are dealt: as many as keep the
 // units that multiply busy.
-template <class Dot, int rows, int vectors, int hands, bool far>
+template <class Dot, int rows, int vectors, int hands>
 UNITGAIN_DOT void int8_sums(Index words, const std::byte* a, Index stride, const std::byte* b,
                             std::int32_t* sums) {
   constexpr Index step = int8_vectors * Dot::right_bytes;
@@ -59,12 +55,6 @@ UNITGAIN_DOT void int8_sums(Index words, const std::byte* a, Index stride, const
 #pragma GCC unroll 4
     for (int hand = 0; hand < hands; ++hand) {
       add_words<Dot, rows, vectors>(a + hand * int8_word, stride, b + hand * step, sum[hand]);
-    }
-    if constexpr (far) {
-#pragma GCC unroll 8
-      for (Index line = 0; line < hands * step; line += 64) {
-        __builtin_prefetch(b + line + int8_bytes_ahead);
-      }
     }
   }
   for (; words > 0; --words, a += int8_word, b += step) {
@@ -89,19 +79,20 @@ struct Int8ByRows {
   Int8Sums kernel[most_rows];
 };
 
-template <class Dot, int vectors, bool far, int... row>
+template <class Dot, int vectors, int... row>
 constexpr Int8ByRows<sizeof...(row)> int8_by_rows(std::integer_sequence<int, row...>) {
-  return {{int8_sums < Dot, row + 1, vectors, row == 0 ? 4 : row < 3 ? 2 : 1, far && row<4>...}};
+  return {{int8_sums < Dot, row + 1, vectors, row == 0 ? 4 : row < 3 ? 2 : 1 > ...}};
 }
 
+// No panel is fetched ahead: on Zen 4 one row by a panel from the third-level cache comes to 90
+// GB/s by the hardware's prefetchers alone, and to 75 with instructions that fetch.
 template <class Dot, int most_rows>
-void int8_tile(Index words, const std::byte* rows, Index row_bytes, const std::byte* panel,
-               bool far, Index m, Index n, std::int32_t* sums) {
+void int8_tile(Index words, const std::byte* rows, Index row_bytes, const std::byte* panel, Index m,
+               Index n, std::int32_t* sums) {
   using Rows = std::make_integer_sequence<int, most_rows>;
-  static constexpr Int8ByRows<most_rows> kernels[2][2] = {
-      {int8_by_rows<Dot, 1, false>(Rows()), int8_by_rows<Dot, 1, true>(Rows())},
-      {int8_by_rows<Dot, 2, false>(Rows()), int8_by_rows<Dot, 2, true>(Rows())}};
-  kernels[n > lanes<float>][far].kernel[m - 1](words, rows, row_bytes, panel, sums);
+  static constexpr Int8ByRows<most_rows> kernels[2] = {int8_by_rows<Dot, 1>(Rows()),
+                                                       int8_by_rows<Dot, 2>(Rows())};
+  kernels[n > lanes<float>].kernel[m - 1](words, rows, row_bytes, panel, sums);
 }
 
 // ---- what the kernels of every instruction share ----
@@ -110,35 +101,94 @@ constexpr float most_quantized = 255.0F;
 
 // The scale and the zero of a row whose values are from `low` to `high`, which are not above and
 // not below 0; and what to multiply by to quantize, 0 for a row that is too small to tell from 0.
-// Two quotients, since the difference may overflow.
+// Two products, since the difference may overflow.
 struct Int8Scaling {
   float scale, inverse, zero;
 };
 UNITGAIN_INLINE Int8Scaling int8_scaling(float low, float high) {
-  const float scale = high / most_quantized - low / most_quantized;
+  constexpr float part = 1 / most_quantized;
+  const float scale = high * part - low * part;
   if (scale < 0x1p-120F) return {0, 0, 0};
+  if (!(scale < 0x1p122F)) return {__builtin_nanf(""), 0, 0};  // low or high is not finite
   const float inverse = 1.0F / scale;
   return {scale, inverse, -low * inverse};
 }
 
-// Rounds what is from 0 to 2^22 to the nearest integer, ties to the even one: the last bits of the
-// sum's significand are that integer.
-constexpr float int8_magic = 0x1p23F;
+// Rounds what is from -2^22 to 2^22 to the nearest integer, ties to the even one: the last bits of
+// the sum's significand are that integer.
+constexpr float int8_magic = 0x1.8p23F;
 
+// The nearest integer to x inverse, and zero: within 0 ... 255.
 template <class Value>
-UNITGAIN_INLINE void quantize_row(const float* x, Index depth, std::byte* words, Index group,
-                                  QuantizedRow* row) {
+UNITGAIN_INLINE auto quantized(Vec<float> x, float inverse, float zero) {
+  using F = Vec<float>;
+  using Narrow [[gnu::vector_size(lanes<float> * sizeof(Value))]] = Value;
+#if defined(__AVX512F__)
+  // With masks, of all lanes: GCC 12 warns of the intrinsics without.
+  constexpr __mmask16 all = 0xffff;
+  const __m512i rounded =
+      _mm512_maskz_cvtps_epi32(all, std::bit_cast<__m512>((x * F(inverse)).lane));
+  const __m512i moved = _mm512_add_epi32(rounded, _mm512_set1_epi32(static_cast<int>(zero)));
+  const __m512i positive = _mm512_maskz_max_epi32(all, moved, _mm512_setzero_si512());
+  if constexpr (sizeof(Value) == 1) {
+    return std::bit_cast<Narrow>(_mm512_maskz_cvtusepi32_epi8(all, positive));
+  } else {
+    const __m512i most = _mm512_set1_epi32(255);
+    return std::bit_cast<Narrow>(
+        _mm512_maskz_cvtepi32_epi16(all, _mm512_maskz_min_epi32(all, positive, most)));
+  }
+#else
+  using Wide [[gnu::vector_size(register_bytes)]] = std::uint32_t;
+  F q = x * F(inverse) + F(int8_magic) - F(int8_magic - zero);
+  q = blend(q > F(0), q, F(0));
+  q = blend(q < F(most_quantized), q, F(most_quantized));
+  const Wide bits = std::bit_cast<Wide>(q + F(int8_magic)) & 0xffU;
+  return __builtin_convertvector(bits, Narrow);
+#endif
+}
+
+// The lanes' greater ones as integers, which of floats of one sign is that of the greater
+// magnitude, NaN being above infinity. By the instruction's name, since GCC 12 makes a comparison
+// and a choice.
+template <class Bits>
+UNITGAIN_INLINE Vec<float> greater_bits(Vec<float> a, Vec<float> b) {
+#if defined(__AVX512F__)
+  const auto x = std::bit_cast<__m512i>(a.lane), y = std::bit_cast<__m512i>(b.lane);
+  if constexpr (static_cast<Bits>(-1) > 0) {
+    return std::bit_cast<Vec<float>>(_mm512_maskz_max_epu32(0xffff, x, y));
+  } else {
+    return std::bit_cast<Vec<float>>(_mm512_maskz_max_epi32(0xffff, x, y));
+  }
+#else
+  using Integers [[gnu::vector_size(register_bytes)]] = Bits;
+  const auto x = std::bit_cast<Integers>(a.lane), y = std::bit_cast<Integers>(b.lane);
+  return std::bit_cast<Vec<float>>(x > y ? x : y);
+#endif
+}
+template <class Bits>
+UNITGAIN_INLINE float greatest_bits(Vec<float> v) {
+  return fold(v, [](auto a, auto b) __attribute__((always_inline)) {
+    using Integers [[gnu::vector_size(sizeof(a))]] = Bits;
+    const auto x = std::bit_cast<Integers>(a), y = std::bit_cast<Integers>(b);
+    return std::bit_cast<decltype(a)>(x > y ? x : y);
+  });
+}
+
+UNITGAIN_INLINE Int8Scaling int8_scaling_of(const float* x, Index depth) {
   constexpr int parts = 4;
   using F = Vec<float>;
-  F low[parts], high[parts], poison = 0;
+  F low[parts], high[parts];
 #pragma GCC unroll 4
   for (int i = 0; i < parts; ++i) low[i] = high[i] = 0;
-  Index p = 0;
   const auto see = [&](F v, int i) __attribute__((always_inline)) {
-    low[i] = blend(v < low[i], v, low[i]);
-    high[i] = blend(v > high[i], v, high[i]);
-    poison += v * F(0);  // NaN of what is not finite
+#if defined(__x86_64__)
+    // Kept in a register: GCC would load it twice, which takes longer than all the rest.
+    __asm__("" : "+v"(v.lane));
+#endif
+    low[i] = greater_bits<std::uint32_t>(v, low[i]);  // negative floats are above all others
+    high[i] = greater_bits<std::int32_t>(v, high[i]);
   };
+  Index p = 0;
   for (; p + parts * lanes<float> <= depth; p += parts * lanes<float>) {
 #pragma GCC unroll 4
     for (int i = 0; i < parts; ++i) see(load(x + p + i * lanes<float>), i);
@@ -147,35 +197,29 @@ UNITGAIN_INLINE void quantize_row(const float* x, Index depth, std::byte* words,
   if (p < depth) see(load_partial(x + p, depth - p), 0);
 #pragma GCC unroll 4
   for (int i = 1; i < parts; ++i) {
-    low[0] = blend(low[i] < low[0], low[i], low[0]);
-    high[0] = blend(high[i] > high[0], high[i], high[0]);
+    low[0] = greater_bits<std::uint32_t>(low[i], low[0]);
+    high[0] = greater_bits<std::int32_t>(high[i], high[0]);
   }
-  const Int8Scaling scaling = int8_scaling(
-      fold(low[0], [](auto a, auto b) __attribute__((always_inline)) { return a < b ? a : b; }),
-      fold(high[0], [](auto a, auto b) __attribute__((always_inline)) { return a > b ? a : b; }));
-  const F zero =
-      std::bit_cast<float>(std::bit_cast<std::uint32_t>(scaling.zero + int8_magic)) - int8_magic;
-  *row = {scaling.scale + reduce(poison), static_cast<std::int32_t>(zero[0])};
+  const float lowest = greatest_bits<std::uint32_t>(low[0]);
+  const bool is_negative = std::bit_cast<std::int32_t>(lowest) < 0;
+  return int8_scaling(is_negative ? lowest : 0, greatest_bits<std::int32_t>(high[0]));
+}
 
+// Quantizes to Value, of 8 or 16 bits.
+template <class Value>
+UNITGAIN_INLINE void quantize_row(const float* x, Index depth, const Int8Scaling& scaling,
+                                  float zero, std::byte* words, Index group) {
   using Narrow [[gnu::vector_size(lanes<float> * sizeof(Value))]] = Value;
-  using Wide [[gnu::vector_size(register_bytes)]] = std::uint32_t;
   auto* to = reinterpret_cast<unsigned char*>(words);
-  const auto quantized = [&](F v) __attribute__((always_inline)) {
-    F q = v * F(scaling.inverse) + zero;
-    q = blend(q > F(0), q, F(0));
-    q = blend(q < F(most_quantized), q, F(most_quantized));
-    const Wide bits = std::bit_cast<Wide>(q + F(int8_magic)) & 0xffU;
-    return __builtin_convertvector(bits, Narrow);
-  };
-  p = 0;
+  Index p = 0;
   for (; p + lanes<float> <= depth; p += lanes<float>) {
-    const Narrow q = quantized(load(x + p));
+    const Narrow q = quantized<Value>(load(x + p), scaling.inverse, zero);
     __builtin_memcpy(to + p * sizeof(Value), &q, sizeof q);
   }
   const Index padded = (depth + group - 1) / group * group;
   if (p < padded) {
     Value rest[lanes<float>];
-    const Narrow q = quantized(load_partial(x + p, depth - p));
+    const Narrow q = quantized<Value>(load_partial(x + p, depth - p), scaling.inverse, zero);
     __builtin_memcpy(rest, &q, sizeof q);
     for (Index i = depth - p; i < padded - p; ++i) rest[i] = 0;
     __builtin_memcpy(to + p * sizeof(Value), rest,
@@ -183,29 +227,50 @@ UNITGAIN_INLINE void quantize_row(const float* x, Index depth, std::byte* words,
   }
 }
 
+// A row's values are quantized while the next one's scale is still on its way through the long
+// chain of operations across lanes and the division.
+template <class Value>
+UNITGAIN_INLINE void quantize_rows(const float* x, Index row_stride, Index m, Index depth,
+                                   std::byte* words, Index group, Index row_bytes,
+                                   QuantizedRow* rows) {
+  if (m == 0) return;
+  Int8Scaling next = int8_scaling_of(x, depth);
+  for (Index i = 0; i < m; ++i) {
+    const Int8Scaling scaling = next;
+    if (i + 1 < m) next = int8_scaling_of(x + (i + 1) * row_stride, depth);
+    const float zero = scaling.zero + int8_magic - int8_magic;
+    rows[i] = {scaling.scale, static_cast<std::int32_t>(zero)};
+    quantize_row<Value>(x + i * row_stride, depth, scaling, zero, words + i * row_bytes, group);
+  }
+}
+
 UNITGAIN_INLINE void int8_dequantize(const std::int32_t* sums, Index nr, const QuantizedRow* rows,
-                                     const float* scales, const std::int32_t* column_sums, float* c,
-                                     Index c_row_stride, Index m, Index n) {
+                                     const Int8Columns& columns, float* c, Index c_row_stride,
+                                     Index m, Index n) {
   using Int [[gnu::vector_size(register_bytes)]] = std::int32_t;
   using Float [[gnu::vector_size(register_bytes)]] = float;
   for (Index j = 0; j < n; j += lanes<float>) {
     const Index rest = n - j;
     const bool whole = rest >= lanes<float>;
-    const Vec<float> scale = whole ? load(scales + j) : load_partial(scales + j, rest);
-    const Int totals = std::bit_cast<Int>(
-        whole ? load(reinterpret_cast<const float*>(column_sums + j))
-              : load_partial(reinterpret_cast<const float*>(column_sums + j), rest));
+    const auto read = [&](const float* from) __attribute__((always_inline)) {
+      return whole ? load(from + j) : load_partial(from + j, rest);
+    };
+    const Vec<float> scale = read(columns.scales);
+    const Vec<float> bias = columns.bias == nullptr ? Vec<float>(0) : read(columns.bias);
+    const Int totals = std::bit_cast<Int>(read(reinterpret_cast<const float*>(columns.sums)));
     for (Index i = 0; i < m; ++i) {
       Int sum;
       __builtin_memcpy(&sum, sums + i * nr + j, sizeof sum);
-      sum -= rows[i].zero * totals;
-      const auto value = Vec<float>::of(__builtin_convertvector(sum, Float));
-      const Vec<float> result = value * scale * Vec<float>(rows[i].scale);
+      if (rows[i].zero != 0) sum -= rows[i].zero * totals;
+      Vec<float> value = Vec<float>::of(__builtin_convertvector(sum, Float));
+      value = value * scale * Vec<float>(rows[i].scale);
+      if (columns.bias != nullptr) value = value + bias;
+      if (columns.relu) value = blend(value < Vec<float>(0), Vec<float>(0), value);
       float* to = c + i * c_row_stride + j;
       if (whole) {
-        store(result, to);
+        store(value, to);
       } else {
-        store_partial(result, to, rest);
+        store_partial(value, to, rest);
       }
     }
   }

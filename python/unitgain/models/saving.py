@@ -287,7 +287,9 @@ def _write_narrow(
 ) -> None:
     """Write what :func:`model_document` returned with weights of another dtype."""
     if weights_dtype not in WEIGHTS_DTYPES:
-        raise ValueError(_names.unknown("weights_dtype", weights_dtype, WEIGHTS_DTYPES))
+        raise ValueError(
+            _names.unknown("weights_dtype", weights_dtype, dict.fromkeys(WEIGHTS_DTYPES))
+        )
     if model.dtype != "float32":
         raise ValueError(f"weights_dtype is for float32 models, but this one is {model.dtype}")
     training = document.get("training")

@@ -210,15 +210,16 @@ using Int8 = simd::Int8GemmKernels;
 template <int which>
 const Int8* check_int8(const Int8& kernels) {
   return checked_copy<which>(kernels, [](Int8& table) {
-    check<&Int8::quantize_row, which>(table, [](const Int8& int8, const float* x, Index depth,
-                                                std::byte* words, simd::QuantizedRow* row) {
-      const Index bytes = panels(depth, int8.group) * 4;
-      UNITGAIN_ASSERT(is_apart(vector(words, bytes), {vector(x, depth), vector(row, 1)}),
-                      "int8.quantize_row: the words overlap the row, or are null");
-    });
+    check<&Int8::quantize, which>(
+        table, [](const Int8& int8, const float* x, Index row_stride, Index m, Index depth,
+                  std::byte* words, Index row_bytes, simd::QuantizedRow* rows) {
+          UNITGAIN_ASSERT(is_apart(matrix(words, m, panels(depth, int8.group) * 4, row_bytes),
+                                   {matrix(x, m, depth, row_stride), vector(rows, m)}),
+                          "int8.quantize: the words overlap the rows, or are null");
+        });
     check<&Int8::tile, which>(
         table, [](const Int8& int8, Index words, const std::byte* rows, Index row_bytes,
-                  const std::byte* panel, bool, Index m, Index n, std::int32_t* sums) {
+                  const std::byte* panel, Index m, Index n, std::int32_t* sums) {
           UNITGAIN_ASSERT(m >= 1 && m <= int8.mr && n <= int8.nr, "int8.tile: not within a tile");
           UNITGAIN_ASSERT(words * int8.group < simd::most_int8_depth + int8.group,
                           "int8.tile: the sums may overflow");
@@ -228,13 +229,14 @@ const Int8* check_int8(const Int8& kernels) {
               "int8.tile: the sums overlap an operand, or one of them is null");
         });
     check<&Int8::dequantize, which>(
-        table, [](const Int8& int8, const std::int32_t* sums, const simd::QuantizedRow* rows,
-                  const float* scales, const std::int32_t* column_sums, float* c,
-                  Index c_row_stride, Index m, Index n) {
+        table,
+        [](const Int8& int8, const std::int32_t* sums, const simd::QuantizedRow* rows,
+           const simd::Int8Columns& columns, float* c, Index c_row_stride, Index m, Index n) {
           UNITGAIN_ASSERT(m <= int8.mr && n <= int8.nr, "int8.dequantize: larger than the tile");
           UNITGAIN_ASSERT(
-              is_apart(matrix(c, m, n, c_row_stride), {matrix(sums, m, n, int8.nr), vector(rows, m),
-                                                       vector(scales, n), vector(column_sums, n)}),
+              is_apart(matrix(c, m, n, c_row_stride),
+                       {matrix(sums, m, n, int8.nr), vector(rows, m), vector(columns.scales, n),
+                        vector(columns.sums, n), optional(columns.bias, vector(columns.bias, n))}),
               "int8.dequantize: C overlaps an operand, or one of them is null");
         });
   });

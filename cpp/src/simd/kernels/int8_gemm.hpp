@@ -18,6 +18,15 @@ struct QuantizedRow {
 // The most depth of a product whose sums do not overflow: 2^31 / (255 * 128).
 inline constexpr Index most_int8_depth = 65793;
 
+// What sums of columns stand for: scales_j rows[i].scale (sums_ij - rows[i].zero sums_j) + bias_j,
+// and with `relu` 0 where that is negative. From the tile's first column on.
+struct Int8Columns {
+  const float* scales;
+  const std::int32_t* sums;  // of the column's weights
+  const float* bias;         // null: none
+  bool relu;
+};
+
 // Every variant has the same quantized values and the same sums, which are exact.
 //
 // A quantized row is words of 32 bits, each with the values of `group` neighbours in depth, zero
@@ -28,18 +37,16 @@ struct Int8GemmKernels {
   Index nr;     // columns of the tile, and of a panel
   Index group;  // 4, or 2
 
-  // Quantizes a row of `depth` values to ceil(depth / group) words.
-  void (*quantize_row)(const float* x, Index depth, std::byte* words, QuantizedRow* row);
+  // Quantizes m rows of `depth` values to ceil(depth / group) words each, row_bytes apart.
+  void (*quantize)(const float* x, Index row_stride, Index m, Index depth, std::byte* words,
+                   Index row_bytes, QuantizedRow* rows);
   // The sums of products of m rows (at most mr), so many words each and row_bytes apart, with the
-  // first n columns (at most nr; more may be written) of a panel. Rows of sums are nr apart. `far`:
-  // the panels that one thread multiplies are more than the second-level cache holds.
-  void (*tile)(Index words, const std::byte* rows, Index row_bytes, const std::byte* panel,
-               bool far, Index m, Index n, std::int32_t* sums);
-  // C = what the sums stand for: scale_j rows[i].scale (sums_ij - rows[i].zero column_sums_j), m x
-  // n of a tile.
-  void (*dequantize)(const std::int32_t* sums, const QuantizedRow* rows, const float* scales,
-                     const std::int32_t* column_sums, float* c, Index c_row_stride, Index m,
-                     Index n);
+  // first n columns (at most nr; more may be written) of a panel. Rows of sums are nr apart.
+  void (*tile)(Index words, const std::byte* rows, Index row_bytes, const std::byte* panel, Index m,
+               Index n, std::int32_t* sums);
+  // C = what the sums stand for, m x n of a tile.
+  void (*dequantize)(const std::int32_t* sums, const QuantizedRow* rows, const Int8Columns& columns,
+                     float* c, Index c_row_stride, Index m, Index n);
 };
 
 #if defined(UNITGAIN_VARIANT)
