@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from .training import LEARNING_RATE, build_model
 # Each layer adds at most (its inputs + 2) roundings of relative size u to what it is given, and the
 # outputs of these networks are no smaller than their terms by more than a factor of ten or so.
 TOLERANCE = 2e-5
+# Weights and inputs of 8 bits: each layer adds up to a hundredth or so of its largest output.
+INT8_TOLERANCE = 0.1
 MANY_ROWS = 1000  # from here on throughput counts
 
 
@@ -27,6 +30,8 @@ def cases() -> list[Case]:
     ):
         for count in rows:
             made += [_case(sizes, count, packed) for packed in (False, True)]
+    for sizes in ((784, 300, 100, 10), (1024, 2048, 2048, 1000)):
+        made += [_int8_case(sizes, count) for count in (1, 128)]
     return made
 
 
@@ -101,3 +106,45 @@ def _case(sizes: tuple[int, ...], rows: int, packed: bool) -> Case:
     quick = rows == 1 and sizes == (64, 256, 128, 10) and not packed
     name = f"inference/{network_name}/{rows}{'-packed' if packed else ''}"
     return Case(name, title, prepare, quick=quick, large=rows * sizes[1] > 1 << 22)
+
+
+def _int8_case(sizes: tuple[int, ...], rows: int) -> Case:
+    """Return a network with weights of 8 bits, whose inputs are quantized as they come."""
+
+    def prepare() -> Trial:
+        generator = np.random.default_rng(0)
+        pairs = [
+            (
+                generator.normal(0, (2 / inputs) ** 0.5, (inputs, units)).astype(np.float32),
+                generator.normal(0, 0.1, units).astype(np.float32),
+            )
+            for inputs, units in itertools.pairwise(sizes)
+        ]
+        x = generator.random((rows, sizes[0]), np.float32)
+
+        def unitgain() -> Contender:
+            import unitgain as ug
+
+            model = ug.Sequential([ug.layers.Input((sizes[0],))])
+            for kernel, _ in pairs[:-1]:
+                model.add(ug.layers.Dense(kernel.shape[1], "relu"))
+            model.add(ug.layers.Dense(sizes[-1]))
+            model.set_weights([array for pair in pairs for array in pair])
+            predictor = model.optimize_for_inference("int8")
+            return Contender.of(lambda: predictor(x))
+
+        def onnx() -> Contender:
+            from . import onnx_network
+
+            return onnx_network.int8_inference(pairs, x)
+
+        contenders = {
+            OURS: unitgain,
+            REFERENCE: lambda: Contender.of(lambda: infer(pairs, x)),
+            "ONNX Runtime": onnx,
+        }
+        return Trial(contenders, INT8_TOLERANCE)
+
+    network_name = "-".join(str(size) for size in sizes)
+    title = f"inference, {network_name}, {rows} row{'s' if rows > 1 else ''}, int8"
+    return Case(f"inference/{network_name}/{rows}-int8", title, prepare, large=sizes[1] > 1000)

@@ -31,7 +31,7 @@ KERAS: dict[str, list[list[str | None]] | None] = {
 NAMESPACES = (
     "layers", "activations", "initializers", "regularizers", "constraints", "losses", "metrics",
     "optimizers", "optimizers.schedules", "callbacks", "models", "saving", "random", "data",
-    "datasets", "estimators", "cluster", "utils",
+    "datasets", "dtype_policies", "estimators", "cluster", "utils",
 )  # fmt: skip
 METHODS = ("Model", "layers.Layer", "optimizers.Optimizer", "callbacks.Callback")
 
@@ -138,8 +138,8 @@ MISSING = {
     "callbacks": "a native pass calls nobody",
     "clone_function": CONFIGURATION,
     "CutMix.data_format": "channels are last",
-    "Discretization.dtype": "indices are int64, and float32 within a network",
-    "HashedCrossing.dtype": "indices are int64, and float32 within a network",
+    "Discretization.dtype": "taken as every layer's; indices within a network have its dtype",
+    "HashedCrossing.dtype": "taken as every layer's; indices within a network have its dtype",
     "data_format": "mixing does not depend on it",
     "export.verbose": "nothing is printed",
     "input_signature": "any number of rows fits",
@@ -170,7 +170,6 @@ MISSING = {
     "steps": WHOLE,
     "steps_per_epoch": WHOLE,
     "steps_per_execution": "taken without effect: an epoch is one native call",
-    "synchronized": "one process trains",
     "tensor": SYMBOLIC,
     "validation_steps": WHOLE,
     "zipped": "there is one format",
@@ -196,30 +195,24 @@ EXTRA = {
 }
 DEFAULTS = {
     "add_weight.initializer": "what Keras makes of None",
-    "Input.dtype": "there is no global default",
     "compile.optimizer": "to be named",
     "export.format": "there is no TensorFlow here",
     "evaluate.verbose": "silent unless asked",
     "predict.verbose": "silent unless asked",
     "summary.line_length": "as wide as most terminals",
-    "normal.dtype": "there is no global default",
-    "truncated_normal.dtype": "there is no global default",
-    "uniform.dtype": "there is no global default",
 }
 # Said once, above the tables.
 THROUGHOUT = {
     "activations": {"out"},
     "initializers": {"input_axes", "output_axes"},
-    "losses": {"dtype"},
-    "metrics": {"dtype"},
     "optimizers": {"loss_scale_factor"},
     "layers.Layer": {"dtype"},
 }
 SAID_ONCE = {
     "activations": "All take `out`, an array to write to.",
     "initializers": "Keras's `input_axes` and `output_axes` are for convolutions and missing here.",
-    "losses": "There is no `dtype`: it is the predictions'.",
-    "metrics": "There is no `dtype`: sums are float64.",
+    "losses": "`dtype` is float32 or float64; without one predictions are taken as they are.",
+    "metrics": "`dtype` is float32 or float64, without effect: sums are float64.",
     "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it.",
     "regularizers": "`get` takes names, configurations and `Regularizer` objects, no functions: "
     "training needs the derivative, too.",
@@ -230,6 +223,7 @@ SAID_ONCE = {
 NOTES = {
     "layers.Input": "A symbolic tensor, and the first layer of a `Sequential`; it holds the "
     "dtype of the whole network, which is float32 for an integer dtype.",
+    "dtype_policies.DTypePolicy": "`float32`, `float64` and `mixed_bfloat16`.",
     "layers.Dense": "`activity_regularizer` is one of L1, L2 and L1L2. "
     'With `kernel_initializer="auto"` the activation\'s own.',
     "layers.Embedding": "`mask_zero=True`, `lora_rank` and `lora_alpha` are refused. A number "
@@ -299,9 +293,11 @@ What Keras {version} has and unitgain has, too, goes by the same name, with the 
 defaults. This page is generated (`python docs/keras_table.py`), and a test compares it with the
 code.
 
-A dash in the last column: nothing differs. Everywhere, the dtype is the `Input`'s (float32 or
-float64), not a layer's; arrays are NumPy's; and the arguments `name` and `trainable`, which Keras's
-layers take among `**kwargs`, are taken where they mean something."""
+A dash in the last column: nothing differs. A network has one dtype, float32 or float64, its
+`Input`'s: a layer's `dtype` says it where there is no `Input`, and is an error where it is another;
+`"mixed_bfloat16"` is the precision `medium` of the whole process
+(`ug.config.set_dtype_policy`), and there is no float16. Arrays are NumPy's; and the arguments
+`name` and `trainable`, which Keras's layers take among `**kwargs`, are taken where they mean something."""
 
 
 def public_names(module: ModuleType) -> list[str]:

@@ -51,6 +51,7 @@ NAMESPACES = {
     "estimators": "Linear models on arrays",
     "cluster": "Clustering",
     "uncertainty": "Ensembles, calibration, sets and intervals that hold",
+    "distribution": "Training in several processes",
     "sklearn": "Estimators for scikit-learn (extra `sklearn`)",
     "ops": "Products of matrices",
     "linalg": "Linear algebra",

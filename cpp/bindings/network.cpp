@@ -5,12 +5,16 @@
 
 #include <optional>
 #include <span>
+#include <tuple>
+#include <utility>
 #include <variant>
 
 #include "arguments.hpp"
 #include "caller.hpp"
 #include "gil.hpp"
 #include "graph.hpp"
+#include "ops/quantized_matrix.hpp"
+#include "python_communicator.hpp"
 #include "runtime/philox.hpp"
 #include "samples.hpp"
 #include "signals.hpp"
@@ -175,12 +179,13 @@ template <class T>
 Totals train(Network<T>& network, const py::object& x, const py::object& y,
              const std::optional<Order>& order, Index batch_size, const py::object& callback,
              const MixSpec& mix, const py::object& weights, bool every_batch, bool stops_at_nan,
-             const Totals& before) {
+             const Totals& before, std::pair<Index, Index> share) {
   HeldSamples held;
   hold_samples(held, x, y, order, network);
   hold_weights(held, weights, network);
   held.samples.mix = mix;
   held.samples.stops_at_nan = stops_at_nan;
+  std::tie(held.samples.place, held.samples.whole) = share;
   const Progress progress = progress_into(callback, every_batch);
   const GilRelease release;
   return network.train(held.samples, batch_size, progress, before);
@@ -282,6 +287,20 @@ py::tuple gradients(Network<T>& network, const py::object& x, const py::object& 
   return py::make_tuple(totals, made.arrays);
 }
 
+// Blocks of 0: training is not distributed any more.
+template <class T>
+void distribute(Network<T>& network, const py::object& communicator, Index blocks) {
+  std::optional<Distribution> distribution;
+  if (blocks != 0) {
+    distribution = Distribution{nullptr, blocks};
+    if (!communicator.is_none()) {
+      distribution->communicator = std::make_shared<PythonCommunicator>(communicator);
+    }
+  }
+  const GilRelease release;
+  network.distribute(std::move(distribution));
+}
+
 // Copies arrays into parameters while no step runs.
 template <class T>
 void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
@@ -307,7 +326,23 @@ void assign(Network<T>& network, const std::vector<ParameterPtr<T>>& parameters,
   });
 }
 
+// A float32 matrix as int8 and the scales of its columns.
+py::tuple quantize_columns(const py::array_t<float, py::array::c_style>& kernel,
+                           const std::string& name) {
+  if (kernel.ndim() != 2) throw ValueError(name + " is no matrix");
+  const Index rows = kernel.shape(0), cols = kernel.shape(1);
+  py::array_t<std::int8_t> values({rows, cols});
+  py::array_t<float> scales(cols);
+  ops::quantize_columns({kernel.data(), rows, cols, cols, 1}, name.c_str(), values.mutable_data(),
+                        scales.mutable_data());
+  return py::make_tuple(values, scales);
+}
+
 }  // namespace
+
+void bind_quantization(py::module_& module) {
+  module.def("quantize_columns", &quantize_columns, py::arg("kernel"), py::arg("name"));
+}
 
 template <class T>
 void bind_network(py::module_& module) {
@@ -320,9 +355,11 @@ void bind_network(py::module_& module) {
       .def(
           "frozen",
           [](const Network<T>& network, const py::object& precision) {
-            const auto chosen = precision_or_none(precision);
+            const bool is_int8 =
+                py::isinstance<py::str>(precision) && py::cast<std::string>(precision) == "int8";
+            const auto chosen = is_int8 ? std::nullopt : precision_or_none(precision);
             const GilRelease release;
-            return network.frozen(chosen);
+            return network.frozen(chosen, is_int8 ? DenseWeights::int8 : DenseWeights::floating);
           },
           py::arg("precision") = py::none())
       .def("predict", &predict<T>, py::arg("x"), py::arg("batch_size"),
@@ -352,7 +389,8 @@ void bind_network(py::module_& module) {
            py::arg("batch_size"), py::arg("progress") = py::none(),
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
            py::arg("every_batch") = false, py::arg("stops_at_nan") = false,
-           py::arg_v("before", Totals{}, "Totals()"))
+           py::arg_v("before", Totals{}, "Totals()"),
+           py::arg("share") = std::pair<Index, Index>(0, 0))
       .def("training_run", &training_run<T>, py::arg("x"), py::arg("y"),
            py::arg("order").none(true), py::arg("batch_size"),
            py::arg_v("mix", MixSpec{}, "MixSpec()"), py::arg("weights") = py::none(),
@@ -366,6 +404,7 @@ void bind_network(py::module_& module) {
       .def("monitor", &monitor<T>, py::arg("every"), py::arg("tell").none(true))
       .def("continue_training", &Network<T>::continue_training, py::arg("whole"),
            py::call_guard<GilRelease>())
+      .def("distribute", &distribute<T>, py::arg("communicator").none(true), py::arg("blocks"))
       .def("assign", &assign<T>, py::arg("parameters"), py::arg("arrays"))
       .def_property_readonly("trainable", &Network<T>::trainable)
       .def_property_readonly("parameters", &Network<T>::parameters)

@@ -88,6 +88,7 @@ void bind_nn(py::module_& module) {
            py::arg("height") = 0, py::arg("width") = 0);
 
   bind_training_runs(module);
+  bind_quantization(module);
   py::module_ float32 = module.def_submodule("float32");
   float32.def("mix", &mix<float>, py::arg("x"), py::arg("y"), py::arg("mix"), py::arg("step"));
   bind_graph<float>(float32);

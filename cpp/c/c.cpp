@@ -131,6 +131,28 @@ unitgain_status load(unitgain_model** model, Load&& make) noexcept {
   });
 }
 
+// In UTF-8 on every system.
+std::filesystem::path path_of(const char* path) {
+  require(path != nullptr, "path");
+  const std::string text = path;
+  return {std::u8string(text.begin(), text.end())};
+}
+
+std::span<const std::byte> content_of(const void* content, size_t bytes) {
+  require(content != nullptr, "content");
+  return {static_cast<const std::byte*>(content), bytes};
+}
+
+unitgain::LoadOptions packed(const char* precision) {
+  using unitgain::Precision;
+  const std::string name = precision == nullptr ? "highest" : precision;
+  if (name == "int8") return {.packed = true, .int8 = true};
+  if (name == "highest") return {.packed = true, .precision = Precision::highest};
+  if (name == "high") return {.packed = true, .precision = Precision::high};
+  if (name == "medium") return {.packed = true, .precision = Precision::medium};
+  throw unitgain::ValueError("precision is '" + name + "', expected highest, high, medium or int8");
+}
+
 }  // namespace
 
 int unitgain_abi_version(void) {
@@ -146,19 +168,22 @@ const char* unitgain_error(void) {
 }
 
 unitgain_status unitgain_load(const char* path, unitgain_model** model) {
-  return load(model, [&] {
-    require(path != nullptr, "path");
-    // In UTF-8 on every system.
-    const std::string text = path;
-    return unitgain::load_model(std::filesystem::path(std::u8string(text.begin(), text.end())));
-  });
+  return load(model, [&] { return unitgain::load_model(path_of(path)); });
 }
 
 unitgain_status unitgain_load_bytes(const void* content, size_t bytes, unitgain_model** model) {
-  return load(model, [&] {
-    require(content != nullptr, "content");
-    return unitgain::load_model({static_cast<const std::byte*>(content), bytes});
-  });
+  return load(model, [&] { return unitgain::load_model(content_of(content, bytes)); });
+}
+
+unitgain_status unitgain_load_packed(const char* path, const char* precision,
+                                     unitgain_model** model) {
+  return load(model, [&] { return unitgain::load_model(path_of(path), packed(precision)); });
+}
+
+unitgain_status unitgain_load_packed_bytes(const void* content, size_t bytes, const char* precision,
+                                           unitgain_model** model) {
+  return load(model,
+              [&] { return unitgain::load_model(content_of(content, bytes), packed(precision)); });
 }
 
 void unitgain_free(unitgain_model* model) {

@@ -1,11 +1,14 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
 #include "check.hpp"
 #include "memory.hpp"
+#include "runtime/cpu.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/cluster.hpp"
+#include "simd/kernels/screen.hpp"
 #include "unitgain/cluster.hpp"
 #include "unitgain/runtime.hpp"
 
@@ -174,6 +177,113 @@ UNITGAIN_TYPED_TEST(bounds_hold_and_move_as_the_centers_do) {
 }
 
 // The calls of an embedding program.
+UNITGAIN_TYPED_TEST(integers_are_as_near_to_the_samples_as_they_say) {
+  const simd::ScreenKernels<T>* screen = kernels<T>().screen;
+  if (screen == nullptr || !runtime::has_avx512_vnni()) return;
+  for (const Index cols : {1, 17, 32, 63, 1000}) {
+    const Index rows = 5, stride = (cols + 31) / 32 * 32;
+    for (const float most_norm : {32000.0F, 64000.0F}) {
+      auto x = random_array<T>(rows * cols, 1);
+      const auto shift = random_array<T>(cols, 2);
+      for (Index j = 0; j < cols; ++j) {
+        x[j] = shift[j];
+        x[cols + j] = shift[j] + x[cols + j] * static_cast<T>(1e12);
+        if (j > 0) x[2 * cols + j] = shift[j];  // one large value
+      }
+      const Array<std::int16_t> to(rows * stride);
+      const Array<float> scales(rows), norms(rows), errors(rows);
+      screen->quantize(x.data(), cols, shift.data(), rows, cols, most_norm, to.data(), stride,
+                       scales.data(), norms.data(), errors.data());
+      for (Index i = 0; i < rows; ++i) {
+        double square = 0, error = 0, whole = 0;
+        for (Index j = 0; j < stride; ++j) {
+          const double integer = to[i * stride + j];
+          whole += integer * integer;
+          if (j >= cols) {
+            CHECK(integer == 0, "behind the values");
+            continue;
+          }
+          const double value = static_cast<double>(x[i * cols + j] - shift[j]);
+          square += value * value;
+          error += std::pow(value - static_cast<double>(scales[i]) * integer, 2);
+        }
+        CHECK(std::sqrt(error) <= static_cast<double>(errors[i]), "cols " << cols << ", row " << i);
+        CHECK_NEAR(norms[i], std::sqrt(square), 1e-5 * std::sqrt(square), "cols " << cols);
+        CHECK(std::sqrt(whole) <= static_cast<double>(most_norm) + std::sqrt(cols),
+              "the products of integers could overflow");
+        const double fineness = static_cast<double>(errors[i]) / std::max(std::sqrt(square), 1e-9);
+        CHECK(fineness < 2e-5 * (1 + std::sqrt(cols)), "cols " << cols << ", row " << i);
+      }
+    }
+  }
+}
+
+UNITGAIN_TYPED_TEST(the_nearest_by_integers_is_the_least_of_all) {
+  const simd::ScreenKernels<T>* screen = kernels<T>().screen;
+  if (screen == nullptr || !runtime::has_avx512_vnni()) return;
+  const Index samples = 120;
+  for (const Index cols : {1, 17, 33, 64}) {
+    for (const Index clusters : {1, 7, 8, 9, 24}) {
+      const Index stride = (cols + 31) / 32 * 32, pairs = (cols + 1) / 2;
+      const Index padded = (clusters + 7) / 8 * 8;
+      const Array<std::int16_t> x(samples * stride), c(clusters * stride);
+      const auto numbers = random_array<T>((samples + clusters) * stride, 3);
+      for (Index i = 0; i < (samples + clusters) * stride; ++i) {
+        const bool is_inside = i % stride < cols;
+        std::int16_t& to = i < samples * stride ? x[i] : c[i - samples * stride];
+        to = static_cast<std::int16_t>(is_inside ? numbers[i] * 3000 : 0);
+      }
+      const Array<std::int32_t> panels(padded * pairs);
+      std::fill_n(panels.data(), padded * pairs, 0);
+      const Array<float> offsets(padded), steps(padded), scales(samples);
+      for (Index j = 0; j < padded; ++j) {
+        offsets[j] =
+            j < clusters ? static_cast<float>(j % 5) : std::numeric_limits<float>::infinity();
+        steps[j] = -1e-6F * static_cast<float>(1 + j % 3);
+        for (Index p = 0; p < pairs && j < clusters; ++p) {
+          std::int16_t* pair =
+              reinterpret_cast<std::int16_t*>(&panels[(j / 8 * pairs + p) * 8 + j % 8]);
+          pair[0] = c[j * stride + 2 * p];
+          pair[1] = c[j * stride + 2 * p + 1];
+        }
+      }
+      const Array<std::int32_t> order(samples), panel(simd::screen_rows * stride / 2);
+      for (Index i = 0; i < samples; ++i) {
+        scales[i] = static_cast<float>(1 + i % 4);
+        order[i] = static_cast<std::int32_t>(i * 7 % samples);
+      }
+      for (const Index rows : {1, 16, 17, 47, 48, 49, 112}) {
+        for (const bool is_ordered : {false, true}) {
+          const Array<std::int32_t> labels(rows);
+          const Array<float> values(rows), seconds(rows);
+          screen->nearest_two(x.data(), stride, is_ordered ? order.data() : nullptr, rows, cols,
+                              scales.data(),
+                              {panels.data(), offsets.data(), steps.data(), clusters}, panel.data(),
+                              labels.data(), values.data(), seconds.data());
+          for (Index i = 0; i < rows; ++i) {
+            const std::int16_t* row = x.data() + (is_ordered ? order[i] : i) * stride;
+            double least = std::numeric_limits<double>::infinity(), second = least;
+            Index label = 0;
+            for (Index j = 0; j < clusters; ++j) {
+              double product = 0;
+              for (Index k = 0; k < cols; ++k) product += 1.0 * row[k] * c[j * stride + k];
+              const double value = static_cast<double>(offsets[j]) +
+                                   product * static_cast<double>(scales[i] * steps[j]);
+              second = std::min(second, std::max(value, least));
+              if (value < least) label = j;
+              least = std::min(least, value);
+            }
+            const double tolerance = 1e-6 * (1000 + std::abs(least));
+            CHECK(second - least < tolerance || labels[i] == label, "clusters " << clusters);
+            CHECK_NEAR(values[i], least, tolerance, "cols " << cols << ", rows " << rows);
+            if (clusters > 1) CHECK_NEAR(seconds[i], second, tolerance, "cols " << cols);
+          }
+        }
+      }
+    }
+  }
+}
+
 UNITGAIN_TYPED_TEST(two_groups_are_found) {
   const Array<T> x = {0.0, 0.0, 0.5, 0.0, 10.0, 10.0, 10.5, 10.0};
   const Samples<T> samples = {{x.data(), 4, 2, 2, 1}};

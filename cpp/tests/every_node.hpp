@@ -52,6 +52,16 @@ struct Every {
     x = graph.noise(x, noise_spec("dropout", std::vector{0.25}), 3);
     graph.set_training(Training::as_run);
     x = graph.noise(x, noise_spec("rrelu", std::vector{0.1, 0.4}), 7);
+    x = graph.noise(x, noise_spec("alpha_dropout", std::vector{0.25}), 9, {{2, 6}, {0, 2}});
+    x = graph.keep_where(x, graph.differs(x, 0.5), -1);
+    BatchNormNode<T> renormalized = {
+        nullptr, nullptr, parameter("moving mean", {6}), parameter("moving variance", {6}, 1),
+        0.9,     1e-3};
+    renormalized.moving_deviation = parameter("moving deviation", {6}, 1);
+    renormalized.renorm_mean = parameter("renorm mean", {6});
+    renormalized.renorm_deviation = parameter("renorm deviation", {6}, 1);
+    renormalized.renorm = {0.9, 0.5, 2, 3};
+    x = graph.batch_norm(x, renormalized, true, graph.differs(x, 0));
     x = graph.activity(graph.transpose(x, 2), 0.125, 0);
     const NodeId y = graph.reshape(b, {6, 2});
     x = graph.concatenate({graph.add({x, y, graph.softmax(y)}), x});

@@ -7,11 +7,13 @@ from unitgain import (
     activations,
     callbacks,
     cluster,
+    config,
     constraints,
     convert,
     data,
     datasets,
     distribution,
+    dtype_policies,
     estimators,
     initializers,
     layers,
@@ -41,6 +43,7 @@ from unitgain.config import (
     threading_layer,
     threads,
 )
+from unitgain.dtype_policies import DTypePolicy
 from unitgain.initializers import Initializer
 from unitgain.layers import Input, Layer, Variable
 from unitgain.learning_rate_finder import find_learning_rate
@@ -54,6 +57,7 @@ from unitgain.regularizers import Regularizer
 from unitgain.saving import load_model
 
 __all__ = [
+    "DTypePolicy",
     "Initializer",
     "Input",
     "Layer",
@@ -71,11 +75,13 @@ __all__ = [
     "callbacks",
     "clear_cache",
     "cluster",
+    "config",
     "constraints",
     "convert",
     "data",
     "datasets",
     "distribution",
+    "dtype_policies",
     "estimators",
     "find_learning_rate",
     "float32_matmul_precision",

@@ -56,6 +56,7 @@ def matmul(
     activation: str | None = None,
     precision: str | None = None,
 ) -> Any: ...  # an array, or a scalar for two vectors
+def quantize_columns(kernel: _Array, name: str) -> tuple[_Array, _Array]: ...
 
 class PackedMatrix:
     def __init__(self, weights: ArrayLike, precision: str | None = None) -> None: ...
@@ -328,13 +329,19 @@ class _Graph:
     ) -> int: ...
     def batch_norm(
         self,
-        x: int,
+        inputs: Sequence[int],
         gamma: _Parameter | None,
         beta: _Parameter | None,
         moving_mean: _Parameter,
         moving_variance: _Parameter,
+        moving_deviation: _Parameter | None = None,
+        renorm_mean: _Parameter | None = None,
+        renorm_deviation: _Parameter | None = None,
+        *,
         momentum: float,
         epsilon: float,
+        synchronized: int = ...,
+        renorm: Sequence[float] = ...,
         trainable: bool,
     ) -> int: ...
     def activation(self, x: int, name: str, parameters: Sequence[float] = ...) -> int: ...
@@ -352,7 +359,17 @@ class _Graph:
         trainable: bool,
     ) -> int: ...
     def transpose(self, x: int, rows: int) -> int: ...
-    def noise(self, x: int, name: str, parameters: Sequence[float], key: int) -> int: ...
+    def noise(
+        self,
+        x: int,
+        name: str,
+        parameters: Sequence[float],
+        key: int,
+        sizes: Sequence[int] = ...,
+        shared_axes: Sequence[int] = ...,
+    ) -> int: ...
+    def differs(self, x: int, value: float) -> int: ...
+    def keep_where(self, inputs: Sequence[int], fill: float) -> int: ...
     def activity(self, x: int, l1: float, l2: float) -> int: ...
     def log_softmax(self, x: int) -> int: ...
     def reshape(self, x: int, rows: int, cols: int) -> int: ...
@@ -442,6 +459,7 @@ class _Network:
         every_batch: bool = False,
         stops_at_nan: bool = False,
         before: Totals = ...,
+        share: tuple[int, int] = ...,
     ) -> Totals: ...
     def training_run(
         self,
@@ -473,6 +491,7 @@ class _Network:
     ) -> tuple[_Signals, list[_Array]]: ...
     def monitor(self, every: int, tell: Callable[[_Signals, int], object] | None) -> None: ...
     def continue_training(self, whole: _Network) -> None: ...
+    def distribute(self, communicator: _Communicator | None, blocks: int) -> None: ...
     def assign(self, parameters: Sequence[_Parameter], arrays: Sequence[_Array]) -> None: ...
     @property
     def trainable(self) -> list[_Parameter]: ...
@@ -500,6 +519,23 @@ class _Optimizer:
     loss_scale: float
     scaled_steps: int
     iterations: int
+
+class _Exchange(Protocol):
+    def Test(self) -> bool: ...  # noqa: N802
+    def Wait(self) -> object: ...  # noqa: N802
+
+class _Communicator(Protocol):
+    rank: int
+    size: int
+    def broadcast(self, data: memoryview, root: int) -> None: ...
+    def start_all_to_all(
+        self,
+        sent: memoryview,
+        sent_bytes: Sequence[int],
+        received: memoryview,
+        received_bytes: Sequence[int],
+    ) -> _Exchange: ...
+    def start_all_gather(self, data: memoryview, sizes: Sequence[int]) -> _Exchange: ...
 
 class _NetworkTypes(Protocol):
     """A submodule: the classes for networks of one dtype."""

@@ -9,13 +9,19 @@ from types import TracebackType
 import numpy as np
 
 from unitgain import _names, _native
+from unitgain.dtype_policies import dtype_policy, floatx, set_dtype_policy, set_floatx
 
 __all__ = [
+    "dtype_policy",
+    "epsilon",
     "float32_matmul_precision",
+    "floatx",
     "get_float32_matmul_precision",
     "num_threads",
     "reproducible",
+    "set_dtype_policy",
     "set_float32_matmul_precision",
+    "set_floatx",
     "set_num_threads",
     "set_reproducible",
     "set_threading_layer",
@@ -152,6 +158,14 @@ class float32_matmul_precision:  # noqa: N801 - read as words: ``with ug.float32
         traceback: TracebackType | None,
     ) -> None:
         _native.set_precision_override(self._before.pop())
+
+
+def epsilon() -> float:
+    """Return the least probability that losses take a logarithm of, 1e-7, by Keras's name.
+
+    It is a constant of the kernels, and cannot be set.
+    """
+    return 1e-7
 
 
 def set_reproducible(across: str) -> None:

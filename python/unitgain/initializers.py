@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from unitgain import _names, activations, linalg, random
 from unitgain._configurable import Configurable, serialize
+from unitgain.dtype_policies import floatx
 from unitgain.ops import matmul
 
 __all__ = [
@@ -58,11 +59,15 @@ __all__ = [
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
 
+def _dtype(given: DTypeLike | None) -> DTypeLike:
+    return floatx() if given is None else given
+
+
 class Initializer(Configurable):
     """Makes an array of initial values. Subclasses implement ``__call__(shape, dtype)``."""
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
-        """Return an array of the given shape, float32 or float64."""
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
+        """Return an array of the given shape, float32 or float64; None is the default dtype."""
         raise NotImplementedError(f"{type(self).__name__} does not implement __call__")
 
 
@@ -72,9 +77,9 @@ class Constant(Initializer):
     def __init__(self, value: float = 0.0) -> None:
         self.value = value
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return the array."""
-        return np.full(shape, self.value, dtype)
+        return np.full(shape, self.value, _dtype(dtype))
 
 
 class Zeros(Constant):
@@ -101,7 +106,7 @@ class RandomNormal(Initializer):
         self.stddev = stddev
         self.seed = seed
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return the array."""
         return random.normal(shape, self.mean, self.stddev, dtype, self.seed)
 
@@ -109,7 +114,7 @@ class RandomNormal(Initializer):
 class TruncatedNormal(RandomNormal):
     """Normal, with what lies beyond two standard deviations drawn again."""
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return the array."""
         return random.truncated_normal(shape, self.mean, self.stddev, dtype, self.seed)
 
@@ -124,7 +129,7 @@ class RandomUniform(Initializer):
         self.maxval = maxval
         self.seed = seed
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return the array."""
         return random.uniform(shape, self.minval, self.maxval, dtype, self.seed)
 
@@ -163,7 +168,7 @@ class VarianceScaling(Initializer):
         self.distribution = distribution
         self.seed = seed
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return an array of shape ``(..., inputs, units)``."""
         fan_in = math.prod(shape[:-1]) if len(shape) > 1 else math.prod(shape)
         fan_out = shape[-1] if len(shape) > 0 else 1
@@ -260,7 +265,7 @@ class Orthogonal(Initializer):
         self.gain = gain
         self.seed = seed
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return an array of shape ``(..., units)``, as a matrix of ``units`` columns.
 
         Raises:
@@ -270,7 +275,7 @@ class Orthogonal(Initializer):
             raise ValueError(f"shape is {tuple(shape)}, but Orthogonal needs two sizes or more")
         matrix = random.normal((math.prod(shape[:-1]), shape[-1]), dtype="float64", seed=self.seed)
         left, _, right = linalg.svd(matrix, full_matrices=False)
-        return np.asarray((self.gain * matmul(left, right)).reshape(shape), dtype)
+        return np.asarray((self.gain * matmul(left, right)).reshape(shape), _dtype(dtype))
 
 
 class Identity(Initializer):
@@ -283,7 +288,7 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
-    def __call__(self, shape: Sequence[int], dtype: DTypeLike = "float32") -> NDArray[Any]:
+    def __call__(self, shape: Sequence[int], dtype: DTypeLike | None = None) -> NDArray[Any]:
         """Return a matrix.
 
         Raises:
@@ -291,7 +296,7 @@ class Identity(Initializer):
         """
         if len(shape) != 2:
             raise ValueError(f"shape is {tuple(shape)}, but Identity makes matrices")
-        return np.asarray(self.gain * np.eye(shape[0], shape[1]), dtype)
+        return np.asarray(self.gain * np.eye(shape[0], shape[1]), _dtype(dtype))
 
 
 # Anything taken for one: a name, a configuration, or an initializer.

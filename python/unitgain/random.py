@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _fork, _native
+from unitgain.dtype_policies import floatx
 
 __all__ = ["dropout", "normal", "permutation", "seed", "truncated_normal", "uniform"]
 
@@ -82,7 +83,7 @@ def uniform(
     shape: Shape,
     minval: float = 0.0,
     maxval: float = 1.0,
-    dtype: DTypeLike = "float32",
+    dtype: DTypeLike | None = None,
     seed: SupportsIndex | None = None,
 ) -> NDArray[Any]:
     """Return an array of numbers drawn evenly from [minval, maxval).
@@ -91,7 +92,7 @@ def uniform(
         shape: the array's shape, an int or a sequence of them.
         minval: the smallest number that can be drawn.
         maxval: the open end; ``maxval == minval`` gives that number everywhere.
-        dtype: float32 or float64.
+        dtype: float32 or float64; None for the default, :func:`unitgain.config.floatx`.
         seed: an integer that always gives the same array; None takes the process-wide seed.
 
     Raises:
@@ -112,7 +113,7 @@ def normal(
     shape: Shape,
     mean: float = 0.0,
     stddev: float = 1.0,
-    dtype: DTypeLike = "float32",
+    dtype: DTypeLike | None = None,
     seed: SupportsIndex | None = None,
 ) -> NDArray[Any]:
     """Return an array of numbers drawn from a normal distribution.
@@ -124,7 +125,7 @@ def normal(
         shape: the array's shape, an int or a sequence of them.
         mean: the distribution's mean.
         stddev: its standard deviation; 0 gives the mean everywhere.
-        dtype: float32 or float64.
+        dtype: float32 or float64; None for the default, :func:`unitgain.config.floatx`.
         seed: an integer that always gives the same array; None takes the process-wide seed.
 
     Raises:
@@ -141,7 +142,7 @@ def truncated_normal(
     shape: Shape,
     mean: float = 0.0,
     stddev: float = 1.0,
-    dtype: DTypeLike = "float32",
+    dtype: DTypeLike | None = None,
     seed: SupportsIndex | None = None,
 ) -> NDArray[Any]:
     """Return an array of normal numbers, those beyond two standard deviations drawn again.
@@ -212,6 +213,12 @@ def process_streams() -> Streams:
     return _streams
 
 
+def set_process_streams(key: int, position: int) -> None:
+    """Let the process-wide streams be those of a seed, from a position on."""
+    global _streams
+    _streams = Streams(key, position)
+
+
 @contextlib.contextmanager
 def drawing_from(streams: Streams | None) -> Iterator[None]:
     """Draw from other streams than the process-wide ones in this block; None changes nothing."""
@@ -256,8 +263,8 @@ def _checked_seed(seed: SupportsIndex) -> int:
     return value
 
 
-def _empty(shape: Shape, dtype: DTypeLike) -> NDArray[Any]:
-    kind = np.dtype(dtype)
+def _empty(shape: Shape, dtype: DTypeLike | None) -> NDArray[Any]:
+    kind = np.dtype(floatx() if dtype is None else dtype)
     if kind not in (np.float32, np.float64):
         raise TypeError(f"dtype is {kind}, expected float32 or float64")
     sizes = [operator.index(n) for n in ([shape] if isinstance(shape, SupportsIndex) else shape)]

@@ -78,6 +78,51 @@ def test_the_result_is_that_of_lloyds_iteration_in_float64(dtype, weighted, n, f
     np.testing.assert_array_equal(model.predict(x), model.labels_)
 
 
+def without_groups(n, features):
+    return np.random.default_rng(3).standard_normal((n, features))
+
+
+def with_far_samples(n, features):
+    x = blobs(n, features, 20)
+    x[::1000] *= 1e4
+    return x
+
+
+def with_large_columns(n, features):
+    return blobs(n, features, 20) * np.geomspace(1e-3, 1e3, features)
+
+
+def twice(n, features):
+    x = without_groups(n // 2, features)
+    return np.concatenate([x, x])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("samples", "n", "features", "k"),
+    [
+        (lambda n, features: blobs(n, features, 20), 4096, 17, 16),
+        (lambda n, features: blobs(n, features, 20, offset=300.0), 4097, 32, 17),
+        (lambda n, features: blobs(n, features, 20) * 1e-17, 4100, 18, 16),
+        (without_groups, 4501, 64, 24),
+        (with_far_samples, 4200, 33, 19),
+        (with_large_columns, 4200, 20, 16),
+        (twice, 4500, 25, 16),
+    ],
+)
+def test_so_is_that_of_many_samples_which_integers_may_tell(dtype, samples, n, features, k):
+    x = samples(n, features).astype(dtype)
+    init = x[np.random.default_rng(2).permutation(n)[:k]]
+    init[0] = x[0]
+    model = KMeans(k, init=init, tol=0, max_iter=8).fit(x)
+    labels, centers, iterations = lloyd(x, np.ones(n), init, most=8)
+    assert model.n_iter_ == iterations
+    np.testing.assert_array_equal(model.labels_, labels)
+    eps = float(np.finfo(dtype).eps)
+    largest = np.abs(centers).max(axis=0)
+    assert (np.abs(model.cluster_centers_ - centers) <= 64 * eps * largest).all()
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("features", range(1, 19))
 def test_of_centres_that_are_equally_near_the_first_is_taken(dtype, features):

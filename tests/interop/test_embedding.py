@@ -69,9 +69,13 @@ def library():
 class Loaded:
     """A model that C has loaded."""
 
-    def __init__(self, library, path):
+    def __init__(self, library, path, precision=None):
         self.library, self.handle = library, ctypes.c_void_p()
-        status = library.load(os.fsencode(path), ctypes.addressof(self.handle))
+        where = ctypes.addressof(self.handle)
+        if precision is None:
+            status = library.load(os.fsencode(path), where)
+        else:
+            status = library.load_packed(os.fsencode(path), precision.encode(), where)
         if status != 0:
             raise ValueError(status, library.error().decode())
 
@@ -128,6 +132,51 @@ def test_c_predicts_the_bits_of_the_python_model(library, make, dtype, tmp_path)
         assert [name for name, _ in loaded.tensors("output")] == model.output_names
         for mine, theirs in zip(loaded(*x), expected, strict=True):
             np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("weights_dtype", [None, "bfloat16", "int8"])
+@pytest.mark.parametrize("make", [chain, branches, merged])
+def test_c_runs_weights_of_fewer_bits_as_python_does(library, make, weights_dtype, tmp_path):
+    model, x = trained(make, "float32")
+    path = tmp_path / "model.safetensors"
+    model.save(path, weights_dtype=weights_dtype)
+    given = x if len(x) > 1 else x[0]
+    loaded = ug.load_model(path)
+    runs = {None: loaded, "int8": loaded.optimize_for_inference("int8")}
+    runs |= {"medium": loaded.optimize_for_inference("medium")}
+    for precision, run in runs.items():
+        expected = as_list(run(given))
+        with Loaded(library, path, precision) as found:
+            for mine, theirs in zip(found(*x), expected, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+    # What is quantized before it is saved and after it was loaded is the same. (`branches` has a
+    # dropout, whose random numbers start again in such a file.)
+    if weights_dtype == "int8" and make is not branches:
+        before = as_list(model.optimize_for_inference("int8")(given))
+        for mine, theirs in zip(before, as_list(runs["int8"](given)), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_c_refuses_what_int8_is_not_for(library, tmp_path):
+    path = tmp_path / "model.safetensors"
+    model, _ = trained(chain, "float64")
+    model.save(path)
+    with pytest.raises(ValueError, match="int8 is for float32 models"):
+        Loaded(library, path, "int8")
+    with pytest.raises(ValueError, match="precision is 'int4', expected highest"):
+        Loaded(library, path, "int4")
+    model, _ = trained(chain, "float32")
+    model.save(path, weights_dtype="int8")
+    document, arrays = documents.from_file(path)
+    place = next(iter(document["scales"].values()))
+    wrong = [arrays | {place: np.ones(1, np.float32)}]
+    wrong += [arrays | {place: arrays[place].astype(np.float64)}]
+    wrong += [{name: array for name, array in arrays.items() if name != place}]
+    for some in wrong:
+        documents.to_file(path, document, some)
+        for precision in (None, "int8"):
+            with pytest.raises(ValueError, match="scales"):
+                Loaded(library, path, precision)
 
 
 def test_files_without_a_signature_have_default_names(library, tmp_path):

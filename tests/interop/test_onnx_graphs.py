@@ -98,7 +98,7 @@ def test_an_input_of_integers_is_one_in_onnx(tmp_path):
     indices = np.random.default_rng(0).integers(0, 7, (5, 3)).astype(np.int32)
     back = check(model, content, [indices])
     assert isinstance(back.get_layer("table"), layers.Embedding)
-    assert back.function.inputs.tensors[0].given_dtype == "int32"
+    assert back.function.inputs.tensors[0].values_dtype == "int32"
 
 
 def test_embeddings_of_rows_and_of_one_number(tmp_path):

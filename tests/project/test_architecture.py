@@ -124,7 +124,7 @@ FOLDERS = table("C++")
 def folder(path):
     """Return the row of the table that a source file belongs to."""
     parts = path.relative_to(CPP).parts
-    return parts[0] if parts[0] in ("bindings", "c") else "/".join(parts[:2])
+    return parts[0] if parts[0] in ("bindings", "c", "mpi") else "/".join(parts[:2])
 
 
 def includes(path):
@@ -138,7 +138,7 @@ def includes(path):
 
 SOURCES = [
     path
-    for name in ("include", "src", "bindings", "c")
+    for name in ("include", "src", "bindings", "c", "mpi")
     for path in sorted((CPP / name).rglob("*"))
     if path.suffix in (".cpp", ".hpp", ".h")
 ]

@@ -18,8 +18,9 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 
 NAMESPACES = (
-    "activations", "callbacks", "constraints", "initializers", "layers", "losses", "metrics",
-    "models", "optimizers", "optimizers.schedules", "random", "regularizers", "saving", "utils",
+    "activations", "callbacks", "config", "constraints", "dtype_policies", "initializers", "layers",
+    "losses", "metrics", "models", "optimizers", "optimizers.schedules", "random", "regularizers",
+    "saving", "utils",
 )  # fmt: skip
 # Whose methods count, too.
 CLASSES = ("Model", "layers.Layer", "callbacks.Callback", "optimizers.Optimizer")

@@ -596,10 +596,7 @@ def test_the_loss_weight_of_one_output():
         network(loss_weights=[1, 2])
 
 
-def test_arguments_of_keras_without_effect_are_taken_and_others_are_not():
-    network(jit_compile=True, steps_per_execution=8)
-    with pytest.raises(ValueError, match="run_eagerly"):
-        network(run_eagerly=True)
+def test_other_arguments_of_compile_are_refused():
     with pytest.raises(TypeError, match="'gpu'"):
         network(gpu=True)
     model = network()

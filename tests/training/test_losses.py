@@ -385,7 +385,7 @@ def test_strided_and_integer_arrays_are_taken():
     [
         (lambda: losses.get("mse")(np.zeros((3, 2)), np.zeros((3, 4))), ValueError, "(3, 2)"),
         (lambda: losses.get("mse")(np.zeros(3), np.float64(1)), ValueError, "y_pred"),
-        (lambda: losses.get("mse")(np.zeros(3), np.zeros(3, int)), TypeError, "y_pred has dtype"),
+        (lambda: losses.get("mse")(np.zeros(3), np.zeros(3, complex)), TypeError, "y_pred has dtype"),
         (lambda: losses.get("mse")(["a"], np.zeros(1)), TypeError, "y_true has dtype"),
         (
             lambda: losses.SparseCategoricalCrossentropy()([3, 0], np.ones((2, 3))),

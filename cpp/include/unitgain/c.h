@@ -44,6 +44,14 @@ typedef struct unitgain_model unitgain_model;
 UNITGAIN_API unitgain_status unitgain_load(const char* path, unitgain_model** model);
 UNITGAIN_API unitgain_status unitgain_load_bytes(const void* content, size_t bytes,
                                                  unitgain_model** model);
+/* The same with the weights of dense layers packed, which runs faster: in a precision that is
+   "highest", "high", "medium" or "int8", as Python's optimize_for_inference() takes it; NULL is
+   "highest". */
+UNITGAIN_API unitgain_status unitgain_load_packed(const char* path, const char* precision,
+                                                  unitgain_model** model);
+UNITGAIN_API unitgain_status unitgain_load_packed_bytes(const void* content, size_t bytes,
+                                                        const char* precision,
+                                                        unitgain_model** model);
 UNITGAIN_API void unitgain_free(unitgain_model* model); /* NULL is nothing */
 
 /* 4 for a model of float, 8 for one of double: the type of its outputs. */

@@ -21,6 +21,18 @@ template <class T>
 class Operation;
 }
 
+// What the dense layers of a frozen graph multiply by: weights of its dtype; or weights of 8 bits
+// with a scale for each unit, and inputs that are quantized to 8 bits row by row as they come
+// (float32 only; a layer of more than 65,793 inputs keeps its dtype).
+enum class DenseWeights { floating, int8 };
+
+// Weights of 8 bits, row by row, that stand for values times the scale of their column.
+struct Int8Values {
+  const std::int8_t* values;
+  const float* scales;
+  std::shared_ptr<const void> owner;
+};
+
 // An array of weights that layers own and networks use. Its memory never moves.
 template <class T>
 class Parameter {
@@ -29,6 +41,9 @@ class Parameter {
   Parameter(std::string name, std::vector<Index> shape);
   // In the memory of an owner, which is kept as long.
   Parameter(std::string name, std::vector<Index> shape, T* data, std::shared_ptr<const void> owner);
+  // A matrix of 8 bits that is nowhere else: the kernel of a dense node of a graph that is only to
+  // be frozen.
+  Parameter(std::string name, std::vector<Index> shape, Int8Values values);
   ~Parameter();
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
@@ -37,6 +52,8 @@ class Parameter {
   const std::vector<Index>& shape() const { return shape_; }
   Index size() const { return size_; }
   T* data() const { return data_; }
+  // Null but for a matrix of 8 bits, whose data is null.
+  const Int8Values* int8_values() const { return int8_ ? &*int8_ : nullptr; }
 
  private:
   std::string name_;
@@ -44,6 +61,7 @@ class Parameter {
   Index size_;
   T* data_;
   std::shared_ptr<const void> owner_;  // null: the memory is the parameter's own
+  std::optional<Int8Values> int8_;
 };
 
 template <class T>
@@ -65,6 +83,18 @@ struct BatchNormNode {
   ParameterPtr<T> moving_mean, moving_variance;
   double momentum;
   double epsilon;
+  // Of training that is distributed: 1, if the statistics are those of the whole batch, and not of
+  // each block.
+  Index synchronized = 0;
+  // Batch renormalisation: all three, or none; and its momentum, the least and the most that the
+  // correction r may be, and the most of d.
+  ParameterPtr<T> moving_deviation = {}, renorm_mean = {}, renorm_deviation = {};
+  std::vector<double> renorm = {};
+};
+// Noise that values share: the sizes of an array of samples but for the batch, and the axes, the
+// batch's first, along which all get the same.
+struct SharedNoise {
+  std::vector<double> sizes = {}, axes = {};
 };
 template <class T>
 struct LayerNormNode {
@@ -149,7 +179,9 @@ class Graph {
  public:
   NodeId input(SampleShape shape);
   NodeId dense(NodeId x, ParameterPtr<T> kernel, ParameterPtr<T> bias, bool trainable = true);
-  NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true);
+  // `mask`: a node of one column, above 1/2 in the rows that a batch's statistics are of.
+  NodeId batch_norm(NodeId x, const BatchNormNode<T>& parameters, bool trainable = true,
+                    std::optional<NodeId> mask = {});
   NodeId layer_norm(NodeId x, const LayerNormNode<T>& parameters, bool trainable = true);
   // Each row over its root mean square, times the scale.
   NodeId rms_norm(NodeId x, const RmsNormNode<T>& parameters, bool trainable = true);
@@ -165,7 +197,11 @@ class Graph {
                           const std::string& form, bool trainable = true);
   NodeId softmax(NodeId x);
   NodeId log_softmax(NodeId x);
-  NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key);
+  NodeId noise(NodeId x, const NoiseSpec& noise, std::uint64_t key, const SharedNoise& shared = {});
+  // Of each row 1 where a value is not `value`, else 0.
+  NodeId differs(NodeId x, double value);
+  // x where the mask is above 1/2, else `fill`. The mask has the rows and columns of x, or one.
+  NodeId keep_where(NodeId x, NodeId mask, double fill);
   NodeId activity(NodeId x, double l1, double l2);
   NodeId reshape(NodeId x, SampleShape shape);
   // Each sample as a stack of matrices of `rows` rows of its cols values, each transposed.
@@ -201,7 +237,9 @@ class Graph {
 
   // The graph with copies of all parameters, as they are now, and dense kernels packed: for
   // inference alone, and faster. Precision as for PackedMatrix.
-  Graph frozen(std::optional<Precision> precision = {}) const;
+  // ValueError for int8 weights of a graph of float64, and of kernels that are not finite.
+  Graph frozen(std::optional<Precision> precision = {},
+               DenseWeights weights = DenseWeights::floating) const;
   bool is_frozen() const;
   // In the nodes' order; a packed kernel as the products use it.
   std::vector<ParameterPtr<T>> parameters() const;

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -35,6 +36,18 @@ struct OutputArray {
   ElementType type;
   Index rows;
   Index cols;
+};
+
+// What a loaded model is for: with the defaults, to be run and trained.
+struct LoadOptions {
+  // Packs the weights of dense layers, as Network::frozen does: the model runs faster, and is for
+  // inference alone.
+  bool packed = false;
+  std::optional<Precision> precision = {};  // of packed weights; none: float32_matmul_precision()
+  // The same with weights of 8 bits, of a float32 model, to the bit what Python's
+  // optimize_for_inference("int8") makes. Those of a file saved with weights_dtype="int8" are never
+  // expanded.
+  bool int8 = false;
 };
 
 // A model that runs. Any number of threads may call one at once: no prediction waits for another,
@@ -67,21 +80,21 @@ class Model {
  private:
   struct State;
   explicit Model(std::unique_ptr<State> state);
-  friend Model load_model(const std::filesystem::path& path);
-  friend Model load_model(std::span<const std::byte> content);
+  friend Model load_model(const std::filesystem::path& path, const LoadOptions& options);
+  friend Model load_model(std::span<const std::byte> content, const LoadOptions& options);
   std::unique_ptr<State> state_;
 };
 
 // The model of a file of Python's model.save(), or of save_model(). Its pages are mapped and read
 // when they are first used: weights of the model's dtype stay where they are in the file, if they
-// lie at a multiple of their size, as Python writes them; others, and those of F16 and BF16, are
-// copied. Replace the file if you must (as save() does), do not write into it. std::system_error if
-// it cannot be read; ValueError, which says what is wrong, if it holds no model, or one with layers
-// written in Python. The digest of the contents, for which all pages have to be read, is Python's
-// to check.
-Model load_model(const std::filesystem::path& path);
+// lie at a multiple of their size, as Python writes them; others, and those of F16, BF16 and I8,
+// are copied. Replace the file if you must (as save() does), do not write into it.
+// std::system_error if it cannot be read; ValueError, which says what is wrong, if it holds no
+// model, or one with layers written in Python. The digest of the contents, for which all pages have
+// to be read, is Python's to check.
+Model load_model(const std::filesystem::path& path, const LoadOptions& options = {});
 // The same of a file's contents in memory, which are copied.
-Model load_model(std::span<const std::byte> content);
+Model load_model(std::span<const std::byte> content, const LoadOptions& options = {});
 
 // Writes a network as a model of that file format; the file appears whole or not at all. Python's
 // load_model() makes a model of it that predicts the same, to be compiled and trained further;

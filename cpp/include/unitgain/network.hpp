@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "unitgain/communicator.hpp"
 #include "unitgain/graph.hpp"
 #include "unitgain/loss.hpp"
 #include "unitgain/matmul.hpp"
@@ -21,8 +22,10 @@ namespace unitgain {
 
 namespace nn {
 template <class T>
+class Distributed;
+template <class T>
 class Optimizer;
-}
+}  // namespace nn
 
 // A loss that training minimises at one output.
 struct OutputLoss {
@@ -163,6 +166,12 @@ class Network {
   TrainingPass training_pass(const Samples& samples, Index batch_size, Totals before = {});
   Totals evaluate(const Samples& samples, Index batch_size, const Progress& progress = {},
                   Totals before = {}) const;
+  // From now on, train() and evaluate() are called by several processes at once, with the same
+  // samples: each does its blocks' part, and all come to the same result. Batch norm's statistics
+  // are of blocks. Without a communicator there is one process, which cuts batches into the same
+  // blocks; nullopt ends it. ValueError if there are fewer blocks than processes.
+  void distribute(std::optional<Distribution> distribution);
+
   // The loss of one batch in training mode and its gradient, penalties included, in the order of
   // trainable(); nothing of the network changes.
   Totals gradients(const Samples& samples, const std::vector<T*>& gradients);
@@ -186,12 +195,14 @@ class Network {
   Index memory(Index batch, bool training) const;
 
   // A network of Graph::frozen().
-  std::unique_ptr<Network> frozen(std::optional<Precision> precision = {}) const;
+  std::unique_ptr<Network> frozen(std::optional<Precision> precision = {},
+                                  DenseWeights weights = DenseWeights::floating) const;
 
   // Runs `change` while nothing else reads or writes the parameters.
   void exclusively(const std::function<void()>& change);
 
  private:
+  friend class nn::Distributed<T>;
   struct State;
   std::unique_ptr<State> state_;
 };

@@ -79,6 +79,9 @@ struct Samples {
   Index count = 0;                 // how many rows are used: all of x, or all of `order`
   MixSpec mix = {};                // of a training pass with target values
   bool stops_at_nan = false;       // whether a training pass ends when its loss is not finite
+  // Of a network that is distributed, if each process has its own rows of one batch alone: the
+  // place of the first in the batch, and the rows of the batch; 0: these are all.
+  Index place = 0, whole = 0;
 };
 
 // Throws ValueError for an alpha that is not above 0, images that do not make the rows of x, or

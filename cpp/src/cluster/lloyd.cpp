@@ -3,10 +3,12 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "cluster/assignment.hpp"
 #include "cluster/chunks.hpp"
+#include "cluster/screen.hpp"
 #include "simd/kernels/cluster.hpp"
 
 namespace unitgain {
@@ -29,6 +31,11 @@ constexpr const char* purpose = "k-means";
 // ||c||. The kernel `bounds` adds 20 E to u^2 and takes it from l^2, so that where u < l the true
 // squared distances differ by more than 8 E: the labels are those that looking would give. The
 // bounds change the time and not the result.
+//
+// Neither does the screen (screen.hpp), which looks faster and is surer of less: only where its two
+// least distances differ by more than both are off by and by what the products can tell does a
+// label count, and its bounds start from distances that are off by as much. Where it can tell few
+// samples (an outlier among the centres makes it unsure of all) it is given up.
 template <class T>
 class Lloyd {
  public:
@@ -41,6 +48,7 @@ class Lloyd {
         packed_(centers.clusters, samples.x.cols),
         sums_(samples.x.rows, centers.clusters, samples.x.cols),
         changed_(static_cast<std::size_t>(sums_.chunks())),
+        looks_(static_cast<std::size_t>(sums_.chunks())),
         uppers_(needs_bounds_ ? samples.x.rows : 0, purpose),
         lowers_(needs_bounds_ ? samples.x.rows : 0, purpose),
         rises_(centers.clusters, purpose),
@@ -55,6 +63,10 @@ class Lloyd {
       open_.emplace_back(most_open, purpose);
       same_.emplace_back(centers.clusters, purpose);
       apart_.emplace_back(centers.clusters, purpose);
+      unsure_.emplace_back(most_open, purpose);
+    }
+    if (Screen<T>::pays(samples.x, centers.clusters)) {
+      screen_.emplace(samples, centers.clusters, threads);
     }
     farthest_.reserve(static_cast<std::size_t>(centers.clusters) + 1);
   }
@@ -82,8 +94,13 @@ class Lloyd {
   // For a team: gives every sample the label of the nearest centre as it is, and tells the chunks
   // where one has changed.
   void label_all(const runtime::Team& team) {
-    packed_.take(team, {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1});
-    if (team.rank() == 0) check_bounds();
+    packed_.take(team, matrix());
+    if (screen_ && !has_bounds_) screen_->take_samples(team);
+    team.barrier();
+    if (team.rank() == 0) {
+      check_bounds();
+      if (screen_) screen_->take_centers(matrix(), packed_.shift());
+    }
     measure_halves(team);
     team.barrier();
     const runtime::Range mine = team.share(sums_.chunks());
@@ -91,6 +108,7 @@ class Lloyd {
       changed_[static_cast<std::size_t>(chunk)] = label(team.rank(), chunk);
     }
     team.barrier();
+    if (team.rank() == 0 && screen_) check_screen();
   }
 
   bool is_stable() const { return is_stable_; }
@@ -101,11 +119,32 @@ class Lloyd {
   static constexpr T upward = T(1) + T(16) * std::numeric_limits<T>::epsilon();
   // How large a part of the samples may be open before all are taken as they lie in memory.
   static constexpr double most_open_part = 0.75;
+  // Of a block for the screen.
+  static constexpr Index most_screened_rows =
+      ops::most_block_rows / simd::screen_rows * simd::screen_rows;
+  // How large a part of its samples the screen may be unsure of.
+  static constexpr double most_unsure_part = 0.3;
   // Of short rows, up to which clusters * (features + 4) looking is cheaper than bounds (Zen 4,
   // benchmarks/clustering.py).
   static constexpr Index most_without_bounds = 384;
   // From how many samples for each cluster on the centres' own distances are worth while.
   static constexpr Index least_samples_a_cluster = 16;
+
+  MatrixView<const T> matrix() const {
+    return {centers_.data, centers_.rows, centers_.cols, centers_.row_stride, 1};
+  }
+
+  // Gives the screen up where most of its work is in vain.
+  void check_screen() {
+    Index looked = 0, unsure = 0;
+    for (const Looks& looks : looks_) {
+      looked += looks.all;
+      unsure += looks.unsure;
+    }
+    if (static_cast<double>(unsure) > most_unsure_part * static_cast<double>(looked)) {
+      screen_.reset();
+    }
+  }
 
   // Whether the bounds hold for the centres as packed, or from which radius on they are to be.
   void check_bounds() {
@@ -169,10 +208,76 @@ class Lloyd {
       }
     }
     bool changed = false;
+    if (screen_) {
+      const Index count = places.size();
+      std::int32_t* unsure = unsure_[static_cast<std::size_t>(rank)].data();
+      Index left = 0;
+      for_each_block(places, most_screened_rows, [&](Index first, Index rows) {
+        changed |= screen_block(rank, chunk, open, first, rows, unsure, left);
+      });
+      looks_[static_cast<std::size_t>(chunk)] = {count, left};
+      open = unsure;
+      places = {0, left};
+    }
     for_each_block(places, most, [&](Index first, Index rows) {
       changed |= label_block(rank, chunk, open, first, rows);
     });
+    if (starts_anew_) add(chunk, range.begin, range.size());
     return changed;
+  }
+
+  // Labels what the screen can tell of a block's samples, and adds the others to `unsure`.
+  bool screen_block(int rank, Index chunk, const std::int32_t* open, Index first, Index rows,
+                    std::int32_t* unsure, Index& count) {
+    std::int32_t found[ops::most_block_rows];
+    T values[ops::most_block_rows], seconds[ops::most_block_rows];
+    T squares[ops::most_block_rows], slacks[ops::most_block_rows];
+    T uppers[ops::most_block_rows], lowers[ops::most_block_rows];
+    screen_->find_nearest(rank, first, rows, open, found, values, seconds, squares, slacks);
+    const T error = ops::product_error<T>(centers_.cols);
+    const auto apart = static_cast<T>(screen_->apart());
+    bool is_sure[ops::most_block_rows];
+    for (Index i = 0; i < rows; ++i) {
+      const T apart_square = T{3} * (squares[i] + apart * apart);
+      const T margin = 8 * error * (apart_square + largest_square_);
+      is_sure[i] = seconds[i] - values[i] > 2 * slacks[i] + margin;
+      values[i] += slacks[i];
+      seconds[i] -= slacks[i];
+    }
+    runtime::kernels<T>().cluster->bounds(values, seconds, squares, rows,
+                                          static_cast<T>(radius_) + apart, error, uppers, lowers);
+    std::int32_t moved[ops::most_block_rows], from[ops::most_block_rows];
+    Index moves = 0;
+    for (Index i = 0; i < rows; ++i) {
+      const auto sample = static_cast<std::int32_t>(open == nullptr ? first + i : open[first + i]);
+      if (!is_sure[i]) {
+        unsure[count++] = sample;
+        continue;
+      }
+      uppers_[sample] = uppers[i];
+      lowers_[sample] = lowers[i];
+      moved[moves] = sample;
+      from[moves] = labels_[sample];
+      moves += labels_[sample] != found[i] ? 1 : 0;
+      labels_[sample] = found[i];
+    }
+    if (!starts_anew_) move(chunk, moved, from, moves);
+    return moves > 0;
+  }
+
+  // Takes samples, whose rows have not been read, from one cluster's sums each to another's.
+  void move(Index chunk, const std::int32_t* samples, const std::int32_t* from, Index count) {
+    constexpr Index ahead = 8, line_values = static_cast<Index>(64 / sizeof(T));
+    const MatrixView<const T>& x = samples_.x;
+    for (Index i = 0; i < count; ++i) {
+      if (i + ahead < count) {
+        const T* row = x.data + samples[i + ahead] * x.row_stride;
+        for (Index j = 0; j < std::min(x.cols, 8 * line_values); j += line_values) {
+          __builtin_prefetch(row + j);
+        }
+      }
+      move(chunk, samples[i], from[i], labels_[samples[i]]);
+    }
   }
 
   bool label_block(int rank, Index chunk, const std::int32_t* open, Index first, Index rows) {
@@ -197,7 +302,6 @@ class Lloyd {
       labels_[sample] = found[i];
       if (!starts_anew_) move(chunk, sample, before, found[i]);
     }
-    if (starts_anew_) add(chunk, first, rows);
     return changed;
   }
 
@@ -212,7 +316,6 @@ class Lloyd {
       }
     }
     if (changed) std::memcpy(labels, found, bytes);
-    if (starts_anew_) add(chunk, first, rows);
     return changed;
   }
 
@@ -357,6 +460,11 @@ class Lloyd {
     for (Index i = 0; i < centers_.rows; ++i) falls_[i] = rises_[i] == first ? second : first;
   }
 
+  // How many samples of a chunk the screen has looked at, and how many it could not tell.
+  struct Looks {
+    Index all, unsure;
+  };
+
   Samples<T> samples_;
   MatrixView<T> centers_;
   std::int32_t* labels_;
@@ -364,9 +472,12 @@ class Lloyd {
   ops::PackedCenters<T> packed_;
   ClusterSums sums_;
   std::vector<char> changed_;  // of each chunk
+  std::optional<Screen<T>> screen_;
+  std::vector<Looks> looks_;  // of each chunk
   std::vector<ops::SampleBlock<T>> blocks_;
-  std::vector<base::AlignedBuffer<std::int32_t>> open_;  // of a chunk, the samples to look at
-  std::vector<base::AlignedBuffer<std::int32_t>> same_;  // of each member, for measure_halves()
+  std::vector<base::AlignedBuffer<std::int32_t>> unsure_;  // of a chunk, what the screen leaves
+  std::vector<base::AlignedBuffer<std::int32_t>> open_;    // of a chunk, the samples to look at
+  std::vector<base::AlignedBuffer<std::int32_t>> same_;    // of each member, for measure_halves()
   std::vector<base::AlignedBuffer<T>> apart_;
   base::AlignedBuffer<T> uppers_, lowers_;         // u and l of each sample
   base::AlignedBuffer<T> rises_, falls_, halves_;  // how the centres' moves change them, and limits
@@ -388,7 +499,7 @@ class Lloyd {
 template <class T>
 LloydResult lloyd(const Samples<T>& samples, CenterView<T> centers, std::int32_t* labels,
                   const LloydOptions& options) {
-  constexpr int barriers = 7;
+  constexpr int barriers = 8;
   const MatrixView<const T>& x = samples.x;
   const runtime::TeamSize size =
       runtime::threads_for(ops::distances_work(x.rows, centers.clusters, x.cols), barriers);

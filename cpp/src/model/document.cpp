@@ -10,6 +10,7 @@
 #include "base/shape_text.hpp"
 #include "model/json.hpp"
 #include "model/sha256.hpp"
+#include "ops/quantized_matrix.hpp"
 #include "unitgain/error.hpp"
 
 namespace unitgain::model {
@@ -175,6 +176,12 @@ Document document_of(const TensorFile& file) {
     throw ValueError("dtype is '" + dtype + "', expected float32 or float64");
   }
   document.dtype = dtype == "float32" ? ElementType::float32 : ElementType::float64;
+  if (const Json* scales = json.find("scales"); scales != nullptr) {
+    if (dtype != "float32") throw ValueError("it has weights of 8 bits, but is not of float32");
+    for (const auto& [name, held] : scales->object("scales")) {
+      document.scales[name] = held.text("the scales of " + name);
+    }
+  }
   const Json* signature = json.find("signature");
   document.inputs = tensors_of(signature, "inputs");
   document.outputs = tensors_of(signature, "outputs");
@@ -185,13 +192,66 @@ Document document_of(const TensorFile& file) {
   return document;
 }
 
-template <class T>
-ParameterPtr<T> parameter_of(const TensorFile& file, const std::string& name) {
+namespace {
+
+const Tensor& tensor_of(const TensorFile& file, const std::string& name) {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end()) {
     throw ValueError("there is no array '" + name + "', which the graph reads");
   }
-  const auto& [dtype, shape, bytes] = found->second;
+  return found->second;
+}
+
+// A matrix of 8 bits with its scales, which are copied.
+Int8Values int8_values(const TensorFile& file, const std::string& name, const Tensor& tensor,
+                       const std::string& scales_name) {
+  const auto found = file.tensors.find(scales_name);
+  if (found == file.tensors.end()) {
+    throw ValueError("there is no array '" + scales_name + "', the scales of '" + name + "'");
+  }
+  const Tensor& scales = found->second;
+  const bool fits = tensor.shape.size() == 2 && scales.shape == std::vector{tensor.shape[1]};
+  if (tensor.dtype != "I8" || scales.dtype != "F32" || !fits) {
+    throw ValueError("the array '" + name + "' is " + tensor.dtype + " of shape " +
+                     base::shape_text(tensor.shape) + " and its scales are " + scales.dtype +
+                     " of shape " + base::shape_text(scales.shape) +
+                     ", expected a matrix of I8 and an F32 for each column");
+  }
+  struct Held {
+    std::shared_ptr<const void> memory;
+    std::vector<float> scales;
+  };
+  const auto held = std::make_shared<Held>(
+      Held{file.memory, std::vector<float>(static_cast<std::size_t>(tensor.shape[1]))});
+  if (!scales.bytes.empty()) {
+    std::memcpy(held->scales.data(), scales.bytes.data(), scales.bytes.size());
+  }
+  return {reinterpret_cast<const std::int8_t*>(tensor.bytes.data()), held->scales.data(), held};
+}
+
+template <class T>
+ParameterPtr<T> int8_parameter(const std::string& name, const Tensor& tensor, Int8Values values,
+                               bool as_int8) {
+  if (as_int8) return std::make_shared<Parameter<T>>(name, tensor.shape, std::move(values));
+  auto made = std::make_shared<Parameter<T>>(name, tensor.shape);
+  if constexpr (std::is_same_v<T, float>) {
+    const Index rows = tensor.shape[0], cols = tensor.shape[1];
+    ops::dequantize_columns(values.values, values.scales, {made->data(), rows, cols, cols, 1});
+  }
+  return made;
+}
+
+}  // namespace
+
+template <class T>
+ParameterPtr<T> parameter_of(const TensorFile& file, const Document& document,
+                             const std::string& name, bool as_int8) {
+  const Tensor& tensor = tensor_of(file, name);
+  const auto& [dtype, shape, bytes] = tensor;
+  if (const auto scales = document.scales.find(name); scales != document.scales.end()) {
+    return int8_parameter<T>(name, tensor, int8_values(file, name, tensor, scales->second),
+                             as_int8);
+  }
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(T) == 0;
   if (dtype == dtype_name<T> && aligned && !bytes.empty()) {
     return std::make_shared<Parameter<T>>(name, shape, reinterpret_cast<T*>(bytes.data()),
@@ -279,7 +339,9 @@ std::map<std::string, std::string> texts_of(const Document& document,
   return {{"description", description}, {"format", "unitgain"}, {"sha256", digest.digest()}};
 }
 
-template ParameterPtr<float> parameter_of(const TensorFile&, const std::string&);
-template ParameterPtr<double> parameter_of(const TensorFile&, const std::string&);
+template ParameterPtr<float> parameter_of(const TensorFile&, const Document&, const std::string&,
+                                          bool);
+template ParameterPtr<double> parameter_of(const TensorFile&, const Document&, const std::string&,
+                                           bool);
 
 }  // namespace unitgain::model

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <variant>
 
 #include "base/system.hpp"
 #include "model/document.hpp"
 #include "nn/steps.hpp"
+#include "ops/quantized_matrix.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/network.hpp"
 
@@ -31,17 +33,44 @@ std::vector<SampleShape> shapes_of(const Network<T>& network, const std::vector<
   return shapes;
 }
 
+// The arrays that only dense nodes read, as their kernels.
+std::set<std::string> kernels_of(const GraphDescription& graph) {
+  std::set<std::string> kernels, others;
+  for (const NodeDescription& node : graph.nodes) {
+    for (const auto& [role, name] : node.parameters) {
+      (node.kind == "dense" && role == "kernel" ? kernels : others).insert(name);
+    }
+  }
+  for (const std::string& name : others) kernels.erase(name);
+  return kernels;
+}
+
+bool takes_int8(const model::TensorFile& file, const std::string& name) {
+  const auto found = file.tensors.find(name);
+  return found != file.tensors.end() && !found->second.shape.empty() &&
+         ops::QuantizedMatrix::takes_depth(found->second.shape[0]);
+}
+
 template <class T>
-std::unique_ptr<Network<T>> network_of(const model::TensorFile& file, model::Document& document) {
+std::unique_ptr<Network<T>> network_of(const model::TensorFile& file, model::Document& document,
+                                       const LoadOptions& options) {
+  const std::set<std::string> kernels =
+      options.int8 ? kernels_of(document.graph) : std::set<std::string>();
   NamedParameters<T> parameters;
   for (const NodeDescription& node : document.graph.nodes) {
     for (const auto& [role, name] : node.parameters) {
       auto& parameter = parameters[name];
-      if (parameter == nullptr) parameter = model::parameter_of<T>(file, name);
+      if (parameter != nullptr) continue;
+      const bool as_int8 = kernels.contains(name) && takes_int8(file, name);
+      parameter = model::parameter_of<T>(file, document, name, as_int8);
     }
   }
-  auto network = std::make_unique<Network<T>>(
-      Graph<T>::from_description(document.graph, parameters), document.graph.outputs);
+  auto graph = Graph<T>::from_description(document.graph, parameters);
+  if (options.int8 || options.packed) {
+    graph =
+        graph.frozen(options.precision, options.int8 ? DenseWeights::int8 : DenseWeights::floating);
+  }
+  auto network = std::make_unique<Network<T>>(std::move(graph), document.graph.outputs);
   if (network->inputs().empty()) throw ValueError("the graph has no inputs");
   model::check_tensors(document.inputs, shapes_of(*network, network->inputs()), "input");
   model::check_tensors(document.outputs, shapes_of(*network, network->outputs()), "output");
@@ -56,15 +85,15 @@ struct Model::State {
   std::vector<ModelTensor> inputs, outputs;
   std::variant<std::unique_ptr<Network<float>>, std::unique_ptr<Network<double>>> network;
 
-  static std::unique_ptr<State> load(const model::Bytes& content) {
+  static std::unique_ptr<State> load(const model::Bytes& content, const LoadOptions& options) {
     const model::TensorFile file = model::read(content);
     model::Document document = model::document_of(file);
     auto state = std::make_unique<State>();
     state->dtype = document.dtype;
     if (document.dtype == ElementType::float32) {
-      state->network = network_of<float>(file, document);
+      state->network = network_of<float>(file, document, options);
     } else {
-      state->network = network_of<double>(file, document);
+      state->network = network_of<double>(file, document, options);
     }
     state->inputs = std::move(document.inputs);
     state->outputs = std::move(document.outputs);
@@ -138,19 +167,19 @@ Network<T>& Model::network() const {
   throw TypeError(std::string("the model is one of ") + name_of(state_->dtype));
 }
 
-Model load_model(const std::filesystem::path& path) {
+Model load_model(const std::filesystem::path& path, const LoadOptions& options) {
   const auto refuse = [&](const std::string& problem) {
     return ValueError(path.string() + " cannot be loaded: " + problem);
   };
   try {
-    return Model(Model::State::load(model::mapped(path)));
+    return Model(Model::State::load(model::mapped(path), options));
   } catch (const std::invalid_argument& error) {
     throw refuse(error.what());
   }
 }
 
-Model load_model(std::span<const std::byte> content) {
-  return Model(Model::State::load(model::copied(content)));
+Model load_model(std::span<const std::byte> content, const LoadOptions& options) {
+  return Model(Model::State::load(model::copied(content), options));
 }
 
 template <class T>

@@ -29,6 +29,12 @@ Parameter<T>::Parameter(std::string name, std::vector<Index> shape, T* data,
 }
 
 template <class T>
+Parameter<T>::Parameter(std::string name, std::vector<Index> shape, Int8Values values)
+    : Parameter(std::move(name), std::move(shape), nullptr, values.owner) {
+  int8_ = std::move(values);
+}
+
+template <class T>
 Parameter<T>::Parameter(std::string name, std::vector<Index> shape)
     : Parameter(std::move(name), std::move(shape), nullptr, nullptr) {
   const auto bytes = static_cast<std::size_t>(size_) * sizeof(T);
@@ -76,12 +82,15 @@ const Node<T>& Graph<T>::node(NodeId id) const {
 }
 
 template <class T>
-Graph<T> Graph<T>::frozen(std::optional<Precision> precision) const {
+Graph<T> Graph<T>::frozen(std::optional<Precision> precision, DenseWeights weights) const {
+  if (weights == DenseWeights::int8 && sizeof(T) != sizeof(float)) {
+    throw ValueError("int8 is for float32 models, but this one is float64");
+  }
   Graph copy = *this;
   const Precision chosen = precision.value_or(float32_matmul_precision());
   for (Node<T>& node : copy.nodes_) {
     const auto operation = node.operation->copy();
-    operation->freeze(chosen);
+    operation->freeze(chosen, weights);
     node.operation = operation;
     node.trainable = false;
   }

@@ -132,7 +132,9 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  const double* weights = row_weights(context, buffers, which);
                  const double divisor = ops::loss_divisor(spec, part.labels, weights, rows);
                  if (team.rank() == 0) *context.template at<double>(buffers.divisor) = divisor;
-                 part.scale = static_cast<T>(ops::divide_no_nan(weight, divisor));
+                 const double of_all =
+                     context.divisors != nullptr ? context.divisors[which] : divisor;
+                 part.scale = static_cast<T>(ops::divide_no_nan(weight, of_all));
                  if (gradient != no_buffer) part.gradient = context.at(gradient);
                  if (weights != nullptr && scales != no_buffer)
                    part.row_scales = context.at(scales);

@@ -1,5 +1,7 @@
 #include "nn/lowering.hpp"
 
+#include <algorithm>
+
 #include "ops/activation.hpp"
 #include "ops/noise.hpp"
 #include "ops/rows.hpp"
@@ -53,6 +55,19 @@ void noise_gradient(PlanBuilder<T>& builder, const NoiseSpec& noise, std::uint64
 }
 
 template <class T>
+void zero_gradient(PlanBuilder<T>& builder, NodeId source) {
+  if (!builder.wants_gradient(source)) return;
+  const BufferId dx = builder.begin_gradient(source);
+  const Index n = builder.values(source);
+  builder.step("zero gradient", 0.1 * static_cast<double>(n), {dx},
+               [=](const runtime::Team& team, const Context<T>& context) {
+                 const runtime::Range part = team.share(n);
+                 std::fill(context.at(dx) + part.begin, context.at(dx) + part.end, T{0});
+               });
+  builder.finish_gradient(source, dx);
+}
+
+template <class T>
 void differentiate_group(PlanBuilder<T>& builder, const Group<T>& group) {
   const NodeId result = group.result;
   if (builder.derivative_applied(result)) return;
@@ -85,6 +100,7 @@ void differentiate_group(PlanBuilder<T>& builder, const Group<T>& group) {
   template void activation_backward(PlanBuilder<T>&, const Group<T>&, const ActivationSpec&); \
   template void noise_gradient(PlanBuilder<T>&, const NoiseSpec&, std::uint64_t, BufferId,    \
                                BufferId, BufferId, Index);                                    \
+  template void zero_gradient(PlanBuilder<T>&, NodeId);                                       \
   template void differentiate_group(PlanBuilder<T>&, const Group<T>&)
 UNITGAIN_INSTANTIATE(float);
 UNITGAIN_INSTANTIATE(double);

@@ -27,6 +27,10 @@ template <class T>
 void noise_gradient(PlanBuilder<T>& builder, const NoiseSpec& noise, std::uint64_t key, BufferId x,
                     BufferId dy, BufferId dx, Index n);
 
+// A gradient of 0, at what is compared or looked up by.
+template <class T>
+void zero_gradient(PlanBuilder<T>& builder, NodeId source);
+
 // The gradient of a group's own dropout and activation, unless the product that made the gradient
 // had it. What others read too, or lies within another gradient, is written to a buffer of its own.
 template <class T>

@@ -68,9 +68,12 @@ void Network<T>::exclusively(const std::function<void()>& change) {
 }
 
 template <class T>
-std::unique_ptr<Network<T>> Network<T>::frozen(std::optional<Precision> precision) const {
+std::unique_ptr<Network<T>> Network<T>::frozen(std::optional<Precision> precision,
+                                               DenseWeights weights) const {
   const std::shared_lock lock(state_->steps());
-  return std::make_unique<Network>(state_->graph.frozen(precision), state_->outputs);
+  auto made = std::make_unique<Network>(state_->graph.frozen(precision, weights), state_->outputs);
+  made->set_step(state_->step);
+  return made;
 }
 
 template <class T>

@@ -50,6 +50,10 @@ struct Network<T>::State : nn::Stepped {
   std::atomic<std::uint64_t> step = 0;
   SignalMonitor monitor;
 
+  // Of training that is shared out over processes: made when it is used first.
+  std::optional<Distribution> distribution;
+  std::shared_ptr<nn::Distributed<T>> distributed;
+
   // The optimizer renews its own. Plans that another thread had in hand are left to it.
   void renew_locks() override {
     static_cast<void>(plans.release());
@@ -67,15 +71,19 @@ struct Network<T>::State : nn::Stepped {
     }
     find_unwritten();
     plans->clear();
+    distributed = nullptr;
   }
 
-  nn::PlanLease<T> lease(Index batch, Mode mode) {
+  nn::PlanLease<T> lease(Index batch, Mode mode, bool is_block = false) {
     const int threads = num_threads();
     const Precision precision = float32_matmul_precision();
-    return plans->lease({batch, mode, threads, precision}, [&] {
+    nn::PlanKey key{batch, mode, threads, precision};
+    key.is_block = is_block;
+    return plans->lease(key, [&] {
       const nn::ParameterGradients<T> none;
       const auto& wanted = nn::trains(mode) ? gradients : none;
-      return nn::make_plan<T>({graph, outputs, batch, mode, losses, wanted, threads, precision});
+      return nn::make_plan<T>(
+          {graph, outputs, batch, mode, losses, wanted, threads, precision, is_block});
     });
   }
 
@@ -86,6 +94,8 @@ struct Network<T>::State : nn::Stepped {
     const bool goes_on = lease.plan().draws && !nn::draws(lease.plan().mode);
     context.step = goes_on ? step.fetch_add(1) : step.load();
     context.update_statistics = true;
+    context.whole = lease.plan().batch;
+    context.blocks = 1;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       lease.set_input(i, direct_input(samples, samples.x[i], first, lease.plan().batch));
     }
@@ -134,6 +144,13 @@ struct Network<T>::State : nn::Stepped {
   void count(const nn::Plan<T>& plan, const nn::Context<T>& context, std::size_t output,
              double weight, Totals& totals) const;
   void begin_metrics(Totals& totals) const;
+
+  // network_distribution.cpp: what train() and evaluate() do of a network that is distributed.
+  std::shared_ptr<nn::Distributed<T>> shared_out();
+  Totals train_shared_out(const Samples& samples, Index batch_size, const Progress& progress,
+                          const Totals& before, const SignalMonitor& signal_monitor);
+  Totals evaluate_shared_out(const Samples& samples, Index batch_size, const Progress& progress,
+                             Totals before);
 
   // network_signals.cpp
   void measure(const Samples& samples, Index first, Index batch, Mode mode, Signals& signals);

@@ -45,7 +45,7 @@ void Network<T>::State::count(const nn::Plan<T>& plan, const nn::Context<T>& con
                                            nn::row_weights(context, buffers, output), buffers.rows);
   if (losses[output].loss->reduction == Reduction::sum) {
     // The loss of a step is a sum over its samples, that of a pass the mean over its steps.
-    totals.loss += weight * loss_sum * static_cast<double>(plan.batch);
+    totals.loss += weight * loss_sum * static_cast<double>(context.whole);
     totals.weight += static_cast<double>(plan.batch);
   } else {
     totals.loss += weight * loss_sum / rows_per_sample;

@@ -59,6 +59,7 @@ void Network<T>::continue_training(const Network& whole) {
   state_->optimizer = whole.state_->optimizer;
   state_->losses = whole.state_->losses;
   state_->step = whole.state_->step.load();
+  state_->distribution = whole.state_->distribution;
   state_->prepare_training();
 }
 
@@ -143,6 +144,11 @@ TrainingPass Network<T>::training_pass(const Samples& samples, Index batch_size,
 template <class T>
 Totals Network<T>::train(const Samples& samples, Index batch_size, const Progress& progress,
                          Totals before) {
+  if (state_->distribution) {
+    state_->check_samples(samples);
+    nn::check_batch_size(batch_size);
+    return state_->train_shared_out(samples, batch_size, progress, before, signal_monitor());
+  }
   TrainingPass pass = training_pass(samples, batch_size, std::move(before));
   return for_each_batch(pass.count, batch_size, progress, std::move(pass.totals), pass.step);
 }
@@ -151,6 +157,10 @@ template <class T>
 Totals Network<T>::evaluate(const Samples& samples, Index batch_size, const Progress& progress,
                             Totals before) const {
   state_->check_samples(samples);
+  if (state_->distribution && !progress.every_batch) {
+    nn::check_batch_size(batch_size);
+    return state_->evaluate_shared_out(samples, batch_size, progress, std::move(before));
+  }
   const auto penalty = [&] {
     const std::shared_lock lock(state_->steps());
     return state_->optimizer->measure_penalty(num_threads());

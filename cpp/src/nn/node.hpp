@@ -72,7 +72,7 @@ class Operation {
   virtual SampleShape bind(std::span<const SampleShape> inputs) = 0;
 
   // For inference alone: copies of the parameters.
-  virtual void freeze(Precision) {
+  virtual void freeze(Precision, DenseWeights) {
     for (const auto& held : content().parameters) copy_parameter(*held.parameter);
   }
   virtual bool is_frozen() const { return false; }
@@ -138,10 +138,12 @@ void check_vector(const ParameterPtr<T>& parameter, const char* name, Index feat
   ROW(cluster_distance)          \
   ROW(concatenate)               \
   ROW(dense)                     \
+  ROW(differs)                   \
   ROW(dot)                       \
   ROW(embedding)                 \
   ROW(glu)                       \
   ROW(input)                     \
+  ROW(keep_where)                \
   ROW(layer_norm)                \
   ROW(log_softmax)               \
   ROW(maximum)                   \

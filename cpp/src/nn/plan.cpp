@@ -173,6 +173,7 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
       if (measures(request.mode)) measure_gradient(builder, group->result, probes);
       differentiate_group(builder, *group);
       request.graph.node(group->head).operation->backward(builder, *group);
+      builder.gradients_are_ready();
     }
   }
   for (const Probe& probe : std::vector(probes)) {

@@ -39,6 +39,14 @@ struct Context {
   const bool* read_in_place;  // of each input: whether its buffer is the user's array
   std::uint64_t step;         // the training step: the stream of this run's random numbers
   bool update_statistics;     // whether batch norm moves its moving statistics
+  // Of a plan that runs on a block of a batch: the rows of all of it, and the divisor of each
+  // output's losses over all of it; null: over the plan's rows.
+  Index whole;
+  const double* divisors;
+  // Of a plan with meetings: the block's number and how many there are, and for each meeting the
+  // values of all blocks, one behind the other.
+  Index block, blocks;
+  double* const* joint;
   Failure* failure;
 
   template <class U = T>
@@ -99,6 +107,19 @@ struct ActivityBuffer {
   double l1, l2;
 };
 
+// Where the blocks of a batch wait for each other: after so many steps, when each has written so
+// many values.
+struct Meeting {
+  std::size_t step;
+  Index values;
+};
+
+// The number of steps after which the gradient of a parameter is whole, by its number.
+struct ReadyGradient {
+  std::size_t step;
+  std::size_t parameter;
+};
+
 // Where a plan leaves what it measures at a node, see NodeSignal.
 struct Probe {
   NodeId node;
@@ -127,6 +148,9 @@ struct Plan {
   std::vector<LossBuffers> losses;  // of evaluate and train, one an output
   std::vector<ActivityBuffer> activities;
   std::vector<Probe> probes;  // of monitor and probe
+
+  std::vector<Meeting> meetings;     // of a plan for a block
+  std::vector<ReadyGradient> ready;  // of those that are written, as they become so
 };
 
 // The arguments of a loss or metric of the embedding program's for a batch, without weights.
@@ -175,17 +199,20 @@ struct PlanRequest {
   const ParameterGradients<T>& gradients;
   int threads;
   Precision precision;
+  bool is_block = false;  // whether the batch is a block of one, and may meet the others
 };
 
 template <class T>
 Plan<T> make_plan(const PlanRequest<T>& request);
 
-// One thread's part of a run. Returns whether it has come to the end: the same for all threads,
-// which meet after each step that may fail.
-template <class T>
-bool run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team) {
+// One thread's part of a run of steps. Returns whether it has come to the end: the same for all
+// threads, which meet after each step that may fail. All threads call after_step(n) when the first
+// n steps are done.
+template <class T, class AfterStep>
+bool run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Team& team,
+               std::size_t begin, std::size_t end, AfterStep&& after_step) {
   Failure& failure = *context.failure;
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+  for (std::size_t i = begin; i < end; ++i) {
     const Step<T>& step = plan.steps[i];
     step.run(team, context);
     if (plan.may_fail && team.rank() == 0 && failure.error) failure.step = i;
@@ -194,6 +221,7 @@ bool run_steps(const Plan<T>& plan, const Context<T>& context, const runtime::Te
     // A thread that comes late from this barrier may find that a later step has failed by now: it
     // has to go there too.
     if (plan.may_fail && failure.step <= i) return false;
+    after_step(i + 1);
   }
   return true;
 }

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "nn/lowering.hpp"
 #include "ops/activation.hpp"
 #include "ops/noise.hpp"
 #include "ops/rows.hpp"
+#include "unitgain/error.hpp"
 
 namespace unitgain::nn {
 
@@ -129,9 +131,28 @@ typename PlanBuilder<T>::ParameterTarget PlanBuilder<T>::begin_parameter(
     const ParameterPtr<T>& parameter) {
   if (parameter == nullptr) return {nullptr, false};
   auto& written = parameters_written_;
-  const bool seen = std::find(written.begin(), written.end(), parameter.get()) != written.end();
-  if (!seen) written.push_back(parameter.get());
+  const auto known = std::find(written.begin(), written.end(), parameter.get());
+  const bool seen = known != written.end();
+  if (!seen) {
+    written.push_back(parameter.get());
+    begun_.push_back({meetings_.size(), 0, true});
+  } else {
+    Begun& begun = begun_[static_cast<std::size_t>(known - written.begin())];
+    if (begun.meetings != meetings_.size()) {
+      throw ValueError(parameter->name() +
+                       " is shared by layers on both sides of a synchronized batch norm: their "
+                       "gradients come at different times");
+    }
+    begun.open = true;
+  }
   return {request_.gradients.find(parameter.get()), seen};
+}
+
+template <class T>
+void PlanBuilder<T>::gradients_are_ready() {
+  for (Begun& begun : begun_) {
+    if (std::exchange(begun.open, false)) begun.ready = steps_.size();
+  }
 }
 
 template <class T>
@@ -186,6 +207,16 @@ Plan<T> PlanBuilder<T>::finish() {
   plan.offsets = std::move(arena.offsets);
   plan.arena_bytes = arena.bytes;
   plan.steps = std::move(steps_);
+  plan.meetings = std::move(meetings_);
+  const auto& trained = request_.gradients.parameters;
+  for (std::size_t i = 0; i < begun_.size(); ++i) {
+    const auto known = std::find(trained.begin(), trained.end(), parameters_written_[i]);
+    if (known == trained.end()) continue;
+    plan.ready.push_back({begun_[i].ready, static_cast<std::size_t>(known - trained.begin())});
+  }
+  std::sort(plan.ready.begin(), plan.ready.end(), [](const auto& a, const auto& b) {
+    return a.step != b.step ? a.step < b.step : a.parameter < b.parameter;
+  });
   return plan;
 }
 

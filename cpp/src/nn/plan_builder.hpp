@@ -120,6 +120,14 @@ class PlanBuilder {
   void may_fail() { may_fail_ = true; }
   void draws() { draws_ = true; }
 
+  // Whether the batch is a block of one that other blocks are parts of, too; the number of the next
+  // meeting with them, and the meeting, when the steps so far are done.
+  bool is_block() const { return request_.is_block; }
+  std::size_t next_meeting() const { return meetings_.size(); }
+  void meet(Index values) { meetings_.push_back({steps_.size(), values}); }
+  // The gradients that were begun are whole when the steps so far are done.
+  void gradients_are_ready();
+
   Plan<T> finish();
 
  private:
@@ -150,6 +158,13 @@ class PlanBuilder {
   std::map<std::pair<NodeId, int>, BufferId> statistics_;
   std::unique_ptr<bool[]> derivative_applied_, bias_summed_;
   std::vector<const Parameter<T>*> parameters_written_;
+  struct Begun {
+    std::size_t meetings;  // before it
+    std::size_t ready;     // steps
+    bool open;             // whether more steps may write it
+  };
+  std::vector<Begun> begun_;  // for each of parameters_written_
+  std::vector<Meeting> meetings_;
   BufferId workspace_ = no_buffer;
   std::vector<ActivityBuffer> activities_;
 };

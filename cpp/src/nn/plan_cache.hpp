@@ -40,6 +40,7 @@ struct PlanKey {
   Precision precision;
   // Whose sizes the plan's buffers have.
   const simd::KernelTable* kernels = &runtime::kernel_table();
+  bool is_block = false;  // see PlanRequest
   bool operator==(const PlanKey&) const = default;
   // The same for equal keys, and for those of other kernels; 0 for none.
   std::uint64_t hash() const {
@@ -224,10 +225,18 @@ class PlanLease {
   // Runs the plan, and then after(team) on the same team.
   template <class After>
   void run(const Context<T>& context, After&& after) {
+    run(context, 0, plan().steps.size(), [](const runtime::Team&, std::size_t) {}, after);
+  }
+  // Runs the steps [begin, end), and calls after_step(team, n) on each thread when the first n
+  // steps are done, now and then.
+  template <class AfterStep, class After>
+  void run(const Context<T>& context, std::size_t begin, std::size_t end, AfterStep&& after_step,
+           After&& after) {
     using Clock = std::chrono::steady_clock;
     const auto body = [&](const runtime::Team& team) {
       const runtime::FlushDenormals flush(trains(plan().mode));
-      if (run_steps(plan(), context, team)) after(team);
+      const auto then = [&](std::size_t done) { after_step(team, done); };
+      if (run_steps(plan(), context, team, begin, end, then)) after(team);
     };
     const runtime::TeamSize size = {threads_, runtime::longest_wait_for(plan().work)};
     if (!runnable_->cached->tries()) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "runtime/parallel.hpp"
 #include "simd/kernels/noise.hpp"
@@ -33,6 +34,25 @@ void noise(const runtime::Team& team, const NoiseSpec& spec, const T* x, T* y, I
 template <class T>
 void noise_gradient(const runtime::Team& team, const NoiseSpec& spec, const T* x, const T* upstream,
                     T* gradient, Index n, std::uint64_t key, std::uint64_t stream);
+
+// The axes of an array, and how far apart what they share lies: 0 along the axes that share it.
+struct SharedAxes {
+  std::vector<Index> sizes, strides;
+  Index count = 1;  // how much is shared
+
+  // `shared[i]`: whether the values along axis i share.
+  SharedAxes(const std::vector<Index>& all, const std::vector<bool>& shared);
+};
+
+// What noise() does to a value x, as x factor + shift, for n values that others share.
+template <class T>
+void noise_to_share(const runtime::Team& team, const NoiseSpec& spec, T* factor, T* shift, Index n,
+                    std::uint64_t key, std::uint64_t stream);
+
+// y = x factor + shift, without the shift if it is null; y may be x.
+template <class T>
+void apply_shared(const runtime::Team& team, const SharedAxes& axes, const T* x, const T* factor,
+                  const T* shift, T* y);
 
 // Words of a mask of n values, with the one that its readers may read beyond.
 inline Index dropout_mask_words(Index n) {

@@ -122,9 +122,17 @@ bool has_avx512_bf16() {
   return bit(cpuid(7, 1).a, 5);
 }
 
+bool has_avx512_vnni() {
+  static const bool has = bit(cpuid(7).c, 11);
+  return has;
+}
+
 #else
 
 bool has_avx512_bf16() {
+  return false;
+}
+bool has_avx512_vnni() {
   return false;
 }
 std::string missing_for_baseline() {

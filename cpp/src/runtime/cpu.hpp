@@ -14,5 +14,7 @@ std::string missing_for_amx();
 
 // Whether the CPU has AVX512_BF16, which the avx512 variant uses and does not require.
 bool has_avx512_bf16();
+// The same of AVX512_VNNI; CPUID is asked once.
+bool has_avx512_vnni();
 
 }  // namespace unitgain::runtime

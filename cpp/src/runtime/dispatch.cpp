@@ -9,6 +9,7 @@
 
 #include "runtime/contracts/contracts.hpp"
 #include "runtime/cpu.hpp"
+#include "runtime/int8_kernels.hpp"
 #include "runtime/threading_layer.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
@@ -19,17 +20,20 @@ namespace simd {
 #if UNITGAIN_HAS_BASELINE
 namespace baseline {
 extern const KernelTable table;
-}
+extern const Int8GemmKernels int8_gemm;
+}  // namespace baseline
 #endif
 #if UNITGAIN_HAS_AVX2
 namespace avx2 {
 extern const KernelTable table;
-}
+extern const Int8GemmKernels int8_gemm;
+}  // namespace avx2
 #endif
 #if UNITGAIN_HAS_AVX512
 namespace avx512 {
 extern const KernelTable table;
-}
+extern const Int8GemmKernels int8_gemm, int8_gemm_vnni;
+}  // namespace avx512
 #endif
 #if UNITGAIN_HAS_AMX
 namespace amx {
@@ -46,28 +50,40 @@ struct Variant {
   const char* name;
   const simd::KernelTable* table;
   std::string (*missing)();
+  const simd::Int8GemmKernels* int8;
+  const simd::Int8GemmKernels* int8_vnni = nullptr;
 };
 
 constexpr Variant built[] = {
 #if UNITGAIN_HAS_BASELINE
-    {"baseline", &simd::baseline::table, missing_for_baseline},
+    {"baseline", &simd::baseline::table, missing_for_baseline, &simd::baseline::int8_gemm},
 #endif
 #if UNITGAIN_HAS_AVX2
-    {"avx2", &simd::avx2::table, missing_for_avx2},
+    {"avx2", &simd::avx2::table, missing_for_avx2, &simd::avx2::int8_gemm},
 #endif
 #if UNITGAIN_HAS_AVX512
-    {"avx512", &simd::avx512::table, missing_for_avx512},
+    {"avx512", &simd::avx512::table, missing_for_avx512, &simd::avx512::int8_gemm,
+     &simd::avx512::int8_gemm_vnni},
 #endif
 #if UNITGAIN_HAS_AMX
-    {"amx", &simd::amx::table, missing_for_amx},
+    {"amx", &simd::amx::table, missing_for_amx, &simd::avx512::int8_gemm,
+     &simd::avx512::int8_gemm_vnni},
 #endif
 };
 
 struct Choice {
   std::string name;
   const simd::KernelTable* table;
-  bool has_bf16 = has_avx512_bf16();
+  bool has_bf16;
+  const simd::Int8GemmKernels* plain_int8;
+  const simd::Int8GemmKernels* int8;
 };
+
+Choice choice_of(const Variant& variant) {
+  const bool by_vnni = variant.int8_vnni != nullptr && has_avx512_vnni();
+  return {variant.name, variant.table, has_avx512_bf16(), variant.int8,
+          by_vnni ? variant.int8_vnni : variant.int8};
+}
 
 Choice choose() {
   const char* wanted = std::getenv("UNITGAIN_ISA");
@@ -80,7 +96,7 @@ Choice choose() {
           throw ValueError("UNITGAIN_ISA is " + std::string(wanted) + ", but this machine lacks " +
                            missing);
         }
-        return {variant.name, variant.table};
+        return choice_of(variant);
       }
       names += (names.empty() ? "" : ", ") + std::string(variant.name);
     }
@@ -91,7 +107,7 @@ Choice choose() {
   for (const Variant& variant : built) {
     missing = variant.missing();
     if (!missing.empty()) break;
-    choice = {variant.name, variant.table};
+    choice = choice_of(variant);
   }
   if (choice.table == nullptr)
     throw ValueError("unitgain cannot run here: the CPU lacks " + missing);
@@ -112,6 +128,8 @@ const Choice& chosen_for_cpu() {
   Choice made = choose();
 #ifdef UNITGAIN_ASSERTIONS
   made.table = &with_contracts(*made.table);
+  made.int8 = with_contracts(*made.int8, made.int8 == made.plain_int8 ? 0 : 1);
+  made.plain_int8 = with_contracts(*made.plain_int8, 0);
 #endif
   auto mine = std::make_unique<const Choice>(std::move(made));
   if (chosen.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel)) {
@@ -123,7 +141,8 @@ const Choice& chosen_for_cpu() {
 // Null if the build has none.
 const Choice* baseline_choice() {
 #if UNITGAIN_HAS_BASELINE
-  static const Choice baseline{"baseline", &simd::baseline::table, false};
+  static const Choice baseline{"baseline", &simd::baseline::table, false,
+                               &simd::baseline::int8_gemm, &simd::baseline::int8_gemm};
   return &baseline;
 #else
   return nullptr;
@@ -143,6 +162,14 @@ const simd::KernelTable& kernel_table() {
 const simd::SplitGemmKernels* split_kernels(Precision precision) {
   const Choice& chosen = choice();
   return chosen.has_bf16 ? chosen.table->split[static_cast<int>(precision)] : nullptr;
+}
+
+const simd::Int8GemmKernels& int8_kernels() {
+  return *choice().int8;
+}
+
+const simd::Int8GemmKernels& plain_int8_kernels() {
+  return *choice().plain_int8;
 }
 
 }  // namespace runtime

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "simd/math.hpp"
+#include "simd/screen.hpp"
 #include "simd/transpose.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
@@ -394,6 +395,19 @@ double sum_of_distances(const T* products, T square, const T* offsets, Index n) 
 }
 
 template <class T>
+constexpr const ScreenKernels<T>* screen_of() {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == sizeof(float)) {
+    return &screen_f32;
+  } else {
+    return &screen_f64;
+  }
+#else
+  return nullptr;
+#endif
+}
+
+template <class T>
 constexpr ClusterKernels<T> kernels = {
     .center = center<T>,
     .nearest = nearest<T>,
@@ -408,6 +422,7 @@ constexpr ClusterKernels<T> kernels = {
     .move_in_sums = move_in_sums<T>,
     .square_roots = square_roots<T>,
     .sum_of_distances = sum_of_distances<T>,
+    .screen = screen_of<T>(),
 };
 
 }  // namespace

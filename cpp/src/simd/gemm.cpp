@@ -39,27 +39,36 @@ constexpr Index tile_cols = tile_vectors * lanes<T>;
 // follows.
 constexpr Index lines_ahead = 4;
 
-// Transposes lanes x lanes values, of which `lines` lines are there, to rows of `panel` values: in
-// registers if all are there, for then their number is known to the compiler.
-template <class T, Index panel>
-UNITGAIN_INLINE void pack_block(const T* from, Index line_stride, Index lines, T* to) {
+// Transposes `lines` lines of `lanes` values each to rows of `panel` values. Stores are of whole
+// vectors, since partial ones take a dozen times as long on AMD's AVX2: what is beyond the lines
+// lands where the next row of the panel, written later, has its own values. `last`: there is none.
+template <class T, Index panel, Index lines>
+UNITGAIN_INLINE void pack_block(const T* from, Index line_stride, T* to, bool last) {
   NativeVector<T> block[lanes<T>] = {};
-  const auto read = [&](Index line) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+  for (Index line = 0; line < lines; ++line) {
     const T* values = from + line * line_stride;
     __builtin_prefetch(values + lines_ahead * lanes<T>);
     std::memcpy(&block[line], values, sizeof(block[0]));
-  };
-  if (lines == lanes<T>) {
+  }
+  transpose<T>(block);
 #pragma GCC unroll 16
-    for (Index line = 0; line < lanes<T>; ++line) read(line);
-    transpose<T>(block);
-#pragma GCC unroll 16
-    for (Index column = 0; column < lanes<T>; ++column) {
+  for (Index column = 0; column < lanes<T>; ++column) {
+    if (column == lanes<T> - 1 && lines < lanes<T> && last) {
+      std::memcpy(to + column * panel, &block[column], static_cast<std::size_t>(lines) * sizeof(T));
+    } else {
       std::memcpy(to + column * panel, &block[column], sizeof(block[0]));
     }
-    return;
   }
-  for (Index line = 0; line < lines; ++line) read(line);
+}
+
+// The same of a number of lines that the compiler does not know.
+template <class T, Index panel>
+UNITGAIN_INLINE void pack_last_lines(const T* from, Index line_stride, Index lines, T* to) {
+  NativeVector<T> block[lanes<T>] = {};
+  for (Index line = 0; line < lines; ++line) {
+    std::memcpy(&block[line], from + line * line_stride, sizeof(block[0]));
+  }
   transpose<T>(block);
   for (Index column = 0; column < lanes<T>; ++column) {
     store_partial(std::bit_cast<Vec<T>>(block[column]), to + column * panel, lines);
@@ -86,17 +95,34 @@ void pack_panel(const T* source, Index line_stride, Index depth_stride, Index wi
   if (width < panel) std::memset(packed, 0, static_cast<std::size_t>(panel * depth) * sizeof(T));
   if (line_stride == 1) {
     for (Index p = 0; p < depth; ++p, source += depth_stride, packed += panel) {
-      width == panel ? copy_line<T, panel>(source, panel, packed)
-                     : copy_line<T, panel>(source, width, packed);
+      if (width == panel) {
+        std::memcpy(packed, source, static_cast<std::size_t>(panel) * sizeof(T));
+      } else {
+        copy_line<T, panel>(source, width, packed);
+      }
     }
     return;
   }
   Index p = 0;
-  if (depth_stride == 1) {
+  if (depth_stride == 1 && width == panel) {
+    // The block with less than `lanes` lines first: the others write over what it stores beyond.
+    constexpr Index rest = panel % lanes<T>;
+    for (; p + lanes<T> <= depth; p += lanes<T>) {
+      const T* from = source + p;
+      T* to = packed + p * panel;
+      if constexpr (rest > 0) {
+        pack_block<T, panel, rest>(from + (panel - rest) * line_stride, line_stride,
+                                   to + (panel - rest), p + lanes<T> == depth);
+      }
+      for (Index i = 0; i + lanes<T> <= panel; i += lanes<T>) {
+        pack_block<T, panel, lanes<T>>(from + i * line_stride, line_stride, to + i, false);
+      }
+    }
+  } else if (depth_stride == 1) {
     for (; p + lanes<T> <= depth; p += lanes<T>) {
       for (Index i = 0; i < width; i += lanes<T>) {
-        pack_block<T, panel>(source + i * line_stride + p, line_stride, lesser(lanes<T>, width - i),
-                             packed + p * panel + i);
+        pack_last_lines<T, panel>(source + i * line_stride + p, line_stride,
+                                  lesser(lanes<T>, width - i), packed + p * panel + i);
       }
     }
   }

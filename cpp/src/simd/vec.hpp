@@ -29,8 +29,10 @@ UNITGAIN_INLINE Vec<T> load_partial(const T* p, Index n) {
 
 template <class T>
 UNITGAIN_INLINE void store_partial(Vec<T> v, T* p, Index n) {
-#if defined(__AVX2__)
+#if defined(__AVX512F__)
   store_where(lane_index<T>() < static_cast<T>(n), v, p);
+#elif defined(__AVX2__)
+  store_halves(v, p, n);
 #else
   alignas(Vec<T>) T lane[lanes<T>];
   store(v, lane);

@@ -45,7 +45,7 @@ def model_of(inputs: Any, outputs: Any, name: str | None = None) -> Model:
         return model
     for layer in layers:
         layer.nodes.clear()
-    return Sequential([inputs, *layers], name)
+    return Sequential([inputs, *layers], name=name)
 
 
 @contextlib.contextmanager

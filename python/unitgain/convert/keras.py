@@ -380,21 +380,30 @@ class _Reading:
         optimizer: Any = model.optimizer
         if kind not in _KEPT:
             raise ValueError(f"the state of a {kind} is not converted")
-        kept = {name for values in optimizer._native.state() for name, _ in values}
+        states = optimizer._native.state()
+        kept = {
+            variable: {name: values.shape for name, values in state}
+            for variable, state in zip(optimizer._trainable, states, strict=True)
+        }
         has_rate = optimizer._schedule is None
         trained = set(model.trainable_weights)
         own = [weight for layer, _ in self._places for weight in layer.weights]
         variables = [weight for weight in dict.fromkeys(own) if weight in trained]
         slots: dict[Variable, dict[str, NDArray[Any]]] = {variable: {} for variable in variables}
-        groups = [[name for name in group if name in kept] for group in _KEPT_BY_ALL + _KEPT[kind]]
-        expected = 1 + has_rate + len(variables) * sum(map(len, groups))
+        order = [
+            (variable, name)
+            for group in _KEPT_BY_ALL + _KEPT[kind]
+            for variable in variables
+            for name in group
+            if name in kept[variable] or (kind in _KEPT_FOR_EACH and group in _KEPT[kind])
+        ]
+        first = 1 + has_rate
+        expected = first + len(order) + _KEPT_AT_THE_END.get(kind, 0)
         if len(arrays) != expected:
             raise ValueError(f"its optimizer has {len(arrays)} arrays, expected {expected}")
-        values = iter(arrays[1 + has_rate :])
-        for group in groups:
-            for variable in variables:
-                for name in group:
-                    slots[variable][name] = next(values).reshape(variable.shape)
+        for (variable, name), values in zip(order, arrays[first:], strict=False):
+            if name in kept[variable]:
+                slots[variable][name] = values.reshape(kept[variable][name])
         return int(arrays[0]), list(slots.items())
 
 
@@ -483,10 +492,11 @@ def _structure(given: Any, tensors: Mapping[Any, Any]) -> Any:
     return [_structure(one, tensors) for one in given]
 
 
-# In their order in Keras: what is kept for all variables, one group behind the other. Source: the
-# optimizers' ``build`` in Keras 3.
+# In their order in Keras: what is kept for all variables, one group behind the other, by its name
+# here; of Muon's two, matrices have the first. Source: the optimizers' ``build`` in Keras 3.
 _KEPT: dict[str, list[tuple[str, ...]]] = {
     "Adadelta": [("accumulated_grad", "accumulated_delta_var")],
+    "Adafactor": [("row_moments", "column_moments", "velocity")],
     "Adagrad": [("accumulator",)],
     "Adam": [("momentum", "velocity"), ("velocity_hat",)],
     "AdamW": [("momentum", "velocity"), ("velocity_hat",)],
@@ -494,7 +504,13 @@ _KEPT: dict[str, list[tuple[str, ...]]] = {
     "Ftrl": [("accumulator", "linear")],
     "Lamb": [("momentum", "velocity")],
     "Lion": [("momentum",)],
+    "Muon": [("momentum", "velocity")],
+    "Nadam": [("momentum", "velocity")],
     "RMSprop": [("velocity",), ("momentum",), ("average_gradient",)],
     "SGD": [("momentum",)],
 }
+# Each variable has all of a group, though some of it is empty or follows from the rest.
+_KEPT_FOR_EACH = {"Adafactor"}
+# What is not a variable's and follows from the steps done: the product of Nadam's momenta.
+_KEPT_AT_THE_END = {"Nadam": 1}
 _KEPT_BY_ALL: list[tuple[str, ...]] = [("average",), ("gradient_accumulator",)]

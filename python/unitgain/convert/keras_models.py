@@ -37,7 +37,7 @@ def to_keras(model: Model) -> Any:
     made: dict[int, Any] = {}
     tensors: dict[int, Any] = {}
     for tensor in function.inputs.tensors:
-        dtype = getattr(tensor, "given_dtype", tensor.dtype)
+        dtype = getattr(tensor, "values_dtype", tensor.dtype)
         tensors[id(tensor)] = keras.Input(tensor.sample_shape, dtype=dtype, name=tensor.name)
     inputs = function.inputs.pack([tensors[id(t)] for t in function.inputs.tensors])
     for node in function.nodes:
@@ -45,11 +45,14 @@ def to_keras(model: Model) -> Any:
         with located(layer.name):
             if id(layer) not in made:
                 made[id(layer)] = _operation(keras, layer)
-            given = [tensors[id(tensor)] for tensor in node.inputs]
+            given = [tensors[id(tensor)] for tensor in node.data_inputs]
             keywords = {} if node.training is None else {"training": node.training}
+            masks = [tensors[id(m)] for m in node.inputs[len(given) :] if id(m) in tensors]
+            if masks:  # others come along with what Keras makes of the inputs
+                keywords["mask"] = masks[0]
             output = made[id(layer)](given if node.several else given[0], **keywords)
         several = output if isinstance(output, (list, tuple)) else [output]
-        tensors |= {id(t): o for t, o in zip(node.outputs, several, strict=True)}
+        tensors |= {id(t): o for t, o in zip(node.data_outputs, several, strict=True)}
     if isinstance(model, Sequential):
         chain = keras.Sequential([inputs, *made.values()], name=model.name)
     else:

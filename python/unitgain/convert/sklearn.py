@@ -59,7 +59,7 @@ def from_sklearn(
         tensor = connected(layer, tensor)
         if layer.weights and arrays:
             layer.set_weights([np.asarray(array) for array in arrays])
-    return Sequential([made, *(layer for layer, _ in parts)], name)
+    return Sequential([made, *(layer for layer, _ in parts)], name=name)
 
 
 def _steps(estimator: Any) -> list[tuple[str, Any]]:
@@ -177,9 +177,14 @@ def _standard_scaler(estimator: Any) -> list[Part]:
 
 
 def _min_max_scaler(estimator: Any) -> list[Part]:
-    if estimator.clip:
-        raise ValueError("clip is True, expected False")
-    return [(layers.Rescaling(estimator.scale_, estimator.min_), [])]
+    if not estimator.clip:
+        return [(layers.Rescaling(estimator.scale_, estimator.min_), [])]
+    low, high = map(float, estimator.feature_range)
+    parts: list[Part] = [
+        (layers.Rescaling(estimator.scale_, estimator.min_ - low), []),
+        (layers.ReLU(max_value=high - low), []),
+    ]
+    return [*parts, (layers.Rescaling(1.0, low), [])] if low else parts
 
 
 ESTIMATORS: dict[str, Callable[[Any], list[Part]]] = {

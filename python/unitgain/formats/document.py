@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,9 +71,14 @@ def _digest(description: str, arrays: Mapping[str, NDArray[Any]]) -> str:
     return digest.hexdigest()
 
 
-def to_file(path: Any, document: Document, arrays: Mapping[str, NDArray[Any]]) -> None:
+def to_file(
+    path: Any,
+    document: Document,
+    arrays: Mapping[str, NDArray[Any]],
+    bfloat16: Collection[str] = (),
+) -> None:
     """Write a description and arrays, see :func:`unitgain.formats.safetensors.write`."""
-    safetensors.write(path, arrays, packed(document, arrays))
+    safetensors.write(path, arrays, packed(document, arrays), bfloat16)
 
 
 def from_file(path: Any) -> tuple[Document, Arrays]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -25,7 +25,7 @@ _DTYPES = {
     "U64": "<u8", "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
-# NumPy has none: read as float32, of which it is the upper half. Never written.
+# NumPy has none: read and written as float32, of which it is the upper half.
 _BFLOAT16 = "BF16"
 # The safetensors library's limit, too.
 _LONGEST_HEADER = 100_000_000
@@ -33,19 +33,25 @@ _LONGEST_HEADER = 100_000_000
 Arrays = dict[str, NDArray[Any]]
 
 
-def write(path: str | os.PathLike[str], arrays: Mapping[str, Any], text: Mapping[str, str]) -> None:
+def write(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, Any],
+    text: Mapping[str, str],
+    bfloat16: Collection[str] = (),
+) -> None:
     """Write a file, or leave the one that was there: whoever reads sees one of them, whole.
 
     Args:
         path: where.
         arrays: by name.
         text: what goes into the header's ``__metadata__``.
+        bfloat16: the names of arrays of float32 that are written as bfloat16, which holds them.
 
     Raises:
         TypeError: if an array's dtype has no name in the format.
         OSError: if the folder cannot be written.
     """
-    atomic.write(path, _chunks(arrays, text))
+    atomic.write(path, _chunks(arrays, text, bfloat16))
 
 
 def write_bytes(arrays: Mapping[str, Any], text: Mapping[str, str]) -> bytes:
@@ -78,7 +84,9 @@ def read_bytes(content: bytes) -> tuple[Arrays, dict[str, str]]:
     return _read(io.BytesIO(content), len(content))
 
 
-def _chunks(arrays: Mapping[str, Any], text: Mapping[str, str]) -> Iterator[Any]:
+def _chunks(
+    arrays: Mapping[str, Any], text: Mapping[str, str], bfloat16: Collection[str] = ()
+) -> Iterator[Any]:
     header: dict[str, Any] = {"__metadata__": dict(text)}
     contents = []
     end = 0
@@ -87,9 +95,12 @@ def _chunks(arrays: Mapping[str, Any], text: Mapping[str, str]) -> Iterator[Any]
         array = np.ascontiguousarray(given, given.dtype.newbyteorder("<")).reshape(given.shape)
         if array.dtype not in _NAMES:
             raise TypeError(f"{name} has dtype {given.dtype}, which safetensors files do not hold")
+        dtype = _NAMES[array.dtype]
+        if name in bfloat16:
+            dtype, array = _BFLOAT16, (array.view(np.uint32) >> 16).astype("<u2")
         begin, end = end, end + array.nbytes
         header[name] = {
-            "dtype": _NAMES[array.dtype],
+            "dtype": dtype,
             "shape": list(array.shape),
             "data_offsets": [begin, end],
         }

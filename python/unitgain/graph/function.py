@@ -93,10 +93,15 @@ class Function:
 
 def lower_node(graph: NativeGraph, use: Node, inputs: Sequence[int]) -> list[int]:
     """Add one use of an operation to a native graph; return the nodes of its outputs."""
-    shapes = [tensor.sample_shape for tensor in use.inputs]
+    count = len(use.inputs) - use.masks
+    shapes = [tensor.sample_shape for tensor in use.data_inputs]
     outside = graph.training
     if use.training is not None:
         graph.training = use.training
+    if use.masks or use.makes_mask:
+        found: list[int] = use.layer.lower_masked_use(graph, use, inputs[:count], inputs[count:])
+        graph.training = outside
+        return found
     made = use.layer.lower_use(
         graph,
         list(inputs) if use.several else inputs[0],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -97,6 +97,19 @@ class Operation:
         """
         return self.lower(graph, node)
 
+    def lower_masked_use(
+        self, graph: NativeGraph, use: Node, inputs: Sequence[int], masks: Sequence[int]
+    ) -> list[int]:
+        """Lower one use that is given masks, or makes one; return the nodes of its outputs.
+
+        Args:
+            graph: the native graph.
+            use: the use.
+            inputs: the nodes that it reads.
+            masks: the nodes of the masks.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not implement lower_masked_use")
+
     def leaves(self) -> Iterator[Any]:
         """Yield the layers that the operation comes to: itself and its parts, or a model's."""
         yield self
@@ -108,6 +121,8 @@ def connect(
     several: bool,
     pack: Callable[[list[SymbolicTensor]], Any] | None = None,
     training: bool | None = None,
+    masks: Sequence[SymbolicTensor] = (),
+    mask_shape: tuple[int, ...] | None = None,
 ) -> Any:
     """Give a layer a place behind ``inputs``; return the tensor that it makes there.
 
@@ -117,6 +132,8 @@ def connect(
         several: whether as a list.
         pack: makes what is returned of the outputs of a model that has several.
         training: whether it is always, or never, to do what training does; None: as the model runs.
+        masks: the masks that it is to be given.
+        mask_shape: a sample's shape of the mask that it makes; None if it makes none.
 
     Raises:
         TypeError: if an input is no symbolic tensor.
@@ -136,5 +153,13 @@ def connect(
     made = layer.compute_output_shape(shape)
     made_shapes = made if isinstance(made, list) else [made]
     outputs = [SymbolicTensor(tuple(s), dtypes[0], layer.name) for s in made_shapes]
-    layer.nodes.append(Node(layer, inputs, several, outputs, training))
+    makes_mask = mask_shape is not None
+    made_too = outputs
+    if mask_shape is not None:
+        outputs[0].mask = SymbolicTensor(mask_shape, dtypes[0], f"{layer.name}_mask")
+        made_too = [*outputs, outputs[0].mask]
+    given = [*inputs, *masks]
+    layer.nodes.append(
+        Node(layer, given, several, made_too, training, masks=len(masks), makes_mask=makes_mask)
+    )
     return outputs[0] if pack is None else pack(outputs)

@@ -29,12 +29,15 @@ class SymbolicTensor:
         shape: the same behind the batch's size, which is None.
         dtype: float32 or float64.
         name: that of the layer which makes it.
+        mask: a tensor with a 1 for each row that counts and a 0 for others, of ``(*rows, 1)``; None
+            if all count.
     """
 
     sample_shape: SampleShape
     dtype: str
     name: str
     node: Node
+    mask: SymbolicTensor | None = None
 
     def __init__(self, sample_shape: SampleShape, dtype: str, name: str) -> None:
         self.sample_shape = sample_shape
@@ -75,6 +78,8 @@ class Node:
         outputs: what it makes.
         training: whether it always, or never, does what training does; None: as the model runs.
         native: whether it is the native layer that a traced one overrides.
+        masks: how many of the inputs, the last ones, are masks.
+        makes_mask: whether the last output is a mask.
     """
 
     def __init__(
@@ -85,6 +90,8 @@ class Node:
         outputs: Sequence[SymbolicTensor],
         training: bool | None = None,
         native: bool = False,
+        masks: int = 0,
+        makes_mask: bool = False,
     ) -> None:
         self.layer = layer
         self.inputs = list(inputs)
@@ -92,8 +99,20 @@ class Node:
         self.outputs = list(outputs)
         self.training = training
         self.native = native
+        self.masks = masks
+        self.makes_mask = makes_mask
         for tensor in outputs:
             tensor.node = self
+
+    @property
+    def data_inputs(self) -> list[SymbolicTensor]:
+        """The inputs that are no masks."""
+        return self.inputs[: len(self.inputs) - self.masks]
+
+    @property
+    def data_outputs(self) -> list[SymbolicTensor]:
+        """The outputs that are no masks."""
+        return self.outputs[: len(self.outputs) - self.makes_mask]
 
 
 def flatten(given: Any) -> list[Any]:

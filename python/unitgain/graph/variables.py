@@ -103,6 +103,12 @@ class Variable:
         array = self.array if dtype is None else self.array.astype(dtype)
         return array.copy() if copy else array
 
+    def __float__(self) -> float:
+        return float(self.array.item())
+
+    def __int__(self) -> int:
+        return int(self.array.item())
+
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
 

@@ -11,6 +11,7 @@ from unitgain.layers.encoding import CategoryEncoding
 from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
 from unitgain.layers.hashing import HashedCrossing, Hashing
 from unitgain.layers.lookup import IntegerLookup, StringLookup
+from unitgain.layers.masking import Masking
 from unitgain.layers.merging import (
     Add,
     Average,
@@ -74,6 +75,7 @@ __all__ = [
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
+    "Masking",
     "Maximum",
     "Minimum",
     "Multiply",

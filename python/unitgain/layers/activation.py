@@ -8,8 +8,13 @@ from typing import Any
 
 from unitgain import _native, constraints, initializers, regularizers
 from unitgain.graph.native import NativeGraph, rows_and_cols
-from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
+from unitgain.graph.tensors import Node
+from unitgain.layers.axes import lower_along, sample_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape
+from unitgain.layers.masks import lower_mask_of
+
+# What stands for the values that a softmax leaves out, as in Keras.
+_LOWEST = -1e9
 
 __all__ = ["ELU", "GLU", "LeakyReLU", "PReLU", "ReLU", "Softmax"]
 
@@ -19,6 +24,7 @@ class Parametric(Layer):
 
     function: str
     parameters: dict[str, float]
+    _takes_one_sample = supports_masking = True
 
     def _set(self, function: str, **parameters: float) -> None:
         self.function, self.parameters = function, parameters
@@ -126,6 +132,8 @@ class PReLU(Layer):
     Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers", ICCV 2015.
     """
 
+    _takes_one_sample = supports_masking = True
+
     def __init__(
         self,
         alpha_initializer: initializers.InitializerLike = "Zeros",
@@ -219,14 +227,23 @@ class GLU(Layer):
 class Softmax(Layer):
     """``exp(x) / sum(exp(x))`` along an axis.
 
+    Called with a ``mask``, the values that it does not keep are 0, and the others add up to 1;
+    where it keeps none, all are 0.
+
     Args:
-        axis: the axis or axes whose values add up to 1, the batch being axis 0; several must be
-            neighbours.
+        axis: the axis or axes whose values add up to 1, the batch being axis 0.
         name: what the layer is called.
 
     Raises:
         ValueError: at the first use, if there is no such axis.
+
+    >>> import numpy as np
+    >>> import unitgain as ug
+    >>> ug.layers.Softmax()(np.array([[1.0, 5.0, 1.0]]), np.array([[True, False, True]]))
+    array([[0.5, 0. , 0.5]])
     """
+
+    _takes_one_sample = supports_masking = _takes_mask = _masks_values = True
 
     def __init__(
         self, axis: int | Sequence[int] = -1, name: str | None = None, **keywords: Any
@@ -234,14 +251,33 @@ class Softmax(Layer):
         super().__init__(name, **keywords)
         self.axis = axis
 
+    def __call__(  # type: ignore[override]
+        self, inputs: Any, mask: Any = None, training: bool | None = None
+    ) -> Any:
+        """Give the layer a place behind a symbolic tensor, or run it on an array.
+
+        Args:
+            inputs: a symbolic tensor, or an array.
+            mask: True for the values that are kept, of a shape that broadcasts to the inputs'.
+            training: has no effect.
+        """
+        return super().__call__(inputs, training, mask)
+
     def build(self, input_shape: SampleShape) -> None:
         """Check the axes."""
-        neighbouring_axes(self.axis, input_shape)
+        sample_axes(self.axis, input_shape)
 
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a softmax node."""
         assert self.input_shape is not None
-        axes = neighbouring_axes(self.axis, self.input_shape)
+        axes = sample_axes(self.axis, self.input_shape)
         if axes == (len(self.input_shape) - 1,):  # which a loss can take together
             return int(graph.softmax(node))
         return lower_along(graph, node, self.input_shape, axes, graph.softmax)
+
+    def _lower_masked(self, graph: NativeGraph, node: int, use: Node, mask: int) -> int:
+        assert self.input_shape is not None
+        given = use.inputs[-1].sample_shape
+        kept = lower_mask_of(graph, self.name, mask, given, self.input_shape)
+        lowest = graph.keep_where([node, kept], _LOWEST)
+        return int(graph.keep_where([self.lower(graph, lowest), kept], 0.0))

@@ -21,7 +21,16 @@ def lower_affine(
     """Add ``(x - mean) / sqrt(variance) * scale + offset``, as a batch norm that never moves."""
     gamma, beta = (None if v is None else v.parameter for v in (scale, offset))
     return int(
-        graph.batch_norm(node, gamma, beta, mean.parameter, variance.parameter, 1.0, 0.0, False)
+        graph.batch_norm(
+            [node],
+            gamma,
+            beta,
+            mean.parameter,
+            variance.parameter,
+            momentum=1.0,
+            epsilon=0.0,
+            trainable=False,
+        )
     )
 
 
@@ -51,7 +60,14 @@ def lower_trained_affine(
     gamma, beta = (None if v is None else v.parameter for v in (scale, offset))
     outside, graph.training = graph.training, False  # its statistics stay as they are
     node = graph.batch_norm(
-        node, gamma, beta, mean.parameter, variance.parameter, 1.0, 0.0, trainable
+        [node],
+        gamma,
+        beta,
+        mean.parameter,
+        variance.parameter,
+        momentum=1.0,
+        epsilon=0.0,
+        trainable=trainable,
     )
     graph.training = outside
     return int(node)

@@ -13,7 +13,6 @@ __all__ = [
     "checked_axes",
     "lower_along",
     "lower_permuted",
-    "neighbouring_axes",
     "sample_axes",
     "sample_axis",
 ]
@@ -32,19 +31,6 @@ def sample_axis(axis: int, input_shape: SampleShape) -> int:
             f"{dimensions - 1} (the batch is axis 0)"
         )
     return axis % dimensions - 1
-
-
-def neighbouring_axes(axis: int | Sequence[int], input_shape: SampleShape) -> tuple[int, ...]:
-    """Return the axes of a sample, from 0, that are meant by one or several that count the batch.
-
-    Raises:
-        ValueError: if they are no neighbours, or :func:`sample_axis` refuses one.
-    """
-    given = [axis] if isinstance(axis, int) else list(axis)
-    axes = tuple(sorted(sample_axis(one, input_shape) for one in given))
-    if not axes or axes != tuple(range(axes[0], axes[0] + len(axes))):
-        raise ValueError(f"axis is {axis}, expected one axis or neighbouring ones")
-    return axes
 
 
 def checked_axes(axis: Any) -> int | list[int]:

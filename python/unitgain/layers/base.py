@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from unitgain import _names, _native, constraints, initializers, regularizers
+from unitgain import _names, _native, constraints, dtype_policies, initializers, regularizers
 from unitgain._configurable import Configurable, checked_config, custom_classes, serialize
+from unitgain.dtype_policies import DTypePolicy, DTypePolicyLike, floatx
 from unitgain.formats.document import from_bytes, to_bytes
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph
-from unitgain.graph.operation import Operation, connect
+from unitgain.graph.operation import Operation
 from unitgain.graph.tensors import Node, SampleShape, SymbolicTensor, is_symbolic
 from unitgain.graph.variables import (
     SavedWeights,
@@ -28,6 +30,7 @@ from unitgain.graph.variables import (
 )
 from unitgain.layers.composite import adopt_parts, is_traced, trace
 from unitgain.layers.custom import infer_output_shape, lower_custom
+from unitgain.layers.masks import connect_masked, run_alone, takes_mask
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -69,32 +72,52 @@ class Layer(Configurable, Operation):
     Args:
         name: what the layer is called; None makes a fresh name from the class's.
         trainable: whether training may change the layer's weights.
-        **keywords: what all layers take: ``input_shape``, a sample's, for the first layer of a
-            :class:`~unitgain.Sequential`, where it stands for an :class:`Input` in front; or
-            ``input_dim`` for samples of one dimension.
+        **keywords: what all layers take: ``dtype``, float32, float64, or a
+            :class:`~unitgain.dtype_policies.DTypePolicy` or its name: that of the network, which
+            has one dtype, where nothing else says it, and checked where something does;
+            ``input_shape``, a sample's, for the first layer of a :class:`~unitgain.Sequential`,
+            where it stands for an :class:`Input` in front, or ``input_dim`` for samples of one
+            dimension; and ``activity_regularizer``, the penalty that the loss has for the outputs
+            of a batch, divided by its size: ``"l1"``, ``"l2"`` or kin.
 
     Raises:
         TypeError: if there is no such argument.
+        ValueError: if there is no such policy, or ``"mixed_bfloat16"`` is asked of one layer while
+            the process's precision is another.
     """
 
     # Whether the layer is called with a list of tensors.
     _takes_several = False
+    # Whether it is called with one sample, or one number, too: what is done with values in turn.
+    _takes_one_sample = False
+    # Whether a mask changes what it does: then it has a _lower_masked.
+    _takes_mask = False
+    # Whether its masks are of values, and not of rows.
+    _masks_values = False
     _learning_rate_multiplier = 1.0
+    # Whether a mask of the input is one of the output, too.
+    supports_masking = False
 
     def __init__(self, name: str | None = None, trainable: bool = True, **keywords: Any) -> None:
         size = keywords.pop("input_dim", None)
         shape = keywords.pop("input_shape", None)
+        self.activity_regularizer = regularizers.of_activities(
+            keywords.pop("activity_regularizer", None)
+        )
         self.given_input_shape: Sequence[int] | None = shape if size is None else (size,)
         if shape is not None and len(shape) > 1 and shape[0] is None:
             self.given_input_shape = shape[1:]  # the batch's size
+        dtype = keywords.pop("dtype", None)
         for argument in keywords:
-            known = dict.fromkeys((*self._argument_names(), "input_shape", "input_dim"))
+            everywhere = ("dtype", "input_shape", "input_dim", "activity_regularizer")
+            known = dict.fromkeys((*self._argument_names(), *everywhere))
             what = f"an argument of {type(self).__name__}"
             raise TypeError(_names.unknown(what, argument, known))
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
         self.trainable = trainable
         self.built = False
-        self.dtype = "float32"
+        self.given_policy = None if dtype is None else dtype_policies.of_layer(dtype, self.name)
+        self.dtype = floatx() if self.given_dtype is None else self.given_dtype
         self.input_shape: SampleShape | None = None
         self.weights: list[Variable] = []
         self.nodes: list[Node] = []
@@ -104,39 +127,63 @@ class Layer(Configurable, Operation):
 
     @overload
     def __call__(
-        self, inputs: SymbolicTensor | Sequence[SymbolicTensor], training: bool | None = None
+        self,
+        inputs: SymbolicTensor | Sequence[SymbolicTensor],
+        training: bool | None = None,
+        mask: Any = None,
     ) -> SymbolicTensor: ...
 
     @overload
     def __call__(
-        self, inputs: ArrayLike | Sequence[ArrayLike], training: bool | None = None
+        self,
+        inputs: ArrayLike | Sequence[ArrayLike],
+        training: bool | None = None,
+        mask: Any = None,
     ) -> NDArray[Any]: ...
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
 
         Args:
             inputs: a symbolic tensor, or a list of them for a layer of several inputs; or arrays,
-                ``(samples, *shape)``.
+                ``(samples, *shape)``. Layers that act on each value, or on each sample, take one
+                sample of one dimension, too.
             training: whether to do what training does, drop or add noise and take the batch's own
                 statistics; None does where the model trains, and never with arrays. ``True`` is
                 Monte-Carlo dropout, ``False`` a base whose batch norm stays as it is. What is said
                 here stands, however the model is run.
+            mask: which rows, or values, count: what a symbolic tensor has as its ``mask``, or an
+                array with arrays, True for those that do. None takes the input's.
 
         Returns:
             A symbolic tensor, or an array.
 
         Raises:
             ValueError: if shapes do not fit; the message names the layer and the shapes.
+            TypeError: if a mask is given to a layer that knows of none.
         """
         several = isinstance(inputs, (list, tuple))
         if several and not self._takes_several and type(self).call is Layer.call:
-            if len(inputs) != 1:
+            if _are_numbers(inputs):
+                inputs, several = np.asarray(inputs), False
+            elif len(inputs) != 1:
                 raise ValueError(f"{self.name} takes one input, but is given {len(inputs)}")
-            inputs, several = inputs[0], False
+            else:
+                inputs, several = inputs[0], False
+        if mask is not None and not (self.supports_masking or takes_mask(self)):
+            raise TypeError(f"{self.name}, a {type(self).__name__}, takes no mask")
         if not is_symbolic(inputs):
-            return _run_alone(self, inputs, bool(training))
-        return connect(self, list(inputs) if several else [inputs], several, training=training)
+            return run_alone(self, inputs, bool(training), mask)
+        return connect_masked(self, list(inputs) if several else [inputs], several, training, mask)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return the mask of the output for arrays: by default that of the input.
+
+        Args:
+            inputs: what the layer is called with.
+            previous_mask: the mask of that, or None; of several inputs, a list.
+        """
+        return previous_mask
 
     @property
     def trainable(self) -> bool:
@@ -149,6 +196,44 @@ class Layer(Configurable, Operation):
         for part in getattr(self, "parts", ()):
             part.trainable = value
         note_change()
+
+    @property
+    def dtype_policy(self) -> DTypePolicy:
+        """What the layer's weights are kept in, and its products computed with.
+
+        May be set until the layer is built.
+        """
+        given = self.given_policy
+        if given is not None:
+            return given
+        default = dtype_policies.dtype_policy()
+        return default if default.variable_dtype == self.dtype else DTypePolicy(self.dtype)
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: DTypePolicyLike) -> None:
+        policy = dtype_policies.of_layer(value, self.name)
+        if self.built and policy.variable_dtype != self.dtype:
+            raise ValueError(
+                f"{self.name} has {self.dtype} weights, which stay: make a layer with the dtype "
+                f"{policy.variable_dtype}"
+            )
+        self.given_policy = policy
+        self.dtype = policy.variable_dtype
+
+    @property
+    def given_dtype(self) -> str | None:
+        """The dtype that the layer was made with, which is its network's; None: any."""
+        return None if self.given_policy is None else self.given_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that operands of products are rounded to."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the weights, by Keras's name."""
+        return self.dtype_policy.variable_dtype
 
     @property
     def learning_rate_multiplier(self) -> float:
@@ -245,8 +330,12 @@ class Layer(Configurable, Operation):
         else:
             names = [name for name in self._argument_names() if hasattr(self, name)]
             config = {name: serialize(getattr(self, name)) for name in names}
+        if self.given_policy is not None:
+            config["dtype"] = self.given_policy.name
         if self.learning_rate_multiplier != 1:
             config["learning_rate_multiplier"] = self.learning_rate_multiplier
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
         return config | {"name": self.name, "trainable": self.trainable}
 
     @classmethod
@@ -257,12 +346,25 @@ class Layer(Configurable, Operation):
             ValueError: if the configuration has a name that is no argument, or a wrong value.
         """
         names = cls._argument_names()
-        attributes = ("name", "trainable", "learning_rate_multiplier")
+        attributes = (
+            "name",
+            "trainable",
+            "dtype",
+            "learning_rate_multiplier",
+            "activity_regularizer",
+        )
         arguments = checked_config(cls, config, (*names, *attributes))
         late = {key: arguments.pop(key) for key in attributes if key in arguments.keys() - names}
+        if "dtype" in late and _takes_keywords(cls):
+            arguments["dtype"] = late.pop("dtype")
         layer = cls(**arguments)
         for key, value in late.items():
-            setattr(layer, key, value)
+            if key == "activity_regularizer":
+                layer.activity_regularizer = regularizers.of_activities(value)
+            elif key != "dtype":
+                setattr(layer, key, value)
+            elif value is not None:
+                layer.dtype_policy = value
         return layer
 
     def build(self, input_shape: SampleShape) -> None:
@@ -287,8 +389,51 @@ class Layer(Configurable, Operation):
         """Lower one use of the layer, or of what it is made of, for inputs of this shape."""
         self.input_shape = input_shape
         if not native and is_traced(self):
-            return trace(self, input_shape).lower(graph, node)
-        return self.lower(graph, node)
+            return self._penalized(graph, trace(self, input_shape).lower(graph, node))
+        return self._penalized(graph, self.lower(graph, node))
+
+    def lower_masked_use(
+        self, graph: NativeGraph, use: Node, inputs: Sequence[int], masks: Sequence[int]
+    ) -> list[int]:
+        """Lower one use that is given masks, or makes one; return the nodes of its outputs."""
+        shapes = [tensor.sample_shape for tensor in use.data_inputs]
+        self.input_shape = shapes if use.several else shapes[0]  # type: ignore[assignment]
+        node = list(inputs) if use.several else inputs[0]
+        if masks and takes_mask(self):
+            made = self._penalized(graph, self._lower_masked(graph, node, use, masks[0]))
+        else:
+            made = self.lower_use(graph, node, self.input_shape, use.native)
+        return [made, self._lower_mask(graph, node, masks)] if use.makes_mask else [made]
+
+    def _lower_masked(self, graph: NativeGraph, node: Any, use: Node, mask: int) -> Any:
+        """Add the layer behind ``node``, with the node of a mask."""
+        return lower_custom(self, graph, node, (mask, use.inputs[-1].sample_shape))
+
+    def _lower_mask(self, graph: NativeGraph, node: Any, masks: Sequence[int]) -> int:
+        """Add the mask that the layer makes; return its node."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement _lower_mask")
+
+    def _mask_shape(self, masks: Sequence[SymbolicTensor | None], shapes: Any) -> Any:
+        """Return a sample's shape of the mask that the layer makes; None if it makes none.
+
+        Args:
+            masks: the inputs' masks.
+            shapes: the inputs' shapes.
+        """
+        return None
+
+    def _penalized(self, graph: NativeGraph, node: Any) -> Any:
+        """Add the penalty of the outputs."""
+        penalty = self.activity_regularizer
+        if penalty is None:
+            return node
+        nodes = node if isinstance(node, list) else [node]
+        found = [int(graph.activity(one, penalty.l1, penalty.l2)) for one in nodes]
+        return found if isinstance(node, list) else found[0]
+
+    def _lowering(self) -> Any:
+        """Return what decides which nodes the layer becomes."""
+        return (self.trainable,)
 
     def leaves(self) -> Iterator[Any]:
         """Yield the layer, and those that it is made of."""
@@ -302,6 +447,11 @@ class Layer(Configurable, Operation):
         Raises:
             ValueError: if it was built for another number of features or another dtype.
         """
+        if self.given_dtype not in (None, dtype):
+            raise ValueError(
+                f"{self.name} was made with dtype {self.given_dtype}, but its input has {dtype}: "
+                f"a network has one dtype, that of its Input"
+            )
         if not self.built:
             self.dtype = dtype
             self.build(input_shape)
@@ -357,10 +507,9 @@ class Layer(Configurable, Operation):
                 f"name={shape!r})"
             )
         sizes = (int(shape),) if isinstance(shape, int) else tuple(map(int, shape or ()))
-        if dtype is not None and np.dtype(dtype).name != self.dtype:
-            raise TypeError(
-                f"dtype is {np.dtype(dtype).name}, but {self.name} has {self.dtype} weights"
-            )
+        asked = self.dtype if dtype is None else dtype_policies.get(dtype).variable_dtype
+        if asked != self.dtype:
+            raise TypeError(f"dtype is {asked}, but {self.name} has {self.dtype} weights")
         title = f"{self.name}/{self._fresh_weight_name() if name is None else name}"
         maker = initializers.get("glorot_uniform" if initializer is None else initializer)
         values = initial_values(title, sizes, maker, self.dtype)
@@ -444,26 +593,11 @@ class Layer(Configurable, Operation):
         return layer
 
 
-def _run_alone(layer: Layer, inputs: Any, training: bool) -> Any:
-    """Run one layer on arrays, as a function of its own."""
-    several = isinstance(inputs, (list, tuple))
-    arrays = [np.asarray(array) for array in (inputs if several else [inputs])]
-    dtype = layer.dtype if layer.built and layer.weights else "float32"
-    if not (layer.built and layer.weights) and any(a.dtype.type is np.float64 for a in arrays):
-        dtype = "float64"
-    for array in arrays:
-        if array.ndim < 2:
-            raise ValueError(
-                f"{layer.name} is given an array of shape {array.shape}, expected samples of "
-                f"features"
-            )
-    tensors = [
-        SymbolicTensor.source(array.shape[1:], dtype, f"input_{i}")
-        for i, array in enumerate(arrays)
-    ]
-    count = len(layer.nodes)
-    output = connect(layer, tensors, several)
-    del layer.nodes[count:]
-    return Function(tensors if several else tensors[0], output).run(
-        arrays if several else arrays[0], training
-    )
+def _takes_keywords(cls: type) -> bool:
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    return any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def _are_numbers(given: Sequence[Any]) -> bool:
+    """Return whether a list is itself an array, of numbers."""
+    return bool(given) and all(isinstance(one, (int, float, np.number)) for one in given)

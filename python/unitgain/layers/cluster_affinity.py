@@ -128,7 +128,7 @@ class ClusterAffinity(Layer):
         shape = batches[0].shape[1:] or (1,)
         samples = np.concatenate([batch.reshape(-1, shape[-1]) for batch in batches])
         if not self.built:
-            self.ensure_built(shape, "float32")
+            self.ensure_built(shape, self.dtype)
         model = KMeans(self.n_clusters, random_state=random_state, **keywords)
         model.fit(samples.astype(self.dtype, copy=False))
         self._centers.assign(model.cluster_centers_)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from unitgain import activations, constraints, initializers, random, regularizers
+from unitgain.dtype_policies import floatx
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.graph.tensors import Node, SymbolicTensor
 from unitgain.graph.variables import checked_sizes
 from unitgain.layers.activation import Parametric
 from unitgain.layers.base import Layer, SampleShape, Variable
+from unitgain.layers.low_rank import LowRank
 from unitgain.layers.registry import deserialize
 
 __all__ = ["Activation", "Dense", "Flatten", "Identity", "Input"]
@@ -33,7 +35,8 @@ class Input(SymbolicTensor, Layer):
     Args:
         shape: of a sample, without the batch: ``(64,)``.
         dtype: float32 or float64, of the whole network; or an integer dtype or bool, of what is
-            given, which makes a network of float32. Arrays of any of them can be given to any
+            given, which makes a network of the default dtype, :func:`unitgain.config.floatx`; None
+            is that one, too. Arrays of any of them can be given to any
             input: integers go on as numbers of the network's dtype, exact up to 2**24 in float32
             and 2**53 in float64.
         name: what the layer is called.
@@ -44,12 +47,13 @@ class Input(SymbolicTensor, Layer):
     """
 
     def __init__(
-        self, shape: Sequence[int], dtype: DTypeLike = "float32", name: str | None = None
+        self, shape: Sequence[int], dtype: DTypeLike | None = None, name: str | None = None
     ) -> None:
         Layer.__init__(self, name)
         self.sample_shape = checked_sizes("shape", shape)
-        self.given_dtype = checked_dtype(dtype)
-        self.dtype = self.given_dtype if self.given_dtype == "float64" else "float32"
+        self.values_dtype = checked_dtype(floatx() if dtype is None else dtype)
+        is_float = self.values_dtype in ("float32", "float64")
+        self.dtype = self.values_dtype if is_float else floatx()
         self.input_shape = self.sample_shape
         self.built = True
         self.nodes.append(Node(self, [], False, [self]))
@@ -57,17 +61,17 @@ class Input(SymbolicTensor, Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make an input like this."""
         sizes = list(self.sample_shape)
-        return super().get_config() | {"shape": sizes, "dtype": self.given_dtype}
+        return super().get_config() | {"shape": sizes, "dtype": self.values_dtype}
 
     def __repr__(self) -> str:
-        return f"<Input {self.name}, shape={self.shape}, dtype={self.given_dtype}>"
+        return f"<Input {self.name}, shape={self.shape}, dtype={self.values_dtype}>"
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Raise TypeError: an input is where a graph begins."""
         raise TypeError(f"{self.name} is an Input, which is not called")
 
 
-class Dense(Layer):
+class Dense(LowRank):
     """``y = activation(x @ kernel + bias)`` on the last axis.
 
     Args:
@@ -84,14 +88,19 @@ class Dense(Layer):
             its size: ``"l1"``, ``"l2"`` or kin.
         kernel_constraint: what the kernel is made to fulfil after each step; None for nothing.
         bias_constraint: what the bias is made to fulfil.
+        lora_rank: the rank of low-rank weights that are trained in place of the kernel, see
+            :meth:`enable_lora`; None for none.
+        lora_alpha: their strength; None is ``lora_rank``.
         name: what the layer is called.
         trainable: whether training may change the weights.
 
     Raises:
-        ValueError: if ``units`` is below 1, or a name is unknown.
+        ValueError: if ``units`` or ``lora_rank`` is below 1, or a name is unknown.
     """
 
     _keys = ("_activation_key",)
+    _matrix_name = "kernel"
+    supports_masking = True
 
     def __init__(
         self,
@@ -105,11 +114,14 @@ class Dense(Layer):
         activity_regularizer: regularizers.RegularizerLike = None,
         kernel_constraint: constraints.ConstraintLike = None,
         bias_constraint: constraints.ConstraintLike = None,
+        lora_rank: SupportsIndex | None = None,
+        lora_alpha: float | None = None,
         name: str | None = None,
         trainable: bool = True,
         **keywords: Any,
     ) -> None:
-        super().__init__(name, trainable, **keywords)
+        super().__init__(name, trainable, activity_regularizer=activity_regularizer, **keywords)
+        self._set_lora(lora_rank, lora_alpha)
         self.units = operator.index(units)
         if self.units < 1:
             raise ValueError(f"units must be at least 1, but it is {self.units}")
@@ -122,13 +134,12 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.activity_regularizer = regularizers.of_activities(activity_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: SampleShape) -> None:
         """Make the kernel and the bias."""
-        self.kernel = self.add_weight(
+        self._matrix = self.add_weight(
             (input_shape[-1], self.units),
             self.kernel_initializer,
             name="kernel",
@@ -144,6 +155,12 @@ class Dense(Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+        self._enable_lora_if_asked()
+
+    @property
+    def kernel(self) -> Variable:
+        """The kernel; with low-rank weights, their sum as it is now, which is no weight itself."""
+        return self._whole_matrix
 
     def _is_default(self, name: str, value: Any) -> bool:
         return (name == "activation" and value == "linear") or super()._is_default(name, value)
@@ -153,12 +170,17 @@ class Dense(Layer):
         return (*input_shape[:-1], self.units)
 
     def lower(self, graph: NativeGraph, node: int) -> int:
-        """Add a dense node, its activation, and the penalty of that."""
-        bias = None if self.bias is None else self.bias.parameter
-        node = graph.dense(node, self.kernel.parameter, bias, self.trainable)
-        node = lower_activation(graph, node, self.activation, self._activation_key)
-        penalty = self.activity_regularizer
-        return node if penalty is None else int(graph.activity(node, penalty.l1, penalty.l2))
+        """Add a dense node, or those of the kernel and of low-rank weights, and its activation."""
+        if self.lora_enabled:
+            a, _ = self._low_rank()
+            adapted = graph.dense(node, a.parameter, None, self.trainable)
+            adapted = self._lower_product(graph, adapted, self.bias)
+            frozen = graph.dense(node, self._matrix.parameter, None, False)
+            node = graph.add([frozen, adapted])
+        else:
+            bias = None if self.bias is None else self.bias.parameter
+            node = graph.dense(node, self._matrix.parameter, bias, self.trainable)
+        return lower_activation(graph, node, self.activation, self._activation_key)
 
 
 class Activation(Layer):
@@ -174,6 +196,7 @@ class Activation(Layer):
     """
 
     _keys = ("_activation_key",)
+    _takes_one_sample = supports_masking = True
 
     def __init__(
         self, activation: ActivationName, name: str | None = None, **keywords: Any
@@ -222,6 +245,8 @@ class Identity(Layer):
     Args:
         name: what the layer is called.
     """
+
+    _takes_one_sample = supports_masking = True
 
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Return the input's node."""

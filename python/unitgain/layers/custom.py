@@ -45,8 +45,17 @@ def _checked(array: Any, shape: tuple[int, ...], what: str) -> NDArray[Any]:
     return made
 
 
-def lower_custom(layer: Any, graph: NativeGraph, node: Any) -> int:
-    """Add a node that calls the layer's ``call`` and ``backward``."""
+def lower_custom(
+    layer: Any, graph: NativeGraph, node: Any, mask: tuple[int, SampleShape] | None = None
+) -> int:
+    """Add a node that calls the layer's ``call`` and ``backward``.
+
+    Args:
+        layer: the layer.
+        graph: the native graph.
+        node: what the layer reads, or a list of several.
+        mask: a mask's node, and its samples' shape, for a ``call`` that takes one.
+    """
     several = isinstance(node, list)
     shapes = layer.input_shape if several else [layer.input_shape]
     made = layer.compute_output_shape(layer.input_shape)
@@ -56,15 +65,24 @@ def lower_custom(layer: Any, graph: NativeGraph, node: Any) -> int:
         inputs = [a.reshape(len(a), *s) for a, s in zip(arrays, shapes, strict=True)]
         return inputs if several else inputs[0]
 
+    count = len(shapes)
+
+    def keywords(arrays: list[NDArray[Any]], training: bool) -> dict[str, Any]:
+        found: dict[str, Any] = _arguments(layer, training)
+        if mask is not None:
+            shape = mask[1][:-1] if mask[1] == (*shapes[0][:-1], 1) else mask[1]
+            found["mask"] = (arrays[count] > 0.5).reshape(len(arrays[0]), *shape)
+        return found
+
     def forward(arrays: list[NDArray[Any]], training: bool) -> NDArray[Any]:
-        result = layer.call(given(arrays), **_arguments(layer, training))
+        result = layer.call(given(arrays[:count]), **keywords(arrays, training))
         return _checked(result, (len(arrays[0]), *made), f"the output of {layer.name}")
 
     def backward(
         upstream: NDArray[Any], arrays: list[NDArray[Any]], output: NDArray[Any]
     ) -> tuple[list[Any], list[Any]]:
         rows = len(output)
-        inputs = given(arrays)
+        inputs = given(arrays[:count])
         result = layer.backward(upstream.reshape(rows, *made), inputs, output.reshape(rows, *made))
         weight_gradients: Any = []
         if layer.weights:
@@ -84,7 +102,8 @@ def lower_custom(layer: Any, graph: NativeGraph, node: Any) -> int:
             [
                 _checked(g, (rows, *s), f"the gradient of {layer.name} at its input")
                 for g, s in zip(gradients, shapes, strict=True)
-            ],
+            ]
+            + [np.zeros_like(array) for array in arrays[count:]],
             [
                 _checked(g, v.shape, f"the gradient of {v.name}")
                 for g, v in zip(weight_gradients, variables, strict=True)
@@ -92,6 +111,8 @@ def lower_custom(layer: Any, graph: NativeGraph, node: Any) -> int:
         )
 
     rows, cols = int(np.prod(made[:-1], dtype=int)), made[-1]
-    nodes = node if several else [node]
+    nodes = list(node) if several else [node]
+    if mask is not None:
+        nodes.append(mask[0])
     parameters = [v.parameter for v in variables]
     return int(graph.custom(nodes, rows, cols, parameters, forward, backward, layer.trainable))

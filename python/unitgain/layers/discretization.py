@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from unitgain._arrays import as_numbers
 from unitgain.layers.base import SampleShape
-from unitgain.layers.encoding import MODES, DataLayer, checked_mode, encode, encoded_shape
+from unitgain.layers.encoding import MODES, DataLayer, checked_mode, encoded_shape
 from unitgain.layers.preprocessing import batches_of_numbers
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Discretization(DataLayer):
         kind = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
         edges = np.asarray(self.bin_boundaries, np.float64).astype(kind)
         bins = np.asarray(np.searchsorted(edges, values, side="right"), np.int64)
-        return encode(bins, self.output_mode, self.depth, self.dtype)
+        return self.encoded(bins, self.output_mode, self.depth)
 
 
 def _checked_boundaries(boundaries: Sequence[float]) -> list[float]:

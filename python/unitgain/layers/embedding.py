@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, SupportsIndex
 
@@ -11,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain import constraints, initializers, regularizers
 from unitgain._warnings import warn
 from unitgain.graph.native import NativeGraph
-from unitgain.layers.base import Layer, SampleShape
+from unitgain.graph.variables import Variable
+from unitgain.layers.base import SampleShape
+from unitgain.layers.low_rank import LowRank
 
 __all__ = ["Embedding"]
 
 
-class Embedding(Layer):
+class Embedding(LowRank):
     """Turns whole numbers into vectors: each gets the row of a learned table that it names.
 
     Samples of shape ``(n,)`` become ``(n, output_dim)``, behind which a :class:`Flatten` makes one
@@ -36,20 +39,22 @@ class Embedding(Layer):
             that between -0.05 and 0.05.
         embeddings_regularizer: the penalty that the loss has for the table; None for none.
         embeddings_constraint: what the table is made to fulfil after each step; None for nothing.
-        mask_zero: must be False. Masks tell recurrent layers which steps to leave out; no layer
-            here reads one, so that padding would take part unseen.
+        mask_zero: whether 0 stands for padding: the output has a mask of the other numbers, which
+            batch norm, softmax, merging layers and layers of one's own read, and losses and metrics
+            of the outputs that it reaches.
         weights: the table's first values, in place of the initializer's: an array, or a list of
             one.
-        lora_rank: must be None. Low-rank adaptation is not implemented.
-        lora_alpha: must be None, as ``lora_rank``.
+        lora_rank: the rank of low-rank weights that are trained in place of the table, see
+            :meth:`enable_lora`; None for none.
+        lora_alpha: their strength; None is ``lora_rank``.
         name: what the layer is called.
         trainable: whether training may change the table.
 
     Raises:
         TypeError: if a size is no integer.
-        ValueError: if a size is below 1, ``weights`` has another shape, or what is not implemented
-            is asked for; when the network runs, if a number is none of the table's rows: the
-            message names the layer, the sample's row and the number.
+        ValueError: if a size is below 1, or ``weights`` has another shape; when the network runs,
+            if a number is none of the table's rows: the message names the layer, the sample's row
+            and the number.
 
     >>> import numpy as np
     >>> import unitgain as ug
@@ -58,6 +63,9 @@ class Embedding(Layer):
     array([[[4., 5.],
             [0., 1.]]], dtype=float32)
     """
+
+    _matrix_name = "embeddings"
+    _takes_one_sample = True
 
     def __init__(
         self,
@@ -68,7 +76,7 @@ class Embedding(Layer):
         embeddings_constraint: constraints.ConstraintLike = None,
         mask_zero: bool = False,
         weights: ArrayLike | None = None,
-        lora_rank: int | None = None,
+        lora_rank: SupportsIndex | None = None,
         lora_alpha: float | None = None,
         name: str | None = None,
         trainable: bool = True,
@@ -84,14 +92,9 @@ class Embedding(Layer):
         )
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)
-        if mask_zero:
-            raise ValueError(
-                "mask_zero=True is not implemented: no layer reads masks. Give padding a row of "
-                "its own, and leave its samples out by their sample_weight"
-            )
-        if lora_rank is not None or lora_alpha is not None:
-            raise ValueError("lora_rank and lora_alpha are not implemented: leave them out")
-        self.mask_zero, self.lora_rank, self.lora_alpha = False, None, None
+        self.mask_zero = bool(mask_zero)
+        self.supports_masking = self.mask_zero
+        self._set_lora(lora_rank, lora_alpha)
         self._given = None if weights is None else self._table(weights)
 
     def _table(self, weights: ArrayLike) -> NDArray[Any]:
@@ -111,7 +114,7 @@ class Embedding(Layer):
     def build(self, input_shape: SampleShape) -> None:
         """Make the table."""
         given = self._given
-        self.embeddings = self.add_weight(
+        self._matrix = self.add_weight(
             (self.input_dim, self.output_dim),
             self.embeddings_initializer if given is None else "zeros",
             name="embeddings",
@@ -119,8 +122,25 @@ class Embedding(Layer):
             constraint=self.embeddings_constraint,
         )
         if given is not None:
-            self.embeddings.assign(given)
+            self._matrix.assign(given)
             self._given = None
+        self._enable_lora_if_asked()
+
+    @property
+    def embeddings(self) -> Variable:
+        """The table; with low-rank weights, their sum as it is now, which is no weight itself."""
+        return self._whole_matrix
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return where the numbers are not 0; None without ``mask_zero``."""
+        return np.asarray(inputs) != 0 if self.mask_zero else None
+
+    def _mask_shape(self, masks: Any, shapes: SampleShape) -> SampleShape | None:
+        return (*shapes, 1) if self.mask_zero else None
+
+    def _lower_mask(self, graph: NativeGraph, node: int, masks: Any) -> int:
+        assert self.input_shape is not None
+        return int(graph.differs(graph.reshape(node, math.prod(self.input_shape), 1), 0.0))
 
     def _features(self, input_shape: SampleShape) -> int:
         return self.input_dim  # the table is for samples of any shape
@@ -130,8 +150,13 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def lower(self, graph: NativeGraph, node: int) -> int:
-        """Add the table's node."""
-        return int(graph.embedding(node, self.embeddings.parameter, self.trainable))
+        """Add the table's node, and those of low-rank weights."""
+        if not self.lora_enabled:
+            return int(graph.embedding(node, self._matrix.parameter, self.trainable))
+        a, _ = self._low_rank()
+        adapted = graph.embedding(node, a.parameter, self.trainable)
+        frozen = graph.embedding(node, self._matrix.parameter, False)
+        return int(graph.add([frozen, self._lower_product(graph, adapted, None)]))
 
 
 def _size(name: str, given: SupportsIndex) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
 from unitgain._arrays import as_numbers
+from unitgain.dtype_policies import DTypePolicy, DTypePolicyLike
 from unitgain.graph.operation import connect
 from unitgain.graph.tensors import flatten, is_symbolic
 from unitgain.layers.base import Layer, SampleShape
@@ -37,14 +38,59 @@ class DataLayer(Layer):
     number of dimensions. Called with symbolic tensors it is a part of the network, to which indices
     come, and in which they go on, as floating-point numbers, exact up to 2**24 in float32; each
     batch then costs a call of Python, and no gradient passes.
+
+    Args:
+        name: what the layer is called.
+        trainable: without effect.
+        dtype: of what it makes of arrays: an integer dtype, or, of rows, float32 or float64; None
+            for int64 indices, and rows of the default dtype.
+        **keywords: see :class:`Layer`.
+
+    Raises:
+        ValueError: if it is another.
     """
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __init__(
+        self,
+        name: str | None = None,
+        trainable: bool = True,
+        dtype: DTypePolicyLike = None,
+        **keywords: Any,
+    ) -> None:
+        self.integer_dtype = _integer_dtype(dtype)
+        super().__init__(
+            name, trainable, dtype=None if self.integer_dtype is not None else dtype, **keywords
+        )
+
+    def encoded(
+        self, indices: NDArray[np.int64], mode: str, depth: int, weights: Array | None = None
+    ) -> Array:
+        """Return :func:`encode` of indices, in the layer's dtype.
+
+        Raises:
+            ValueError: if indices themselves are to be of a floating-point dtype.
+        """
+        if mode == "int" and self.integer_dtype is None:
+            if self.given_dtype is not None:
+                raise ValueError(
+                    f"{self.name} makes indices, of an integer dtype, but dtype is "
+                    f"{self.given_dtype}"
+                )
+            return indices
+        return encode(indices, mode, depth, self.integer_dtype or self.dtype, weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make a layer like this, as values that JSON can hold."""
+        config = super().get_config()
+        return config if self.integer_dtype is None else config | {"dtype": self.integer_dtype}
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Give the layer a place behind symbolic tensors, or run it on arrays.
 
         Args:
             inputs: an array, or what can be made one; or a symbolic tensor.
             training: without effect.
+            mask: without effect.
         """
         if is_symbolic(inputs):
             several = self._takes_several
@@ -98,13 +144,19 @@ class CategoryEncoding(DataLayer):
         self.output_mode = checked_mode(output_mode, MODES[1:])
 
     def __call__(
-        self, inputs: Any, training: bool | None = None, *, count_weights: Any = None
+        self,
+        inputs: Any,
+        training: bool | None = None,
+        mask: Any = None,
+        *,
+        count_weights: Any = None,
     ) -> Any:
         """Give the layer a place behind a symbolic tensor, or run it on an array.
 
         Args:
             inputs: integers; or a symbolic tensor.
             training: without effect.
+            mask: without effect.
             count_weights: for arrays with ``output_mode="count"``: what each value counts, of their
                 shape; None: 1.
         """
@@ -139,7 +191,7 @@ class CategoryEncoding(DataLayer):
                 f"inputs has {indices[outside][0]}, but {self.name} has {self.num_tokens} "
                 f"categories: values from 0 to {self.num_tokens - 1}"
             )
-        return encode(indices, self.output_mode, self.num_tokens, self.dtype, weights)
+        return self.encoded(indices, self.output_mode, self.num_tokens, weights)
 
 
 def checked_mode(mode: str, known: Sequence[str]) -> str:
@@ -163,11 +215,11 @@ def encode(
         indices: the indices; one that is negative counts for nothing.
         mode: one of :data:`MODES`; ``"int"`` leaves them as they are.
         depth: the length of a row.
-        dtype: of the rows.
+        dtype: of the indices or rows.
         weights: what each index counts, if ``mode`` is ``"count"``.
     """
     if mode == "int":
-        return indices
+        return indices.astype(dtype, copy=False)
     if indices.ndim == 0:
         indices = indices[np.newaxis]
     if mode == "one_hot" and (indices.ndim < 2 or indices.shape[-1] != 1):
@@ -183,6 +235,17 @@ def encode(
     else:
         made[rows, chosen] = 1
     return made.reshape(*indices.shape[:-1], depth)
+
+
+def _integer_dtype(dtype: Any) -> str | None:
+    """Return the name of an integer dtype, None of anything else."""
+    if dtype is None or isinstance(dtype, (DTypePolicy, Mapping)):
+        return None
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        return None
+    return known.name if known.kind in "iu" else None
 
 
 def encoded_shape(shape: SampleShape, mode: str, depth: int) -> SampleShape:

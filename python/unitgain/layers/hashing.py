@@ -14,7 +14,6 @@ from unitgain.layers.encoding import (
     MODES,
     DataLayer,
     checked_mode,
-    encode,
     encoded_shape,
     whole_numbers,
 )
@@ -83,7 +82,7 @@ class Hashing(DataLayer):
         bins = hash_bins(values, self.num_bins - masks, self.salt)
         if masks:
             bins = np.where(values == self.mask_value, 0, bins + 1)
-        return encode(bins, self.output_mode, self.num_bins, self.dtype)
+        return self.encoded(bins, self.output_mode, self.num_bins)
 
 
 class HashedCrossing(DataLayer):
@@ -157,7 +156,7 @@ class HashedCrossing(DataLayer):
             for column in columns
         ]
         bins = (cross(words) % np.uint64(self.num_bins)).astype(np.int64).reshape(shapes[0])
-        return encode(bins, self.output_mode, self.num_bins, self.dtype)
+        return self.encoded(bins, self.output_mode, self.num_bins)
 
 
 def _checked_bins(num_bins: SupportsIndex) -> int:

@@ -329,7 +329,7 @@ class IndexLookup(DataLayer):
             return self._tokens_at(whole_numbers(inputs, "inputs"))
         indices = self._indices_of(self._read(inputs, "inputs"))
         if self.output_mode != "tf_idf":
-            return encode(indices, self.output_mode, self._depth, self.dtype)
+            return self.encoded(indices, self.output_mode, self._depth)
         assert self._all_weights is not None
         counts = encode(indices, "count", self._depth, self.dtype)
         return counts * self._all_weights.astype(self.dtype)

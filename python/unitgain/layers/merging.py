@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +40,7 @@ class _Merging(Layer):
 
     _takes_several = True
     _is_pair = False  # whether it takes two and no more
+    supports_masking = True
 
     def _shapes(self, input_shape: Any) -> list[SampleShape]:
         if not isinstance(input_shape, list) or len(input_shape) < 2:
@@ -60,6 +62,26 @@ class _Merging(Layer):
                 f"the inputs of {self.name} have samples of the shapes "
                 f"{', '.join(map(str, shapes))}, which do not broadcast to one"
             ) from None
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """Return where one mask or another keeps a row; None if an input has none.
+
+        Args:
+            inputs: the inputs.
+            previous_mask: a list of their masks, or None.
+        """
+        if previous_mask is None or any(mask is None for mask in previous_mask):
+            return None
+        return functools.reduce(np.logical_or, previous_mask)
+
+    def _mask_shape(self, masks: Any, shapes: Any) -> SampleShape | None:
+        if any(mask is None for mask in masks) or len({m.sample_shape for m in masks}) != 1:
+            return None
+        shape: SampleShape = masks[0].sample_shape
+        return shape
+
+    def _lower_mask(self, graph: NativeGraph, node: Any, masks: Sequence[int]) -> int:
+        return int(graph.maximum(list(masks)))
 
     def _lower_broadcast(self, graph: NativeGraph, nodes: Sequence[int]) -> list[int]:
         """Return nodes of the output's shape."""
@@ -229,6 +251,12 @@ class Dot(_Merging):
 
     _is_pair = True
     _epsilon = 1e-7
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> None:
+        """Return None: the rows of the output are others."""
+
+    def _mask_shape(self, masks: Any, shapes: Any) -> None:
+        return None
 
     def __init__(
         self,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from unitgain import constraints, initializers, regularizers
 from unitgain.graph.native import NativeGraph
-from unitgain.layers.axes import lower_along, neighbouring_axes, sample_axis
+from unitgain.graph.tensors import Node
+from unitgain.layers.axes import lower_along, sample_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape, Variable
+from unitgain.layers.masks import lower_mask_of
 
 __all__ = ["BatchNormalization", "LayerNormalization"]
 
@@ -29,8 +35,14 @@ def checked_epsilon(epsilon: float) -> float:
     return epsilon
 
 
+# A bound that nothing exceeds, as a file can hold it.
+_MOST = sys.float_info.max
+
+
 class _Normalization(Layer):
-    """The base of the normalizations: epsilon, and gamma and beta along neighbouring axes."""
+    """The base of the normalizations: epsilon, and gamma and beta along some axes."""
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -119,12 +131,27 @@ class BatchNormalization(_Normalization):
         gamma_regularizer: the penalty that the loss has for ``gamma``.
         beta_constraint: what ``beta`` is made to fulfil after each step; None for nothing.
         gamma_constraint: what ``gamma`` is made to fulfil.
+        renorm: whether a batch's statistics are corrected towards moving ones, so that training
+            sees nearly what inference does: ``y = gamma ((x - mean) / deviation r + d) + beta``
+            with ``r = deviation / renorm_stddev`` and ``d = (mean - renorm_mean) / renorm_stddev``,
+            for the gradient constants (Ioffe, "Batch renormalization", NIPS 2017).
+        renorm_clipping: bounds of the corrections: a dict with ``rmin`` and ``rmax`` of ``r`` and
+            ``dmax`` of the magnitude of ``d``; those left out are none.
+        renorm_momentum: how much of ``renorm_mean`` and ``renorm_stddev`` is kept at each step.
         name: what the layer is called.
         trainable: whether training may change the weights and the moving statistics.
+        synchronized: whether the statistics are those of the whole batch where several processes
+            train, see :mod:`unitgain.distribution`; if not, they are those of each block of it. One
+            process by itself has whole batches.
+
+    Called with a ``mask``, or behind a layer that makes one, a batch's statistics are those of the
+    rows that it keeps; all rows are normalized.
 
     Raises:
         ValueError: if an argument is out of its range.
     """
+
+    _takes_mask = True
 
     def __init__(
         self,
@@ -141,8 +168,13 @@ class BatchNormalization(_Normalization):
         gamma_regularizer: RegularizerName = None,
         beta_constraint: ConstraintName = None,
         gamma_constraint: ConstraintName = None,
+        renorm: bool = False,
+        renorm_clipping: Mapping[str, float] | None = None,
+        renorm_momentum: float = 0.99,
         name: str | None = None,
         trainable: bool = True,
+        *,
+        synchronized: bool = False,
         **keywords: Any,
     ) -> None:
         super().__init__(
@@ -159,10 +191,15 @@ class BatchNormalization(_Normalization):
             gamma_constraint,
             **keywords,
         )
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must be between 0 and 1, but it is {momentum}")
+        for label, value in (("momentum", momentum), ("renorm_momentum", renorm_momentum)):
+            if not 0 <= value <= 1:
+                raise ValueError(f"{label} must be between 0 and 1, but it is {value}")
+        self.renorm = bool(renorm)
+        self.renorm_clipping = _checked_clipping(renorm_clipping)
+        self.renorm_momentum = renorm_momentum
         self.axis = axis
         self.momentum = momentum
+        self.synchronized = synchronized
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
@@ -175,20 +212,98 @@ class BatchNormalization(_Normalization):
         self.moving_variance = self.add_weight(
             shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
         )
+        if not self.renorm:
+            return
+
+        deviation = _Deviation(self.moving_variance_initializer)
+        moving = {
+            "moving_stddev": deviation,
+            "renorm_mean": self.moving_mean_initializer,
+            "renorm_stddev": deviation,
+        }
+        self.moving_stddev, self.renorm_mean, self.renorm_stddev = (
+            self.add_weight(shape, first, trainable=False, name=name)
+            for name, first in moving.items()
+        )
 
     def _lower_last(self, graph: NativeGraph, node: int) -> int:
+        return self._lower_rows(graph, [node])
+
+    def _lower_rows(self, graph: NativeGraph, inputs: list[int]) -> int:
+        """Add the norm of rows of features, and of the mask of these, if there is one."""
+        renorm: dict[str, Any] = {}
+        if self.renorm:
+            known = self.renorm_clipping or {}
+            bounds = (known.get("rmin", 0.0), *(known.get(key, _MOST) for key in ("rmax", "dmax")))
+            renorm = {
+                "moving_deviation": self.moving_stddev.parameter,
+                "renorm_mean": self.renorm_mean.parameter,
+                "renorm_deviation": self.renorm_stddev.parameter,
+                "renorm": [self.renorm_momentum, *map(float, bounds)],
+            }
         return int(
             graph.batch_norm(
-                node,
+                inputs,
                 None if self.gamma is None else self.gamma.parameter,
                 None if self.beta is None else self.beta.parameter,
                 self.moving_mean.parameter,
                 self.moving_variance.parameter,
-                self.momentum,
-                self.epsilon,
-                self.trainable,
+                momentum=self.momentum,
+                epsilon=self.epsilon,
+                synchronized=int(self.synchronized),
+                trainable=self.trainable,
+                **renorm,
             )
         )
+
+    def _lower_masked(self, graph: NativeGraph, node: int, use: Node, mask: int) -> int:
+        shape = use.data_inputs[0].sample_shape
+        if self._axes != (len(shape) - 1,):
+            raise ValueError(
+                f"{self.name} is given a mask, which is of the rows of features: these are along "
+                f"the last axis, but axis is {self.axis}"
+            )
+        given = use.inputs[-1].sample_shape
+        if given not in ((*shape[:-1], 1), shape[:-1]):
+            raise ValueError(
+                f"mask of {self.name} is of samples of shape {given}, expected {shape[:-1]}: one "
+                "dimension less than the inputs"
+            )
+        kept = lower_mask_of(graph, self.name, mask, given, shape)
+        return self._lower_rows(graph, [node, kept])
+
+
+class _Deviation(initializers.Initializer):
+    """The square root of what an initializer of variances makes."""
+
+    def __init__(self, variance: initializers.Initializer) -> None:
+        self.variance = variance
+
+    def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
+        made: NDArray[Any] = np.sqrt(self.variance(shape, dtype))
+        return made
+
+
+def _checked_clipping(given: Mapping[str, float] | None) -> dict[str, float] | None:
+    """Return the bounds of the corrections of batch renormalization, None for none.
+
+    Raises:
+        ValueError: if there is another name, or a bound is out of its range.
+    """
+    if given is None:
+        return None
+    known = {name: value for name, value in given.items() if value is not None}
+    for name in known:
+        if name not in ("rmax", "rmin", "dmax"):
+            raise ValueError(
+                f"renorm_clipping has {name!r}, expected some of 'rmax', 'rmin' and 'dmax'"
+            )
+    least, most = known.get("rmin", 0.0), known.get("rmax", math.inf)
+    if not least <= most:
+        raise ValueError(f"renorm_clipping has rmin {least}, which is more than rmax, {most}")
+    if not known.get("dmax", 0.0) >= 0:
+        raise ValueError(f"renorm_clipping has dmax {known['dmax']}, expected at least 0")
+    return known
 
 
 class LayerNormalization(_Normalization):
@@ -198,8 +313,8 @@ class LayerNormalization(_Normalization):
     inference alike (Ba, Kiros and Hinton, "Layer normalization", 2016).
 
     Args:
-        axis: the features' axis or axes, the batch being axis 0; several must be neighbours.
-            ``gamma`` and ``beta`` have their sizes.
+        axis: the features' axis or axes, the batch being axis 0. ``gamma`` and ``beta`` have their
+            sizes.
         epsilon: added to the variance.
         center: whether there is a ``beta``.
         scale: whether there is a ``gamma``.
@@ -250,7 +365,7 @@ class LayerNormalization(_Normalization):
 
     def build(self, input_shape: SampleShape) -> None:
         """Make gamma and beta."""
-        self._build_affine(neighbouring_axes(self.axis, input_shape), input_shape)
+        self._build_affine(sample_axes(self.axis, input_shape), input_shape)
 
     def _lower_last(self, graph: NativeGraph, node: int) -> int:
         return int(

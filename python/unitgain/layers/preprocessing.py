@@ -15,7 +15,7 @@ from unitgain.data.dataset import Dataset, from_npy
 from unitgain.graph.native import NativeGraph, rows_and_cols
 from unitgain.initializers import Constant
 from unitgain.layers.affine import lower_affine
-from unitgain.layers.axes import neighbouring_axes
+from unitgain.layers.axes import sample_axes
 from unitgain.layers.base import Layer, SampleShape, Variable
 from unitgain.layers.normalization import _Normalization
 
@@ -37,8 +37,8 @@ class Normalization(_Normalization):
     what it knows.
 
     Args:
-        axis: the axis or axes that have a mean each, the batch being axis 0; several must be
-            neighbours. None: one mean for all values.
+        axis: the axis or axes that have a mean each, the batch being axis 0. None: one mean for all
+            values.
         mean: the mean, in place of one from ``adapt``; with ``variance``.
         variance: the variance, with ``mean``.
         invert: whether to undo it instead: ``x * max(deviation, 1e-7) + mean``.
@@ -54,6 +54,8 @@ class Normalization(_Normalization):
     >>> ug.Sequential([ug.layers.Input((2,)), layer])(np.array([[2.0, 20.0]]))
     array([[1., 0.]], dtype=float32)
     """
+
+    _takes_one_sample = True
 
     def __init__(
         self,
@@ -147,7 +149,7 @@ class Normalization(_Normalization):
             shape = batch.shape[1:] or (1,)
             moments.merge(_moments_of(batch, shape, self._kept(shape)))
             if not self.built:
-                self.ensure_built(shape, "float32")
+                self.ensure_built(shape, self.dtype)
         self._assign(*moments.result())
 
     def _assign(self, mean: NDArray[Any], variance: NDArray[Any]) -> None:
@@ -159,7 +161,7 @@ class Normalization(_Normalization):
     def _kept(self, input_shape: SampleShape) -> tuple[int, ...]:
         if self.axis is None:
             return ()
-        return neighbouring_axes(self.axis, input_shape)
+        return sample_axes(self.axis, input_shape)
 
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Add the affine map as a batch norm that never moves."""
@@ -188,6 +190,8 @@ class Rescaling(Layer):
     >>> ug.Sequential([ug.layers.Input((2,)), ug.layers.Rescaling(1 / 16)])(np.array([[8, 16]]))
     array([[0.5, 1. ]], dtype=float32)
     """
+
+    _takes_one_sample = supports_masking = True
 
     def __init__(
         self, scale: ArrayLike, offset: ArrayLike = 0.0, name: str | None = None, **keywords: Any

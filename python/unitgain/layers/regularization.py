@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 
 from unitgain import activations, random, regularizers
 from unitgain.graph.native import NativeGraph
-from unitgain.layers.base import Layer
+from unitgain.layers.base import Layer, SampleShape
 
 __all__ = [
     "ActivityRegularization",
@@ -38,6 +38,8 @@ class ActivityRegularization(Layer):
         ValueError: if a factor is negative or not finite.
     """
 
+    _takes_one_sample = supports_masking = True
+
     def __init__(
         self, l1: float = 0.0, l2: float = 0.0, name: str | None = None, **keywords: Any
     ) -> None:
@@ -55,6 +57,7 @@ class Noise(Layer):
 
     _noise = ""
     _keys = ("_key",)
+    _takes_one_sample = supports_masking = True
 
     def __init__(
         self,
@@ -77,16 +80,59 @@ class _RateNoise(Noise):
     def __init__(
         self,
         rate: float,
-        noise_shape: None = None,
+        noise_shape: Sequence[int | None] | None = None,
         seed: SupportsIndex | None = None,
         name: str | None = None,
         **keywords: Any,
     ) -> None:
-        if noise_shape is not None:
-            raise ValueError(f"noise_shape is {noise_shape}, but only None is supported")
         self.rate = random.checked_rate(rate)
-        self.noise_shape = noise_shape
-        super().__init__([rate], seed, name, **keywords)
+        self.noise_shape = _checked_noise_shape(noise_shape)
+        super().__init__([self.rate], seed, name, **keywords)
+
+    def build(self, input_shape: SampleShape) -> None:
+        """Check that the noise's shape is one of the samples'."""
+        self._shared_axes(input_shape)
+
+    def _shared_axes(self, input_shape: SampleShape) -> list[int]:
+        """Return the axes, the batch's being 0, along which all values get the same noise."""
+        if self.noise_shape is None:
+            return []
+        sizes = (None, *input_shape)
+        fits = len(self.noise_shape) == len(sizes) and all(
+            size in (1, None, known) or known is None
+            for size, known in zip(self.noise_shape, sizes, strict=True)
+        )
+        if not fits:
+            raise ValueError(
+                f"noise_shape of {self.name} is {self.noise_shape}, expected the sizes of a batch "
+                f"of samples of shape {input_shape}, or 1 or None for any of them"
+            )
+        return [i for i, size in enumerate(self.noise_shape) if size == 1]
+
+    def lower(self, graph: NativeGraph, node: int) -> int:
+        """Add a noise node."""
+        assert self.input_shape is not None
+        axes = self._shared_axes(self.input_shape)
+        if not axes:
+            return super().lower(graph, node)
+        sizes = list(self.input_shape)
+        return int(graph.noise(node, self._noise, self._parameters, self._key, sizes, axes))
+
+
+def _checked_noise_shape(given: Any) -> tuple[int | None, ...] | None:
+    """Return the shape of what is drawn.
+
+    Raises:
+        ValueError: if it is no sequence of positive integers and None.
+    """
+    if given is None:
+        return None
+    sizes = tuple(given) if isinstance(given, (list, tuple)) else ("",)
+    if not all(size is None or (type(size) is int and size > 0) for size in sizes):
+        raise ValueError(
+            f"noise_shape is {given!r}, expected a sequence of positive integers and None"
+        )
+    return sizes
 
 
 class Dropout(_RateNoise):
@@ -97,12 +143,14 @@ class Dropout(_RateNoise):
 
     Args:
         rate: the probability, at least 0 and less than 1.
-        noise_shape: must be None: every value is drawn by itself.
+        noise_shape: the shape of what is drawn, the batch first, of which None is the input's size
+            and 1 draws once for all values along the axis: ``(None, 1, features)`` drops whole
+            columns of a sample. None draws for every value by itself.
         seed: an integer that always drops the same; None takes the process-wide seed.
         name: what the layer is called.
 
     Raises:
-        ValueError: if ``rate`` is out of range.
+        ValueError: if ``rate`` is out of range, or ``noise_shape`` does not fit the samples.
     """
 
     _noise = "dropout"
@@ -118,12 +166,14 @@ class AlphaDropout(_RateNoise):
 
     Args:
         rate: the probability, at least 0 and less than 1.
-        noise_shape: must be None: every value is drawn by itself.
+        noise_shape: the shape of what is drawn, the batch first, of which None is the input's size
+            and 1 draws once for all values along the axis: ``(None, 1, features)`` drops whole
+            columns of a sample. None draws for every value by itself.
         seed: an integer that always drops the same; None takes the process-wide seed.
         name: what the layer is called.
 
     Raises:
-        ValueError: if ``rate`` is out of range.
+        ValueError: if ``rate`` is out of range, or ``noise_shape`` does not fit the samples.
     """
 
     _noise = "alpha_dropout"

@@ -39,7 +39,7 @@ class SavedGraph(Layer):
         self.output_shapes = [list(shape) for shape in output_shapes]
         self._takes_several = sum(node["kind"] == "input" for node in self.graph["nodes"]) > 1
 
-    def __call__(self, inputs: Any, training: bool | None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Give the layer a place; of several outputs it returns a list."""
         if len(self.output_shapes) == 1 or not is_symbolic(inputs):
             return super().__call__(inputs, training=training)

@@ -30,6 +30,7 @@ class UnitNormalization(Layer):
     """
 
     _epsilon = 1e-12
+    supports_masking = True
 
     def __init__(
         self, axis: int | Sequence[int] = -1, name: str | None = None, **keywords: Any

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain import _names, _native
 from unitgain._configurable import Configurable
 from unitgain._warnings import warn
+from unitgain.dtype_policies import DTypePolicyLike, floatx, values_dtype
 
 __all__ = ["Loss", "NativeLoss", "check_axis", "check_units"]
 
@@ -40,7 +41,9 @@ class Loss(Configurable):
         reduction: how the losses of the rows become one number: ``"sum_over_batch_size"`` or
             ``"mean"``, their sum (times the samples' weights) over their number;
             ``"mean_with_sample_weight"``, over the sum of the weights; ``"sum"``; None, not at all.
-        dtype: taken for the sake of code written for Keras: it is the predictions'.
+        dtype: what predictions are taken as, float32, float64 or a
+            :class:`~unitgain.dtype_policies.DTypePolicy`; None: as they are, and integers as
+            :func:`unitgain.config.floatx`. A model's outputs have the dtype of its network.
 
     Attributes:
         takes_labels: whether targets are class labels, one a row; for the subclass to set.
@@ -70,14 +73,14 @@ class Loss(Configurable):
         self,
         name: str | None = None,
         reduction: str | None = "sum_over_batch_size",
-        dtype: Any = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
         if reduction not in _REDUCTIONS:
             known = ", ".join(repr(known) for known in _REDUCTIONS)
             raise ValueError(f"reduction is {reduction!r}, expected one of {known}")
         self.name = name or _names.snake_case(type(self).__name__)
         self.reduction = reduction
-        self.dtype = dtype
+        self.dtype = values_dtype(dtype, self.name)
 
     def call(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
         """Return each row's loss.
@@ -106,7 +109,7 @@ class Loss(Configurable):
 
         Args:
             y_true: what is wanted: of ``y_pred``'s shape, or class labels for each of its rows.
-            y_pred: predictions, float32 or float64 of any shape; the last axis is one row.
+            y_pred: predictions, of any shape; the last axis is one row.
             sample_weight: a weight for each row, or what broadcasts to that.
 
         Returns:
@@ -117,7 +120,15 @@ class Loss(Configurable):
             ValueError: if shapes do not fit, or a label is no class.
             TypeError: if a dtype does not.
         """
+        y_pred = self._outputs(y_pred)
         return self._computed(y_true, y_pred, _weights(sample_weight, y_pred), False)[0]
+
+    def _outputs(self, y_pred: ArrayLike) -> NDArray[Any]:
+        """Return predictions in the dtype that the loss is computed in."""
+        outputs = np.asarray(y_pred)
+        if self.dtype is not None:
+            return outputs.astype(self.dtype, copy=False)
+        return outputs.astype(floatx()) if outputs.dtype.kind in "biu" else outputs
 
     def gradient(
         self,
@@ -148,6 +159,7 @@ class Loss(Configurable):
             sample_weight: as for a call.
             out: where the gradient goes, in C order; may be ``y_pred`` itself.
         """
+        y_pred = self._outputs(y_pred)
         return self._computed(y_true, y_pred, _weights(sample_weight, y_pred), True, out)
 
     def _computed(
@@ -232,8 +244,15 @@ class Loss(Configurable):
 class NativeLoss(Loss):
     """A loss that native code computes, with its gradient. The subclasses are those there are."""
 
-    def __init__(self, kind: str, name: str, reduction: str | None, **parameters: Any) -> None:
-        super().__init__(name, reduction)
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        reduction: str | None,
+        dtype: DTypePolicyLike = None,
+        **parameters: Any,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
         self.kind = kind
         self.spec = _native.LossSpec(kind, reduction=_REDUCTIONS[reduction], **parameters)
         self.takes_labels = self.spec.takes_labels

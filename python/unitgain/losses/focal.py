@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import Loss, NativeLoss, check_axis
 
 __all__ = ["BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"]
@@ -33,6 +34,7 @@ class BinaryFocalCrossentropy(NativeLoss):
         axis: the axis of the mean, which must be the last.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class BinaryFocalCrossentropy(NativeLoss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "binary_focal_crossentropy",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         check_axis(axis)
         super().__init__(
             "binary_focal_crossentropy",
             name,
             reduction,
+            dtype,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
             gamma=gamma,
@@ -77,6 +81,7 @@ class CategoricalFocalCrossentropy(Loss):
         axis: the classes' axis, which must be the last.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
 
     >>> import unitgain as ug
     >>> loss = ug.losses.CategoricalFocalCrossentropy(alpha=1.0, gamma=0.0)
@@ -93,9 +98,10 @@ class CategoricalFocalCrossentropy(Loss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_focal_crossentropy",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         check_axis(axis)
-        super().__init__(name, reduction)
+        super().__init__(name, reduction, dtype)
         if not np.ndim(alpha) < 2 or not np.all(np.asarray(alpha) >= 0):
             raise ValueError(f"alpha must be at least 0, one number or one a class, not {alpha}")
         if not (gamma >= 0 and np.isfinite(gamma)):

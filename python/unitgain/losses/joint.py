@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import Loss
 
 __all__ = ["Circle", "Dice", "Tversky"]
@@ -25,8 +26,14 @@ class _Overlap(Loss):
     # s, a, b, c.
     _coefficients: tuple[float, float, float, float]
 
-    def __init__(self, reduction: str | None, name: str, axis: int | Sequence[int] | None) -> None:
-        super().__init__(name, reduction)
+    def __init__(
+        self,
+        reduction: str | None,
+        name: str,
+        axis: int | Sequence[int] | None,
+        dtype: DTypePolicyLike,
+    ) -> None:
+        super().__init__(name, reduction, dtype)
         if axis is not None and not isinstance(axis, int):
             axis = tuple(operator.index(one) for one in axis)
         self.axis = axis
@@ -101,6 +108,7 @@ class Dice(_Overlap):
         reduction: see :class:`~unitgain.losses.Loss`; None gives the losses that remain beside
             ``axis``.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
         axis: the axes of the sums, the first being the samples'; None is all of them.
 
     >>> import unitgain as ug
@@ -115,8 +123,9 @@ class Dice(_Overlap):
         reduction: str | None = "sum_over_batch_size",
         name: str = "dice",
         axis: int | Sequence[int] | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(reduction, name, axis)
+        super().__init__(reduction, name, axis, dtype)
 
 
 class Tversky(_Overlap):
@@ -131,6 +140,7 @@ class Tversky(_Overlap):
         beta: at least 0.
         reduction: see :class:`Dice`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
         axis: see :class:`Dice`.
     """
 
@@ -141,8 +151,9 @@ class Tversky(_Overlap):
         reduction: str | None = "sum_over_batch_size",
         name: str = "tversky",
         axis: int | Sequence[int] | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(reduction, name, axis)
+        super().__init__(reduction, name, axis, dtype)
         for label, value in (("alpha", alpha), ("beta", beta)):
             if not (value >= 0 and np.isfinite(value)):
                 raise ValueError(f"{label} must be at least 0, but it is {value}")
@@ -169,6 +180,7 @@ class Circle(Loss):
         remove_diagonal: whether a row is not compared with itself.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     kind = "custom_of_column"
@@ -181,8 +193,9 @@ class Circle(Loss):
         remove_diagonal: bool = True,
         reduction: str | None = "sum_over_batch_size",
         name: str = "circle",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(name, reduction)
+        super().__init__(name, reduction, dtype)
         if not (gamma > 0 and np.isfinite(gamma)):
             raise ValueError(f"gamma must be greater than 0, but it is {gamma}")
         if not (margin >= 0 and np.isfinite(margin)):

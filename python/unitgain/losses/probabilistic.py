@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import NativeLoss, check_axis
 
 __all__ = [
@@ -33,6 +34,7 @@ class SparseCategoricalCrossentropy(NativeLoss):
         reduction: see :class:`~unitgain.losses.Loss`.
         axis: the classes' axis, which must be the last.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
 
     >>> import unitgain as ug
     >>> loss = ug.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -47,12 +49,14 @@ class SparseCategoricalCrossentropy(NativeLoss):
         reduction: str | None = "sum_over_batch_size",
         axis: int = -1,
         name: str = "sparse_categorical_crossentropy",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         check_axis(axis)
         super().__init__(
             "sparse_categorical_crossentropy",
             name,
             reduction,
+            dtype,
             from_logits=from_logits,
             ignore_class=ignore_class,
         )
@@ -72,6 +76,7 @@ class CategoricalCrossentropy(NativeLoss):
         axis: the classes' axis, which must be the last.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     def __init__(
@@ -81,12 +86,14 @@ class CategoricalCrossentropy(NativeLoss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "categorical_crossentropy",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         check_axis(axis)
         super().__init__(
             "categorical_crossentropy",
             name,
             reduction,
+            dtype,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
         )
@@ -106,6 +113,7 @@ class BinaryCrossentropy(NativeLoss):
         axis: the axis of the mean, which must be the last.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     def __init__(
@@ -115,12 +123,14 @@ class BinaryCrossentropy(NativeLoss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "binary_crossentropy",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         check_axis(axis)
         super().__init__(
             "binary_crossentropy",
             name,
             reduction,
+            dtype,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
         )
@@ -146,6 +156,7 @@ class GaussianNLL(NativeLoss):
         log_variance: whether the second half is log v.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     def __init__(
@@ -155,9 +166,10 @@ class GaussianNLL(NativeLoss):
         log_variance: bool = False,
         reduction: str | None = "sum_over_batch_size",
         name: str = "gaussian_nll",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         super().__init__(
-            "gaussian_nll", name, reduction, full=full, eps=eps, log_variance=log_variance
+            "gaussian_nll", name, reduction, dtype, full=full, eps=eps, log_variance=log_variance
         )
         self.full = full
         self.eps = eps
@@ -168,15 +180,21 @@ class Poisson(NativeLoss):
     """The mean of y - t log(y + 1e-7): t as a count whose expectation is y."""
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "poisson"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "poisson",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("poisson", name, reduction)
+        super().__init__("poisson", name, reduction, dtype)
 
 
 class KLDivergence(NativeLoss):
     """The sum over a row of t log(t / y), both clipped to [1e-7, 1]."""
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "kl_divergence"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "kl_divergence",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("kl_divergence", name, reduction)
+        super().__init__("kl_divergence", name, reduction, dtype)

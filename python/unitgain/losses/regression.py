@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import NativeLoss, check_axis
 
 __all__ = [
@@ -18,18 +19,24 @@ class MeanSquaredError(NativeLoss):
     """The mean of (y - t)^2."""
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_squared_error"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "mean_squared_error",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("mean_squared_error", name, reduction)
+        super().__init__("mean_squared_error", name, reduction, dtype)
 
 
 class MeanAbsoluteError(NativeLoss):
     """The mean of abs(y - t). The derivative at 0 is 0."""
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "mean_absolute_error"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "mean_absolute_error",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("mean_absolute_error", name, reduction)
+        super().__init__("mean_absolute_error", name, reduction, dtype)
 
 
 class Huber(NativeLoss):
@@ -41,6 +48,7 @@ class Huber(NativeLoss):
         delta: where the square becomes a line; above 0.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     def __init__(
@@ -48,8 +56,9 @@ class Huber(NativeLoss):
         delta: float = 1.0,
         reduction: str | None = "sum_over_batch_size",
         name: str = "huber_loss",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("huber", name, reduction, delta=delta)
+        super().__init__("huber", name, reduction, dtype, delta=delta)
         self.delta = delta
 
 
@@ -57,9 +66,12 @@ class LogCosh(NativeLoss):
     """The mean of log(cosh(y - t)): e^2 / 2 near 0, abs(e) - log 2 far from it."""
 
     def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str = "log_cosh"
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "log_cosh",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("log_cosh", name, reduction)
+        super().__init__("log_cosh", name, reduction, dtype)
 
 
 class Quantile(NativeLoss):
@@ -73,6 +85,7 @@ class Quantile(NativeLoss):
         quantile: q, between 0 and 1.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
 
     >>> import unitgain as ug
     >>> round(ug.losses.Quantile(0.9)([[1.0], [2.0]], [[0.0], [3.0]]), 6)
@@ -84,8 +97,9 @@ class Quantile(NativeLoss):
         quantile: float = 0.5,
         reduction: str | None = "sum_over_batch_size",
         name: str = "quantile",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__("quantile", name, reduction, quantile=quantile)
+        super().__init__("quantile", name, reduction, dtype, quantile=quantile)
         self.quantile = quantile
 
 
@@ -99,6 +113,7 @@ class CosineSimilarity(NativeLoss):
         axis: the axis of the vectors, which must be the last.
         reduction: see :class:`~unitgain.losses.Loss`.
         name: what the loss is called.
+        dtype: see :class:`~unitgain.losses.Loss`.
     """
 
     def __init__(
@@ -106,6 +121,7 @@ class CosineSimilarity(NativeLoss):
         axis: int = -1,
         reduction: str | None = "sum_over_batch_size",
         name: str = "cosine_similarity",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         check_axis(axis)
-        super().__init__("cosine_similarity", name, reduction)
+        super().__init__("cosine_similarity", name, reduction, dtype)

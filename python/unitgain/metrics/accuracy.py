@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import RowMean
 
 __all__ = [
@@ -21,6 +22,7 @@ class Accuracy(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> ug.metrics.Accuracy()([1, 2, 3, 4], [0, 2, 3, 4])
@@ -31,8 +33,8 @@ class Accuracy(RowMean):
     kind = "equality"
     elementwise = True
 
-    def __init__(self, name: str | None = "accuracy") -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = "accuracy", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name, dtype)
 
 
 class BinaryAccuracy(RowMean):
@@ -42,6 +44,7 @@ class BinaryAccuracy(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         threshold: above which an output says 1.
 
     >>> import unitgain as ug
@@ -53,8 +56,13 @@ class BinaryAccuracy(RowMean):
     kind = "binary_accuracy"
     elementwise = True
 
-    def __init__(self, name: str | None = "binary_accuracy", threshold: float = 0.5) -> None:
-        super().__init__(name)
+    def __init__(
+        self,
+        name: str | None = "binary_accuracy",
+        dtype: DTypePolicyLike = None,
+        threshold: float = 0.5,
+    ) -> None:
+        super().__init__(name, dtype)
         self.threshold = threshold
 
     def arguments(self) -> dict[str, Any]:
@@ -69,6 +77,7 @@ class CategoricalAccuracy(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> ug.metrics.CategoricalAccuracy()([[0, 0, 1], [0, 1, 0]], [[0.1, 0.9, 0.8], [0.05, 0.95, 0]])
@@ -79,8 +88,10 @@ class CategoricalAccuracy(RowMean):
     kind = "categorical_accuracy"
     takes_rows = True
 
-    def __init__(self, name: str | None = "categorical_accuracy") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "categorical_accuracy", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
 
 class SparseCategoricalAccuracy(RowMean):
@@ -91,6 +102,7 @@ class SparseCategoricalAccuracy(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> ug.metrics.SparseCategoricalAccuracy()([2, 1], [[0.1, 0.6, 0.3], [0.05, 0.95, 0]])
@@ -102,8 +114,10 @@ class SparseCategoricalAccuracy(RowMean):
     takes_labels = True
     takes_rows = True
 
-    def __init__(self, name: str | None = "sparse_categorical_accuracy") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "sparse_categorical_accuracy", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
 
 class _TopK(RowMean):
@@ -113,8 +127,8 @@ class _TopK(RowMean):
     kind = "top_k"
     takes_rows = True
 
-    def __init__(self, k: int, name: str | None) -> None:
-        super().__init__(name)
+    def __init__(self, k: int, name: str | None, dtype: DTypePolicyLike) -> None:
+        super().__init__(name, dtype)
         if k < 1:
             raise ValueError(f"k must be at least 1, but it is {k}")
         self.k = k
@@ -133,6 +147,7 @@ class TopKCategoricalAccuracy(_TopK):
     Args:
         k: how many outputs count.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if k is below 1.
@@ -143,8 +158,13 @@ class TopKCategoricalAccuracy(_TopK):
     0.5
     """
 
-    def __init__(self, k: int = 5, name: str | None = "top_k_categorical_accuracy") -> None:
-        super().__init__(k, name)
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = "top_k_categorical_accuracy",
+        dtype: DTypePolicyLike = None,
+    ) -> None:
+        super().__init__(k, name, dtype)
 
 
 class SparseTopKCategoricalAccuracy(_TopK):
@@ -155,6 +175,7 @@ class SparseTopKCategoricalAccuracy(_TopK):
     Args:
         k: how many outputs count.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if k is below 1.
@@ -162,5 +183,10 @@ class SparseTopKCategoricalAccuracy(_TopK):
 
     takes_labels = True
 
-    def __init__(self, k: int = 5, name: str | None = "sparse_top_k_categorical_accuracy") -> None:
-        super().__init__(k, name)
+    def __init__(
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: DTypePolicyLike = None,
+    ) -> None:
+        super().__init__(k, name, dtype)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import Value
 from unitgain.metrics.confusion import _EPSILON, Counts, _Confusion, _even, _ratio
 
@@ -38,6 +39,7 @@ class AUC(_Confusion):
         summation_method: ``"interpolation"`` between two thresholds; ``"minoring"``, the smaller of
             their values; ``"majoring"``, the larger.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         thresholds: in place of ``num_thresholds``, those between 0 and 1.
         multi_label: whether each column has a curve of its own, the result being their mean; else
             all outputs are taken together.
@@ -61,13 +63,14 @@ class AUC(_Confusion):
         curve: str = "ROC",
         summation_method: str = "interpolation",
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
         thresholds: Sequence[float] | None = None,
         multi_label: bool = False,
         num_labels: int | None = None,
         label_weights: ArrayLike | None = None,
         from_logits: bool = False,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         if str(curve).upper() not in _CURVES:
             raise ValueError(_names.unknown("curve", curve, dict.fromkeys(_CURVES)))
         if str(summation_method).lower() not in _METHODS:

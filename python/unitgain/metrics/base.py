@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from unitgain import _names, _native, initializers
 from unitgain._configurable import Configurable
+from unitgain.dtype_policies import DTypePolicyLike, values_dtype
 from unitgain.losses import Loss
 
 __all__ = ["Metric", "NativeMetric", "RowMean", "log_names", "results", "row_weights"]
@@ -47,7 +48,8 @@ class Metric(Configurable):
     outputs and targets, for each batch. It must not use the model.
 
     Args:
-        dtype: taken for the sake of code written for Keras: sums are float64.
+        dtype: float32, float64 or a :class:`~unitgain.dtype_policies.DTypePolicy`, for one of one's
+            own to go by; sums of native code are float64 whatever is said.
         name: what it is reported as; by default the class's name in small letters.
 
     Attributes:
@@ -70,9 +72,9 @@ class Metric(Configurable):
 
     direction: str | None = None
 
-    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(self, dtype: DTypePolicyLike = None, name: str | None = None) -> None:
         self.name = name or _names.unique_name(_names.snake_case(type(self).__name__))
-        self.dtype = dtype
+        self.dtype = values_dtype(dtype, self.name)
         self._variables: list[MetricVariable] = []
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
@@ -204,8 +206,8 @@ class NativeMetric(Metric):
     # Whether a weight for each value, not each row, makes sense.
     elementwise = False
 
-    def __init__(self, name: str | None) -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str | None, dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name=name, dtype=dtype)
         self._sums: NDArray[np.float64] | None = None
 
     def arguments(self) -> dict[str, Any]:

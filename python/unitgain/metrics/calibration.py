@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import Metric
 
 __all__ = [
@@ -106,8 +107,8 @@ class _OfProbabilities(Metric):
 
     direction = "down"
 
-    def __init__(self, name: str | None, from_logits: bool) -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str | None, dtype: DTypePolicyLike, from_logits: bool) -> None:
+        super().__init__(name=name, dtype=dtype)
         self.from_logits = from_logits
 
     def update_state(
@@ -153,6 +154,7 @@ class ExpectedCalibrationError(_OfProbabilities):
     Args:
         bins: how many; a bin has its upper edge.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
 
     >>> import unitgain as ug
@@ -164,9 +166,10 @@ class ExpectedCalibrationError(_OfProbabilities):
         self,
         bins: int = 15,
         name: str | None = "expected_calibration_error",
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
     ) -> None:
-        super().__init__(name, from_logits)
+        super().__init__(name, dtype, from_logits)
         if bins < 1:
             raise ValueError(f"bins must be at least 1, but it is {bins}")
         self.bins = bins
@@ -200,6 +203,7 @@ class MaximumCalibrationError(ExpectedCalibrationError):
     Args:
         bins: how many; a bin has its upper edge.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
     """
 
@@ -207,9 +211,10 @@ class MaximumCalibrationError(ExpectedCalibrationError):
         self,
         bins: int = 15,
         name: str | None = "maximum_calibration_error",
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
     ) -> None:
-        super().__init__(bins, name, from_logits)
+        super().__init__(bins, name, dtype, from_logits)
 
     def result(self) -> float:
         """Return the error of the rows since the last reset; 0 of none."""
@@ -221,8 +226,8 @@ class MaximumCalibrationError(ExpectedCalibrationError):
 
 
 class _RowMean(_OfProbabilities):
-    def __init__(self, name: str | None, from_logits: bool) -> None:
-        super().__init__(name, from_logits)
+    def __init__(self, name: str | None, dtype: DTypePolicyLike, from_logits: bool) -> None:
+        super().__init__(name, dtype, from_logits)
         self._sums = self.add_variable((2,), "zeros")
 
     def result(self) -> float:
@@ -239,11 +244,17 @@ class BrierScore(_RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
     """
 
-    def __init__(self, name: str | None = "brier_score", from_logits: bool = False) -> None:
-        super().__init__(name, from_logits)
+    def __init__(
+        self,
+        name: str | None = "brier_score",
+        dtype: DTypePolicyLike = None,
+        from_logits: bool = False,
+    ) -> None:
+        super().__init__(name, dtype, from_logits)
 
     def _add(
         self,
@@ -264,13 +275,17 @@ class NegativeLogLikelihood(_RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
     """
 
     def __init__(
-        self, name: str | None = "negative_log_likelihood", from_logits: bool = False
+        self,
+        name: str | None = "negative_log_likelihood",
+        dtype: DTypePolicyLike = None,
+        from_logits: bool = False,
     ) -> None:
-        super().__init__(name, from_logits)
+        super().__init__(name, dtype, from_logits)
 
     def _add(
         self,

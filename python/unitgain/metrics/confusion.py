@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import NativeMetric, Value
 
 __all__ = [
@@ -74,9 +75,10 @@ class _AtThresholds(_Confusion):
         self,
         thresholds: float | Sequence[float] | None,
         name: str | None,
+        dtype: DTypePolicyLike,
         default: float = 0.5,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.thresholds = thresholds
         given = [default] if thresholds is None else np.atleast_1d(np.asarray(thresholds)).tolist()
         if not given:
@@ -106,6 +108,7 @@ class _Count(_AtThresholds):
     Args:
         thresholds: above which an output is positive: a number from 0 to 1, or several.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if a threshold is not between 0 and 1.
@@ -114,9 +117,12 @@ class _Count(_AtThresholds):
     which: int
 
     def __init__(
-        self, thresholds: float | Sequence[float] | None = None, name: str | None = None
+        self,
+        thresholds: float | Sequence[float] | None = None,
+        name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(thresholds, name)
+        super().__init__(thresholds, name, dtype)
 
     def at_each(self, *counts: Counts) -> Counts:
         """Return the value at each threshold."""
@@ -132,6 +138,7 @@ class TruePositives(_Count):
     Args:
         thresholds: a number from 0 to 1, or several; 0.5 by default.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> ug.metrics.TruePositives()([0, 1, 1, 1], [1.0, 0.0, 1.0, 1.0])
@@ -174,9 +181,10 @@ class _OfSome(_AtThresholds):
         top_k: int | None,
         class_id: int | None,
         name: str | None,
+        dtype: DTypePolicyLike,
     ) -> None:
         # Outputs beyond the k largest count as -1e10, as in Keras.
-        super().__init__(thresholds, name, 0.5 if top_k is None else -1e10)
+        super().__init__(thresholds, name, dtype, 0.5 if top_k is None else -1e10)
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, but it is {top_k}")
         if class_id is not None and class_id < 0:
@@ -200,6 +208,7 @@ class Precision(_OfSome):
             them are. Of equals the first come first.
         class_id: the one column that counts; all by default.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if a threshold is not between 0 and 1, or a number is too small.
@@ -215,8 +224,9 @@ class Precision(_OfSome):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(thresholds, top_k, class_id, name)
+        super().__init__(thresholds, top_k, class_id, name, dtype)
 
     def at_each(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> Counts:
         """Return the value at each threshold."""
@@ -231,6 +241,7 @@ class Recall(_OfSome):
         top_k: as for :class:`Precision`.
         class_id: as for :class:`Precision`.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if a threshold is not between 0 and 1, or a number is too small.
@@ -246,8 +257,9 @@ class Recall(_OfSome):
         top_k: int | None = None,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(thresholds, top_k, class_id, name)
+        super().__init__(thresholds, top_k, class_id, name, dtype)
 
     def at_each(self, tp: Counts, fp: Counts, tn: Counts, fn: Counts) -> Counts:
         """Return the value at each threshold."""
@@ -263,9 +275,14 @@ class _Best(_Confusion):
     _wanted: str
 
     def __init__(
-        self, limit: float, num_thresholds: int, class_id: int | None, name: str | None
+        self,
+        limit: float,
+        num_thresholds: int,
+        class_id: int | None,
+        name: str | None,
+        dtype: DTypePolicyLike,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         if not 0 <= limit <= 1:
             raise ValueError(f"{self._limited} must be between 0 and 1, but it is {limit}")
         if num_thresholds < 1:
@@ -298,6 +315,7 @@ class SensitivityAtSpecificity(_Best):
         num_thresholds: how many thresholds are tried, at even distances from 0 to 1.
         class_id: the one column that counts; all by default.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -311,8 +329,9 @@ class SensitivityAtSpecificity(_Best):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(specificity, num_thresholds, class_id, name)
+        super().__init__(specificity, num_thresholds, class_id, name, dtype)
         self.specificity = specificity
 
 
@@ -324,6 +343,7 @@ class SpecificityAtSensitivity(_Best):
         num_thresholds: as for :class:`SensitivityAtSpecificity`.
         class_id: the one column that counts; all by default.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -337,8 +357,9 @@ class SpecificityAtSensitivity(_Best):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(sensitivity, num_thresholds, class_id, name)
+        super().__init__(sensitivity, num_thresholds, class_id, name, dtype)
         self.sensitivity = sensitivity
 
 
@@ -350,6 +371,7 @@ class PrecisionAtRecall(_Best):
         num_thresholds: as for :class:`SensitivityAtSpecificity`.
         class_id: the one column that counts; all by default.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -363,8 +385,9 @@ class PrecisionAtRecall(_Best):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(recall, num_thresholds, class_id, name)
+        super().__init__(recall, num_thresholds, class_id, name, dtype)
         self.recall = recall
 
 
@@ -376,6 +399,7 @@ class RecallAtPrecision(_Best):
         num_thresholds: as for :class:`SensitivityAtSpecificity`.
         class_id: the one column that counts; all by default.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -389,8 +413,9 @@ class RecallAtPrecision(_Best):
         num_thresholds: int = 200,
         class_id: int | None = None,
         name: str | None = None,
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(precision, num_thresholds, class_id, name)
+        super().__init__(precision, num_thresholds, class_id, name, dtype)
         self.precision = precision
 
 

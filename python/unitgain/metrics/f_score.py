@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import _names
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import NativeMetric, Value
 
 __all__ = ["F1Score", "FBetaScore"]
@@ -25,6 +26,7 @@ class FBetaScore(NativeMetric):
         beta: how many times recall counts as much as precision.
         threshold: above which an output is positive; by default a row's largest are.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -46,6 +48,7 @@ class FBetaScore(NativeMetric):
         beta: float = 1.0,
         threshold: float | None = None,
         name: str | None = "fbeta_score",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         if average not in _AVERAGES:
             table = {str(known): None for known in _AVERAGES}
@@ -54,7 +57,7 @@ class FBetaScore(NativeMetric):
             raise ValueError(f"beta must be greater than 0, but it is {beta}")
         if threshold is not None and not 0 < threshold <= 1:
             raise ValueError(f"threshold must be above 0 and at most 1, but it is {threshold}")
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.average = average
         self.beta = beta
         self.threshold = threshold
@@ -87,6 +90,7 @@ class F1Score(FBetaScore):
         average: as for :class:`FBetaScore`.
         threshold: as for :class:`FBetaScore`.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -97,5 +101,6 @@ class F1Score(FBetaScore):
         average: str | None = None,
         threshold: float | None = None,
         name: str | None = "f1_score",
+        dtype: DTypePolicyLike = None,
     ) -> None:
-        super().__init__(average, 1.0, threshold, name)
+        super().__init__(average, 1.0, threshold, name, dtype)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import losses
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import NativeLoss
 from unitgain.metrics.base import RowMean
 
@@ -43,6 +44,7 @@ class BinaryCrossentropy(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
         label_smoothing: as the loss has it.
     """
@@ -50,10 +52,11 @@ class BinaryCrossentropy(_LossMean):
     def __init__(
         self,
         name: str | None = "binary_crossentropy",
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
         label_smoothing: float = 0,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
 
@@ -67,6 +70,7 @@ class CategoricalCrossentropy(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
         label_smoothing: as the loss has it.
         axis: the classes' axis, which must be the last.
@@ -77,11 +81,12 @@ class CategoricalCrossentropy(_LossMean):
     def __init__(
         self,
         name: str | None = "categorical_crossentropy",
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
         label_smoothing: float = 0,
         axis: int = -1,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.from_logits = from_logits
         self.label_smoothing = label_smoothing
         self.axis = axis
@@ -97,6 +102,7 @@ class SparseCategoricalCrossentropy(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         from_logits: whether the outputs are logits.
         ignore_class: the label of rows that do not count.
         axis: the classes' axis, which must be the last.
@@ -108,11 +114,12 @@ class SparseCategoricalCrossentropy(_LossMean):
     def __init__(
         self,
         name: str | None = "sparse_categorical_crossentropy",
+        dtype: DTypePolicyLike = None,
         from_logits: bool = False,
         ignore_class: int | None = None,
         axis: int = -1,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.from_logits = from_logits
         self.ignore_class = ignore_class
         self.axis = axis
@@ -151,12 +158,13 @@ class KLDivergence(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
     takes_rows = True
 
-    def __init__(self, name: str | None = "kl_divergence") -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = "kl_divergence", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name, dtype)
 
     def loss(self) -> NativeLoss:
         """Return the loss."""
@@ -168,10 +176,11 @@ class Poisson(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
-    def __init__(self, name: str | None = "poisson") -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = "poisson", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name, dtype)
 
     def loss(self) -> NativeLoss:
         """Return the loss."""
@@ -183,10 +192,11 @@ class Hinge(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
-    def __init__(self, name: str | None = "hinge") -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = "hinge", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name, dtype)
 
     def loss(self) -> NativeLoss:
         """Return the loss."""
@@ -198,10 +208,11 @@ class SquaredHinge(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
-    def __init__(self, name: str | None = "squared_hinge") -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = "squared_hinge", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name, dtype)
 
     def loss(self) -> NativeLoss:
         """Return the loss."""
@@ -213,12 +224,15 @@ class CategoricalHinge(_LossMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
     takes_rows = True
 
-    def __init__(self, name: str | None = "categorical_hinge") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "categorical_hinge", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
     def loss(self) -> NativeLoss:
         """Return the loss."""

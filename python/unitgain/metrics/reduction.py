@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names, _native, losses
 from unitgain._configurable import serialize
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import NativeLoss
 from unitgain.metrics.base import Metric, Value, batch_arrays
 
@@ -24,6 +25,7 @@ class Mean(Metric):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> mean = ug.metrics.Mean()
@@ -31,8 +33,8 @@ class Mean(Metric):
     2.5
     """
 
-    def __init__(self, name: str | None = "mean") -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str | None = "mean", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name=name, dtype=dtype)
         self.total = self.count = 0.0
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
@@ -60,10 +62,11 @@ class Sum(Metric):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
-    def __init__(self, name: str | None = "sum") -> None:
-        super().__init__(name=name)
+    def __init__(self, name: str | None = "sum", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name=name, dtype=dtype)
         self.total = 0.0
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
@@ -97,6 +100,7 @@ class MeanMetricWrapper(Mean):
         fn: ``fn(y_true, y_pred, **kwargs)`` returns a value for each sample, several, which count
             as their mean, or a number for the batch, which counts as one sample.
         name: what it is reported as, the function's name by default.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         **kwargs: further arguments of ``fn``.
 
     >>> import numpy as np
@@ -107,10 +111,14 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(
-        self, fn: Callable[..., Any] | losses.Loss, name: str | None = None, **kwargs: Any
+        self,
+        fn: Callable[..., Any] | losses.Loss,
+        name: str | None = None,
+        dtype: DTypePolicyLike = None,
+        **kwargs: Any,
     ) -> None:
         named = getattr(fn, "name", None) or getattr(fn, "__name__", None)
-        super().__init__(name=name or named)
+        super().__init__(name=name or named, dtype=dtype)
         self.fn = fn
         self.kwargs = kwargs
         self.direction = getattr(fn, "direction", None)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain import _names, losses
+from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.metrics.base import NativeMetric, RowMean, Value
 
 __all__ = [
@@ -31,6 +32,7 @@ class MeanSquaredError(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> ug.metrics.MeanSquaredError()([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]])
@@ -40,8 +42,10 @@ class MeanSquaredError(RowMean):
     direction = "down"
     kind = "loss"
 
-    def __init__(self, name: str | None = "mean_squared_error") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "mean_squared_error", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
     def arguments(self) -> dict[str, Any]:
         """Return the parameters of the native spec."""
@@ -53,6 +57,7 @@ class RootMeanSquaredError(MeanSquaredError):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     >>> import unitgain as ug
     >>> ug.metrics.RootMeanSquaredError()([[0.0, 1.0], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]])
@@ -61,8 +66,10 @@ class RootMeanSquaredError(MeanSquaredError):
 
     elementwise = True
 
-    def __init__(self, name: str | None = "root_mean_squared_error") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "root_mean_squared_error", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
     def value(self, sums: NDArray[np.float64]) -> Value:
         """Return the root of the mean."""
@@ -74,13 +81,16 @@ class MeanAbsoluteError(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
     direction = "down"
     kind = "loss"
 
-    def __init__(self, name: str | None = "mean_absolute_error") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "mean_absolute_error", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
     def arguments(self) -> dict[str, Any]:
         """Return the parameters of the native spec."""
@@ -92,13 +102,14 @@ class LogCoshError(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
     direction = "down"
     kind = "loss"
 
-    def __init__(self, name: str | None = "logcosh") -> None:
-        super().__init__(name)
+    def __init__(self, name: str | None = "logcosh", dtype: DTypePolicyLike = None) -> None:
+        super().__init__(name, dtype)
 
     def arguments(self) -> dict[str, Any]:
         """Return the parameters of the native spec."""
@@ -110,13 +121,16 @@ class MeanAbsolutePercentageError(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
     direction = "down"
     kind = "percentage_error"
 
-    def __init__(self, name: str | None = "mean_absolute_percentage_error") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "mean_absolute_percentage_error", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
 
 class MeanSquaredLogarithmicError(RowMean):
@@ -124,13 +138,16 @@ class MeanSquaredLogarithmicError(RowMean):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
     """
 
     direction = "down"
     kind = "logarithmic_error"
 
-    def __init__(self, name: str | None = "mean_squared_logarithmic_error") -> None:
-        super().__init__(name)
+    def __init__(
+        self, name: str | None = "mean_squared_logarithmic_error", dtype: DTypePolicyLike = None
+    ) -> None:
+        super().__init__(name, dtype)
 
 
 class _LastAxis(RowMean):
@@ -139,10 +156,10 @@ class _LastAxis(RowMean):
     direction = "up"
     takes_rows = True
 
-    def __init__(self, name: str | None, axis: int) -> None:
+    def __init__(self, name: str | None, dtype: DTypePolicyLike, axis: int) -> None:
         if axis != -1:
             raise ValueError(f"axis is {axis}, but only the last axis, -1, is supported")
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.axis = axis
 
 
@@ -151,6 +168,7 @@ class CosineSimilarity(_LastAxis):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         axis: must be the last.
 
     >>> import unitgain as ug
@@ -160,8 +178,10 @@ class CosineSimilarity(_LastAxis):
 
     kind = "cosine_similarity"
 
-    def __init__(self, name: str | None = "cosine_similarity", axis: int = -1) -> None:
-        super().__init__(name, axis)
+    def __init__(
+        self, name: str | None = "cosine_similarity", dtype: DTypePolicyLike = None, axis: int = -1
+    ) -> None:
+        super().__init__(name, dtype, axis)
 
 
 class PearsonCorrelation(_LastAxis):
@@ -169,13 +189,19 @@ class PearsonCorrelation(_LastAxis):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         axis: must be the last.
     """
 
     kind = "pearson"
 
-    def __init__(self, name: str | None = "pearson_correlation", axis: int = -1) -> None:
-        super().__init__(name, axis)
+    def __init__(
+        self,
+        name: str | None = "pearson_correlation",
+        dtype: DTypePolicyLike = None,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(name, dtype, axis)
 
 
 class ConcordanceCorrelation(_LastAxis):
@@ -186,13 +212,19 @@ class ConcordanceCorrelation(_LastAxis):
 
     Args:
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
         axis: must be the last.
     """
 
     kind = "concordance"
 
-    def __init__(self, name: str | None = "concordance_correlation", axis: int = -1) -> None:
-        super().__init__(name, axis)
+    def __init__(
+        self,
+        name: str | None = "concordance_correlation",
+        dtype: DTypePolicyLike = None,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(name, dtype, axis)
 
 
 _AGGREGATIONS = {"uniform_average": 0, "variance_weighted_average": 1, None: 2}
@@ -212,6 +244,7 @@ class R2Score(NativeMetric):
         num_regressors: how many independent variables there are, for the adjusted coefficient; 0
             for the plain one.
         name: what it is reported as.
+        dtype: see :class:`~unitgain.metrics.Metric`.
 
     Raises:
         ValueError: if an argument is out of its range.
@@ -229,13 +262,14 @@ class R2Score(NativeMetric):
         class_aggregation: str | None = "uniform_average",
         num_regressors: int = 0,
         name: str | None = "r2_score",
+        dtype: DTypePolicyLike = None,
     ) -> None:
         if class_aggregation not in _AGGREGATIONS:
             table = {str(known): None for known in _AGGREGATIONS}
             raise ValueError(_names.unknown("class_aggregation", class_aggregation, table))
         if num_regressors < 0:
             raise ValueError(f"num_regressors must be at least 0, but it is {num_regressors}")
-        super().__init__(name)
+        super().__init__(name, dtype)
         self.class_aggregation = class_aggregation
         self.num_regressors = num_regressors
 

@@ -159,7 +159,7 @@ def diagram(
     for tensor in function.inputs.tensors:
         add(tensor.name, "Input", [tensor], [])
     for use in function.nodes:
-        add(use.layer.name, type(use.layer).__name__, use.outputs, use.inputs)
+        add(use.layer.name, type(use.layer).__name__, use.data_outputs, use.data_inputs)
     return Diagram(boxes, horizontal, resolution)
 
 

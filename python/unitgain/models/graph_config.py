@@ -28,13 +28,15 @@ def graph_config(function: Function) -> dict[str, Any]:
     uses = []
     for number, use in enumerate(function.nodes):
         sources = [places[id(tensor)] for tensor in use.inputs]
-        training_given = [] if use.training is None else [use.training]
-        uses.append([numbers[id(use.layer)], sources, use.several, *training_given])
+        # Of later entries those at the end that say nothing are left out.
+        more = [use.training, use.masks] if use.masks else [use.training]
+        more = [] if more == [None] else more
+        uses.append([numbers[id(use.layer)], sources, use.several, *more])
         places |= {id(tensor): [number, i] for i, tensor in enumerate(use.outputs)}
     given = [
         {
             "shape": list(t.sample_shape),
-            "dtype": t.given_dtype if isinstance(t, Input) else t.dtype,
+            "dtype": t.values_dtype if isinstance(t, Input) else t.dtype,
             "name": t.name,
         }
         for t in inputs.tensors
@@ -75,12 +77,18 @@ def graph_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
             raise ValueError(f"the graph has no tensor {place}")
         return row[output]
 
-    for number, sources, several, *training_given in config["uses"]:
+    for number, sources, several, *more in config["uses"]:
         if not 0 <= int(number) < len(layers):
             raise ValueError(f"the graph has no layer {number}")
         tensors = [find(place) for place in sources]
-        training = bool(training_given[0]) if training_given else None
+        training, masks = (*more, None, None)[:2]
+        keywords: dict[str, Any] = {"training": None if training is None else bool(training)}
+        if masks:
+            count = len(tensors) - int(masks)
+            tensors, given_masks = tensors[:count], tensors[count:]
+            keywords["mask"] = given_masks if several else given_masks[0]
         given = tensors if several else tensors[0]
-        made.append(flatten(layers[int(number)](given, training=training)))
+        outputs = flatten(layers[int(number)](given, **keywords))
+        made.append(outputs[0].node.outputs)
     outputs = [find(place) for place in config["outputs"]["values"]]
     return _unpacked(config["inputs"], inputs), _unpacked(config["outputs"], outputs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from unitgain import _fork, _names, optimizers
 from unitgain._arrays import as_rows
 from unitgain._configurable import checked_config
+from unitgain.dtype_policies import floatx
 from unitgain.graph.function import Function
 from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect
@@ -56,6 +57,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         inputs: an :class:`~unitgain.layers.Input`, or a list or a dict of them.
         outputs: what layers make of them: a symbolic tensor, or a list or a dict of them.
         name: what the model is called.
+        trainable: whether training may change the weights; False freezes every layer.
 
     Raises:
         TypeError: if one of them is no symbolic tensor.
@@ -73,7 +75,13 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     # The class's name in files and configurations; None: its own.
     saved_as: ClassVar[str | None] = "Functional"
 
-    def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        inputs: Any = None,
+        outputs: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
         if (inputs is None) != (outputs is None):
             missing = "inputs" if inputs is None else "outputs"
             raise ValueError(f"{missing} is missing: a model is Model(inputs, outputs)")
@@ -94,12 +102,19 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         self._network: NativeNetwork | None = None
         # Runs one batch in inference mode, or returns None for what it leaves to others.
         self._quick_call: Callable[[Any], Any] | None = None
-        self._network_trainable: list[bool] = []
+        self._network_trainable: list[Any] = []
         self._trainable_changes = -1
         self._needs_compile = False
         self._lock = _fork.Lock()
+        self._trainable_once_built = bool(trainable)
         if inputs is not None:
             self._function = Function(inputs, outputs)
+            self._freeze_if_asked()
+
+    def _freeze_if_asked(self) -> None:
+        """Take up ``trainable=False``, once there are layers to freeze."""
+        if not self._trainable_once_built and self.layers:
+            self.trainable = False
 
     def _default_name(self) -> str:
         return "functional" if type(self) is Model else _names.snake_case(type(self).__name__)
@@ -123,13 +138,14 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
             raise self._not_built()
         return function
 
-    def build(self, input_shape: Any, dtype: str = "float32") -> None:
+    def build(self, input_shape: Any, dtype: str | None = None) -> None:
         """Give the layers their weights, if they have none: run ``call`` with symbolic tensors.
 
         Args:
             input_shape: of a sample, or of a batch whose size is None, as Keras has it; of several
                 inputs, a list or dict of shapes.
-            dtype: float32 or float64.
+            dtype: float32 or float64; None for that of the first layer made with one, else the
+                default dtype, :func:`unitgain.config.floatx`.
 
         Raises:
             ValueError: if the shape does not fit the layers.
@@ -137,6 +153,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         if self.built:
             return
         inputs: Any
+        dtype = dtype or asked_dtype(self)
         if isinstance(input_shape, Mapping):
             inputs = {
                 key: Input(sample_shape(shape), dtype, key) for key, shape in input_shape.items()
@@ -146,6 +163,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         else:
             inputs = Input(sample_shape(input_shape), dtype)
         self._function = Function(inputs, self.call(inputs, **missing_arguments(self.call)))
+        self._freeze_if_asked()
         if self._objective is not None:
             self._criteria = self._objective.criteria(self._function.outputs)
 
@@ -165,7 +183,7 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
             shape = first.shape[1:]
         if first.ndim < 2:
             raise ValueError(f"{name} has shape {first.shape}, expected samples of features")
-        self.build(shape, "float64" if first.dtype == np.float64 else "float32")
+        self.build(shape, asked_dtype(self) or ("float64" if first.dtype == np.float64 else None))
 
     @property
     def layers(self) -> list[Any]:
@@ -180,7 +198,9 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     @property
     def dtype(self) -> str:
         """The dtype of weights and results, float32 or float64."""
-        return "float32" if self._function is None else self._function.dtype
+        if self._function is None:
+            return asked_dtype(self) or floatx()
+        return self._function.dtype
 
     @property
     def input(self) -> Any:
@@ -405,22 +425,23 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     def _prepared_network(self) -> NativeNetwork:
         function = self.function
         changes = trainable_changes()
-        trainable = [layer.trainable for layer in self.leaves()]
+        trainable = [layer._lowering() for layer in self.leaves()]
         network = self._network
         if network is None or trainable != self._network_trainable:
             network = function.network()
             self._network = network
             self._quick_call = quick_call(network, function.input_shape, function.output_shape)
             self._network_trainable = trainable
-            self._needs_compile = self.optimizer is not None and self._objective is not None
+            self._needs_compile = self._objective is not None
         variables = self._trained_variables(network)
         if self.optimizer is not None and not self._needs_compile:
             network.set_options(self.optimizer.options(variables))
         if self._needs_compile:
-            assert self.optimizer is not None
-            options = self.optimizer.options(variables)
-            network.compile(self.optimizer.spec(), self._native_losses(), options)
-            if self.optimizer.may_train(self):
+            # Without an optimizer it is evaluated alone; the network wants one.
+            optimizer = self.optimizer or optimizers.SGD(0.0)
+            options = optimizer.options(variables)
+            network.compile(optimizer.spec(), self._native_losses(), options)
+            if self.optimizer is not None and self.optimizer.may_train(self):
                 self._attach_optimizer(network)
             self._needs_compile = False
         self._trainable_changes = changes
@@ -439,11 +460,15 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
         """Make sure that the optimizer's state is that of the model's network.
 
         Raises:
-            ValueError: if it has trained another model.
+            ValueError: if there is none, or it has trained another model.
         """
         network = self._native_network()
         optimizer = self.optimizer
-        assert optimizer is not None
+        if optimizer is None:
+            raise ValueError(
+                f"{self.name} cannot be trained: it is compiled with optimizer=None, for "
+                "evaluation alone"
+            )
         if optimizer.is_of(self):
             return
         if not optimizer.may_train(self):
@@ -494,6 +519,27 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
 
 # Keras's name of a model of any graph of layers.
 Functional = Model
+
+
+def asked_dtype(thing: Any) -> str | None:
+    """Return the dtype that a layer was made with, the first of those in a model or list; or None.
+
+    Args:
+        thing: a model or a layer, of which the attributes are searched too, or a list or a dict.
+    """
+    parts: Iterable[Any] = ()
+    if isinstance(thing, Operation):
+        if isinstance(thing, Model) and thing.built:
+            return thing.dtype
+        found: str | None = getattr(thing, "given_dtype", None)
+        if found is not None:
+            return found
+        parts = vars(thing).values()
+    elif isinstance(thing, Mapping):
+        parts = thing.values()
+    elif isinstance(thing, (list, tuple)):
+        parts = thing
+    return next((dtype for part in list(parts) if (dtype := asked_dtype(part))), None)
 
 
 def sample_shape(shape: Sequence[int | None]) -> tuple[int, ...]:

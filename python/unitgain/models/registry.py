@@ -8,21 +8,10 @@ from os import PathLike
 from typing import Any
 
 from unitgain import _names
-from unitgain._configurable import custom_classes, serialize
-from unitgain.layers.registry import known_classes
+from unitgain.models.cloning import model_from
 from unitgain.models.model import Model
 
-__all__ = ["clone_model", "load_model", "model_from", "model_from_json", "save_model"]
-
-
-def model_from(config: Mapping[str, Any]) -> Model:
-    """Return the model of a class's name and configuration, without its weights' values.
-
-    Raises:
-        ValueError: if it describes none.
-    """
-    table: Any = known_classes(Model)
-    return _names.resolve("model", config, table, Model)
+__all__ = ["load_model", "model_from_json", "save_model"]
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Model:
@@ -42,17 +31,15 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         return model_from(config)
 
 
-def clone_model(model: Model) -> Model:
-    """Return a model of the same configuration, whose weights are initialized anew."""
-    with custom_classes() as classes:
-        config = serialize(model)
-    with _names.custom_objects(classes):
-        return model_from(config)
-
-
-def save_model(model: Model, filepath: str | PathLike[str], overwrite: bool = True) -> None:
+def save_model(
+    model: Model,
+    filepath: str | PathLike[str],
+    overwrite: bool = True,
+    *,
+    weights_dtype: str | None = None,
+) -> None:
     """Write a model to a file: :meth:`Model.save <unitgain.Model.save>` as a function."""
-    model.save(filepath, overwrite)
+    model.save(filepath, overwrite, weights_dtype=weights_dtype)
 
 
 def load_model(

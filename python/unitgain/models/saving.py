@@ -25,6 +25,7 @@ from unitgain.formats.document import (
     to_file,
 )
 from unitgain.formats.foreign import checked_name
+from unitgain.formats.narrow import WEIGHTS_DTYPES, as_bfloat16, expanded, quantized
 from unitgain.graph.native import NativeParameter
 from unitgain.graph.variables import SavedWeights, Variable, copies, taking_weights_from
 from unitgain.layers.registry import operation_from
@@ -71,13 +72,21 @@ class Saving(Trainer):
     def get_compile_config(self) -> dict[str, Any]:
         """Return the arguments of ``compile``, as values that JSON can hold."""
         config = {"loss": None} if self._objective is None else self._objective.get_config()
-        return {"optimizer": serialize(self.optimizer), **config}
+        how = {
+            "run_eagerly": (self.run_eagerly, False),
+            "steps_per_execution": (self.steps_per_execution, 1),
+            "jit_compile": (self.jit_compile, False if self.run_eagerly else "auto"),
+        }
+        changed = {name: value for name, (value, default) in how.items() if value != default}
+        return {"optimizer": serialize(self.optimizer), **config, **changed}
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile with what :meth:`get_compile_config` returned; the optimizer starts afresh."""
         self.compile(**config)
 
-    def save(self, filepath: Path_, overwrite: bool = True) -> None:
+    def save(
+        self, filepath: Path_, overwrite: bool = True, *, weights_dtype: str | None = None
+    ) -> None:
         """Write the model with all that it takes to go on training it, to one file.
 
         The file is of the safetensors format: architecture, loss, metrics, optimizer and random
@@ -87,13 +96,26 @@ class Saving(Trainer):
         Args:
             filepath: a name that ends in ``.safetensors``.
             overwrite: whether it may replace a file.
+            weights_dtype: how weights are stored, by default as they are. ``"float32"``,
+                ``"bfloat16"`` (all matrices, rounded to 8 significant bits: half the size) or
+                ``"int8"`` (kernels, as integers of -127 to 127 times a float32 scale for each
+                unit: a quarter). It is for float32 models that are to be run: what the optimizer
+                keeps is left out. The file is loaded as any other, with weights of float32, by
+                Python, C++ and C; :meth:`optimize_for_inference` makes of ``"int8"`` what it
+                would have made of the model itself, to the bit.
 
         Raises:
-            ValueError: if the model has no weights yet, or the name ends otherwise.
+            ValueError: if the model has no weights yet, the name ends otherwise, or the model or
+                its weights have no such ``weights_dtype``.
             FileExistsError: if there is a file, and ``overwrite`` is False.
             TypeError: if something in the model has no configuration.
         """
-        to_file(checked_path(filepath, overwrite), *model_document(self))
+        path = checked_path(filepath, overwrite)
+        document, arrays = model_document(self)
+        if weights_dtype is None:
+            to_file(path, document, arrays)
+        else:
+            _write_narrow(path, self, weights_dtype, document, arrays)
 
     @classmethod
     def load(
@@ -121,6 +143,7 @@ class Saving(Trainer):
         """
         with explained(filepath):
             document, arrays = from_file(filepath)
+            expanded(document, arrays)
             if not compile:
                 for name in _slot_names(document.pop("training", None)):
                     arrays.pop(name, None)
@@ -158,7 +181,9 @@ class Saving(Trainer):
             if os.path.isfile(filepath) and hdf5.is_hdf5(filepath):
                 self._load_keras_weights(filepath, skip_mismatch)
                 return
-            found = _weights_of(*from_file(filepath))
+            document, arrays = from_file(filepath)
+            expanded(document, arrays)
+            found = _weights_of(document, arrays)
             variables = self.weights
             if skip_mismatch and len(found) == len(variables):
                 found = [
@@ -232,10 +257,11 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
     names = _names.disambiguated([weight.name for weight in variables])
     document["weights"] = names
     network = None
-    if model.optimizer is not None:
+    optimizer = model.optimizer
+    if optimizer is not None or model.loss is not None:
         document["training"] = {"compile": model.get_compile_config(), "state": None}
         # An optimizer that has trained another model has no state of this one.
-        if model.built and model.loss is not None and model.optimizer.may_train(model):
+        if model.built and model.loss is not None and optimizer and optimizer.may_train(model):
             model._own_optimizer()
             network = model._native_network()
     # Another thread may be training the model: all of this is of one moment between two steps.
@@ -243,8 +269,8 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
         arrays = {name: w.array.copy() for name, w in zip(names, variables, strict=True)}
         document["streams"] = random_state(model)
         if network is not None:
-            assert model.optimizer is not None
-            state, slots = model.optimizer.get_state()
+            assert optimizer is not None
+            state, slots = optimizer.get_state()
             document["training"] |= {"state": state, "step": network.step}
             arrays |= slots
     if model.built:
@@ -254,6 +280,37 @@ def model_document(model: Saving) -> tuple[Document, Arrays]:
             document["graph"], constants = graph
             arrays |= constants
     return document, arrays
+
+
+def _write_narrow(
+    path: Path, model: Saving, weights_dtype: str, document: Document, arrays: Arrays
+) -> None:
+    """Write what :func:`model_document` returned with weights of another dtype."""
+    if weights_dtype not in WEIGHTS_DTYPES:
+        raise ValueError(_names.unknown("weights_dtype", weights_dtype, WEIGHTS_DTYPES))
+    if model.dtype != "float32":
+        raise ValueError(f"weights_dtype is for float32 models, but this one is {model.dtype}")
+    training = document.get("training")
+    for name in _slot_names(training):
+        del arrays[name]
+    if training is not None:
+        training["state"] = None
+        training.pop("step", None)
+    weights = zip(document["weights"], model.weights, strict=True)
+    matrices = {name: weight for name, weight in weights if arrays[name].ndim >= 2}
+    if weights_dtype == "bfloat16":
+        rounded = {name: as_bfloat16(arrays[name]) for name in matrices}
+        others = {name: array for name, array in arrays.items() if name not in rounded}
+        to_file(path, document, others | rounded, rounded.keys())  # the widest first: all aligned
+    elif weights_dtype == "int8":
+        kernels = [name for name, weight in matrices.items() if _is_kernel(weight)]
+        to_file(path, *quantized(document, arrays, kernels))
+    else:
+        to_file(path, document, arrays)
+
+
+def _is_kernel(weight: Variable) -> bool:
+    return len(weight.shape) == 2 and weight.name.rsplit("/", 1)[-1] == "kernel"
 
 
 def _signature(model: Saving) -> Document:
@@ -372,9 +429,11 @@ def restore(model: Saving, document: Document, arrays: Arrays) -> None:
     """
     model.set_weights(_weights_of(document, arrays))
     drawing = [layer for layer in model.leaves() if layer.draws]
-    for layer, draws in zip(drawing, document["draws"].values(), strict=True):
-        layer.draws = draws
-    model._forget_network()  # made with the keys that layers drew from
+    drawn = list(document["draws"].values())
+    if [layer.draws for layer in drawing] != drawn:
+        for layer, draws in zip(drawing, drawn, strict=True):
+            layer.draws = draws
+        model._forget_network()  # made with the keys that layers drew from
     _resume(model, document, arrays)
 
 

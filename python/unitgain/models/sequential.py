@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from unitgain import _names
 from unitgain._configurable import checked_config, serialize
+from unitgain.dtype_policies import floatx
 from unitgain.graph.function import Function
 from unitgain.graph.operation import Operation
 from unitgain.graph.tensors import SymbolicTensor
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
 from unitgain.models.inference import Spread
-from unitgain.models.model import Model, sample_shape
+from unitgain.models.model import Model, asked_dtype, sample_shape
 from unitgain.training.callback import Callback
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Sequential(Model):
     Args:
         layers: the layers, of which some may be models; with an :class:`~unitgain.layers.Input`
             first the weights are made at once, without one when the first data come.
+        trainable: whether training may change the weights; False freezes every layer.
         name: what the model is called.
 
     >>> import unitgain as ug
@@ -40,13 +42,21 @@ class Sequential(Model):
 
     saved_as = None
 
-    def __init__(self, layers: Iterable[Operation] = (), name: str | None = None) -> None:
-        super().__init__(name=name)
+    def __init__(
+        self,
+        layers: Iterable[Operation] | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if isinstance(trainable, str):
+            raise TypeError(f"trainable is {trainable!r}, expected a bool: a name is name=...")
+        super().__init__(name=name, trainable=trainable)
         self._input: Input | None = None
         self._layers: list[Any] = []
         self._tensors: list[SymbolicTensor] = []  # what each layer makes, once the input is known
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
+        self._freeze_if_asked()
 
     def add(self, layer: Operation) -> None:
         """Append a layer.
@@ -118,14 +128,15 @@ class Sequential(Model):
     @property
     def dtype(self) -> str:
         """The dtype of weights and results, float32 or float64."""
-        return "float32" if self._input is None else self._input.dtype
+        return (asked_dtype(self) or floatx()) if self._input is None else self._input.dtype
 
-    def build(self, input_shape: Any, dtype: str = "float32") -> None:
+    def build(self, input_shape: Any, dtype: str | None = None) -> None:
         """Give the layers their weights, if they have none.
 
         Args:
             input_shape: of a sample, or of a batch whose size is None, as Keras has it.
-            dtype: float32 or float64.
+            dtype: float32 or float64; None for that of the first layer made with one, else the
+                default dtype, :func:`unitgain.config.floatx`.
 
         Raises:
             ValueError: if there are no layers, or a layer was built for another shape.
@@ -135,7 +146,7 @@ class Sequential(Model):
         with self._lock.current:  # many threads may call a new model at once
             if self.built:
                 return
-            self._input = Input(sample_shape(input_shape), dtype)
+            self._input = Input(sample_shape(input_shape), dtype or asked_dtype(self))
             tensors: list[SymbolicTensor] = []
             for layer in self._layers:
                 tensors.append(self._behind(tensors, layer))
@@ -200,7 +211,7 @@ class Sequential(Model):
         arguments = checked_config(cls, config, ("name", "layers"))
         with _names.custom_objects(custom_objects):
             layers = [operation_from(layer) for layer in arguments["layers"]]
-        return cls(layers, arguments.get("name"))
+        return cls(layers, name=arguments.get("name"))
 
 
 def _input_of(layer: Any) -> Input | None:
@@ -208,4 +219,4 @@ def _input_of(layer: Any) -> Input | None:
     if isinstance(layer, Model):
         return Input(layer.input_shape, layer.dtype) if layer.built else None
     given = layer.given_input_shape
-    return None if given is None else Input(given)
+    return None if given is None else Input(given, layer.given_dtype)

@@ -68,8 +68,8 @@ def _rows(model: Any) -> list[tuple[str, str, str, str]]:
     rows = []
     for layer in model.layers:
         mine = [use for use in uses if use.layer is layer]
-        shapes = [t.sample_shape for use in mine for t in use.outputs] or [layer.sample_shape]
-        sources = [tensor.name for use in mine for tensor in use.inputs]
+        shapes = [t.sample_shape for use in mine for t in use.data_outputs] or [layer.sample_shape]
+        sources = [tensor.name for use in mine for tensor in use.data_inputs]
         rows.append(_row(layer, shapes, "" if is_chain else ", ".join(dict.fromkeys(sources))))
     return rows
 

@@ -527,10 +527,14 @@ def check(
 
     Raises:
         ValueError: if it is outside [0, most], not below ``below`` or not above ``above``.
+        TypeError: if it is no number.
     """
-    low = value >= 0 if above is None else value > above
-    if low and value <= most and (value < below or below == float("inf")):
-        return float(value)
+    if isinstance(value, str):
+        raise TypeError(f"{label} is {value!r}, expected a number")
+    number = float(value)
+    low = number >= 0 if above is None else number > above
+    if low and number <= most and (number < below or below == float("inf")):
+        return number
     bounds = ["at least 0" if above is None else f"greater than {above:g}"]
     if most < float("inf"):
         bounds = [f"between 0 and {most:g}"] if above is None else [*bounds, f"at most {most:g}"]

@@ -27,6 +27,11 @@ class Rate(float):
         """
         self._optimizer.learning_rate = float(value)
 
+    @property
+    def value(self) -> float:
+        """The number alone, by Keras's name."""
+        return float(self)
+
     def numpy(self) -> float:
         """Return the number alone."""
         return float(self)

@@ -126,15 +126,22 @@ class Lowering:
         inner = self._inner_function(use)
         if inner is not None:
             return self._lower(inner, inputs, training)
-        shapes = [tensor.sample_shape for tensor in use.inputs]
-        made = use.layer.lower_use(
-            self.graph,
-            inputs if use.several else inputs[0],
-            shapes if use.several else shapes[0],
-            use.native,
-        )
-        self._note(use.layer.name, use.layer, inputs, made, training, use.outputs[0].sample_shape)
-        return [made]
+        shapes = [tensor.sample_shape for tensor in use.data_inputs]
+        given, masks = inputs[: len(shapes)], inputs[len(shapes) :]
+        if masks or use.makes_mask:
+            made: list[int] = use.layer.lower_masked_use(self.graph, use, given, masks)
+        else:
+            made = [
+                use.layer.lower_use(
+                    self.graph,
+                    given if use.several else given[0],
+                    shapes if use.several else shapes[0],
+                    use.native,
+                )
+            ]
+        shape = use.outputs[0].sample_shape
+        self._note(use.layer.name, use.layer, given, made[0], training, shape)
+        return made
 
     @staticmethod
     def _inner_function(use: Node) -> Function | None:
@@ -144,7 +151,7 @@ class Lowering:
             return function
         if use.native or not is_traced(use.layer):
             return None
-        shapes = [tensor.sample_shape for tensor in use.inputs]
+        shapes = [tensor.sample_shape for tensor in use.data_inputs]
         return trace(use.layer, shapes if use.several else shapes[0])
 
 

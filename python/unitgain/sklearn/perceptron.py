@@ -287,6 +287,9 @@ class _Line:
         self._moved = moved if estimator.fit_intercept else 0.0
         # Of the truncated gradient: what each weight could have been pulled, and has been.
         self._pull, self._pulled = 0.0, np.zeros(X.shape[1])
+        # Of the weights, as the objective that stopping goes by knows them.
+        self._square = float(self.weights @ self.weights)
+        self._absolute = float(np.abs(self.weights).sum())
 
     def train(
         self, held: Array, sample_weight: Array, epochs: int, state: np.random.RandomState
@@ -348,7 +351,12 @@ class _Line:
         return total
 
     def _penalised_epoch(self, rows: Array) -> float:
-        """Do the same with the penalty after each sample; return the sum of all losses."""
+        """Do the same with the penalty after each sample; return the sum of all losses.
+
+        The penalty's part of a loss is scikit-learn's, of the weights as the last correction left
+        them (of sparse samples, those that it touched) and as they were scaled since: what l1 has
+        pulled since does not show. It decides when training stops.
+        """
         total = 0.0
         eta, alpha, l1 = self._own.eta0, self._own.alpha, self._l1
         shrunk = max(0.0, 1 - (1 - l1) * eta * alpha)
@@ -358,13 +366,18 @@ class _Line:
             for number, row in zip(numbers, block, strict=True):
                 weights = self.weights
                 margin = float(row @ weights + self.intercept) * self._signs[number]
-                total += max(0.0, -margin) + alpha * float(
-                    (1 - l1) * 0.5 * (weights @ weights) + l1 * np.abs(weights).sum()
-                )
+                penalty = (1 - l1) * 0.5 * self._square + l1 * self._absolute
+                total += max(0.0, -margin) + alpha * penalty
                 weights *= shrunk
-                if margin <= 0:
-                    weights += self._steps[number] * row
-                    self.intercept += self._steps[number] * self._moved
+                self._square *= shrunk**2
+                self._absolute *= shrunk
+                step = self._steps[number]
+                if margin <= 0 and step != 0:
+                    weights += step * row
+                    self.intercept += step * self._moved
+                    touched = weights[row != 0] if is_sparse(self._x) else weights
+                    self._square = float(touched @ touched)
+                    self._absolute = float(np.abs(touched).sum())
                 if l1:
                     self._truncate(row)
 

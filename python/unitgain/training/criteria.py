@@ -77,6 +77,12 @@ class Objective:
             chosen = [self.loss] * len(outputs)
         if all(one is None for one in chosen):
             raise ValueError("loss has no loss for any output")
+        for tensor, one in zip(outputs.tensors, chosen, strict=True):
+            if one is not None and one.dtype not in (None, tensor.dtype):
+                raise ValueError(
+                    f"the loss {one.name} was made with dtype {one.dtype}, but the network has "
+                    f"{tensor.dtype}"
+                )
         made = [Criterion(name, one) for name, one in zip(outputs.names, chosen, strict=True)]
         if self.weights is not None:
             given = self.weights

@@ -101,21 +101,27 @@ def row_weights(
 ) -> NDArray[np.float64]:
     """Return weights of the rows of outputs of a shape: ``(count, rows)``, float64.
 
+    Those of one dimension are the samples', if there are as many; all others broadcast as NumPy's
+    arrays do.
+
     Raises:
-        ValueError: if they are not one for each of ``count`` samples, or for each of their rows.
+        ValueError: if they are not one for each of ``count`` samples, or for each of their rows, or
+            what broadcasts to that.
     """
     weights = as_numbers(given, name).astype(np.float64, copy=False)
-    rows = shape[:-1]
-    if weights.ndim == len(rows) + 2 and weights.shape[-1] == 1:
+    whole = (count, *shape[:-1])
+    if weights.ndim == len(whole) + 1 and weights.shape[-1] == 1:
         weights = weights[..., 0]
-    if weights.shape == (count, 1) and rows != (1,):
-        weights = weights[:, 0]
-    if weights.shape != (count,) and weights.shape != (count, *rows):
-        expected = f"({count},)" if not rows else f"({count},) or {(count, *rows)}"
-        raise ValueError(f"{name} has shape {np.shape(given)}, expected {expected}")
-    if weights.ndim == 1:
-        weights = np.broadcast_to(weights[:, None], (count, math.prod(rows)))
-    return np.ascontiguousarray(weights.reshape(count, math.prod(rows)))
+    if 0 < weights.ndim < len(whole) and weights.shape[0] == count:
+        weights = weights.reshape(*weights.shape, *[1] * (len(whole) - weights.ndim))
+    try:
+        weights = np.broadcast_to(weights, whole)
+    except ValueError:
+        expected = f"({count},)" if len(whole) == 1 else f"({count},), {whole}"
+        raise ValueError(
+            f"{name} has shape {np.shape(given)}, expected {expected} or what broadcasts to it"
+        ) from None
+    return np.ascontiguousarray(weights.reshape(count, math.prod(whole[1:])))
 
 
 def class_weights(

@@ -19,6 +19,8 @@ class Trained:
     name: str
     optimizer: optimizers.Optimizer | None
     stop_training: bool
+    # How many batches are run between two calls of callbacks' hooks for batches.
+    steps_per_execution: int = 1
 
     @property
     def built(self) -> bool:
@@ -59,7 +61,7 @@ class Trained:
         """Yield the layers and what they are made of, and in place of models their layers."""
         raise NotImplementedError
 
-    def build(self, input_shape: Any, dtype: str = "float32") -> None:
+    def build(self, input_shape: Any, dtype: str | None = None) -> None:
         """Give the layers their weights, if they have none."""
         raise NotImplementedError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -14,8 +14,10 @@ from unitgain import _native
 from unitgain._progress import EpochsBar, ProgressBar, format_logs, in_notebook
 from unitgain._warnings import warn
 from unitgain.training.callback import CallbackList
+from unitgain.training.executions import Executions
 from unitgain.training.feeding import Batches, Order, Samples, holds_sparse
 from unitgain.training.frozen import FrozenBase
+from unitgain.training.sharing import Sharing
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 from unitgain.training.windows import Windows
 
@@ -116,6 +118,7 @@ class Run:
         is_evaluated: whether an epoch, from 1, is followed by an evaluation.
         validation_size: samples at a time in an evaluation.
         validation_steps: batches of an evaluation; None: all that there are.
+        shared: the processes that train together; None: this one trains alone.
     """
 
     model: Any
@@ -132,6 +135,7 @@ class Run:
     is_evaluated: Callable[[int], bool]
     validation_size: int
     validation_steps: int | None
+    shared: Sharing | None = None
 
     def __post_init__(self) -> None:
         self._stops_at_nan = any(
@@ -176,8 +180,12 @@ class Run:
         with closing(EpochsBar(end, self._one_bar)) as bar:
             for epoch in range(first, end):
                 listeners.tell("epoch_begin", epoch)
-                most = self._epochs_ahead(epoch, end) if ahead and not self._ahead else 1
-                totals, values = yield from self._epoch(epoch, f"Epoch {epoch + 1}/{end}", most)
+                if self._ahead and not self._evaluates(epoch):
+                    totals, values = self._done_before()
+                else:
+                    most = self._epochs_ahead(epoch, end) if ahead and not self._ahead else 1
+                    title = f"Epoch {epoch + 1}/{end}"
+                    totals, values = yield from self._epoch(epoch, title, most)
                 if totals.batches == 0 and epoch > first:
                     warn(f"x ran out of batches: training ends after {epoch} of {end} epochs")
                     break
@@ -223,12 +231,32 @@ class Run:
             last = next((e + 1 for e in range(epoch, last) if self.is_evaluated(e + 1)), last)
         return last - epoch
 
+    def _evaluates(self, epoch: int) -> bool:
+        return self.validation is not None and self.is_evaluated(epoch + 1)
+
+    def _done_before(self) -> tuple[_native.Totals, dict[str, Any]]:
+        """Return the sums and logs of an epoch that the last pass did with others before it."""
+        model, totals = self.model, self._ahead.pop(0)
+        self._look(totals, self.source)
+        if not (model.stop_training or totals.diverged):
+            check_batches_seen(totals.batches, self.steps)
+        model._order_position = self.order.position
+        return totals, model._logs(totals)
+
+    def _look(self, totals: _native.Totals, samples: Any) -> None:
+        """Warn once of samples that are not finite, when a loss is not."""
+        if not (math.isfinite(totals.loss) or self._has_looked):
+            self._has_looked = True
+            warn_of_infinite(samples)
+
     def _epoch(self, epoch: int, title: str, ahead: int) -> _Passes:
         """Return an epoch's sums and logs, those of its evaluation among them."""
         model = self.model
         network = model._native_network() if self.base is None else self.base.network()
         if isinstance(self.source, Windows):
             self.source.epoch = epoch
+        if self.shared is not None:
+            self.shared.prepare(network)
         shown = self.verbose in ("auto", 1, True) and not self._one_bar
         with ProgressBar(title, self.steps, model._logs, shown) as bar:
             totals = yield from self._train(network, bar, ahead)
@@ -239,7 +267,8 @@ class Run:
             self._is_first = False
             model._order_position = self.order.position
             logs = model._logs(totals)
-            if self.validation is not None and self.is_evaluated(epoch + 1):
+            if self._evaluates(epoch):
+                assert self.validation is not None
                 found = evaluated(
                     model,
                     network,
@@ -247,6 +276,7 @@ class Run:
                     self.validation_size,
                     self.validation_steps,
                     self.listeners,
+                    self.shared,
                 )
                 logs |= {f"val_{name}": value for name, value in found.items()}
             bar.finish(totals.batches, logs)
@@ -259,23 +289,19 @@ class Run:
     def _train(self, network: Any, bar: ProgressBar, ahead: int) -> _Passes:
         model, listeners = self.model, self.listeners
         every_batch = self._every_batch
+        told = Executions(listeners, "train", model.steps_per_execution)
         # The totals of the native pass under way, and how many batches the epoch has until its end.
         samples: Samples
         last = 0
 
-        def look(totals: _native.Totals) -> None:
-            if not (math.isfinite(totals.loss) or self._has_looked):
-                self._has_looked = True
-                warn_of_infinite(samples)
-
         def report(totals: _native.Totals) -> bool:
-            look(totals)
+            self._look(totals, samples)
             if not every_batch:
                 bar(totals)
                 return True
-            listeners.tell("train_batch_end", totals.batches - 1, model._logs(totals))
+            told.end(totals.batches - 1, lambda: model._logs(totals))
             if totals.batches < last and not model.stop_training:
-                listeners.tell("train_batch_begin", totals.batches)
+                told.begin(totals.batches)
             return not model.stop_training
 
         if isinstance(self.source, Samples) and not holds_sparse(self.source.x):
@@ -290,7 +316,7 @@ class Run:
                 if every_batch:
                     count = len(samples) if order is None else len(order)
                     last = math.ceil(count / self.batch_size)
-                    listeners.tell("train_batch_begin", 0)
+                    told.begin(0)
                 self._ahead = yield Pass(
                     network,
                     samples,
@@ -304,35 +330,49 @@ class Run:
                     shuffles,
                 )
             totals = self._ahead.pop(0)
-            look(totals)
+            told.finish()
+            self._look(totals, samples)
             return totals
         totals = _native.Totals()
         chunks = self._chunks(self.source)
-        for samples, order, size in chunks:
+        for (samples, order, size), place, whole in self._shared_chunks(chunks):
             network = model._native_network()
+            if self.shared is not None:
+                self.shared.prepare(network)
             warn_of_logits(model, network, samples.x)
             last = totals.batches + math.ceil(_rows_of(samples, order) / size)
             if every_batch:
-                listeners.tell("train_batch_begin", totals.batches)
+                told.begin(totals.batches)
             totals = network.train(
                 samples.x,
                 samples.y,
                 order,
-                size,
+                max(1, whole or size),
                 report,
                 self.mix,
                 samples.weights,
                 every_batch,
                 self._stops_at_nan,
                 totals,
+                (place, whole),
             )
-            look(totals)
+            self._look(totals, samples)
             if model.stop_training or totals.diverged:
                 break
             if not every_batch:
                 bar(totals)
         chunks.close()
+        told.finish()
         return totals
+
+    def _shared_chunks(
+        self, chunks: Generator[_Chunk, None, None]
+    ) -> Iterator[tuple[_Chunk, int, int]]:
+        """Yield an epoch's batches as :meth:`Sharing.batches` does."""
+        if self.shared is None or not isinstance(self.source, Batches):
+            return ((chunk, 0, 0) for chunk in chunks)
+        shared = self.shared.batches(samples for samples, _, _ in chunks)
+        return (((samples, None, len(samples)), place, whole) for samples, place, whole in shared)
 
     def _rows(self, samples: Samples) -> Any:
         return self.order.take(len(samples), self._most())
@@ -379,6 +419,7 @@ def evaluated(
     size: int,
     steps: int | None,
     listeners: CallbackList,
+    shared: Sharing | None = None,
 ) -> dict[str, Any]:
     """Return the logs of an evaluation.
 
@@ -389,15 +430,19 @@ def evaluated(
         size: samples at a time.
         steps: how many batches; None: all that there are.
         listeners: the callbacks.
+        shared: the processes that evaluate together.
     """
+    if shared is not None:
+        shared.prepare(network)
     every_batch = listeners.wants_batches("test")
+    told = Executions(listeners, "test", model.steps_per_execution)
     last = 0
 
     def report(totals: _native.Totals) -> None:
         if every_batch:
-            listeners.tell("test_batch_end", totals.batches - 1, model._logs(totals))
+            told.end(totals.batches - 1, lambda: model._logs(totals))
             if totals.batches < last:
-                listeners.tell("test_batch_begin", totals.batches)
+                told.begin(totals.batches)
 
     listeners.tell("test_begin")
     if isinstance(source, Samples) and steps is not None and steps * size < len(source):
@@ -405,7 +450,7 @@ def evaluated(
     if isinstance(source, Samples) and not holds_sparse(source.x):
         last = math.ceil(len(source) / size)
         if every_batch:
-            listeners.tell("test_batch_begin", 0)
+            told.begin(0)
         totals = network.evaluate(source.x, source.y, size, report, source.weights, every_batch)
     else:
         totals = _native.Totals()
@@ -413,9 +458,10 @@ def evaluated(
             for samples, _, rows in chunks:
                 last = totals.batches + math.ceil(len(samples) / rows)
                 if every_batch:
-                    listeners.tell("test_batch_begin", totals.batches)
+                    told.begin(totals.batches)
                 x, y, weights = samples.x, samples.y, samples.weights
                 totals = network.evaluate(x, y, rows, report, weights, every_batch, totals)
+    told.finish()
     if isinstance(source, Batches) or len(source) > 0:
         check_batches_seen(totals.batches, steps)
     logs: dict[str, Any] = model._logs(totals)

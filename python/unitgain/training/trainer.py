@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, overload
@@ -35,6 +36,7 @@ from unitgain.training.feeding import (
 from unitgain.training.frozen import FrozenBase
 from unitgain.training.parts import Trained
 from unitgain.training.passes import Run, Source, evaluated
+from unitgain.training.sharing import current_sharing
 from unitgain.training.traps import warn_of_infinite, warn_of_logits
 from unitgain.training.windows import Windows
 
@@ -42,9 +44,6 @@ __all__ = ["Results", "Trainer", "checked_batch_size", "mean_loss"]
 
 # The result of an evaluation: the loss, or a list with the metrics behind it, or both by name.
 Results: TypeAlias = float | list[Any] | dict[str, Any]
-
-# Arguments of Keras's compile that change nothing here, whatever they are.
-_WITHOUT_EFFECT = ("jit_compile", "steps_per_execution", "auto_scale_loss")
 
 
 class Trainer(Trained):
@@ -58,6 +57,9 @@ class Trainer(Trained):
     _objective: Objective | None
     _criteria: list[Criterion]  # one for each output, once the outputs are known
     _needs_compile: bool
+    run_eagerly: bool = False
+    jit_compile: bool | str | None = "auto"
+    auto_scale_loss: bool = True
 
     # ---- what is made small ----
 
@@ -86,14 +88,15 @@ class Trainer(Trained):
 
     def compile(
         self,
-        optimizer: str | optimizers.Optimizer = "rmsprop",
+        optimizer: str | optimizers.Optimizer | None = "rmsprop",
         loss: Any = None,
         metrics: Any = None,
         loss_weights: Any = None,
         weighted_metrics: Any = None,
-        *,
         run_eagerly: bool = False,
-        **without_effect: Any,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str | None = "auto",
+        auto_scale_loss: bool = True,
     ) -> None:
         """Set what training needs. The optimizer starts afresh.
 
@@ -102,7 +105,7 @@ class Trainer(Trained):
 
         Args:
             optimizer: a name or an instance of :mod:`unitgain.optimizers`, which trains no other
-                model.
+                model; None for a model that is evaluated, and not trained.
             loss: a name or an instance of :mod:`unitgain.losses` for every output, or a list of
                 them in the outputs' order, or a dict by :attr:`output_names`; None for a model
                 that only predicts.
@@ -112,17 +115,25 @@ class Trainer(Trained):
                 lists or a dict of them.
             loss_weights: the losses' weights, a number, a list or a dict; 1 by default.
             weighted_metrics: as ``metrics``, of which the samples' weights count.
-            run_eagerly: must be False: steps are native.
-            **without_effect: ``jit_compile``, ``steps_per_execution`` and ``auto_scale_loss``,
-                taken for the sake of code written for Keras.
+            run_eagerly: whether steps are run for the sake of who looks at them: each batch is a
+                native call of its own, as with :meth:`train_on_batch`, so that a debugger or a
+                profiler finds the parts written in Python between two of them.
+            steps_per_execution: how many batches are run between two calls of the hooks that
+                callbacks have for batches. These are told the number of the first batch at the
+                beginning, and that of the last at the end.
+            jit_compile: has no effect: a step is compiled code. With ``run_eagerly`` it is False.
+            auto_scale_loss: has no effect: losses are scaled by a
+                :class:`~unitgain.optimizers.LossScaleOptimizer` alone.
 
         Raises:
             ValueError: if a name is unknown, a metric does not go with its loss or keeps its own
-                state and comes twice, or there are more or fewer entries than outputs.
-            TypeError: if there is no such argument.
+                state and comes twice, there are more or fewer entries than outputs, or
+                ``steps_per_execution`` is below 1.
         """
-        _check_compile_arguments(run_eagerly, without_effect)
-        chosen = optimizers.get(optimizer)
+        steps = operator.index(steps_per_execution)
+        if steps < 1:
+            raise ValueError(f"steps_per_execution must be at least 1, but it is {steps}")
+        chosen = None if optimizer is None else optimizers.get(optimizer)
         objective = None
         criteria: list[Criterion] = []
         if loss is not None:
@@ -133,6 +144,9 @@ class Trainer(Trained):
         self.optimizer = chosen
         self._objective, self._criteria = objective, criteria
         self._needs_compile = objective is not None
+        self.run_eagerly, self.steps_per_execution = bool(run_eagerly), steps
+        self.jit_compile = False if run_eagerly else jit_compile
+        self.auto_scale_loss = auto_scale_loss
 
     def _native_losses(self) -> list[_native.OutputLoss]:
         """Return each output's loss and metrics for the native network, the criteria renewed."""
@@ -195,8 +209,9 @@ class Trainer(Trained):
                 :class:`~unitgain.training.feeding.Order` that gives it.
             class_weight: what the loss of a class's samples is multiplied by, by class; see
                 :func:`unitgain.data.class_weights`.
-            sample_weight: what each sample's loss is multiplied by, ``(samples,)``; of several
-                outputs, a list or a dict.
+            sample_weight: what each sample's loss is multiplied by, ``(samples,)``, or that of each
+                of its rows, ``(samples, *rows)``, or what broadcasts to that; of several outputs, a
+                list or a dict.
             initial_epoch: the number of the first epoch, from 0.
             steps_per_epoch: batches an epoch; by default all that there are. Each epoch goes on
                 where the one before has ended, until all samples have come once.
@@ -219,27 +234,38 @@ class Trainer(Trained):
             ValueError: if the model is not compiled, shapes or values do not fit, there are no
                 samples to train on or to evaluate, or the optimizer has trained another model.
         """
-        run, history = self._training_run(
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            callbacks,
-            validation_split,
-            validation_data,
-            shuffle,
-            class_weight,
-            sample_weight,
-            steps_per_epoch,
-            validation_steps,
-            validation_batch_size,
-            validation_freq,
-            augment=augment,
-            cache_frozen=cache_frozen,
-        )
-        run.epochs(initial_epoch, epochs)
-        return history
+
+        def make() -> tuple[Run, History]:
+            return self._training_run(
+                x,
+                y,
+                batch_size,
+                epochs,
+                verbose,
+                callbacks,
+                validation_split,
+                validation_data,
+                shuffle,
+                class_weight,
+                sample_weight,
+                steps_per_epoch,
+                validation_steps,
+                validation_batch_size,
+                validation_freq,
+                augment=augment,
+                cache_frozen=cache_frozen,
+            )
+
+        def go(made: tuple[Run, History]) -> History:
+            run, history = made
+            if shared is not None:
+                run.shared = shared
+                shared.listen(run)
+            run.epochs(initial_epoch, epochs)
+            return history
+
+        shared = current_sharing()
+        return go(make()) if shared is None else shared.train(self, make, go, afresh=True)
 
     def _training_run(
         self,
@@ -425,26 +451,33 @@ class Trainer(Trained):
             ValueError: if the model is not compiled, shapes or values do not fit, or there are no
                 samples, of which a mean has no value.
         """
-        self._check_compiled()
-        source: Source
-        if isinstance(x, Dataset):
-            _check_absent("x is a Dataset", {"y": y, "sample_weight": sample_weight})
-            source = Windows(x, checked_batch_size(batch_size, PREDICT_BATCH), steps)
-            self._inputs(x.no_inputs())
-            _check_some(source)
-        elif are_batches(x):
-            self._check_batches(y, sample_weight)
-            source = Batches(x, steps)
-        else:
-            source = self._samples(x, y, sample_weight)
-            _check_some(source)
-        size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
-        params = {"epochs": 1, "steps": steps, "verbose": verbose}
-        listeners = CallbackList(as_list(callbacks), self, params)
-        logs = evaluated(self, self._native_network(), source, size, steps, listeners)
-        if verbose not in (0, False):
-            print(format_logs(logs))
-        return _results(logs, return_dict)
+
+        def make() -> Source:
+            self._check_compiled()
+            if isinstance(x, Dataset):
+                _check_absent("x is a Dataset", {"y": y, "sample_weight": sample_weight})
+                windows = Windows(x, checked_batch_size(batch_size, PREDICT_BATCH), steps)
+                self._inputs(x.no_inputs())
+                _check_some(windows)
+                return windows
+            if are_batches(x):
+                self._check_batches(y, sample_weight)
+                return Batches(x, steps)
+            samples = self._samples(x, y, sample_weight)
+            _check_some(samples)
+            return samples
+
+        def go(source: Source) -> Results:
+            size = batch_rows(source, batch_size, steps, PREDICT_BATCH)
+            params = {"epochs": 1, "steps": steps, "verbose": verbose}
+            listeners = CallbackList(as_list(callbacks), self, params)
+            logs = evaluated(self, self._native_network(), source, size, steps, listeners, shared)
+            if verbose not in (0, False):
+                print(format_logs(logs))
+            return _results(logs, return_dict)
+
+        shared = current_sharing()
+        return go(make()) if shared is None else shared.train(self, make, go, afresh=False)
 
     @overload
     def train_on_batch(
@@ -489,23 +522,33 @@ class Trainer(Trained):
 
         Arguments are those of :meth:`fit`; returns and raises what :meth:`evaluate` does.
         """
-        self._check_compiled()
-        batch = self._samples(x, y, sample_weight)
-        _check_some(batch)
-        if class_weight is not None:
-            batch = self._weighted(batch, class_weight)
-        self._own_optimizer()
-        network = self._native_network()
-        size = max(1, len(batch))
-        inputs = dense(batch.x)
-        warn_of_logits(self, network, inputs)
-        if batch.weights is None:
-            totals = network.train(inputs, batch.y, None, size)
-        else:
-            totals = network.train(inputs, batch.y, None, size, weights=batch.weights)
-        if not math.isfinite(totals.loss):
-            warn_of_infinite(Samples(inputs, batch.y, batch.weights))
-        return _results(self._logs(totals), return_dict)
+
+        def make() -> Samples:
+            self._check_compiled()
+            batch = self._samples(x, y, sample_weight)
+            _check_some(batch)
+            if class_weight is not None:
+                batch = self._weighted(batch, class_weight)
+            self._own_optimizer()
+            return batch
+
+        def go(batch: Samples) -> Results:
+            network = self._native_network()
+            if shared is not None:
+                shared.prepare(network)
+            size = max(1, len(batch))
+            inputs = dense(batch.x)
+            warn_of_logits(self, network, inputs)
+            if batch.weights is None:
+                totals = network.train(inputs, batch.y, None, size)
+            else:
+                totals = network.train(inputs, batch.y, None, size, weights=batch.weights)
+            if not math.isfinite(totals.loss):
+                warn_of_infinite(Samples(inputs, batch.y, batch.weights))
+            return _results(self._logs(totals), return_dict)
+
+        shared = current_sharing()
+        return go(make()) if shared is None else shared.train(self, make, go, afresh=False)
 
     @overload
     def test_on_batch(
@@ -687,15 +730,6 @@ class Trainer(Trained):
             names = log_names(f"{c.name}_" if len(self._criteria) > 1 else "", c.named_metrics)
             found += [(n, m) for n, (m, _) in zip(names, c.named_metrics, strict=True)]
         return found
-
-
-def _check_compile_arguments(run_eagerly: bool, without_effect: Mapping[str, Any]) -> None:
-    """Raise ValueError or TypeError for what ``compile`` cannot do or does not know."""
-    if run_eagerly:
-        raise ValueError("run_eagerly must be False: a step is one native call")
-    for name in without_effect:
-        if name not in _WITHOUT_EFFECT:
-            raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
 
 
 def checked_batch_size(batch_size: int | None, default: int) -> int:

@@ -80,12 +80,12 @@ void Activity<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const
   const BufferId x = builder.value(source), dy = builder.gradient(group.result);
   const BufferId dx = builder.begin_gradient(source);
   const Index n = builder.values(source);
-  const auto batch = static_cast<double>(builder.batch());
-  const simd::PenaltyFactors<T> factors{static_cast<T>(l1_ / batch), static_cast<T>(l2_ / batch),
-                                        T{1}};
   builder.step(
       "activity gradient", 0.4 * static_cast<double>(n), {x, dy, dx},
-      [=](const runtime::Team& team, const Context<T>& context) {
+      [=, l1 = l1_, l2 = l2_](const runtime::Team& team, const Context<T>& context) {
+        const auto batch = static_cast<double>(context.whole);
+        const simd::PenaltyFactors<T> factors{static_cast<T>(l1 / batch),
+                                              static_cast<T>(l2 / batch), T{1}};
         for_each_block(team, n, [&](Index, Index first, Index count) {
           runtime::kernels<T>().weight->penalize(
               {context.at(x) + first, context.at(dy) + first, nullptr, context.at(dx) + first},

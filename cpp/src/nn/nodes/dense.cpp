@@ -8,6 +8,7 @@
 #include "ops/column_sums.hpp"
 #include "ops/fold_batch_norm.hpp"
 #include "ops/gemm.hpp"
+#include "ops/gemm_int8.hpp"
 #include "ops/noise.hpp"
 #include "ops/packed_panels.hpp"
 #include "unitgain/error.hpp"
@@ -29,12 +30,12 @@ class Dense final : public Kind<Dense<T>, T> {
 
   // A packed kernel as the products use it.
   Content<T> content() override {
-    if (packed_ != nullptr) kernel_ = unpacked();
+    if (is_frozen()) kernel_ = unpacked();
     return {{{"kernel", &kernel_, true}, {"bias", &bias_, true}}};
   }
   SampleShape bind(std::span<const SampleShape> inputs) override;
-  void freeze(Precision precision) override;
-  bool is_frozen() const override { return packed_ != nullptr; }
+  void freeze(Precision precision, DenseWeights weights) override;
+  bool is_frozen() const override { return packed_ != nullptr || quantized_ != nullptr; }
 
   bool takes(const Epilogue<T>&) const override { return true; }
   bool takes_rows_apart() const override { return true; }
@@ -42,19 +43,30 @@ class Dense final : public Kind<Dense<T>, T> {
   void forward(PlanBuilder<T>& builder, const Group<T>& group) const override;
   void backward(PlanBuilder<T>& builder, const Group<T>& group) const override;
 
-  Index inputs() const { return packed_ != nullptr ? packed_->rows() : kernel_->shape()[0]; }
-  Index units() const { return packed_ != nullptr ? packed_->cols() : kernel_->shape()[1]; }
+  Index inputs() const {
+    return packed_ != nullptr      ? packed_->rows()
+           : quantized_ != nullptr ? quantized_->rows()
+                                   : kernel_->shape()[0];
+  }
+  Index units() const {
+    return packed_ != nullptr      ? packed_->cols()
+           : quantized_ != nullptr ? quantized_->cols()
+                                   : kernel_->shape()[1];
+  }
   const ParameterPtr<T>& bias() const { return bias_; }
 
  private:
+  bool quantize(DenseWeights weights);
   ParameterPtr<T> unpacked() const;
   BufferId forward_workspace(PlanBuilder<T>& builder, Index rows) const;
   void fold_norm(PlanBuilder<T>& builder, const FixedNorm<T>& norm, BufferId scale,
                  BufferId shift) const;
 
-  ParameterPtr<T> kernel_;                                   // (inputs, units); null if packed
-  ParameterPtr<T> bias_;                                     // (units), or null
-  std::shared_ptr<const PackedMatrix<T>> packed_ = nullptr;  // of a frozen graph
+  ParameterPtr<T> kernel_;  // (inputs, units); null if frozen
+  ParameterPtr<T> bias_;    // (units), or null
+  // Of a frozen graph, one of them.
+  std::shared_ptr<const PackedMatrix<T>> packed_ = nullptr;
+  std::shared_ptr<const ops::QuantizedMatrix> quantized_ = nullptr;
 };
 
 template <class T>
@@ -73,18 +85,39 @@ SampleShape Dense<T>::bind(std::span<const SampleShape> given) {
 }
 
 template <class T>
-void Dense<T>::freeze(Precision precision) {
+void Dense<T>::freeze(Precision precision, DenseWeights weights) {
   this->copy_parameter(bias_);
-  if (packed_ != nullptr) return;
+  if (is_frozen() || quantize(weights)) return;
   packed_ = std::make_shared<const PackedMatrix<T>>(
       MatrixView<const T>{kernel_->data(), inputs(), units(), units(), 1}, precision);
   kernel_ = nullptr;
 }
 
+// Whether the kernel became one of 8 bits.
+template <class T>
+bool Dense<T>::quantize(DenseWeights weights) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (weights != DenseWeights::int8 || !ops::QuantizedMatrix::takes_depth(inputs())) return false;
+    const Int8Values* known = kernel_->int8_values();
+    quantized_ = std::make_shared<const ops::QuantizedMatrix>(
+        known != nullptr
+            ? ops::QuantizedMatrix(inputs(), units(), known->values, known->scales)
+            : ops::QuantizedMatrix::of({kernel_->data(), inputs(), units(), units(), 1},
+                                       kernel_->name().c_str()));
+    kernel_ = nullptr;
+    return true;
+  }
+  return false;
+}
+
 template <class T>
 ParameterPtr<T> Dense<T>::unpacked() const {
   auto kernel = std::make_shared<Parameter<T>>("kernel", std::vector<Index>{inputs(), units()});
-  packed_->unpack({kernel->data(), inputs(), units(), units(), 1});
+  const MatrixView<T> to{kernel->data(), inputs(), units(), units(), 1};
+  if constexpr (std::is_same_v<T, float>) {
+    if (quantized_ != nullptr) quantized_->unpack(to);
+  }
+  if (packed_ != nullptr) packed_->unpack(to);
   return kernel;
 }
 
@@ -100,6 +133,10 @@ BufferId product_workspace(PlanBuilder<T>& builder, Index m, Index n, Index k) {
 
 template <class T>
 BufferId Dense<T>::forward_workspace(PlanBuilder<T>& builder, Index rows) const {
+  if (quantized_ != nullptr) {
+    quantized_->check_kernels();
+    return builder.workspace(ops::gemm_int8_workspace(rows, inputs(), builder.threads()));
+  }
   if (packed_ == nullptr) return product_workspace(builder, rows, units(), inputs());
   packed_->content().panels.check_kernels();
   return builder.workspace(ops::gemm_workspace<T>(rows, units(), inputs(), builder.threads(),
@@ -136,6 +173,15 @@ void Dense<T>::fold_norm(PlanBuilder<T>& builder, const FixedNorm<T>& norm, Buff
 }
 
 template <class T>
+void multiply(const runtime::Team& team, const ops::Gemm<T>& product,
+              const ops::QuantizedMatrix* quantized, std::byte* workspace) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (quantized != nullptr) return ops::gemm_int8(team, product, *quantized, workspace);
+  }
+  ops::gemm(team, product, workspace);
+}
+
+template <class T>
 void Dense<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   const Index rows = builder.rows(group.head);
   const Index features = inputs(), units = this->units();
@@ -161,34 +207,37 @@ void Dense<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const {
   if (mask != no_buffer) uses.push_back(mask);
   const NoiseSpec dropout = mask == no_buffer ? NoiseSpec{} : group.dropout->noise;
   const ActivationSpec activation = group.activation;
-  builder.step("dense", ops::gemm_work(rows, units, features), std::move(uses),
-               [=, precision = builder.precision(), kernel = kernel_, bias = bias_,
-                packed = packed_](const runtime::Team& team, const Context<T>& context) {
-                 ops::Gemm<T> product;
-                 product.a = read_at(context, x);
-                 product.c = at(context, z);
-                 product.precision = precision;
-                 if (packed != nullptr) {
-                   packed->content().panels.operand_of(product);
-                 } else {
-                   product.b = matrix<T>(kernel->data(), features, units);
-                 }
-                 product.epilogue.activation = activation;
-                 product.epilogue.bias = data_or_null(bias);
-                 if (scale != no_buffer) {
-                   product.epilogue.scale = context.at(scale);
-                   product.epilogue.bias = context.at(shift);
-                 }
-                 if (mask != no_buffer) {
-                   product.epilogue.dropout = ops::dropout_epilogue<T>(
-                       dropout, context.template at<std::uint64_t>(mask), units);
-                 }
-                 if (z.buffer != y.buffer) {
-                   product.epilogue.output = at(context, y).data;
-                   product.epilogue.output_stride = y.row_stride;
-                 }
-                 ops::gemm(team, product, context.template at<std::byte>(workspace));
-               });
+  const double work = quantized_ != nullptr ? ops::gemm_int8_work(rows, units, features)
+                                            : ops::gemm_work(rows, units, features);
+  builder.step(
+      "dense", work, std::move(uses),
+      [=, precision = builder.precision(), kernel = kernel_, bias = bias_, packed = packed_,
+       quantized = quantized_](const runtime::Team& team, const Context<T>& context) {
+        ops::Gemm<T> product;
+        product.a = read_at(context, x);
+        product.c = at(context, z);
+        product.precision = precision;
+        if (packed != nullptr) {
+          packed->content().panels.operand_of(product);
+        } else if (quantized == nullptr) {
+          product.b = matrix<T>(kernel->data(), features, units);
+        }
+        product.epilogue.activation = activation;
+        product.epilogue.bias = data_or_null(bias);
+        if (scale != no_buffer) {
+          product.epilogue.scale = context.at(scale);
+          product.epilogue.bias = context.at(shift);
+        }
+        if (mask != no_buffer) {
+          product.epilogue.dropout =
+              ops::dropout_epilogue<T>(dropout, context.template at<std::uint64_t>(mask), units);
+        }
+        if (z.buffer != y.buffer) {
+          product.epilogue.output = at(context, y).data;
+          product.epilogue.output_stride = y.row_stride;
+        }
+        multiply(team, product, quantized.get(), context.template at<std::byte>(workspace));
+      });
 }
 
 template <class T>

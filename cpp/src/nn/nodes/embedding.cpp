@@ -119,17 +119,7 @@ void Embedding<T>::forward(PlanBuilder<T>& builder, const Group<T>& group) const
 
 template <class T>
 void Embedding<T>::backward(PlanBuilder<T>& builder, const Group<T>& group) const {
-  const NodeId source = group.inputs[0];
-  if (builder.wants_gradient(source)) {  // the numbers' own gradient is 0 everywhere
-    const BufferId dx = builder.begin_gradient(source);
-    const Index n = builder.values(source);
-    builder.step("embedding gradient", 0.1 * static_cast<double>(n), {dx},
-                 [=](const runtime::Team& team, const Context<T>& context) {
-                   const runtime::Range part = team.share(n);
-                   std::fill(context.at(dx) + part.begin, context.at(dx) + part.end, T{0});
-                 });
-    builder.finish_gradient(source, dx);
-  }
+  zero_gradient(builder, group.inputs[0]);  // the numbers' own
   if (!builder.node(group.head).trainable) return;
   const auto target = builder.begin_parameter(table_);
   if (target.gradient == nullptr) return;

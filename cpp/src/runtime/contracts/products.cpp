@@ -1,4 +1,5 @@
 #include "runtime/contracts/checked.hpp"
+#include "runtime/int8_kernels.hpp"
 #include "simd/kernels/gemm.hpp"
 #include "simd/kernels/split_gemm.hpp"
 
@@ -200,6 +201,49 @@ const Split* with_contracts(const Split& kernels, Precision precision) {
       return check_split<2>(kernels);
   }
   return nullptr;
+}
+
+namespace {
+
+using Int8 = simd::Int8GemmKernels;
+
+template <int which>
+const Int8* check_int8(const Int8& kernels) {
+  return checked_copy<which>(kernels, [](Int8& table) {
+    check<&Int8::quantize_row, which>(table, [](const Int8& int8, const float* x, Index depth,
+                                                std::byte* words, simd::QuantizedRow* row) {
+      const Index bytes = panels(depth, int8.group) * 4;
+      UNITGAIN_ASSERT(is_apart(vector(words, bytes), {vector(x, depth), vector(row, 1)}),
+                      "int8.quantize_row: the words overlap the row, or are null");
+    });
+    check<&Int8::tile, which>(
+        table, [](const Int8& int8, Index words, const std::byte* rows, Index row_bytes,
+                  const std::byte* panel, bool, Index m, Index n, std::int32_t* sums) {
+          UNITGAIN_ASSERT(m >= 1 && m <= int8.mr && n <= int8.nr, "int8.tile: not within a tile");
+          UNITGAIN_ASSERT(words * int8.group < simd::most_int8_depth + int8.group,
+                          "int8.tile: the sums may overflow");
+          UNITGAIN_ASSERT(
+              is_apart(matrix(sums, m, n, int8.nr), {matrix(rows, m, words * 4, row_bytes),
+                                                     vector(panel, words * int8.group * int8.nr)}),
+              "int8.tile: the sums overlap an operand, or one of them is null");
+        });
+    check<&Int8::dequantize, which>(
+        table, [](const Int8& int8, const std::int32_t* sums, const simd::QuantizedRow* rows,
+                  const float* scales, const std::int32_t* column_sums, float* c,
+                  Index c_row_stride, Index m, Index n) {
+          UNITGAIN_ASSERT(m <= int8.mr && n <= int8.nr, "int8.dequantize: larger than the tile");
+          UNITGAIN_ASSERT(
+              is_apart(matrix(c, m, n, c_row_stride), {matrix(sums, m, n, int8.nr), vector(rows, m),
+                                                       vector(scales, n), vector(column_sums, n)}),
+              "int8.dequantize: C overlaps an operand, or one of them is null");
+        });
+  });
+}
+
+}  // namespace
+
+const Int8* with_contracts(const Int8& kernels, int which) {
+  return which == 0 ? check_int8<0>(kernels) : check_int8<1>(kernels);
 }
 
 #define UNITGAIN_INSTANTIATE(T)                                                        \

@@ -10,6 +10,9 @@ namespace unitgain::simd {
 // The longest rows of ClusterKernels::nearest_short.
 inline constexpr Index most_short = 16;
 
+template <class T>
+struct ScreenKernels;
+
 // Steps of k-means on a block of samples, `rows` of them, `x_stride` apart, beside the products
 // with the centres.
 template <class T>
@@ -63,6 +66,8 @@ struct ClusterKernels {
   void (*square_roots)(const T* x, T* y, Index n);  // in place allowed
   // The sum of sqrt(max(0, square + offsets_j - 2 products_j)).
   double (*sum_of_distances)(const T* products, T square, const T* offsets, Index n);
+  // Null if the variant has none.
+  const ScreenKernels<T>* screen;
 };
 
 }  // namespace unitgain::simd

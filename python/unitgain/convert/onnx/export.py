@@ -229,7 +229,7 @@ def _distinct(names: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 def _type_of(tensor: Any, w: Writer) -> int:
     """Return the type that an input is given as: one of integers, if it says so."""
-    given = np.dtype(getattr(tensor, "given_dtype", w.dtype))
+    given = np.dtype(getattr(tensor, "values_dtype", w.dtype))
     return int(onnx_package().helper.np_dtype_to_tensor_dtype(given))
 
 

@@ -77,7 +77,7 @@ def _model_of(graph: Graph) -> Model:
             if one.name in needed:
                 made = _input(one, dtype)
                 inputs.append(made)
-                is_whole = made.given_dtype not in ("float32", "float64")
+                is_whole = made.values_dtype not in ("float32", "float64")
                 builder.values[one.name] = Tensor(made, is_whole=is_whole)
         for node in graph.nodes:
             if not any(name in needed for name in node.output):

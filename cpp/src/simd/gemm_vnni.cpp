@@ -1,0 +1,64 @@
+// Products of 8-bit operands by VPDPBUSD, on CPUs with AVX512_VNNI: four products of an unsigned
+// and a signed byte are added to each sum, exactly.
+//
+// Assumptions:
+// - a tile is 14 x 32: its 28 sums, two vectors of weights and one broadcast of a row's word fill
+//   the register file;
+// - a quantized value takes 8 bits.
+//
+// The avx512 variant does not require AVX512_VNNI, so the functions that use it say so, and run
+// only where runtime::int8_kernels has found it.
+#include "simd/kernels/int8_gemm.hpp"
+#include "simd/variant.hpp"
+
+#if defined(__AVX512F__) && !defined(UNITGAIN_TILES)
+
+#define UNITGAIN_DOT [[gnu::target("avx512vnni")]]
+#include "simd/int8_tile.hpp"
+
+namespace unitgain::simd::UNITGAIN_VARIANT {
+
+namespace {
+
+struct ByteDot {
+  static constexpr Index group = 4;
+  using Sum [[gnu::vector_size(register_bytes)]] = std::int32_t;
+  using Right = __m512i;
+  static constexpr Index right_bytes = register_bytes;
+
+  UNITGAIN_DOT static inline __attribute__((always_inline)) Right load(const std::byte* p) {
+    return _mm512_loadu_si512(p);
+  }
+  UNITGAIN_DOT static inline __attribute__((always_inline)) Sum add(Sum sum, std::int32_t word,
+                                                                    Right right) {
+    return std::bit_cast<Sum>(
+        _mm512_dpbusd_epi32(std::bit_cast<__m512i>(sum), _mm512_set1_epi32(word), right));
+  }
+};
+
+constexpr int tile_rows = 14;
+constexpr Index tile_cols = int8_vectors * lanes<float>;
+
+void quantize(const float* x, Index depth, std::byte* words, QuantizedRow* row) {
+  quantize_row<std::uint8_t>(x, depth, words, ByteDot::group, row);
+}
+
+void dequantize(const std::int32_t* sums, const QuantizedRow* rows, const float* scales,
+                const std::int32_t* column_sums, float* c, Index c_row_stride, Index m, Index n) {
+  int8_dequantize(sums, tile_cols, rows, scales, column_sums, c, c_row_stride, m, n);
+}
+
+}  // namespace
+
+constinit const Int8GemmKernels int8_gemm_vnni = {
+    .mr = tile_rows,
+    .nr = tile_cols,
+    .group = ByteDot::group,
+    .quantize_row = quantize,
+    .tile = int8_tile<ByteDot, tile_rows>,
+    .dequantize = dequantize,
+};
+
+}  // namespace unitgain::simd::UNITGAIN_VARIANT
+
+#endif
