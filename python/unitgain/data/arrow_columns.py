@@ -42,6 +42,10 @@ class ArrowColumn:
         Raises:
             ValueError: if a value is missing where there is no NaN for it.
         """
+        if self._has_tensor:
+            rows = batch.select(self.names).to_tensor(null_to_nan=True, row_major=True)
+            target[...] = rows.to_numpy()
+            return
         arrays = [batch.column(name) for name in self.names]
         if self.column.dtype.kind != "f":
             for name, array in zip(self.names, arrays, strict=True):
@@ -51,9 +55,6 @@ class ArrowColumn:
             target[...] = self._vectors(arrays[0]).reshape(target.shape)
         elif not self.column.shape:
             target[...] = _values(arrays[0])
-        elif self._has_tensor:
-            rows = batch.select(self.names).to_tensor(null_to_nan=True, row_major=True)
-            target[...] = rows.to_numpy()
         else:
             values = [_values(array) for array in arrays]
             for first in range(0, len(target), _TILE):
