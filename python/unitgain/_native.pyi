@@ -505,8 +505,8 @@ class _Optimizer:
     iterations: int
 
 class _Exchange(Protocol):
-    def Test(self) -> bool: ...
-    def Wait(self) -> object: ...
+    def Test(self) -> bool: ...  # noqa: N802
+    def Wait(self) -> object: ...  # noqa: N802
 
 class _Communicator(Protocol):
     rank: int
