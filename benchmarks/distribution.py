@@ -7,8 +7,8 @@ that as a picture.
 
 The model: a node's step takes its share of the blocks, the sums of its blocks, the exchange and the
 update. An exchange of ``n`` bytes among ``p`` nodes is two rounds of ``p - 1`` messages of
-``n / p`` bytes: each round takes ``(p - 1) (latency + n / (p bandwidth))``, as all send and receive at once.
-Nothing is taken to overlap, which makes it an upper bound of the time.
+``n / p`` bytes: each round takes ``(p - 1) (latency + n / (p bandwidth))``, as all send and receive
+at once. Nothing is taken to overlap, which makes it an upper bound of the time.
 """
 
 from __future__ import annotations

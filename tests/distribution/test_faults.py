@@ -2,6 +2,9 @@
 
 from launching import mpiexec, needs_mpi
 
+from unitgain.callbacks.states import unpacked
+from unitgain.formats.document import from_file
+
 pytestmark = needs_mpi
 
 
@@ -24,10 +27,8 @@ def test_a_killed_process_ends_all_and_others_go_on_from_the_last_file(tmp_path)
 
 
 def resumed_epochs(file):
-    from unitgain.formats.document import from_file
-
-    document, _ = from_file(file)
-    return document["run"]["epoch"]
+    document, arrays = from_file(file)
+    return unpacked(document["run"], arrays)["epoch"]
 
 
 def test_an_error_in_one_process_ends_all_and_is_named(tmp_path):
