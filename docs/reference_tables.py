@@ -51,7 +51,7 @@ NAMESPACES = {
     "cluster": "Clustering",
     "uncertainty": "Ensembles, calibration, sets and intervals that hold",
     "sklearn": "Estimators for scikit-learn (extra `sklearn`)",
-    "ops": "Products of matrices",
+    "ops": "Functions of arrays, with derivatives",
     "linalg": "Linear algebra",
     "random": "Random numbers",
     "saving": "Saving and loading",

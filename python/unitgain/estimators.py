@@ -16,7 +16,7 @@ from unitgain._arrays import is_sparse
 from unitgain._configurable import Configurable
 from unitgain.layers import Dense, Input
 from unitgain.models import Sequential
-from unitgain.ops import matmul
+from unitgain._native import matmul
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from unitgain import _names, activations, linalg, random
 from unitgain._configurable import Configurable, serialize
-from unitgain.ops import matmul
+from unitgain._native import matmul
 
 __all__ = [
     "Constant",

@@ -20,6 +20,9 @@ namespace nn {
 template <class T>
 class Operation;
 }
+namespace ops {
+struct ExpressionProgram;
+}
 
 // An array of weights that layers own and networks use. Its memory never moves.
 template <class T>
@@ -98,6 +101,19 @@ class CustomOperation {
 template <class T>
 struct CustomNode {
   std::shared_ptr<CustomOperation<T>> operation;
+  std::vector<ParameterPtr<T>> parameters;  // that training changes
+};
+
+// Programs of a function of samples: its output; the same and what the backward pass takes of it;
+// and the gradients at the inputs and the parameters, of these, of the gradient at the output, of
+// the output if it is read, and of what was saved. Without a derivative the last two are null.
+struct ExpressionPasses {
+  std::shared_ptr<const ops::ExpressionProgram> forward, saving, backward;
+  bool reads_output = false;
+};
+template <class T>
+struct ExpressionNode {
+  ExpressionPasses infer, train;
   std::vector<ParameterPtr<T>> parameters;  // that training changes
 };
 
@@ -183,9 +199,11 @@ class Graph {
   NodeId concatenate(const std::vector<NodeId>& inputs);
   NodeId custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
                 bool trainable = true);
+  NodeId expression(const std::vector<NodeId>& inputs, SampleShape shape, ExpressionNode<T> node,
+                    bool trainable = true);
 
-  // A node of any kind but custom, with the parameters that its description names. ValueError for
-  // an unknown kind, and for attributes and parameters that are not the kind's.
+  // A node of any kind but custom and expression, with the parameters that its description names.
+  // ValueError for an unknown kind, and for attributes and parameters that are not the kind's.
   NodeId add_node(const NodeDescription& node, const NamedParameters<T>& parameters);
 
   // The nodes, but for outputs; none if one is custom. Parameters have the names that they have in
