@@ -237,26 +237,26 @@ def test_models_with_operators_are_saved(tmp_path):
     h = layers.Dense(4)(x)
     parts = ops.split(ops.relu(h) * np.arange(4.0) + h, 2, axis=1)
     made = ug.Model(x, ops.where(parts[0] > 0, parts[0], parts[1])[:, ::-1])
-    made.save(tmp_path / "model.ugm")
-    again = ug.load_model(tmp_path / "model.ugm")
+    made.save(tmp_path / "model.safetensors")
+    again = ug.load_model(tmp_path / "model.safetensors")
     np.testing.assert_array_equal(made.predict(X), again.predict(X))
 
 
 def test_functions_are_saved_by_their_names(tmp_path):
     made = model(layers.Lambda(squash, arguments={"by": 2.0}))
     made.compile("sgd", quartic, metrics=[squared])
-    made.save(tmp_path / "model.ugm")
+    made.save(tmp_path / "model.safetensors")
     known = {"squash": squash, "quartic": quartic, "squared": squared}
-    again = ug.load_model(tmp_path / "model.ugm", custom_objects=known)
+    again = ug.load_model(tmp_path / "model.safetensors", custom_objects=known)
     np.testing.assert_array_equal(made.predict(X), again.predict(X))
     np.testing.assert_array_equal(
         made.evaluate(X, Y, verbose=0), again.evaluate(X, Y, verbose=0)
     )
     with pytest.raises(ValueError, match="squash"):
-        ug.load_model(tmp_path / "model.ugm")
+        ug.load_model(tmp_path / "model.safetensors")
     nameless = model(layers.Lambda(lambda v: v))
     with pytest.raises(TypeError, match="without a name"):
-        nameless.save(tmp_path / "other.ugm")
+        nameless.save(tmp_path / "other.safetensors")
 
 
 def squash(x, by):

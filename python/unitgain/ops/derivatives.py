@@ -96,14 +96,15 @@ _FORMULAS: dict[str, Callable[[Any], Any]] = {
 
 
 def _is_fixed(x: Traced) -> bool:
+    """Return whether an operand is a number that is known."""
     while x.name in ("broadcast", "reshape"):
         x = x.inputs[0]
-    return x.name == "constant"
+    return x.name == "constant" and x.attributes["values"].size == 1
 
 
 def _maximum(u: Any, y: Any, a: Any, b: Any) -> Sequence[Any]:
-    # A bound that is reached lets the gradient through, as clip() does in Keras; of two values that
-    # are equal each has half.
+    # A bound that is a number, as clip()'s, lets the gradient through where it is reached, as in
+    # Keras; of two arrays' elements that are equal each has half.
     if _is_fixed(b):
         return _if(record("less", a, b), 0.0, u), None
     if _is_fixed(a):
