@@ -108,8 +108,8 @@ bool is_expression(const py::handle& object) {
   return py::isinstance<BoundPrograms>(object);
 }
 
-std::shared_ptr<CustomMetric> traced_metric(const py::handle& expression, bool weighted) {
-  return std::make_shared<nn::ExpressionMetric>(expression_program(expression), weighted);
+std::shared_ptr<CustomMetric> traced_metric(const py::handle& expression) {
+  return std::make_shared<nn::ExpressionMetric>(expression_program(expression));
 }
 
 void bind_expressions(py::module_& module) {

@@ -16,6 +16,6 @@ ExpressionPtr expression_program(const py::handle& expression);
 bool is_expression(const py::handle& object);
 
 // A metric that such a program is.
-std::shared_ptr<CustomMetric> traced_metric(const py::handle& expression, bool weighted);
+std::shared_ptr<CustomMetric> traced_metric(const py::handle& expression);
 
 }  // namespace unitgain::bindings

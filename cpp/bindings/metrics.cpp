@@ -70,7 +70,7 @@ MetricSpec make_spec(const std::string& kind, bool takes_labels, bool weighted,
   spec.clips = clips;
   spec.column_weights = std::move(column_weights);
   if (is_expression(update)) {
-    spec.custom = traced_metric(update, weighted);
+    spec.custom = traced_metric(update);
   } else if (!update.is_none())
     spec.custom = std::make_shared<PythonMetric>(update, reset, sums);
   spec.custom_sums = sums;

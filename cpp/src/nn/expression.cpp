@@ -28,52 +28,68 @@ T* take(std::byte*& at, Index count) {
 }
 
 // The samples of a batch of rows: an input of a program has so many values for each.
-template <class T>
-Index batch_of(const ops::ExpressionProgram& program, Index rows, Index cols) {
+Index samples_of(const ops::ExpressionProgram& program, const OutputBatch& batch) {
   const Index each = program.inputs[1].factor;  // of one sample's outputs
-  return each == 0 ? 0 : rows * cols / each;
+  return each == 0 ? 0 : batch.rows * batch.cols / each;
 }
 
-// Runs a program on a batch on the calling thread, its outputs to `outputs`.
+// Runs a program on a batch on the calling thread. Its inputs are targets, outputs and, for a loss
+// with its gradient, weights of 1; its first output is returned.
 template <class T>
-void run_alone(const ops::ExpressionProgram& program, const OutputBatch& batch, bool weighted,
-               T* const* outputs) {
-  const Index samples = batch_of<T>(program, batch.rows, batch.cols);
-  const ops::Expression<T> expression(program, samples, float32_matmul_precision());
-  const Index values = 2 * batch.rows + 64;
-  std::byte* memory =
-      own_memory(expression.workspace(1) + values * static_cast<Index>(sizeof(T)) + 512);
-  std::byte* at = memory;
+T* run_alone(const ops::Expression<T>& expression, const OutputBatch& batch, Index values,
+             T* gradient) {
+  const Index room = (2 * batch.rows + values) * static_cast<Index>(sizeof(T)) + 256;
+  std::byte* at = own_memory(expression.workspace(1) + room);
   T* labels = take<T>(at, batch.rows);
   T* weights = take<T>(at, batch.rows);
+  T* const outputs[] = {take<T>(at, values), gradient};
   const T* inputs[3] = {static_cast<const T*>(batch.targets), static_cast<const T*>(batch.outputs),
                         weights};
   if (batch.labels != nullptr) {
     for (Index i = 0; i < batch.rows; ++i) labels[i] = static_cast<T>(batch.labels[i]);
     inputs[0] = labels;
   }
-  for (Index i = 0; weighted && i < batch.rows; ++i) {
+  for (Index i = 0; i < batch.rows; ++i) {
     weights[i] = batch.weights == nullptr ? T{1} : static_cast<T>(batch.weights[i]);
   }
   expression.run({}, inputs, outputs, at);
+  return outputs[0];
 }
 
 template <class T>
 void compute_loss_alone(const ops::ExpressionProgram& program, const OutputBatch& batch,
                         double* row_losses, void* gradient) {
-  base::AlignedBuffer<T> losses(batch.rows, "the losses of a batch");
-  T* const outputs[] = {losses.data(), static_cast<T*>(gradient)};
-  run_alone<T>(program, batch, gradient != nullptr, outputs);
-  std::copy_n(losses.data(), batch.rows, row_losses);
+  const ops::Expression<T> expression(program, samples_of(program, batch));
+  const T* losses = run_alone<T>(expression, batch, batch.rows, static_cast<T*>(gradient));
+  std::copy_n(losses, batch.rows, row_losses);
 }
 
+// Adds the weighted sum of values, of which each row, or each sample, has as many, and the weights'
+// sum. One value for the batch counts as one sample.
 template <class T>
-void add_sums(const ops::ExpressionProgram& program, const OutputBatch& batch, bool weighted,
+void add_sums(const T* values, Index count, Index samples, const OutputBatch& batch, bool is_number,
               double* sums) {
-  T added[2] = {0, 0};
-  T* const outputs[] = {added, added + 1};
-  run_alone<T>(program, batch, weighted, outputs);
-  for (int i = 0; i < 2; ++i) sums[i] += static_cast<double>(added[i]);
+  const double* weights = batch.weights;
+  double total = 0, weight = 0;
+  if (is_number) {
+    for (Index i = 0; weights != nullptr && i < batch.rows; ++i) weight += weights[i];
+    if (weights == nullptr) weight = 1;
+    total = static_cast<double>(*values) * weight;
+  } else if (count > 0) {
+    const Index each = weights == nullptr ? count : count / batch.rows;  // of one weight
+    const Index groups = count / each;
+    for (Index i = 0; i < groups; ++i) {
+      double sum = 0;
+      for (Index j = 0; j < each; ++j) sum += static_cast<double>(values[i * each + j]);
+      total += weights == nullptr ? sum : sum * weights[i];
+      weight += weights == nullptr ? 0 : weights[i] * static_cast<double>(each);
+    }
+    const auto per_sample = static_cast<double>(count / samples);
+    total /= per_sample;
+    weight = weights == nullptr ? static_cast<double>(samples) : weight / per_sample;
+  }
+  sums[0] += total;
+  sums[1] += weight;
 }
 
 }  // namespace
@@ -87,11 +103,33 @@ void ExpressionLoss::compute(const OutputBatch& batch, double* row_losses, void*
   }
 }
 
+template <class T>
+std::shared_ptr<const ops::Expression<T>> ExpressionMetric::bound(Bound<T>& known, Index samples) {
+  const Precision precision = float32_matmul_precision();
+  const std::lock_guard lock(mutex_);
+  if (known.expression == nullptr || known.samples != samples || known.precision != precision) {
+    known.expression = std::make_shared<const ops::Expression<T>>(*program_, samples, precision);
+    known.samples = samples;
+    known.precision = precision;
+  }
+  return known.expression;
+}
+
+template <class T>
+void ExpressionMetric::add(const OutputBatch& batch, Bound<T>& known, double* sums) {
+  const Index samples = samples_of(*program_, batch);
+  const ops::BatchSize size = program_->outputs[0];
+  const Index count = size.of(samples);
+  const auto expression = bound(known, samples);
+  const T* values = run_alone<T>(*expression, batch, count, nullptr);
+  add_sums(values, count, samples, batch, size.power == 0, sums);
+}
+
 void ExpressionMetric::update(const OutputBatch& batch, double* sums) {
   if (batch.is_double) {
-    add_sums<double>(*program_, batch, weighted_, sums);
+    add(batch, doubles_, sums);
   } else {
-    add_sums<float>(*program_, batch, weighted_, sums);
+    add(batch, floats_, sums);
   }
 }
 

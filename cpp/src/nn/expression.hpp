@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -85,18 +86,29 @@ class ExpressionLossStep {
   BufferId workspace_, losses_, labels_, upstream_ = no_buffer;
 };
 
-// A metric as a program of targets, or labels, and outputs, and of the rows' weights for one that
-// is weighted: the sums that a batch adds.
+// A metric as a program of targets, or labels, and outputs: the values that its mean is of.
 class ExpressionMetric final : public CustomMetric {
  public:
-  ExpressionMetric(ProgramPtr program, bool weighted)
-      : program_(std::move(program)), weighted_(weighted) {}
+  explicit ExpressionMetric(ProgramPtr program) : program_(std::move(program)) {}
   void reset() override {}
   void update(const OutputBatch& batch, double* sums) override;
 
  private:
+  template <class T>
+  struct Bound {
+    std::shared_ptr<const ops::Expression<T>> expression;
+    Index samples = 0;
+    Precision precision = Precision::highest;
+  };
+  template <class T>
+  std::shared_ptr<const ops::Expression<T>> bound(Bound<T>& known, Index samples);
+  template <class T>
+  void add(const OutputBatch& batch, Bound<T>& known, double* sums);
+
   ProgramPtr program_;
-  bool weighted_;
+  std::mutex mutex_;
+  Bound<float> floats_;  // the last batch's
+  Bound<double> doubles_;
 };
 
 }  // namespace unitgain::nn

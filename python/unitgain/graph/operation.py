@@ -115,7 +115,7 @@ def connect(
         layer: a layer or a model.
         inputs: what it is to be given.
         several: whether as a list.
-        pack: makes what is returned of the outputs of a model that has several.
+        pack: makes what is returned of the outputs; None: a list of several, or the only one.
         training: whether it is always, or never, to do what training does; None: as the model runs.
 
     Raises:
@@ -137,4 +137,6 @@ def connect(
     made_shapes = made if isinstance(made, list) else [made]
     outputs = [SymbolicTensor(tuple(s), dtypes[0], layer.name) for s in made_shapes]
     layer.nodes.append(Node(layer, inputs, several, outputs, training))
-    return outputs[0] if pack is None else pack(outputs)
+    if pack is not None:
+        return pack(outputs)
+    return outputs if isinstance(made, list) else outputs[0]

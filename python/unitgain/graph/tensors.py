@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from unitgain.ops.function import FUNCTIONS
-from unitgain.ops.tracing import define_operators
+from unitgain.ops.tracing import NUMPY_NAMES, define_operators
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -80,8 +80,11 @@ class SymbolicTensor:
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
-    # NumPy's arrays leave operators to it.
-    __array_ufunc__ = None
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or keywords or name not in FUNCTIONS:
+            raise TypeError(f"numpy.{ufunc.__name__}: {self!r} has no values: it is a place in a graph of layers")
+        return self.apply_function(name, inputs, {})
 
     @staticmethod
     def apply_function(name: str, arguments: Sequence[Any], keywords: Any) -> Any:

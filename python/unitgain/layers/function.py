@@ -254,18 +254,9 @@ def apply_function(name: str, arguments: Sequence[Any], keywords: Mapping[str, A
     places = _taken([list(arguments), dict(keywords)], found)
     layer = OpsFunction(name, *places)
     try:
-        return connect(layer, found, True, lambda outputs: _packed(layer, outputs))
+        return connect(layer, found, True)
     except TraceError as error:
         raise TypeError(f"{name} of symbolic tensors: {error}") from error
-
-
-def _packed(layer: OpsFunction, outputs: list[SymbolicTensor]) -> Any:
-    is_list = isinstance(layer.compute_output_shape([t.sample_shape for t in _inputs(layer)]), list)
-    return outputs if is_list else outputs[0]
-
-
-def _inputs(layer: OpsFunction) -> list[SymbolicTensor]:
-    return layer.nodes[-1].inputs
 
 
 define_functions(apply_function)

@@ -230,47 +230,22 @@ def metric_program(
     name: str,
     weighted: bool,
 ) -> Any:
-    """Return the program of a mean of what a function gives: a batch's sum, and its weight.
+    """Return the program of the values that a metric is the mean of.
 
     Args:
         function: is given the places of targets and outputs.
         targets: the shape of one sample's targets.
         shape: the shape of one sample's outputs.
         name: what messages call the function.
-        weighted: whether the program takes the rows' weights, too.
+        weighted: whether the rows' weights count.
+
+    Raises:
+        TraceError: if the function needs values, or its values do not go with the rows' weights.
     """
-    trace, y_true, y_pred, value = _values(function, targets, shape, name)
-    rows = batch_of(shape[:-1])
-    weights = trace.input(rows)
-    dims = value.dims
-    if not dims:
-        total: Any = reduce("sum", weights, None, False) if weighted else lifted(trace, 1.0)
-        added: Any = record("multiply", value, total)
-    else:
-        if dims[0] != BATCH:
-            raise TraceError(f"{name} returns an array of shape {sizes.text(dims)}")
-        each = sizes.count(dims[1:])
-        share = 1.0 / each.factor
-        if weighted:
-            spread = _spread(weights, dims)
-            added = reduce("sum", record("multiply", value, spread), None, False)
-            wide = record("broadcast", spread, shape=dims)
-            total = record("multiply", reduce("sum", wide, None, False), share)
-        else:
-            added = reduce("sum", value, None, False)
-            total = trace.count(BATCH)
-        added = record("multiply", added, share)
-    inputs = [y_true, y_pred, *([weights] if weighted else [])]
-    return _program(inputs, [lifted(trace, added), lifted(trace, total)])
-
-
-def _spread(weights: Traced, dims: Dims) -> Traced:
-    """Return the rows' weights as what values of a shape are multiplied by."""
-    own = weights.dims
-    if len(own) > len(dims):
-        raise TraceError("a weight for each row does not go with a value for each sample")
-    shape = (*own, *(ONE,) * (len(dims) - len(own)))
-    made: Traced = record("reshape", weights, shape=shape)
-    if sizes.broadcast(shape, dims) != dims:
+    _, y_true, y_pred, value = _values(function, targets, shape, name)
+    dims, rows = value.dims, batch_of(shape[:-1])
+    if dims and dims[0] != BATCH:
+        raise TraceError(f"{name} returns an array of shape {sizes.text(dims)}")
+    if weighted and dims and dims[: len(rows)] != rows:
         raise TraceError("the rows' weights do not go with the values")
-    return made
+    return _program([y_true, y_pred], [value])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from unitgain.ops.primitives import BINARY, CONDITIONS, EVALUATE, UNARY, WHOLE
 from unitgain.ops.sizes import Dims, Size, broadcast, fixed, shown
 
 __all__ = [
+    "NUMPY_NAMES",
     "Trace",
     "TraceError",
     "Traced",
@@ -247,23 +249,36 @@ class Traced:
         """Return :func:`unitgain.ops.cast`."""
         return self.functions["cast"](self, dtype)
 
+    def __getattr__(self, name: str) -> Any:
+        if name in _METHODS and name in self.functions:
+            return functools.partial(self.functions[name], self)
+        if hasattr(np.ndarray, name) and not name.startswith("__"):
+            _needs_value(f"the array's attribute {name}")
+        raise AttributeError(f"an array of a traced function has no attribute {name!r}")
+
     # ---- NumPy's functions ----
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
-        name = _NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
+        name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or keywords or name not in self.functions:
             _needs_value(f"numpy.{ufunc.__name__}")
         return self.functions[name](*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = _NUMPY_NAMES.get(function.__name__, function.__name__)
+        name = NUMPY_NAMES.get(function.__name__, function.__name__)
         if name not in self.functions:
             _needs_value(f"numpy.{function.__name__}")
         return self.functions[name](*args, **kwargs)
 
 
+# Methods of arrays that are functions of the same names.
+_METHODS = frozenset(
+    "all any argmax argmin clip cumsum dot ravel repeat round squeeze std swapaxes take transpose "
+    "var".split()
+)
+
 # NumPy's names of what Keras calls otherwise.
-_NUMPY_NAMES = {
+NUMPY_NAMES = {
     "true_divide": "divide",
     "absolute": "abs",
     "remainder": "mod",
