@@ -36,6 +36,7 @@ SUBJECTS = (
     "matmul",
     "activations",
     "losses",
+    "expressions",
     "metrics",
     "noise",
     "batch_norm",

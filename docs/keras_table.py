@@ -228,9 +228,8 @@ NOTES = {
     'With `kernel_initializer="auto"` the activation\'s own.',
     "layers.Embedding": "A number without a row is an error. `lora_alpha` is heeded where "
     "`lora_rank` is given, too.",
-    "layers.BatchNormalization": "`synchronized` must be False: each process has statistics of "
-    "its own rows. A mask's mean is over the rows that it keeps, without the 1e-7 that Keras adds "
-    "to their number.",
+    "layers.BatchNormalization": "`synchronized` goes neither with `renorm` nor with a mask. A "
+    "mask's mean is over the rows that it keeps, without the 1e-7 that Keras adds to their number.",
     "layers.Masking": "As everywhere, the mask is of rows of samples of two dimensions and more.",
     "models.clone_model": "A subclass that calls its layers itself is refused, as in Keras. A "
     "`Sequential` on a tensor that is no `Input` has one of its shape.",

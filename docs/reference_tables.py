@@ -53,7 +53,7 @@ NAMESPACES = {
     "uncertainty": "Ensembles, calibration, sets and intervals that hold",
     "distribution": "Training in several processes",
     "sklearn": "Estimators for scikit-learn (extra `sklearn`)",
-    "ops": "Products of matrices",
+    "ops": "Functions of arrays, with derivatives",
     "linalg": "Linear algebra",
     "random": "Random numbers",
     "saving": "Saving and loading",

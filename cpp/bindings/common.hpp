@@ -99,6 +99,7 @@ void bind_losses(py::module_& module);
 void bind_metrics(py::module_& module);
 void bind_steps(py::module_& module);
 void bind_nn(py::module_& module);
+void bind_expressions(py::module_& module);
 // Types that networks and optimizers share are bound before bind_nn(), the rest after.
 void bind_optimizer_types(py::module_& module);
 void bind_optimizer(py::module_& module);

@@ -4,6 +4,7 @@
 #include <optional>
 #include <variant>
 
+#include "expression.hpp"
 #include "nn/node.hpp"
 #include "python_operation.hpp"
 
@@ -154,6 +155,16 @@ NodeId add_node(Graph<T>& graph, const std::string& kind, const std::vector<Argu
   return graph.add_node(node, parameters);
 }
 
+// The programs of a pass: forward, saving and backward, of which the last two may be None; and
+// whether the last reads the output.
+ExpressionPasses passes_of(const py::sequence& programs) {
+  const auto program = [&](std::size_t i) -> ExpressionPtr {
+    const py::object one = programs[i];
+    return one.is_none() ? nullptr : expression_program(one);
+  };
+  return {program(0), program(1), program(2), py::cast<bool>(programs[3])};
+}
+
 template <class T>
 void bind_kind(py::class_<Graph<T>>& graph, const std::string& kind) {
   const std::vector<Argument> arguments = arguments_of(*nn::make_operation<T>(kind));
@@ -225,7 +236,17 @@ void bind_graph(py::module_& module) {
                             trainable);
           },
           py::arg("inputs"), py::arg("rows"), py::arg("cols"), py::arg("parameters"),
-          py::arg("forward"), py::arg("backward"), py::arg("trainable"));
+          py::arg("forward"), py::arg("backward"), py::arg("trainable"))
+      .def(
+          "expression",
+          [](Graph<T>& g, const std::vector<NodeId>& inputs, Index rows, Index cols,
+             std::vector<ParameterPtr<T>> parameters, const py::sequence& infer,
+             const py::sequence& train, bool trainable) {
+            ExpressionNode<T> node{passes_of(infer), passes_of(train), std::move(parameters)};
+            return g.expression(inputs, {rows, cols}, std::move(node), trainable);
+          },
+          py::arg("inputs"), py::arg("rows"), py::arg("cols"), py::arg("parameters"),
+          py::arg("infer"), py::arg("train"), py::arg("trainable"));
   for (const std::string_view kind : nn::kinds()) bind_kind(graph, std::string(kind));
 }
 

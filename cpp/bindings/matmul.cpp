@@ -359,7 +359,7 @@ PyMethodDef matmul_definition = {
 
 void bind_matmul(py::module_& module) {
   module.attr("matmul") = py::reinterpret_steal<py::object>(
-      PyCFunction_NewEx(&matmul_definition, nullptr, py::str("unitgain.ops").release().ptr()));
+      PyCFunction_NewEx(&matmul_definition, nullptr, py::str("unitgain").release().ptr()));
 }
 
 }  // namespace unitgain::bindings

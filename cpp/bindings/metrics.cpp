@@ -8,6 +8,7 @@
 #include <string>
 
 #include "common.hpp"
+#include "expression.hpp"
 #include "ops/loss.hpp"
 #include "ops/metric.hpp"
 #include "python_loss.hpp"
@@ -68,7 +69,10 @@ MetricSpec make_spec(const std::string& kind, bool takes_labels, bool weighted,
   spec.from_logits = from_logits;
   spec.clips = clips;
   spec.column_weights = std::move(column_weights);
-  if (!update.is_none()) spec.custom = std::make_shared<PythonMetric>(update, reset, sums);
+  if (is_expression(update)) {
+    spec.custom = traced_metric(update);
+  } else if (!update.is_none())
+    spec.custom = std::make_shared<PythonMetric>(update, reset, sums);
   spec.custom_sums = sums;
   return spec;
 }

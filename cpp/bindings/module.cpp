@@ -54,6 +54,7 @@ PYBIND11_MODULE(native, module, pybind11::mod_gil_not_used()) {
   unitgain::bindings::bind_losses(module);
   unitgain::bindings::bind_metrics(module);
   unitgain::bindings::bind_steps(module);
+  unitgain::bindings::bind_expressions(module);
   unitgain::bindings::bind_nn(module);
   unitgain::bindings::bind_optimizer(module);
   unitgain::bindings::bind_ops_for_tests(module);

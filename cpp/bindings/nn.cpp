@@ -3,9 +3,11 @@
 
 #include <optional>
 
+#include "expression.hpp"
 #include "gil.hpp"
 #include "graph.hpp"
 #include "network.hpp"
+#include "nn/expression.hpp"
 #include "ops/mix.hpp"
 #include "python_loss.hpp"
 #include "runtime/parallel.hpp"
@@ -44,7 +46,12 @@ py::tuple mix(const py::array& x, const py::array& y, const MixSpec& spec, std::
 OutputLoss make_output_loss(const std::optional<LossSpec>& loss, std::vector<MetricSpec> metrics,
                             double weight, const py::object& compute, bool joins_rows) {
   OutputLoss made{loss, std::move(metrics), weight};
-  if (!compute.is_none()) made.custom = std::make_shared<PythonLoss>(compute, joins_rows);
+  if (py::isinstance<py::tuple>(compute)) {  // programs
+    const auto programs = py::cast<py::tuple>(compute);
+    made.custom = std::make_shared<nn::ExpressionLoss>(expression_program(programs[0]),
+                                                       expression_program(programs[1]));
+  } else if (!compute.is_none())
+    made.custom = std::make_shared<PythonLoss>(compute, joins_rows);
   return made;
 }
 

@@ -30,6 +30,7 @@ from unitgain import (
     utils,
     zoo,
 )
+from unitgain._native import matmul
 from unitgain.config import (
     float32_matmul_precision,
     get_float32_matmul_precision,
@@ -51,7 +52,7 @@ from unitgain.losses import Loss
 from unitgain.memory import cache_limit, cache_memory, clear_cache, set_cache_limit
 from unitgain.metrics import Metric
 from unitgain.models import Model, Sequential
-from unitgain.ops import matmul
+from unitgain.ops.differentiation import grad, value_and_grad
 from unitgain.optimizers import Optimizer
 from unitgain.regularizers import Regularizer
 from unitgain.saving import load_model
@@ -86,6 +87,7 @@ __all__ = [
     "find_learning_rate",
     "float32_matmul_precision",
     "get_float32_matmul_precision",
+    "grad",
     "initializers",
     "layers",
     "linalg",
@@ -111,5 +113,6 @@ __all__ = [
     "threads",
     "uncertainty",
     "utils",
+    "value_and_grad",
     "zoo",
 ]

@@ -11,8 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from unitgain import _names, activations, linalg, random
 from unitgain._configurable import Configurable, serialize
+from unitgain._native import matmul
 from unitgain.dtype_policies import floatx
-from unitgain.ops import matmul
 
 __all__ = [
     "Constant",

@@ -21,6 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain import _names, _native
 from unitgain._configurable import Configurable
 from unitgain._configurable import serialize as _serialize
+from unitgain.ops.differentiation import grad, value_and_gradient_program
+from unitgain.ops.tracing import TraceError
 
 __all__ = [
     "L1",
@@ -41,19 +43,19 @@ __all__ = [
 class Regularizer(Configurable):
     """A penalty of weights.
 
-    One's own implements ``__call__`` and ``gradient``:
+    One's own is a function made of :mod:`unitgain.ops`, or implements ``__call__`` with those: native
+    code computes it, with its derivative.
 
-    >>> import numpy as np
     >>> import unitgain as ug
     >>> class FourthPowers(ug.regularizers.Regularizer):
     ...     def __call__(self, x):
-    ...         return 0.01 * float(np.sum(x**4))
-    ...     def gradient(self, x):
-    ...         return 0.04 * x**3
+    ...         return 0.01 * ug.ops.sum(x**4)
     >>> layer = ug.layers.Dense(3, kernel_regularizer=FourthPowers())
+    >>> other = ug.layers.Dense(3, kernel_regularizer=lambda x: 0.01 * ug.ops.sum(x**4))
 
-    They are called once before each step, which costs what calls of Python cost, and must not call
-    the model that is being trained.
+    Where it needs the weights' values it implements ``gradient``, too. Both are called once before
+    each step then, which costs what calls of Python cost, and must not call the model that is being
+    trained.
     """
 
     def __call__(self, x: ArrayLike) -> float:
@@ -62,15 +64,26 @@ class Regularizer(Configurable):
 
     def gradient(self, x: NDArray[Any]) -> NDArray[Any]:
         """Return the derivative of the penalty by each weight, of the shape of ``x``."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not implement gradient(x), which training needs"
-        )
+        try:
+            made: NDArray[Any] = grad(self)(np.asarray(x))
+            return made
+        except TraceError as error:
+            raise NotImplementedError(
+                f"{type(self).__name__} has no derivative, which training needs: {error}; or "
+                f"implement gradient(x)"
+            ) from error
 
     def check(self, name: str, shape: tuple[int, ...]) -> None:
         """Raise ValueError if weights of this shape have no such penalty."""
 
     def spec(self, name: str, array: NDArray[Any]) -> _native.PenaltySpec:
         """Return the penalty of these weights as the native step takes it."""
+        if type(self).gradient is Regularizer.gradient:
+            try:
+                program = value_and_gradient_program(self, array)
+                return _native.PenaltySpec(custom=(program, array))
+            except TraceError:
+                pass  # it is called, and training says why it cannot be done
 
         def penalty() -> tuple[float, NDArray[Any]]:
             made = np.asarray(self.gradient(array.copy()), array.dtype, order="C")
@@ -82,6 +95,32 @@ class Regularizer(Configurable):
             return float(self(array.copy())), made
 
         return _native.PenaltySpec(custom=penalty)
+
+
+class FunctionRegularizer(Regularizer):
+    """A function of weights as a penalty.
+
+    Args:
+        fn: returns one number, made of an array by functions of :mod:`unitgain.ops`.
+    """
+
+    def __init__(self, fn: Callable[[Any], Any]) -> None:
+        self.fn = fn
+
+    def __call__(self, x: Any) -> Any:
+        """Return what the function gives."""
+        return self.fn(x)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> FunctionRegularizer:
+        """Make a regularizer of what ``get_config`` returned; functions are custom objects."""
+        found = _names.custom_object(config["fn"])
+        if found is None:
+            raise ValueError(
+                f"the regularizer is the function {config['fn']!r}, which is not known: give it as "
+                f"custom_objects={{{config['fn']!r}: function}}"
+            )
+        return cls(found)
 
 
 class Magnitudes(Regularizer):
@@ -237,7 +276,7 @@ def _factor(name: str, value: float) -> float:
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
-RegularizerLike = str | Regularizer | Mapping[str, Any] | None
+RegularizerLike = str | Regularizer | Mapping[str, Any] | Callable[[Any], Any] | None
 
 _TABLE: dict[str, Callable[[], Regularizer]] = {
     "l1": L1,
@@ -246,6 +285,7 @@ _TABLE: dict[str, Callable[[], Regularizer]] = {
     "l1l2": lambda: L1L2(0.01, 0.01),
     "orthogonal_regularizer": OrthogonalRegularizer,
     **{kind.__name__: kind for kind in (L1, L2, L1L2, OrthogonalRegularizer)},
+    "FunctionRegularizer": FunctionRegularizer,
 }
 
 
@@ -260,6 +300,8 @@ def get(identifier: RegularizerLike) -> Regularizer | None:
     """
     if identifier is None:
         return None
+    if callable(identifier) and not isinstance(identifier, (type, Regularizer)):
+        return FunctionRegularizer(identifier)
     return _names.resolve("regularizer", identifier, _TABLE, Regularizer, _names.snake_case)
 
 

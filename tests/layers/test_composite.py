@@ -133,20 +133,18 @@ def test_layers_made_of_layers_are_saved_and_copied(tmp_path):
 
 
 def test_what_a_call_of_layers_cannot_do_is_said():
-    class Squares(Residual):
+    class Sorted(Residual):
         def call(self, inputs):
-            return np.square(super().call(inputs))
+            return np.sort(super().call(inputs))
 
     class Nothing(Residual):
         def call(self, inputs):
             super().call(inputs)
 
     with pytest.raises(TypeError, match="no values: it is a place in a graph"):
-        Squares(1, 4)(layers.Input((4,)))
+        Sorted(1, 4)(layers.Input((4,)))
     with pytest.raises(ValueError, match="returns NoneType"):
         Nothing(1, 4)(layers.Input((4,)))
-    with pytest.raises(TypeError, match="unsupported operand"):
-        layers.Input((4,)) + 1
 
 
 # ---- always, or never, as in training ----

@@ -217,7 +217,7 @@ class Square(layers.Layer):
 
 class NoWayBack(layers.Layer):
     def call(self, x):
-        return x * x
+        return np.sort(x)
 
 
 def test_layers_in_python_are_asked_for_their_backward():

@@ -138,13 +138,13 @@ def test_bits_do_not_depend_on_the_number_of_threads():
 def test_without_a_derivative_a_model_can_be_evaluated_and_not_trained():
     class Largest(losses.Loss):
         def call(self, y_true, y_pred):
-            return np.abs(y_true - y_pred).max(axis=-1)
+            return np.sort(np.abs(y_true - y_pred), axis=-1)[..., -1]
 
     model = model_of(Largest())
     expected = np.abs(model.predict(X) - X**2).max(-1).mean()
     assert model.evaluate(X, X**2) == pytest.approx(expected)
     before = model.get_weights()
-    with pytest.raises(NotImplementedError, match="Largest does not implement backward"):
+    with pytest.raises(TypeError, match=r"largest cannot be differentiated: numpy\.sort needs"):
         model.fit(X, X**2, verbose=0)
     for mine, kept in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, kept)
@@ -195,8 +195,6 @@ def test_what_cannot_be_is_said():
     ):
         with pytest.raises(ValueError, match=message):
             model_of(loss).fit(X, X**2, verbose=0)
-    with pytest.raises(TypeError, match="loss is a function, squares, whose derivative nobody"):
-        model_of(squares)
     with pytest.raises(ValueError, match="reduction is 'men'"):
         Squares(reduction="men")
     with pytest.raises(ValueError, match="one number"):

@@ -508,7 +508,7 @@ def test_own_metrics_of_labels_and_of_generators():
 
     def right(y_true, y_pred):
         seen.append((y_true.shape, y_true.dtype, y_pred.shape))
-        return y_true == y_pred.argmax(-1)
+        return y_true == np.asarray(y_pred).argmax(-1)
 
     rng = np.random.default_rng(6)
     x, y = rng.random((10, 2, 3)), rng.integers(0, 3, (10, 2))
@@ -518,8 +518,8 @@ def test_own_metrics_of_labels_and_of_generators():
     batches = ((x[i : i + 4], y[i : i + 4]) for i in range(0, 10, 4))
     _, own, native = model.evaluate(batches)
     assert own == pytest.approx(native, rel=1e-12)
-    assert seen[0] == ((4, 2), np.int32, (4, 2, 3))
-    assert len(seen) == 3
+    assert seen[-3] == ((4, 2), np.int32, (4, 2, 3))  # one more call was that to trace it
+    assert len(seen) == 4
 
 
 def test_own_metrics_see_mixed_targets():

@@ -20,6 +20,9 @@ namespace nn {
 template <class T>
 class Operation;
 }
+namespace ops {
+struct ExpressionProgram;
+}
 
 // What the dense layers of a frozen graph multiply by: weights of its dtype; or weights of 8 bits
 // with a scale for each unit, and inputs that are quantized to 8 bits row by row as they come
@@ -131,6 +134,19 @@ struct CustomNode {
   std::vector<ParameterPtr<T>> parameters;  // that training changes
 };
 
+// Programs of a function of samples: its output; the same and what the backward pass takes of it;
+// and the gradients at the inputs and the parameters, of these, of the gradient at the output, of
+// the output if it is read, and of what was saved. Without a derivative the last two are null.
+struct ExpressionPasses {
+  std::shared_ptr<const ops::ExpressionProgram> forward, saving, backward;
+  bool reads_output = false;
+};
+template <class T>
+struct ExpressionNode {
+  ExpressionPasses infer, train;
+  std::vector<ParameterPtr<T>> parameters;  // that training changes
+};
+
 // Whether a node does what training does: dropout and noise, a batch's own statistics.
 enum class Training { as_run, always, never };
 
@@ -219,9 +235,11 @@ class Graph {
   NodeId concatenate(const std::vector<NodeId>& inputs);
   NodeId custom(const std::vector<NodeId>& inputs, SampleShape shape, CustomNode<T> node,
                 bool trainable = true);
+  NodeId expression(const std::vector<NodeId>& inputs, SampleShape shape, ExpressionNode<T> node,
+                    bool trainable = true);
 
-  // A node of any kind but custom, with the parameters that its description names. ValueError for
-  // an unknown kind, and for attributes and parameters that are not the kind's.
+  // A node of any kind but custom and expression, with the parameters that its description names.
+  // ValueError for an unknown kind, and for attributes and parameters that are not the kind's.
   NodeId add_node(const NodeDescription& node, const NamedParameters<T>& parameters);
 
   // The nodes, but for outputs; none if one is custom. Parameters have the names that they have in

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
+#include "nn/expression.hpp"
 #include "nn/lowering.hpp"
 #include "nn/metrics.hpp"
 #include "ops/mix.hpp"
@@ -97,8 +99,14 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
        {y, gradient, targets, scales, buffers.row_losses, buffers.divisor, buffers.weights}) {
     if (id != no_buffer) uses.push_back(id);
   }
-  const double work = static_cast<double>(rows * cols * (1 + std::ssize(requested.metrics)));
-  if (requested.custom != nullptr) builder.may_fail();
+  double work = static_cast<double>(rows * cols * (1 + std::ssize(requested.metrics)));
+  std::optional<ExpressionLossStep<T>> traced;
+  if (const auto* loss = dynamic_cast<const ExpressionLoss*>(requested.custom.get())) {
+    traced.emplace(builder, *loss, rows, wanted, uses);
+    work += traced->work();
+  } else if (requested.custom != nullptr) {
+    builder.may_fail();
+  }
   builder.step("loss", work, std::move(uses),
                [=, weight = requested.weight, metrics = requested.metrics,
                 custom = requested.custom](const runtime::Team& team, const Context<T>& context) {
@@ -138,7 +146,9 @@ LossBuffers compute_loss(PlanBuilder<T>& builder, std::size_t which, NodeId outp
                  if (gradient != no_buffer) part.gradient = context.at(gradient);
                  if (weights != nullptr && scales != no_buffer)
                    part.row_scales = context.at(scales);
-                 if (custom != nullptr) {
+                 if (traced) {
+                   traced->run(team, context, part, weights);
+                 } else if (custom != nullptr) {
                    custom_loss(team, context, *custom, part, weights, buffers);
                  } else {
                    ops::loss(team, spec, part);

@@ -44,6 +44,8 @@ template <class T>
 struct ClusterKernels;
 template <class T>
 struct SmallLinalgKernels;
+template <class T>
+struct ExpressionKernels;
 struct SplitGemmKernels;
 struct ExponentRange;
 struct SecularKernels;
@@ -68,6 +70,7 @@ struct Kernels {
   const VectorKernels<T>* vector;
   const ClusterKernels<T>* cluster;
   const SmallLinalgKernels<T>* small_linalg;
+  const ExpressionKernels<T>* expression;
 };
 
 struct KernelTable {

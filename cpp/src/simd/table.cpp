@@ -23,6 +23,7 @@ constinit const KernelTable table = {
             .vector = &vector_f32,
             .cluster = &cluster_f32,
             .small_linalg = &small_linalg_f32,
+            .expression = &expression_f32,
         },
     .f64 =
         {
@@ -40,6 +41,7 @@ constinit const KernelTable table = {
             .vector = &vector_f64,
             .cluster = &cluster_f64,
             .small_linalg = &small_linalg_f64,
+            .expression = &expression_f64,
         },
     .weighted_sum = weighted_sum,
 #if defined(UNITGAIN_TILES)

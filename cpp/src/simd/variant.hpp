@@ -42,6 +42,8 @@ extern const ClusterKernels<float> cluster_f32;
 extern const ClusterKernels<double> cluster_f64;
 extern const SmallLinalgKernels<float> small_linalg_f32;
 extern const SmallLinalgKernels<double> small_linalg_f64;
+extern const ExpressionKernels<float> expression_f32;
+extern const ExpressionKernels<double> expression_f64;
 extern const SecularKernels secular;
 
 }  // namespace unitgain::simd::UNITGAIN_SHARED_VARIANT

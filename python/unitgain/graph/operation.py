@@ -130,7 +130,7 @@ def connect(
         layer: a layer or a model.
         inputs: what it is to be given.
         several: whether as a list.
-        pack: makes what is returned of the outputs of a model that has several.
+        pack: makes what is returned of the outputs; None: a list of several, or the only one.
         training: whether it is always, or never, to do what training does; None: as the model runs.
         masks: the masks that it is to be given.
         mask_shape: a sample's shape of the mask that it makes; None if it makes none.
@@ -162,4 +162,6 @@ def connect(
     layer.nodes.append(
         Node(layer, given, several, made_too, training, masks=len(masks), makes_mask=makes_mask)
     )
-    return outputs[0] if pack is None else pack(outputs)
+    if pack is not None:
+        return pack(outputs)
+    return outputs if isinstance(made, list) else outputs[0]

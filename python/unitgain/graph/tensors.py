@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from unitgain.ops.function import FUNCTIONS
+from unitgain.ops.tracing import NUMPY_NAMES, define_operators
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Node", "SampleShape", "SymbolicTensor", "define_operator", "flatten", "is_symbolic"]
+__all__ = [
+    "Node",
+    "SampleShape",
+    "SymbolicTensor",
+    "define_functions",
+    "define_operator",
+    "flatten",
+    "is_symbolic",
+]
 
 SampleShape: TypeAlias = tuple[int, ...]
 
@@ -19,6 +30,19 @@ _operators: dict[str, Callable[[list[Any]], Any]] = {}
 def define_operator(symbol: str, function: Callable[[list[Any]], Any]) -> None:
     """Let an operator between symbolic tensors, ``"+"``, be a function of the list of both."""
     _operators[symbol] = function
+
+
+# What functions of unitgain.ops make of symbolic tensors, set by the layer that computes them.
+_functions: list[Callable[[str, Sequence[Any], Any], Any]] = []
+
+
+def define_functions(apply: Callable[[str, Sequence[Any], Any], Any]) -> None:
+    """Let functions of :mod:`unitgain.ops` be called with symbolic tensors.
+
+    Args:
+        apply: ``apply(name, arguments, keywords)`` returns what one makes of them.
+    """
+    _functions[:] = [apply]
 
 
 class SymbolicTensor:
@@ -59,13 +83,48 @@ class SymbolicTensor:
     def __repr__(self) -> str:
         return f"<SymbolicTensor {self.name}, shape={self.shape}, dtype={self.dtype}>"
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
+        name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or keywords or name not in FUNCTIONS:
+            raise TypeError(
+                f"numpy.{ufunc.__name__}: {self!r} has no values: it is a place in a graph of layers"
+            )
+        return self.apply_function(name, inputs, {})
+
+    @staticmethod
+    def apply_function(name: str, arguments: Sequence[Any], keywords: Any) -> Any:
+        """Return what a function of :mod:`unitgain.ops` makes of symbolic tensors."""
+        return _functions[0](name, arguments, keywords)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes, the batch's included."""
+        return len(self.shape)
+
+    def __getitem__(self, places: Any) -> Any:
+        return self.apply_function("getitem", (self, places), {})
+
+    def __len__(self) -> int:
+        raise TypeError(f"{self!r} has no length: how many samples there are is not known")
+
+    def __iter__(self) -> Any:
+        raise TypeError(f"{self!r} is not iterable: how many samples there are is not known")
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self!r} has no values to decide by: use unitgain.ops.where(condition, a, b)"
+        )
+
     def __add__(self, other: Any) -> Any:
-        if not isinstance(other, SymbolicTensor):
-            return NotImplemented
-        return _operators["+"]([self, other])
+        if isinstance(other, SymbolicTensor) and other.sample_shape == self.sample_shape:
+            return _operators["+"]([self, other])
+        return self.apply_function("add", (self, other), {})
 
     def __array__(self, *arguments: Any, **keywords: Any) -> Any:
         raise TypeError(f"{self!r} has no values: it is a place in a graph of layers")
+
+
+define_operators(SymbolicTensor, FUNCTIONS, compares=False)
 
 
 class Node:

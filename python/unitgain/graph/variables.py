@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from unitgain import _names, _native, constraints, initializers, random, regularizers
 from unitgain.graph.native import native
 from unitgain.graph.tensors import SampleShape
+from unitgain.ops.function import FUNCTIONS
+from unitgain.ops.tracing import define_operators
 
 __all__ = [
     "SavedWeights",
@@ -109,8 +111,15 @@ class Variable:
     def __int__(self) -> int:
         return int(self.array.item())
 
+    def __getitem__(self, places: Any) -> Any:
+        return FUNCTIONS["getitem"](self, places)
+
     def __repr__(self) -> str:
         return f"<Variable {self.name}, shape={self.shape}, dtype={self.dtype}>"
+
+
+# Variables are operands, of arrays and in functions that are traced.
+define_operators(Variable, FUNCTIONS, compares=False)
 
 
 def copies(variables: Sequence[Variable]) -> list[NDArray[Any]]:
@@ -198,7 +207,7 @@ class SavedWeights:
 
 def penalties(weights: Iterable[Variable]) -> list[float]:
     """Return the penalties of those weights that have a regularizer."""
-    return [w.regularizer(w.array) for w in weights if w.regularizer is not None]
+    return [float(w.regularizer(w.array)) for w in weights if w.regularizer is not None]
 
 
 def checked_weights(

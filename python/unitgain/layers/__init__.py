@@ -8,6 +8,7 @@ from unitgain.layers.core import Activation, Dense, Flatten, Identity, Input, In
 from unitgain.layers.discretization import Discretization
 from unitgain.layers.embedding import Embedding
 from unitgain.layers.encoding import CategoryEncoding
+from unitgain.layers.function import Lambda, OpsFunction
 from unitgain.layers.group_normalization import GroupNormalization, RMSNormalization
 from unitgain.layers.hashing import HashedCrossing, Hashing
 from unitgain.layers.lookup import IntegerLookup, StringLookup
@@ -73,6 +74,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "IntegerLookup",
+    "Lambda",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",
@@ -114,6 +116,6 @@ register(
         for name in __all__
         if isinstance(known := globals()[name], type) and issubclass(known, Layer)
     }
-    | {"SavedGraph": SavedGraph}
+    | {"OpsFunction": OpsFunction, "SavedGraph": SavedGraph}
 )
-del SavedGraph, register
+del OpsFunction, SavedGraph, register

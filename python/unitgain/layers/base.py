@@ -56,19 +56,20 @@ class Layer(Configurable, Operation):
     >>> ug.Sequential([ug.layers.Input((4,)), Residual(4), ug.layers.Dense(1)]).count_params()
     25
 
-    One with arithmetic of its own overrides :meth:`call`, and to be trained through also
-    :meth:`backward`:
+    One with arithmetic of its own overrides :meth:`call`, made of :mod:`unitgain.ops`: it is traced,
+    and native code computes it, with its derivative.
 
     >>> class Scale(ug.layers.Layer):
     ...     def build(self, input_shape):
     ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
     ...     def call(self, inputs):
-    ...         return inputs * self.factor.array
-    ...     def backward(self, upstream, inputs, outputs):
-    ...         return upstream * self.factor.array, [(upstream * inputs).sum(axis=0)]
+    ...         return ug.ops.tanh(inputs * self.factor)
     >>> model = ug.Sequential([ug.layers.Input((2,)), Scale(), ug.layers.Dense(1)])
     >>> model.count_params()
     5
+
+    Where it needs arrays' values it is called for each batch, and to be trained through it has a
+    method :meth:`backward`.
 
     Args:
         name: what the layer is called; None makes a fresh name from the class's.
@@ -281,8 +282,10 @@ class Layer(Configurable, Operation):
         """Return the layer's output for a batch: what a layer written in Python overrides.
 
         One that is made of layers is given symbolic tensors, once. One of arithmetic of its own is
-        given arrays, and a parameter named ``training`` is told whether the model trains. One
-        thread at a time trains; inference may call from several.
+        traced: it is given places of arrays, once for training and once for inference if a
+        parameter named ``training`` is to be told which. A class with a method :meth:`backward`,
+        or a call that needs values, is given arrays; one thread at a time trains then, and
+        inference may call from several.
 
         Args:
             inputs: an array ``(samples, *shape)``, or a list of them; or symbolic tensors.
@@ -319,7 +322,8 @@ class Layer(Configurable, Operation):
         """
         raise NotImplementedError(
             f"{type(self).__name__} has no method backward(upstream, inputs, outputs), which "
-            f"training through {self.name} needs"
+            f"training through {self.name} needs: its call uses arrays' values, and functions of "
+            f"unitgain.ops would be differentiated"
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -390,7 +394,7 @@ class Layer(Configurable, Operation):
             return infer_output_shape(self, input_shape)
         return input_shape
 
-    def lower(self, graph: NativeGraph, node: Any) -> int:
+    def lower(self, graph: NativeGraph, node: Any) -> Any:
         """Add the layer to a native graph behind ``node``; return the node of its output."""
         if type(self).call is not Layer.call:
             return lower_custom(self, graph, node)

@@ -1,4 +1,7 @@
-"""Layers whose arithmetic is written in Python, as nodes of the native graph."""
+"""Layers whose arithmetic is written in Python, as nodes of the native graph.
+
+What is made of :mod:`unitgain.ops` is traced, and native code; what needs arrays' values is called.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 
 from unitgain.graph.native import NativeGraph
 from unitgain.graph.tensors import SampleShape
+from unitgain.ops.samples import TracedNode
+from unitgain.ops.tracing import TraceError
 
 __all__ = ["infer_output_shape", "lower_custom", "takes_training"]
 
@@ -24,18 +29,52 @@ def _arguments(layer: Any, training: bool) -> dict[str, bool]:
     return {"training": training} if takes_training(layer) else {}
 
 
-def infer_output_shape(layer: Any, input_shape: Any) -> SampleShape:
-    """Return a sample's shape behind a layer, by calling it with zeros."""
+def has_backward(layer: Any) -> bool:
+    """Return whether the layer's class says what its derivative is."""
+    return any("backward" in vars(c) for c in type(layer).__mro__ if not _is_base(c))
+
+
+def _is_base(kind: type) -> bool:
+    return "ensure_built" in vars(kind)  # Layer, which this module cannot import
+
+
+def trace_call(
+    layer: Any, input_shape: Any, training: bool, which: int | None = None
+) -> TracedNode:
+    """Return what a layer's ``call`` does with samples of this shape.
+
+    Raises:
+        TraceError: if it needs values.
+    """
+    several = isinstance(input_shape, list)
+    shapes = input_shape if several else [input_shape]
+
+    def function(*places: Any) -> Any:
+        given = list(places) if several else places[0]
+        return layer.call(given, **_arguments(layer, training))
+
+    return TracedNode(function, shapes, layer.dtype, layer.weights, which)
+
+
+def infer_output_shape(layer: Any, input_shape: Any) -> Any:
+    """Return a sample's shape behind a layer, by tracing its ``call``, or calling it with zeros."""
+    if not has_backward(layer):
+        try:
+            traced = trace_call(layer, input_shape, False)
+            made = traced.shapes()
+            return made if traced.is_list else made[0]
+        except TraceError:
+            pass
     shapes = input_shape if isinstance(input_shape, list) else [input_shape]
     zeros = [np.zeros((2, *shape), layer.dtype) for shape in shapes]
     given = zeros if isinstance(input_shape, list) else zeros[0]
-    made = np.asarray(layer.call(given, **_arguments(layer, False)))
-    if made.ndim < 2 or len(made) != 2:
+    array = np.asarray(layer.call(given, **_arguments(layer, False)))
+    if array.ndim < 2 or len(array) != 2:
         raise ValueError(
-            f"{layer.name} makes an array of shape {made.shape} of samples of shape "
+            f"{layer.name} makes an array of shape {array.shape} of samples of shape "
             f"{input_shape}, expected (samples, features)"
         )
-    return made.shape[1:]
+    return array.shape[1:]
 
 
 def _checked(array: Any, shape: tuple[int, ...], what: str) -> NDArray[Any]:
@@ -47,15 +86,57 @@ def _checked(array: Any, shape: tuple[int, ...], what: str) -> NDArray[Any]:
 
 def lower_custom(
     layer: Any, graph: NativeGraph, node: Any, mask: tuple[int, SampleShape] | None = None
-) -> int:
-    """Add a node that calls the layer's ``call`` and ``backward``.
+) -> Any:
+    """Add the node, or nodes, of a layer's ``call``: traced, or one that calls Python.
 
     Args:
         layer: the layer.
         graph: the native graph.
         node: what the layer reads, or a list of several.
-        mask: a mask's node, and its samples' shape, for a ``call`` that takes one.
+        mask: a mask's node, and its samples' shape, for a ``call`` that takes one, which is called.
     """
+    if mask is None and not has_backward(layer):
+        try:
+            return _lower_traced(layer, graph, node)
+        except TraceError:
+            pass
+    return _lower_called(layer, graph, node, mask)
+
+
+def _lower_traced(layer: Any, graph: NativeGraph, node: Any) -> Any:
+    """Add an expression for each output."""
+    shape = layer.input_shape
+    infer = trace_call(layer, shape, False)
+    count = len(infer.outputs)
+    made = [_lower_output(layer, graph, node, i if infer.is_list else None) for i in range(count)]
+    return made if infer.is_list else made[0]
+
+
+def _lower_output(layer: Any, graph: NativeGraph, node: Any, which: int | None) -> int:
+    passes = [trace_call(layer, layer.input_shape, False, which)]
+    if takes_training(layer):
+        passes.append(trace_call(layer, layer.input_shape, True, which))
+    variables = list(dict.fromkeys(v for one in passes for v in one.variables))
+    shape = passes[0].shapes()[which or 0]
+    programs = [one.passes(variables) for one in passes]
+    rows, cols = int(np.prod(shape[:-1], dtype=int)), shape[-1]
+    return int(
+        graph.expression(
+            node if isinstance(node, list) else [node],
+            rows,
+            cols,
+            [v.parameter for v in variables],
+            programs[0],
+            programs[-1],
+            layer.trainable,
+        )
+    )
+
+
+def _lower_called(
+    layer: Any, graph: NativeGraph, node: Any, mask: tuple[int, SampleShape] | None
+) -> int:
+    """Add a node that calls the layer's ``call`` and ``backward``."""
     several = isinstance(node, list)
     shapes = layer.input_shape if several else [layer.input_shape]
     made = layer.compute_output_shape(layer.input_shape)

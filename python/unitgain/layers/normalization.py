@@ -138,12 +138,11 @@ class BatchNormalization(_Normalization):
         renorm_clipping: bounds of the corrections: a dict with ``rmin`` and ``rmax`` of ``r`` and
             ``dmax`` of the magnitude of ``d``; those left out are none.
         renorm_momentum: how much of ``renorm_mean`` and ``renorm_stddev`` is kept at each step.
-        synchronized: must be False: a batch's statistics are those of the process's own rows.
-        name: what the layer is called.
-        trainable: whether training may change the weights and the moving statistics.
         synchronized: whether the statistics are those of the whole batch where several processes
             train, see :mod:`unitgain.distribution`; if not, they are those of each block of it. One
-            process by itself has whole batches.
+            process by itself has whole batches. Not with ``renorm`` or a mask.
+        name: what the layer is called.
+        trainable: whether training may change the weights and the moving statistics.
 
     Called with a ``mask``, or behind a layer that makes one, a batch's statistics are those of the
     rows that it keeps; all rows are normalized.
@@ -175,8 +174,6 @@ class BatchNormalization(_Normalization):
         synchronized: bool = False,
         name: str | None = None,
         trainable: bool = True,
-        *,
-        synchronized: bool = False,
         **keywords: Any,
     ) -> None:
         super().__init__(
@@ -196,11 +193,8 @@ class BatchNormalization(_Normalization):
         for label, value in (("momentum", momentum), ("renorm_momentum", renorm_momentum)):
             if not 0 <= value <= 1:
                 raise ValueError(f"{label} must be between 0 and 1, but it is {value}")
-        if synchronized:
-            raise ValueError(
-                "synchronized must be False: a batch's statistics are those of the process's rows"
-            )
-        self.synchronized = False
+        if synchronized and renorm:
+            raise ValueError("synchronized statistics are not renormalized: renorm must be False")
         self.renorm = bool(renorm)
         self.renorm_clipping = _checked_clipping(renorm_clipping)
         self.renorm_momentum = renorm_momentum

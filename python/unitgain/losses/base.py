@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,10 @@ from unitgain import _names, _native
 from unitgain._configurable import Configurable
 from unitgain._warnings import warn
 from unitgain.dtype_policies import DTypePolicyLike, floatx, values_dtype
+from unitgain.ops import reductions
+from unitgain.ops.differentiation import grad
+from unitgain.ops.samples import by_row, loss_programs
+from unitgain.ops.tracing import TraceError
 
 __all__ = ["Loss", "NativeLoss", "check_axis", "check_units"]
 
@@ -31,10 +36,12 @@ _OF_CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 class Loss(Configurable):
     """A value that training minimises. Subclass it for a loss of one's own.
 
-    A subclass has ``call(y_true, y_pred)``, which returns each row's loss, and, to train with,
-    ``backward(y_true, y_pred)``, the derivative of the sum of these. Both get NumPy arrays of the
-    batch, and must not use the model. The losses of this module are native code; one written in
-    Python costs a call, and copies of the batch's outputs and targets, at each step.
+    A subclass has ``call(y_true, y_pred)``, which returns each row's loss. Made of
+    :mod:`unitgain.ops`, of operators and of NumPy's functions that have one there, it is traced
+    once: native code computes it, and its derivative. Where it needs arrays' values, the subclass
+    has ``backward(y_true, y_pred)``, too, the derivative of the sum of what ``call`` returns: both
+    get NumPy arrays of the batch then, must not use the model, and cost a call and copies of the
+    batch's outputs and targets at each step.
 
     Args:
         name: what the loss is called; by default the class's name in small letters.
@@ -49,13 +56,10 @@ class Loss(Configurable):
         takes_labels: whether targets are class labels, one a row; for the subclass to set.
         direction: what is better where the loss is a metric, see :class:`unitgain.metrics.Metric`.
 
-    >>> import numpy as np
     >>> import unitgain as ug
     >>> class Expectile(ug.losses.Loss):
     ...     def call(self, y_true, y_pred):
-    ...         return np.where(y_true > y_pred, 0.9, 0.1) * (y_true - y_pred) ** 2
-    ...     def backward(self, y_true, y_pred):
-    ...         return np.where(y_true > y_pred, 1.8, 0.2) * (y_pred - y_true)
+    ...         return ug.ops.where(y_true > y_pred, 0.9, 0.1) * (y_true - y_pred) ** 2
     >>> round(Expectile()([[1.0], [2.0]], [[0.0], [3.0]]), 6)
     0.5
     """
@@ -98,9 +102,23 @@ class Loss(Configurable):
     def backward(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> ArrayLike:
         """Return the derivative of the sum of :meth:`call`'s values, of ``y_pred``'s shape."""
         raise NotImplementedError(
-            f"{type(self).__name__} does not implement backward, which training needs: the "
-            "derivative of the sum of what call returns with respect to y_pred"
+            f"{self.name} has no derivative, which training needs: write call with functions of "
+            f"unitgain.ops, or implement backward, the derivative of the sum of what call returns "
+            f"with respect to y_pred"
         )
+
+    @property
+    def _is_traced(self) -> bool:
+        """Whether the derivative is that of ``call`` itself."""
+        return type(self).backward is Loss.backward
+
+    def target_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of a sample's targets at an output of this shape."""
+        if self.takes_labels:
+            return shape[:-1]
+        if self.kind == "gaussian_nll":
+            return (*shape[:-1], shape[-1] // 2)
+        return (*shape[:-1], 1) if self.kind == "custom_of_column" else shape
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -181,7 +199,8 @@ class Loss(Configurable):
         divisor = counts.get(reduction, 1)
         share = 1 / divisor if divisor else 0.0
         if wanted:
-            scale = share if self._joins_rows else factors[..., np.newaxis] * share
+            joins = self._joins_rows or self._is_traced
+            scale = share if joins else factors[..., np.newaxis] * share
             gradient = (gradient * scale).astype(dtype)
             if out is not None:
                 out[...] = gradient
@@ -200,6 +219,9 @@ class Loss(Configurable):
         """Return the loss of each row, and its derivatives by the row's values if wanted."""
         shape = y_pred.shape
         values = np.asarray(self.call(y_true, y_pred), np.float64)
+        if values.shape == () and self._is_traced:
+            shared = 1 / max(1, math.prod(shape[:-1])) if self.reduction == "sum" else 1.0
+            values = np.full(shape[:-1], values * shared)
         if values.shape not in (shape, shape[:-1]):
             raise ValueError(
                 f"{self.name}.call returns the shape {values.shape}, expected {shape[:-1]}, a "
@@ -209,12 +231,35 @@ class Loss(Configurable):
         rows = values.reshape(*shape[:-1], per_row).mean(axis=-1)
         if not wanted:
             return rows, None
+        if self._is_traced:
+            return rows, self._traced_gradient(y_true, y_pred, weights)
         gradient = np.asarray(self.backward(y_true, y_pred))
         if gradient.shape != shape:
             raise ValueError(
                 f"{self.name}.backward returns the shape {gradient.shape}, expected {shape}"
             )
         return rows, gradient / per_row
+
+    def _traced_gradient(
+        self, y_true: NDArray[Any], y_pred: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> NDArray[Any]:
+        """Return the gradient of the weighted sum of the rows' losses."""
+
+        def total(outputs: Any) -> Any:
+            rows = by_row(self.call(y_true, outputs), y_pred.shape, self.name)
+            if self.reduction == "sum" and rows.ndim == 0:
+                return rows
+            return reductions.sum(rows if weights is None else rows * weights)
+
+        try:
+            return grad(total)(y_pred)
+        except TraceError as error:
+            raise self._untraced(error) from error
+
+    def _untraced(self, error: Exception) -> TypeError:
+        return TypeError(
+            f"{self.name} cannot be differentiated: {error}; or implement backward(y_true, y_pred)"
+        )
 
     # ---- for models ----
 
@@ -225,6 +270,20 @@ class Loss(Configurable):
         weight: float = 1.0,
     ) -> _native.OutputLoss:
         """Return what a network makes small at an output of this shape, and what it measures."""
+        kind = "custom_of_labels" if self.takes_labels else self.kind
+        spec = _native.LossSpec(kind, reduction=_REDUCTIONS[self.reduction])
+        if self._is_traced:
+            try:
+                programs = loss_programs(
+                    self.call,
+                    self.target_shape(shape),
+                    shape,
+                    self.name,
+                    _REDUCTIONS[self.reduction] == "sum",
+                )
+                return _native.OutputLoss(spec, metrics, weight, programs)
+            except TraceError:
+                pass  # it is called for each batch, and training says why it cannot be done
 
         def compute(
             y_true: NDArray[Any], y_pred: NDArray[Any], wanted: bool, weights: Any
@@ -236,9 +295,8 @@ class Loss(Configurable):
             weights = None if weights is None else weights.reshape(rows)
             return self._rows(targets, outputs, wanted, weights)
 
-        kind = "custom_of_labels" if self.takes_labels else self.kind
-        spec = _native.LossSpec(kind, reduction=_REDUCTIONS[self.reduction])
-        return _native.OutputLoss(spec, metrics, weight, compute, self._joins_rows)
+        joins = self._joins_rows or self._is_traced
+        return _native.OutputLoss(spec, metrics, weight, compute, joins)
 
 
 class NativeLoss(Loss):

@@ -13,6 +13,7 @@ from unitgain._configurable import serialize
 from unitgain.dtype_policies import DTypePolicyLike
 from unitgain.losses.base import NativeLoss
 from unitgain.metrics.base import Metric, Value, batch_arrays
+from unitgain.ops.samples import metric_program
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -93,7 +94,9 @@ class Sum(Metric):
 class MeanMetricWrapper(Mean):
     """The mean of what a function gives: what a function among ``compile``'s metrics becomes.
 
-    It is called for each batch with NumPy arrays; a loss of :mod:`unitgain.losses` stays native.
+    Made of :mod:`unitgain.ops`, the function is traced once, and native code computes it; a loss of
+    :mod:`unitgain.losses` is native anyway. One that needs arrays' values is called for each batch
+    with NumPy arrays.
     Its ``direction`` is the function's, if that has an attribute of this name, as losses have.
 
     Args:
@@ -122,6 +125,7 @@ class MeanMetricWrapper(Mean):
         self.fn = fn
         self.kwargs = kwargs
         self.direction = getattr(fn, "direction", None)
+        self._loss: losses.Loss | None = None
         self._values: Callable[..., Any] = fn
         if isinstance(fn, NativeLoss):
             self._values = type(fn).from_config({**fn.get_config(), "reduction": None})
@@ -159,6 +163,7 @@ class MeanMetricWrapper(Mean):
 
     def check(self, loss: losses.Loss) -> None:
         """Raise ValueError if the metric does not go with the loss's targets."""
+        self._loss = loss
         if isinstance(self.fn, losses.Loss) and self.fn.takes_labels != loss.takes_labels:
             needs = "class labels" if self.fn.takes_labels else "target values"
             raise ValueError(f"the metric {self.name} needs {needs}, but the loss is {loss.name}")
@@ -169,6 +174,20 @@ class MeanMetricWrapper(Mean):
             return _native.MetricSpec(
                 "loss", takes_labels=self.fn.takes_labels, weighted=weighted, loss=self.fn.spec
             )
+
+        if self._loss is not None and type(self).update_state is MeanMetricWrapper.update_state:
+            targets = self._loss.target_shape(shape)
+            try:
+                program = metric_program(
+                    lambda t, p: self._values(t, p, **self.kwargs),
+                    targets,
+                    shape,
+                    self.name,
+                    weighted,
+                )
+                return _native.MetricSpec("custom", weighted=weighted, update=program, sums=2)
+            except (TypeError, ValueError):
+                pass  # it is called for each batch, and says itself what it cannot do
 
         def update(y_true: NDArray[Any], y_pred: NDArray[Any], weights: Any) -> Any:
             given = batch_arrays(shape, y_true, y_pred, weights)

@@ -1,5 +1,0 @@
-"""Operations on arrays."""
-
-from unitgain._native import PackedMatrix, matmul
-
-__all__ = ["PackedMatrix", "matmul"]
