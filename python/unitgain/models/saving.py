@@ -299,7 +299,11 @@ def _write_narrow(
         training["state"] = None
         training.pop("step", None)
     weights = zip(document["weights"], model.weights, strict=True)
-    matrices = {name: weight for name, weight in weights if arrays[name].ndim >= 2}
+    matrices = {
+        name: weight
+        for name, weight in weights
+        if arrays[name].ndim >= 2 and arrays[name].dtype == np.float32
+    }
     if weights_dtype == "bfloat16":
         rounded = {name: as_bfloat16(arrays[name]) for name in matrices}
         others = {name: array for name, array in arrays.items() if name not in rounded}
