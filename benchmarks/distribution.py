@@ -246,7 +246,7 @@ def on_mpi(processes: int, threads: int) -> dict[str, Any]:
     """Return what :func:`worker` measures on so many processes of so many threads."""
     scripts = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
     mpiexec = shutil.which("mpiexec", path=scripts) or "mpiexec"
-    here = [sys.executable, "-m", "unitgain.benchmarks.distribution"]
+    here = [sys.executable, "-m", "unitgain.benchmarks.distribution", "--only", *NETWORKS]
     bound = ["--bind-to", "none"] if threads > 1 or processes == 1 else []
     return started([mpiexec, "-n", str(processes), *bound, *here, "--worker", str(threads)])
 
@@ -260,10 +260,10 @@ def on_torch() -> dict[str, Any] | None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    here = [sys.executable, "-m", "unitgain.benchmarks.distribution", "--torch"]
-    other = subprocess.Popen([*here, "1", str(port)], stdout=subprocess.DEVNULL)
+    here = [sys.executable, "-m", "unitgain.benchmarks.distribution", "--only", *NETWORKS]
+    other = subprocess.Popen([*here, "--torch", "1", str(port)], stdout=subprocess.DEVNULL)
     try:
-        return started([*here, "0", str(port)])
+        return started([*here, "--torch", "0", str(port)])
     finally:
         other.wait(60)
 
@@ -395,10 +395,14 @@ def main() -> None:
     """Run the program, or a part of it in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--repeats", type=int, default=3, help="starts of each kind, in turn")
+    parser.add_argument("--only", nargs="+", choices=list(NETWORKS), help="of the networks")
     parser.add_argument("--plot", help="write the model's efficiency to this file")
     parser.add_argument("--worker", type=int, metavar="THREADS", help=argparse.SUPPRESS)
     parser.add_argument("--torch", type=int, nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    for name in list(NETWORKS):
+        if given.only is not None and name not in given.only:
+            del NETWORKS[name]
     if given.worker is not None:
         worker(given.worker)
     elif given.torch is not None:

@@ -8,6 +8,7 @@
 #include <random>
 #include <unitgain/mpi.hpp>
 #include <unitgain/network.hpp>
+#include <unitgain/noise.hpp>
 #include <vector>
 
 namespace ug = unitgain;
