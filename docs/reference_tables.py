@@ -54,6 +54,8 @@ NAMESPACES = {
     "ops": "Products of matrices",
     "linalg": "Linear algebra",
     "random": "Random numbers",
+    "config": "Threads, precision, the default dtype",
+    "dtype_policies": "Dtypes of weights and of products",
     "saving": "Saving and loading",
     "convert": "Models from and for other libraries",
     "zoo": "Small trained networks, each with a card",
