@@ -55,6 +55,8 @@ NAMESPACES = {
     "ops": "Functions of arrays, with derivatives",
     "linalg": "Linear algebra",
     "random": "Random numbers",
+    "config": "Threads, precision, the default dtype",
+    "dtype_policies": "Dtypes of weights and of products",
     "saving": "Saving and loading",
     "convert": "Models from and for other libraries",
     "zoo": "Small trained networks, each with a card",

@@ -284,7 +284,7 @@ def _is_list_of_batches(data: Any) -> bool:
     first = data[0] if isinstance(data, list) and data else None
     if isinstance(first, tuple):
         first = first[0] if first else None
-    return is_array(first) and np.ndim(first) > 1
+    return first is not None and is_array(first) and np.ndim(first) > 1
 
 
 class _Moments:
