@@ -111,8 +111,8 @@ class Embedding(LowRank):
         # The first values are weights, and no part of the configuration.
         return tuple(name for name in super()._argument_names() if name != "weights")
 
-    def build(self, input_shape: SampleShape) -> None:
-        """Make the table."""
+    def build(self, input_shape: SampleShape | None = None) -> None:
+        """Make the table, which is for samples of any shape."""
         given = self._given
         self._matrix = self.add_weight(
             (self.input_dim, self.output_dim),

@@ -244,7 +244,13 @@ def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
     """
     if isinstance(data, tuple) and any(map(is_array, data)):
         raise ValueError(_BESIDE.format("data", len(data)))
-    if isinstance(data, list | tuple) or is_array(data):
+    # Of a list of arrays each is a batch, as in Keras; one of rows is itself an array.
+    batches = (
+        isinstance(data, list)
+        and bool(data)
+        and all(is_array(one) and np.ndim(one) > 1 for one in data)
+    )
+    if not batches and (isinstance(data, list | tuple) or is_array(data)):
         rows = as_rows(data, "data")
         if isinstance(rows, SparseRows):
             for first in range(0, len(rows), _BLOCK):

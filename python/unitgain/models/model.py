@@ -538,6 +538,8 @@ def asked_dtype(thing: Any, seen: set[int] | None = None) -> str | None:
         if isinstance(thing, Model) and thing.built:
             return thing.dtype
         found: str | None = getattr(thing, "given_dtype", None)
+        if found is None and not isinstance(thing, Model) and thing.built and thing.weights:
+            found = thing.dtype  # which the weights have
         if found is not None:
             return found
         parts = vars(thing).values()
