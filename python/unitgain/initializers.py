@@ -330,6 +330,8 @@ _TABLE: dict[str, Callable[[], Initializer]] = {
         Zeros,
     )
 }
+_TABLE["identity_initializer"] = Identity
+_TABLE["orthogonal_initializer"] = Orthogonal
 
 
 def get(initializer: InitializerLike) -> Initializer:

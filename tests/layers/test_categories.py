@@ -302,7 +302,7 @@ def test_integers_beyond_float32_are_exact_on_arrays():
         (lambda: StringLookup().adapt(pd.Series(["a", None], dtype=object)), TypeError,
          "data has None at 1"),
         (lambda: StringLookup().adapt([]), ValueError, "data has no tokens"),
-        (lambda: StringLookup(sparse=True), TypeError, "argument of StringLookup is 'sparse'"),
+        (lambda: StringLookup(sparse=True), ValueError, "sparse is True"),
         (lambda: IntegerLookup(vocabulary=[1], vocabulary_dtype="int32"), ValueError, "int64"),
         (lambda: IntegerLookup(salt=3), ValueError, "salt needs oov_method"),
         (lambda: IntegerLookup(oov_method="modulo"), ValueError, "oov_method is 'modulo'"),

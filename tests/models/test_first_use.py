@@ -98,6 +98,26 @@ def test_a_layer_that_a_user_builds_keeps_its_weights(shape):
     assert len(layer.weights) == 2
 
 
+def test_a_table_is_built_for_samples_of_any_shape():
+    table = layers.Embedding(4, 2)
+    table.build()
+    assert table.built
+    assert table(np.array([[1, 2, 3]])).shape == (1, 3, 2)
+
+
+def test_what_a_model_lacks_until_it_is_built_is_not_an_attribute():
+    model = ug.Sequential([layers.Dense(2)])
+    assert not hasattr(model, "input_shape")
+    with pytest.raises(ValueError, match="no weights yet"):
+        _ = model.output_shape
+
+
+def test_layers_of_data_make_no_sparse_arrays():
+    assert layers.CategoryEncoding(3, sparse=False)([[1]]).shape == (1, 3)
+    with pytest.raises(ValueError, match="sparse is True"):
+        layers.Hashing(3, sparse=True)
+
+
 def test_a_composite_that_a_user_builds_is_whole():
     class Block(layers.Layer):
         def __init__(self):

@@ -629,12 +629,29 @@ def test_normalization_adapts_to_data_of_any_kind(kind):
     np.testing.assert_allclose(loaded.get_weights()[0], other.get_weights()[0], rtol=1e-6)
 
 
+def test_adapt_takes_lists_of_batches_and_leaves_their_targets_out():
+    x = np.random.default_rng(0).random((12, 3))
+    expected = layers.Normalization()
+    expected.adapt(x)
+    for data in (
+        [x[:5], x[5:]],
+        [(x[:5], 1.0), (x[5:], 2.0)],
+        ((a, a) for a in (x[:5], x[5:])),
+        ([a, a] for a in (x[:5], x[5:])),
+    ):
+        layer = layers.Normalization()
+        layer.adapt(data)
+        for found, wanted in zip(layer.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    rows = layers.Normalization()
+    rows.adapt(list(x))
+    np.testing.assert_array_equal(rows.get_weights()[0], expected.get_weights()[0])
+
+
 def test_adapt_refuses_targets():
     x, y = labelled()
     with pytest.raises(ValueError, match=r"data is 2 arrays, expected samples alone: adapt\(x\)"):
         layers.Normalization().adapt((x, y))
-    with pytest.raises(ValueError, match=r"a batch of data is 2 arrays"):
-        layers.Normalization().adapt([a, b] for a, b in [(x, y)])
     with pytest.raises(TypeError, match="column 'sex', which holds 'm'"):
         layers.Normalization().adapt(pd.DataFrame({"a": [1], "sex": ["m"]}))
 

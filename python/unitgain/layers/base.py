@@ -646,18 +646,20 @@ def _noting_build(build: Callable[..., None]) -> Callable[..., None]:
     """Return a layer's ``build``, after which the layer is built, also where a user calls it."""
 
     @functools.wraps(build)
-    def noting(self: Layer, input_shape: Any = None, *arguments: Any, **keywords: Any) -> None:
+    def noting(self: Layer, *arguments: Any, **keywords: Any) -> None:
         if self._is_building or self.built:
-            build(self, input_shape, *arguments, **keywords)
+            build(self, *arguments, **keywords)
             return
+        given = [*arguments, *keywords.values()]
+        input_shape = given[0] if given else None
         if isinstance(input_shape, tuple) and len(input_shape) > 1 and input_shape[0] is None:
             input_shape = input_shape[1:]
         self._is_building = True
         try:
-            build(self, input_shape, *arguments, **keywords)
+            build(self, *([] if input_shape is None else [input_shape]), *given[1:])
         finally:
             self._is_building = False
-        if is_traced(self):
+        if input_shape is not None and is_traced(self):
             adopt_parts(self, input_shape)
         self.built = True
         self.input_shape = input_shape

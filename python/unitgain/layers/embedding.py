@@ -112,7 +112,7 @@ class Embedding(LowRank):
         return tuple(name for name in super()._argument_names() if name != "weights")
 
     def build(self, input_shape: SampleShape | None = None) -> None:
-        """Make the table, which is for samples of any shape."""
+        """Make the table, whatever the shape of samples."""
         given = self._given
         self._matrix = self.add_weight(
             (self.input_dim, self.output_dim),

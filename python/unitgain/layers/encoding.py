@@ -44,6 +44,7 @@ class DataLayer(Layer):
         trainable: without effect.
         dtype: of what it makes of arrays: an integer dtype, or, of rows, float32 or float64; None
             for int64 indices, and rows of the default dtype.
+        sparse: must be False.
         **keywords: see :class:`Layer`.
 
     Raises:
@@ -55,8 +56,11 @@ class DataLayer(Layer):
         name: str | None = None,
         trainable: bool = True,
         dtype: DTypePolicyLike = None,
+        sparse: bool = False,
         **keywords: Any,
     ) -> None:
+        if sparse:
+            raise ValueError("sparse is True, but layers make dense arrays")
         self.integer_dtype = _integer_dtype(dtype)
         super().__init__(
             name, trainable, dtype=None if self.integer_dtype is not None else dtype, **keywords

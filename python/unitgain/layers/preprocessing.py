@@ -239,18 +239,14 @@ def _number_or_array(value: ArrayLike) -> Any:
 def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
     """Yield batches of float64, however the data come: of much data a part at a time.
 
+    Of tuples they are the samples, which come first.
+
     Raises:
-        ValueError: if there are targets beside the samples.
+        ValueError: if the data are a tuple of samples and targets, and not batches of them.
     """
     if isinstance(data, tuple) and any(map(is_array, data)):
         raise ValueError(_BESIDE.format("data", len(data)))
-    # Of a list of arrays each is a batch, as in Keras; one of rows is itself an array.
-    batches = (
-        isinstance(data, list)
-        and bool(data)
-        and all(is_array(one) and np.ndim(one) > 1 for one in data)
-    )
-    if not batches and (isinstance(data, list | tuple) or is_array(data)):
+    if (isinstance(data, list | tuple) and not _is_list_of_batches(data)) or is_array(data):
         rows = as_rows(data, "data")
         if isinstance(rows, SparseRows):
             for first in range(0, len(rows), _BLOCK):
@@ -267,8 +263,6 @@ def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
     for given in data:
         batch = given
         if isinstance(batch, list | tuple) and any(map(is_array, batch)):
-            if len(batch) > 1:
-                raise ValueError(_BESIDE.format("a batch of data", len(batch)))
             batch = batch[0]
         yield as_numbers(batch, "data").astype(np.float64, copy=False)
 
@@ -283,6 +277,14 @@ def _moments_of(batch: NDArray[Any], shape: SampleShape, kept: tuple[int, ...]) 
         made.mean = values.mean(over)
         made.squares = ((values - values.mean(over, keepdims=True)) ** 2).sum(over)
     return made
+
+
+def _is_list_of_batches(data: Any) -> bool:
+    """Return whether a list holds arrays of several samples each, or tuples of such and more."""
+    first = data[0] if isinstance(data, list) and data else None
+    if isinstance(first, tuple):
+        first = first[0] if first else None
+    return first is not None and is_array(first) and np.ndim(first) > 1
 
 
 class _Moments:

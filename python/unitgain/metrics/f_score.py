@@ -18,6 +18,10 @@ _AVERAGES = (None, "micro", "macro", "weighted")
 _EPSILON = 1e-7  # keeps what has no positives at 0, as in Keras
 
 
+def _is_number(given: Any) -> bool:
+    return isinstance(given, numbers.Real)
+
+
 class FBetaScore(NativeMetric):
     """(1 + beta^2) precision recall / (beta^2 precision + recall) of each class.
 
@@ -54,11 +58,9 @@ class FBetaScore(NativeMetric):
         if average not in _AVERAGES:
             table = {str(known): None for known in _AVERAGES}
             raise ValueError(_names.unknown("average", average, table))
-        if not isinstance(beta, numbers.Real) or not beta > 0:
+        if not _is_number(beta) or not beta > 0:
             raise ValueError(f"beta must be greater than 0, but it is {beta}")
-        if threshold is not None and not (
-            isinstance(threshold, numbers.Real) and 0 < threshold <= 1
-        ):
+        if threshold is not None and not (_is_number(threshold) and 0 < threshold <= 1):
             raise ValueError(f"threshold must be above 0 and at most 1, but it is {threshold}")
         super().__init__(name, dtype)
         self.average = average

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
 __all__ = ["Functional", "Model"]
 
 
+class NotBuiltError(ValueError, AttributeError):
+    """What a model that is not built has not got: ``hasattr`` is told so, too."""
+
+
 class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
     """A graph of layers that is trained and run: ``Model(inputs, outputs)``.
 
@@ -407,7 +411,9 @@ class Model(Saving, Exporting, Inference, InputGradients, Diagnosis, Operation):
             raise self._not_built()
 
     def _not_built(self) -> ValueError:
-        return ValueError(f"{self.name} has no weights yet: give it an Input layer, or call build")
+        return NotBuiltError(
+            f"{self.name} has no weights yet: give it an Input layer, or call build"
+        )
 
     def _forget_network(self) -> None:
         self._network = self._quick_call = None

@@ -155,7 +155,7 @@ def serialize_keras_object(obj: Any) -> Any:
 
 def _module_of(thing: Any) -> str | None:
     """Return the public module of a class or function, None of one's own."""
-    name = getattr(thing, "saved_as", None) or getattr(thing, "__name__", "")
+    name = str(getattr(thing, "saved_as", None) or getattr(thing, "__name__", ""))
     for path, module in _MODULES.items():
         found = getattr(module, name, None)
         if found is thing:
