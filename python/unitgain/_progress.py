@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from unitgain import _native
-
 Logs = Mapping[str, float]
 
 
@@ -35,7 +33,7 @@ class ProgressBar:
     """
 
     def __init__(
-        self, title: str, batches: int | None, values: Callable[[_native.Totals], Logs], shown: bool
+        self, title: str, batches: int | None, values: Callable[[Any], Logs], shown: bool
     ) -> None:
         self._values = values
         self._bar: Any = None
@@ -54,7 +52,7 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def __call__(self, totals: _native.Totals) -> None:
+    def __call__(self, totals: Any) -> None:
         """Move the bar to the batches done."""
         if self._bar is not None:
             self._bar.set_postfix_str(format_logs(self._values(totals)), refresh=False)

@@ -281,3 +281,13 @@ def test_a_mask_that_depends_on_trained_weights_reaches_no_loss():
     with pytest.raises(ValueError, match="depends on the weights of dense"):
         model.evaluate(np.ones((2, 4, 3)), np.ones((2, 4, 2)))
     model(np.ones((2, 4, 3)))
+
+
+def test_a_softmax_across_the_batch_takes_the_array_as_one_sample():
+    x, mask = RNG.standard_normal((3, 4)), RNG.random((3, 4)) < 0.6
+    np.testing.assert_allclose(
+        Softmax(axis=(1, 0))(x, mask), masked_softmax(x, mask, (0, 1)), rtol=1e-13
+    )
+    np.testing.assert_allclose(Softmax(axis=0)(x), masked_softmax(x, True, 0), rtol=1e-13)
+    np.testing.assert_allclose(Softmax()(x[0]), masked_softmax(x[0], True), rtol=1e-13)
+    np.testing.assert_allclose(Softmax(axis=0)(x[0]), masked_softmax(x[0], True), rtol=1e-13)

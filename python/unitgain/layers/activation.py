@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from unitgain import _native, constraints, initializers, regularizers
 from unitgain.graph.native import NativeGraph, rows_and_cols
-from unitgain.graph.tensors import Node
+from unitgain.graph.tensors import Node, is_symbolic
 from unitgain.layers.axes import lower_along, sample_axes, sample_axis
 from unitgain.layers.base import Layer, SampleShape
 from unitgain.layers.masks import lower_mask_of
@@ -261,7 +263,16 @@ class Softmax(Layer):
             mask: True for the values that are kept, of a shape that broadcasts to the inputs'.
             training: has no effect.
         """
-        return super().__call__(inputs, training, mask)
+        if is_symbolic(inputs) or not np.ndim(inputs):
+            return super().__call__(inputs, training, mask)
+        array = np.asarray(inputs)
+        axes = [self.axis] if isinstance(self.axis, int) else list(self.axis)
+        if all(axis % array.ndim for axis in axes):
+            return super().__call__(inputs, training, mask)
+        # Along the first axis an array is no batch of samples, but one sample.
+        whole = type(self)([axis % array.ndim + 1 for axis in axes])
+        kept = None if mask is None else np.broadcast_to(mask, array.shape)[np.newaxis]
+        return super(Softmax, whole).__call__(array[np.newaxis], mask=kept)[0]
 
     def build(self, input_shape: SampleShape) -> None:
         """Check the axes."""

@@ -108,6 +108,7 @@ class Layer(Configurable, Operation):
         self.activity_regularizer = regularizers.of_activities(
             keywords.pop("activity_regularizer", None)
         )
+        self._activity_losses: list[float] = []
         self.given_input_shape: Sequence[int] | None = shape if size is None else (size,)
         if shape is not None and len(shape) > 1 and shape[0] is None:
             self.given_input_shape = shape[1:]  # the batch's size
@@ -551,6 +552,28 @@ class Layer(Configurable, Operation):
         """The weights that training changes."""
         frozen = {w for part in self.parts for w in part.non_trainable_weights}
         return [w for w in self.weights if w.trainable and self.trainable and w not in frozen]
+
+    @property
+    def losses(self) -> list[float]:
+        """The penalties of the trainable weights, and that of the outputs of the last call.
+
+        The latter is there where the layer was called with arrays; in a model it is part of the
+        batches' loss.
+        """
+        return [*super().losses, *self._activity_losses]
+
+    def _note_activity(self, outputs: NDArray[Any]) -> None:
+        """Keep the penalty of a call's outputs."""
+        factors = self._activity_factors()
+        if factors is not None:
+            values = outputs.astype(np.float64)
+            total = factors[0] * np.abs(values).sum() + factors[1] * np.square(values).sum()
+            self._activity_losses = [float(total / max(1, len(values)))]
+
+    def _activity_factors(self) -> tuple[float, float] | None:
+        """Return the factors of the outputs' magnitudes and squares, if there is a penalty."""
+        penalty = self.activity_regularizer
+        return None if penalty is None else (penalty.l1, penalty.l2)
 
     def count_params(self) -> int:
         """Return the number of values in the weights."""

@@ -48,7 +48,7 @@ class LowRank(Layer):
     def _set_lora(self, rank: SupportsIndex | None, alpha: float | None) -> None:
         """Keep what the layer was made with."""
         self.lora_rank = checked_rank(rank)
-        self.lora_alpha = self.lora_rank if alpha is None else float(alpha)
+        self.lora_alpha = self.lora_rank if alpha is None else alpha
 
     def _enable_lora_if_asked(self) -> None:
         """Begin with an adaptation, in ``build``."""
@@ -111,7 +111,7 @@ class LowRank(Layer):
         )
         setattr(self, f"lora_{name}_a", a)
         setattr(self, f"lora_{name}_b", b)
-        self.lora_rank, self.lora_alpha = rank, float(rank if alpha is None else alpha)
+        self.lora_rank, self.lora_alpha = rank, rank if alpha is None else alpha
         self.lora_enabled = True
         self._matrix.trainable = False
         note_change()

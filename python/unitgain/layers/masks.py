@@ -118,9 +118,10 @@ def run_alone(layer: Any, inputs: Any, training: bool, mask: Any = None) -> Any:
     del layer.nodes[count:]
     function = Function([*tensors, *masks] if several or masks else tensors[0], output)
     made: NDArray[Any] = function.run(arrays if several or masks else arrays[0], training)
-    if len(given_shape) >= 2 or several:
-        return made
-    return made.reshape(given_shape if made.size == arrays[0].size else made.shape[1:])
+    if len(given_shape) < 2 and not several:
+        made = made.reshape(given_shape if made.size == arrays[0].size else made.shape[1:])
+    layer._note_activity(made)
+    return made
 
 
 def _as_samples(layer: Any, array: NDArray[Any]) -> NDArray[Any]:

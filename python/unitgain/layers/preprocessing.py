@@ -239,7 +239,7 @@ def _number_or_array(value: ArrayLike) -> Any:
 def batches_of_numbers(data: Any) -> Iterator[NDArray[Any]]:
     """Yield batches of float64, however the data come: of much data a part at a time.
 
-    Of tuples, the samples, which come first.
+    Of tuples they are the samples, which come first.
 
     Raises:
         ValueError: if the data are a tuple of samples and targets, and not batches of them.

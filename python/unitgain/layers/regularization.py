@@ -47,6 +47,9 @@ class ActivityRegularization(Layer):
         factors = regularizers.L1L2(l1, l2)
         self.l1, self.l2 = factors.l1, factors.l2
 
+    def _activity_factors(self) -> tuple[float, float]:
+        return self.l1, self.l2
+
     def lower(self, graph: NativeGraph, node: int) -> int:
         """Add a node for the penalty."""
         return int(graph.activity(node, self.l1, self.l2))

@@ -170,6 +170,13 @@ def _checked_inputs(structure: Structure, given: Any) -> list[SymbolicTensor]:
     Raises:
         ValueError: if they are not structured alike, or are no symbolic tensors.
     """
+    if isinstance(given, Mapping) != (structure.keys is not None):
+        expected = (
+            "one tensor or a list" if structure.keys is None else f"a dict of {structure.keys}"
+        )
+        raise ValueError(
+            f"input_tensors is a {type(given).__name__}, expected {expected}, as the model's inputs"
+        )
     tensors = structure.arrange(given, "input_tensors")
     for tensor, shape in zip(tensors, structure.shapes, strict=True):
         if not isinstance(tensor, SymbolicTensor):

@@ -20,6 +20,7 @@ from unitgain.graph.native import NativeGraph, NativeNetwork, native
 from unitgain.graph.operation import Operation, connect
 from unitgain.graph.tensors import Node, SymbolicTensor, flatten
 from unitgain.graph.variables import Variable, checked_weights, trainable_changes
+from unitgain.layers.base import Layer
 from unitgain.layers.composite import missing_arguments
 from unitgain.layers.core import Input
 from unitgain.layers.registry import operation_from
@@ -544,6 +545,8 @@ def asked_dtype(thing: Any, seen: set[int] | None = None) -> str | None:
         if isinstance(thing, Model) and thing.built:
             return thing.dtype
         found: str | None = getattr(thing, "given_dtype", None)
+        if found is None and isinstance(thing, Layer) and thing.built and thing.weights:
+            found = thing.dtype  # which the weights have
         if found is not None:
             return found
         parts = vars(thing).values()

@@ -104,7 +104,7 @@ def _values(function: Function, mask: SymbolicTensor, inputs: Any) -> NDArray[An
     arrays = list(inputs) if isinstance(inputs, Arrays) else [inputs]
     chosen = [dense(a) for t, a in zip(given, arrays, strict=True) if t in needed]
     network = Function([t for t in given if t in needed], mask).network()
-    rows = Arrays(chosen) if len(chosen) > 1 else chosen[0]
+    rows: Any = Arrays(chosen) if len(chosen) > 1 else chosen[0]
     found: NDArray[Any] = network.predict(rows, PREDICT_BATCH)
     return found
 
