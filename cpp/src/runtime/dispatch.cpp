@@ -10,32 +10,19 @@
 #include "runtime/contracts/contracts.hpp"
 #include "runtime/cpu.hpp"
 #include "runtime/threading_layer.hpp"
+#include "runtime/variants.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 
 namespace unitgain {
 
 namespace simd {
-#if UNITGAIN_HAS_BASELINE
-namespace baseline {
-extern const KernelTable table;
-}
-#endif
-#if UNITGAIN_HAS_AVX2
-namespace avx2 {
-extern const KernelTable table;
-}
-#endif
-#if UNITGAIN_HAS_AVX512
-namespace avx512 {
-extern const KernelTable table;
-}
-#endif
-#if UNITGAIN_HAS_AMX
-namespace amx {
-extern const KernelTable table;
-}
-#endif
+#define UNITGAIN_DECLARE(variant, ...) \
+  namespace variant {                  \
+  extern const KernelTable table;      \
+  }
+UNITGAIN_VARIANTS(UNITGAIN_DECLARE)
+#undef UNITGAIN_DECLARE
 }  // namespace simd
 
 namespace runtime {
@@ -48,26 +35,20 @@ struct Variant {
   std::string (*missing)();
 };
 
-constexpr Variant built[] = {
-#if UNITGAIN_HAS_BASELINE
-    {"baseline", &simd::baseline::table, missing_for_baseline},
-#endif
-#if UNITGAIN_HAS_AVX2
-    {"avx2", &simd::avx2::table, missing_for_avx2},
-#endif
-#if UNITGAIN_HAS_AVX512
-    {"avx512", &simd::avx512::table, missing_for_avx512},
-#endif
-#if UNITGAIN_HAS_AMX
-    {"amx", &simd::amx::table, missing_for_amx},
-#endif
-};
+#define UNITGAIN_ROW(variant, ...) {#variant, &simd::variant::table, missing_for_##variant},
+constexpr Variant built[] = {UNITGAIN_VARIANTS(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
 
 struct Choice {
   std::string name;
+  std::size_t place;  // in built
   const simd::KernelTable* table;
   bool has_bf16 = has_avx512_bf16();
 };
+
+Choice choice_of(const Variant& variant) {
+  return {variant.name, static_cast<std::size_t>(&variant - built), variant.table};
+}
 
 Choice choose() {
   const char* wanted = std::getenv("UNITGAIN_ISA");
@@ -80,7 +61,7 @@ Choice choose() {
           throw ValueError("UNITGAIN_ISA is " + std::string(wanted) + ", but this machine lacks " +
                            missing);
         }
-        return {variant.name, variant.table};
+        return choice_of(variant);
       }
       names += (names.empty() ? "" : ", ") + std::string(variant.name);
     }
@@ -91,7 +72,7 @@ Choice choose() {
   for (const Variant& variant : built) {
     missing = variant.missing();
     if (!missing.empty()) break;
-    choice = {variant.name, variant.table};
+    choice = choice_of(variant);
   }
   if (choice.table == nullptr)
     throw ValueError("unitgain cannot run here: the CPU lacks " + missing);
@@ -123,7 +104,7 @@ const Choice& chosen_for_cpu() {
 // Null if the build has none.
 const Choice* baseline_choice() {
 #if UNITGAIN_HAS_BASELINE
-  static const Choice baseline{"baseline", &simd::baseline::table, false};
+  static const Choice baseline{"baseline", 0, &simd::baseline::table, false};
   return &baseline;
 #else
   return nullptr;
@@ -138,6 +119,14 @@ const Choice& choice() {
 
 const simd::KernelTable& kernel_table() {
   return *choice().table;
+}
+
+std::size_t variant_in_use() {
+  return choice().place;
+}
+
+std::size_t variant_of_cpu() {
+  return chosen_for_cpu().place;
 }
 
 const simd::SplitGemmKernels* split_kernels(Precision precision) {

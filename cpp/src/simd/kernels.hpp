@@ -52,6 +52,9 @@ struct PeakKernels;
 // sum_i values_i weights_i with an error that does not grow with n; weights may be null: 1.
 using WeightedSum = double (*)(const double* values, const double* weights, Index n);
 
+// The families that a saved network may need to predict. The others, losses, optimizers and two of
+// linear algebra, are chosen each for itself (runtime/families/), so that a program without them is
+// a quarter smaller.
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
@@ -59,15 +62,12 @@ struct Kernels {
   const ActivationKernels<T>* activation;
   const PreluKernels<T>* prelu;
   const SoftmaxKernels<T>* softmax;
-  const LossKernels<T>* loss;
   const ColumnKernels<T>* column;
   const RowKernels<T>* row;
-  const OptimizerKernels<T>* optimizer;
   const WeightKernels<T>* weight;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
   const ClusterKernels<T>* cluster;
-  const SmallLinalgKernels<T>* small_linalg;
 };
 
 struct KernelTable {
@@ -78,7 +78,6 @@ struct KernelTable {
   // runtime::split_kernels.
   const SplitGemmKernels* split[precision_count];
   const PeakKernels* peak;
-  const SecularKernels* secular;
 };
 
 }  // namespace unitgain::simd
