@@ -62,7 +62,7 @@ def beyond(shape):
 
 @functools.cache
 def decomposed(shape, dtype):
-    """Of each of these matrices its name, itself in the dtype, and NumPy's SVD of that in float64."""
+    """Of each of these matrices its name, itself in the dtype and NumPy's SVD of it in float64."""
     cases = {name: case.astype(dtype) for name, case in beyond(shape).items()}
     return [
         (name, a, np.linalg.svd(a.astype(np.float64), full_matrices=False))
