@@ -131,9 +131,9 @@ AxisFunction<T> axis_function(const std::string& name) {
 // An array as a kernel for contiguous arrays finds it: where it lies if it is one, else copied to
 // where the result goes, over which the kernel can run in place.
 template <class T>
-class Operand {
+class ContiguousOperand {
  public:
-  Operand(const py::array& array, const py::array& copy)
+  ContiguousOperand(const py::array& array, const py::array& copy)
       : data_(static_cast<const T*>(array.data())) {
     if (!are_flat({array})) walk_ = walk_through<2>({array, copy});
   }
@@ -159,7 +159,7 @@ py::array along(const std::string& name, const py::object& object, py::ssize_t a
     const AxisFunction<T> function = axis_function<T>(name);
     const py::array x = viewable(given);
     Result result(out, x, {x}, Layout::c);
-    const Operand<T> operand(x, result.array());
+    const ContiguousOperand<T> operand(x, result.array());
     T* to = static_cast<T*>(result.data());
     {
       const GilRelease release;
@@ -185,7 +185,7 @@ py::array gradient_along(const std::string& name, const py::object& x_object,
     const AxisFunction<T> function = axis_function<T>(name);
     const py::array x = viewable(given_x), upstream = viewable(given_upstream);
     py::array values = new_array<T>(shape_of(x)), result = new_array<T>(shape_of(x));
-    const Operand<T> input(x, values), above(upstream, result);
+    const ContiguousOperand<T> input(x, values), above(upstream, result);
     T *kept = static_cast<T*>(values.mutable_data()), *to = static_cast<T*>(result.mutable_data());
     {
       const GilRelease release;

@@ -298,13 +298,13 @@ PyObject* multiply_plainly(PyObject* a, PyObject* b, PyObject* out) {
 }
 
 constexpr const char* parameter_names[] = {"a", "b", "out", "bias", "activation", "precision"};
-constexpr int positional_only = 2, most_positional = 3;
+constexpr int matmul_positional_only = 2, matmul_most_positional = 3;
 
 PyObject* call_matmul(PyObject*, PyObject* const* values, Py_ssize_t count, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     py::handle given[std::size(parameter_names)];
-    read_arguments("matmul", parameter_names, positional_only, most_positional, values, count,
-                   keywords, given);
+    read_arguments("matmul", parameter_names, matmul_positional_only, matmul_most_positional,
+                   values, count, keywords, given);
     const bool plain = !given[3] && !given[4] && !given[5];
     if (plain) {
       PyObject* out = given[2] && !given[2].is_none() ? given[2].ptr() : nullptr;
@@ -320,7 +320,7 @@ PyObject* call_matmul(PyObject*, PyObject* const* values, Py_ssize_t count, PyOb
   });
 }
 
-constexpr const char* documentation =
+constexpr const char* matmul_documentation =
     R"(matmul(a, b, /, out=None, *, bias=None, activation=None, precision=None)
 --
 
@@ -353,7 +353,7 @@ array([[1.5, 0. ]])
 
 PyMethodDef matmul_definition = {
     "matmul", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(&call_matmul)),
-    METH_FASTCALL | METH_KEYWORDS, documentation};
+    METH_FASTCALL | METH_KEYWORDS, matmul_documentation};
 
 }  // namespace
 

@@ -50,7 +50,7 @@ class PythonMetric final : public CustomMetric {
   Index sums_;
 };
 
-MetricSpec make_spec(const std::string& kind, bool takes_labels, bool weighted,
+MetricSpec metric_spec(const std::string& kind, bool takes_labels, bool weighted,
                      const std::optional<LossSpec>& loss, double threshold, Index k,
                      std::vector<double> thresholds, std::optional<Index> class_id, bool by_column,
                      bool from_logits, bool clips, std::vector<double> column_weights,
@@ -148,7 +148,7 @@ void bind_metrics(py::module_& module) {
 #undef UNITGAIN_NAME
   module.attr("metric_names") = py::tuple(py::cast(names));
   py::class_<MetricSpec>(module, "MetricSpec")
-      .def(py::init(&make_spec), py::arg("kind"), py::arg("takes_labels") = false,
+      .def(py::init(&metric_spec), py::arg("kind"), py::arg("takes_labels") = false,
            py::arg("weighted") = false, py::arg("loss") = py::none(), py::arg("threshold") = 0.5,
            py::arg("k") = 0, py::arg("thresholds") = std::vector<double>{},
            py::arg("class_id") = py::none(), py::arg("by_column") = false,

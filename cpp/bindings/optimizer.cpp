@@ -181,6 +181,22 @@ std::function<double(std::int64_t)> schedule_of(const py::object& function) {
   };
 }
 
+constexpr Parameter<ScheduleSpec> schedule_members[] = {
+    parameter<ScheduleSpec, &ScheduleSpec::factor>("factor"),
+    parameter<ScheduleSpec, &ScheduleSpec::staircase>("staircase"),
+    parameter<ScheduleSpec, &ScheduleSpec::end>("end"),
+    parameter<ScheduleSpec, &ScheduleSpec::power>("power"),
+    parameter<ScheduleSpec, &ScheduleSpec::cycle>("cycle"),
+    parameter<ScheduleSpec, &ScheduleSpec::warmup_steps>("warmup_steps"),
+    parameter<ScheduleSpec, &ScheduleSpec::warmup_target>("warmup_target"),
+    parameter<ScheduleSpec, &ScheduleSpec::times_steps>("times_steps"),
+    parameter<ScheduleSpec, &ScheduleSpec::times_rate>("times_rate"),
+    parameter<ScheduleSpec, &ScheduleSpec::boundaries>("boundaries"),
+    parameter<ScheduleSpec, &ScheduleSpec::values>("values"),
+    parameter<ScheduleSpec, &ScheduleSpec::momenta>("momenta"),
+    parameter<ScheduleSpec, &ScheduleSpec::linear>("linear"),
+};
+
 void bind_schedule(py::module_& module) {
   py::enum_<ScheduleKind>(module, "ScheduleKind")
       .value("none", ScheduleKind::none)
@@ -192,7 +208,9 @@ void bind_schedule(py::module_& module) {
       .value("restarts", ScheduleKind::restarts)
       .value("phases", ScheduleKind::phases)
       .value("custom", ScheduleKind::custom);
-  py::class_<ScheduleSpec>(module, "ScheduleSpec")
+  py::class_<ScheduleSpec> schedule(module, "ScheduleSpec");
+  def_parameters(schedule, schedule_members);
+  schedule
       .def(py::init([](ScheduleKind kind, double initial, double steps) {
              ScheduleSpec spec;
              spec.kind = kind;
@@ -201,19 +219,6 @@ void bind_schedule(py::module_& module) {
              return spec;
            }),
            py::arg("kind") = ScheduleKind::none, py::arg("initial") = 0.0, py::arg("steps") = 1.0)
-      .def_readwrite("factor", &ScheduleSpec::factor)
-      .def_readwrite("staircase", &ScheduleSpec::staircase)
-      .def_readwrite("end", &ScheduleSpec::end)
-      .def_readwrite("power", &ScheduleSpec::power)
-      .def_readwrite("cycle", &ScheduleSpec::cycle)
-      .def_readwrite("warmup_steps", &ScheduleSpec::warmup_steps)
-      .def_readwrite("warmup_target", &ScheduleSpec::warmup_target)
-      .def_readwrite("times_steps", &ScheduleSpec::times_steps)
-      .def_readwrite("times_rate", &ScheduleSpec::times_rate)
-      .def_readwrite("boundaries", &ScheduleSpec::boundaries)
-      .def_readwrite("values", &ScheduleSpec::values)
-      .def_readwrite("momenta", &ScheduleSpec::momenta)
-      .def_readwrite("linear", &ScheduleSpec::linear)
       .def_property(
           "function", [](const ScheduleSpec& spec) { return spec.function; },
           [](ScheduleSpec& spec, const py::object& function) {
@@ -232,6 +237,19 @@ constexpr Parameter<OptimizerSpec> parameters[] = {
 #define UNITGAIN_PARAMETER(type, name, ...) parameter<OptimizerSpec, &OptimizerSpec::name>(#name),
     UNITGAIN_OPTIMIZER_PARAMETERS(UNITGAIN_PARAMETER)
 #undef UNITGAIN_PARAMETER
+};
+
+constexpr Parameter<OptimizerSpec> optimizer_members[] = {
+    parameter<OptimizerSpec, &OptimizerSpec::schedule>("schedule"),
+    parameter<OptimizerSpec, &OptimizerSpec::clipping>("clipping"),
+    parameter<OptimizerSpec, &OptimizerSpec::clip>("clip"),
+    parameter<OptimizerSpec, &OptimizerSpec::weight_decay>("weight_decay"),
+    parameter<OptimizerSpec, &OptimizerSpec::use_ema>("use_ema"),
+    parameter<OptimizerSpec, &OptimizerSpec::ema_momentum>("ema_momentum"),
+    parameter<OptimizerSpec, &OptimizerSpec::ema_overwrite_frequency>("ema_overwrite_frequency"),
+    parameter<OptimizerSpec, &OptimizerSpec::accumulation_steps>("accumulation_steps"),
+    parameter<OptimizerSpec, &OptimizerSpec::loss_scale>("loss_scale"),
+    parameter<OptimizerSpec, &OptimizerSpec::scale_growth_steps>("scale_growth_steps"),
 };
 
 OptimizerSpec make_spec(std::string_view kind, double learning_rate, const py::kwargs& given) {
@@ -255,18 +273,9 @@ void bind_optimizer_types(py::module_& module) {
       .value("global_norm", Clipping::global_norm);
   bind_weight_options(module);
   bind_schedule(module);
-  py::class_<OptimizerSpec>(module, "OptimizerSpec")
-      .def(py::init(&make_spec), py::arg("kind"), py::arg("learning_rate"))
-      .def_readwrite("schedule", &OptimizerSpec::schedule)
-      .def_readwrite("clipping", &OptimizerSpec::clipping)
-      .def_readwrite("clip", &OptimizerSpec::clip)
-      .def_readwrite("weight_decay", &OptimizerSpec::weight_decay)
-      .def_readwrite("use_ema", &OptimizerSpec::use_ema)
-      .def_readwrite("ema_momentum", &OptimizerSpec::ema_momentum)
-      .def_readwrite("ema_overwrite_frequency", &OptimizerSpec::ema_overwrite_frequency)
-      .def_readwrite("accumulation_steps", &OptimizerSpec::accumulation_steps)
-      .def_readwrite("loss_scale", &OptimizerSpec::loss_scale)
-      .def_readwrite("scale_growth_steps", &OptimizerSpec::scale_growth_steps);
+  py::class_<OptimizerSpec> optimizer(module, "OptimizerSpec");
+  optimizer.def(py::init(&make_spec), py::arg("kind"), py::arg("learning_rate"));
+  def_parameters(optimizer, optimizer_members);
 }
 
 void bind_optimizer(py::module_& module) {

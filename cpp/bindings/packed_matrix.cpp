@@ -54,7 +54,8 @@ std::string text(const AnyPackedMatrix& packed) {
   return words;
 }
 
-constexpr const char* documentation = R"(A right operand, packed once and multiplied often.
+constexpr const char* packed_matrix_documentation =
+    R"(A right operand, packed once and multiplied often.
 
 A copy of ``weights`` in the order in which the products read them: ``x @ packed`` and
 ``ug.matmul(x, packed, ...)`` need not pack it again. With precision ``"medium"`` it is kept in
@@ -79,7 +80,7 @@ array([[4., 6.]])
 }  // namespace
 
 void bind_packed_matrix(py::module_& module) {
-  py::class_<AnyPackedMatrix> type(module, "PackedMatrix", documentation);
+  py::class_<AnyPackedMatrix> type(module, "PackedMatrix", packed_matrix_documentation);
   type.def(py::init(&pack), py::arg("weights"), py::arg("precision") = py::none())
       .def_property_readonly("shape", &shape, "``(k, n)``")
       .def_property_readonly("ndim", [](const AnyPackedMatrix&) { return 2; })

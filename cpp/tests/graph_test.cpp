@@ -6,6 +6,7 @@
 #include "check.hpp"
 #include "nn/arena.hpp"
 #include "nn/plan.hpp"
+#include "nn/plan_builder.hpp"
 #include "unitgain/loss.hpp"
 #include "unitgain/network.hpp"
 #include "unitgain/runtime.hpp"
@@ -87,7 +88,8 @@ struct Example {
     }
     const std::vector<OutputLoss> losses = {{loss_spec(LossKind::sparse_categorical_crossentropy)},
                                             {loss_spec(LossKind::mean_squared_error), {}, 0.5}};
-    return nn::make_plan<T>({graph, outputs, 16, mode, losses, gradients, 2, Precision::highest});
+    return nn::make_plan<T>(
+        {graph, outputs, 16, mode, losses, gradients, 2, Precision::highest, &nn::compute_loss<T>});
   }
 };
 

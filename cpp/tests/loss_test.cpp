@@ -68,7 +68,7 @@ UNITGAIN_TYPED_TEST(element_losses_match_their_formulas) {
       part.row_scales = scales.data();
       part.gradient = gradient.data();
       part.row_losses = losses.data();
-      runtime::kernels<T>().loss->row[static_cast<int>(kind)](spec, part);
+      runtime::family<simd::LossKernels<T>>().row[static_cast<int>(kind)](spec, part);
       for (Index i = 0; i < rows; ++i) {
         Reference<T> sum = 0;
         for (Index j = i * cols; j < (i + 1) * cols; ++j) {
@@ -106,7 +106,7 @@ UNITGAIN_TYPED_TEST(row_losses_stay_within_their_arrays) {
         const Array<double> losses(rows), again(rows);
         simd::LossRows<T> part{y.data(), t.data(), nullptr,         rows,          cols,
                                T(1),     nullptr,  gradient.data(), losses.data(), nullptr};
-        const auto kernel = runtime::kernels<T>().loss->row[static_cast<int>(kind)];
+        const auto kernel = runtime::family<simd::LossKernels<T>>().row[static_cast<int>(kind)];
         kernel(spec, part);
         part.outputs = part.gradient = in_place.data();
         part.row_losses = again.data();

@@ -24,7 +24,7 @@ static void cross_entropy(bool from_logits, const T* outputs, Index rows, Index 
   const simd::LossRows<T> part = {outputs, nullptr, labels,   rows,   cols,
                                   scale,   nullptr, gradient, losses, predicted};
   const int kind = static_cast<int>(LossKind::sparse_categorical_crossentropy);
-  runtime::kernels<T>().loss->row[kind](spec, part);
+  runtime::family<simd::LossKernels<T>>().row[kind](spec, part);
 }
 
 constexpr Index row_count = 3;

@@ -1,5 +1,7 @@
 """Tall matrices of a condition that is chosen, for the tests of what is made for them."""
 
+import functools
+
 import numpy as np
 
 DTYPES = [np.float32, np.float64]
@@ -9,8 +11,11 @@ def normal(shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape)
 
 
+@functools.cache
 def orthonormal(rows, cols, seed=0):
-    return np.linalg.qr(normal((rows, cols), seed))[0]
+    q = np.linalg.qr(normal((rows, cols), seed))[0]
+    q.flags.writeable = False
+    return q
 
 
 def spectra(condition, n):

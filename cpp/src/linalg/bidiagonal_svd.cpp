@@ -205,7 +205,7 @@ class Join {
   // The z of which the roots that were found are the exact ones, by Loewner's formula: it is what
   // makes the vectors orthogonal (Gu and Eisenstat, theorem 3.1).
   void find_weights() {
-    const simd::SecularKernels& kernels = *runtime::kernel_table().secular;
+    const simd::SecularKernels& kernels = runtime::family<simd::SecularKernels>();
     const double* d = at(svd_.d);
     const simd::SecularRoot* roots = svd_.roots + part_.begin;
     double* products = at(svd_.products);
@@ -225,7 +225,7 @@ class Join {
   }
 
   void find_turns() {
-    const simd::SecularKernels& kernels = *runtime::kernel_table().secular;
+    const simd::SecularKernels& kernels = runtime::family<simd::SecularKernels>();
     const simd::VectorKernels<double>& vector = *runtime::kernels<double>().vector;
     double* const left = scratch_;
     double* const right = scratch_ + svd_.n;

@@ -26,7 +26,7 @@ struct Value {
 class Search {
  public:
   Search(const SecularEquation& equation, Index i)
-      : equation_(equation), kernels_(*runtime::kernel_table().secular), i_(i) {}
+      : equation_(equation), kernels_(runtime::family<simd::SecularKernels>()), i_(i) {}
 
   simd::SecularRoot run() {
     if (i_ + 1 < equation_.n) {

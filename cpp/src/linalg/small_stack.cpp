@@ -23,7 +23,7 @@ constexpr Index most_elements = 64 * 64;
 
 template <class T>
 const simd::SmallLinalgKernels<T>& kernels() {
-  return *runtime::kernels<T>().small_linalg;
+  return runtime::family<simd::SmallLinalgKernels<T>>();
 }
 
 // A group of matrices that go through the kernels together. Lanes beyond `count` repeat the last.

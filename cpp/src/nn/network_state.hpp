@@ -41,6 +41,8 @@ struct Network<T>::State : nn::Stepped {
   std::unique_ptr<nn::PlanCache<T>> plans = std::make_unique<nn::PlanCache<T>>();
 
   std::vector<OutputLoss> losses;  // of each output; none before compile()
+  // Null before compile(), so that a program without it is linked without losses and metrics.
+  nn::LossPlanner<T> plan_loss = nullptr;
   std::shared_ptr<nn::Optimizer<T>> optimizer;
   base::AlignedBuffer<T> gradient_memory;
   nn::ParameterGradients<T> gradients;
@@ -83,7 +85,7 @@ struct Network<T>::State : nn::Stepped {
       const nn::ParameterGradients<T> none;
       const auto& wanted = nn::trains(mode) ? gradients : none;
       return nn::make_plan<T>(
-          {graph, outputs, batch, mode, losses, wanted, threads, precision, is_block});
+          {graph, outputs, batch, mode, losses, wanted, threads, precision, plan_loss, is_block});
     });
   }
 

@@ -4,6 +4,7 @@
 
 #include "nn/batches.hpp"
 #include "nn/network_state.hpp"
+#include "nn/plan_builder.hpp"
 
 namespace unitgain {
 
@@ -45,6 +46,7 @@ void Network<T>::compile(const OptimizerSpec& optimizer, const std::vector<Outpu
   }
   state.optimizer = std::make_shared<nn::Optimizer<T>>(optimizer, std::move(arrays));
   state.losses = losses;
+  state.plan_loss = &nn::compute_loss<T>;
   state.prepare_training();
 }
 
@@ -58,6 +60,7 @@ void Network<T>::continue_training(const Network& whole) {
   if (!whole.state_->optimizer) throw ValueError("the network has no loss: compile it first");
   state_->optimizer = whole.state_->optimizer;
   state_->losses = whole.state_->losses;
+  state_->plan_loss = whole.state_->plan_loss;
   state_->step = whole.state_->step.load();
   state_->distribution = whole.state_->distribution;
   state_->prepare_training();
@@ -79,9 +82,10 @@ Index Network<T>::memory(Index batch, bool training) const {
     throw ValueError("the network has no loss: compile it first");
   }
   const Mode mode = training ? Mode::train : Mode::infer;
-  const Index bytes = nn::make_plan<T>({state.graph, state.outputs, batch, mode, state.losses,
-                                        state.gradients, num_threads(), float32_matmul_precision()})
-                          .arena_bytes;
+  const Index bytes =
+      nn::make_plan<T>({state.graph, state.outputs, batch, mode, state.losses, state.gradients,
+                        num_threads(), float32_matmul_precision(), state.plan_loss})
+          .arena_bytes;
   if (!training) return bytes;
   return bytes + state.optimizer->bytes() +
          state.gradient_memory.size() * static_cast<Index>(sizeof(T));

@@ -494,7 +494,7 @@ void Optimizer<T>::apply_change(const runtime::Team& team, std::size_t array) {
 template <class T>
 void Optimizer<T>::run(simd::Update update, simd::UpdateArrays<T> arrays, Index count,
                        const simd::UpdateFactors<T>& factors) const {
-  const auto& row = runtime::kernels<T>().optimizer->row[static_cast<int>(update)];
+  const auto& row = runtime::family<simd::OptimizerKernels<T>>().row[static_cast<int>(update)];
   const bool plain = arrays.average == nullptr && factors.decay == 0 && factors.clip == 0 &&
                      factors.scale[0] == 1 && factors.scale[1] == 1;
   (plain ? row.plain : row.full)(arrays, count, factors);

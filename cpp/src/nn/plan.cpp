@@ -157,8 +157,9 @@ Plan<T> make_plan(const PlanRequest<T>& request) {
     for (const Goal& goal : goals) {
       // The output's own shape: behind a reshape, the value's has other rows.
       const SampleShape shape = request.graph.node(request.outputs[goal.output]).shape;
-      losses[goal.output] = compute_loss(builder, goal.output, builder.value_of(goal.node), shape,
-                                         goal.loss, request.losses[goal.output], goal.softmax);
+      losses[goal.output] =
+          request.plan_loss(builder, goal.output, builder.value_of(goal.node), shape, goal.loss,
+                            request.losses[goal.output], goal.softmax);
     }
   } else if (differentiates(request.mode)) {
     upstreams = take_upstreams(builder, goals);

@@ -188,7 +188,16 @@ struct ParameterGradients {
   }
 };
 
-// The inputs of a plan; `losses` and `gradients` matter to the modes that use them.
+template <class T>
+class PlanBuilder;
+// Makes the steps that compare an output with what it should be: compute_loss() of
+// plan_builder.hpp.
+template <class T>
+using LossPlanner = LossBuffers (*)(PlanBuilder<T>& builder, std::size_t which, NodeId output,
+                                    SampleShape shape, const LossSpec& loss,
+                                    const OutputLoss& wanted, bool softmax);
+
+// The inputs of a plan; `losses`, `plan_loss` and `gradients` matter to the modes that use them.
 template <class T>
 struct PlanRequest {
   const Graph<T>& graph;
@@ -199,6 +208,7 @@ struct PlanRequest {
   const ParameterGradients<T>& gradients;
   int threads;
   Precision precision;
+  LossPlanner<T> plan_loss;
   bool is_block = false;  // whether the batch is a block of one, and may meet the others
 };
 

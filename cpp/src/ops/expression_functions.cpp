@@ -13,10 +13,11 @@ namespace unitgain::ops {
 
 namespace {
 
-#define UNITGAIN_LIBRARY_UNARY(ROW)                                                         \
-  ROW(sin)                                                                                  \
-  ROW(cos) ROW(tan) ROW(asin) ROW(acos) ROW(atan) ROW(sinh) ROW(cosh) ROW(asinh) ROW(acosh) \
-      ROW(atanh) ROW(erf) ROW(expm1) ROW(log2) ROW(log10)
+#define UNITGAIN_LIBRARY_UNARY(ROW)                                                           \
+  ROW(sin)                                                                                    \
+  ROW(cos)                                                                                    \
+  ROW(tan) ROW(asin) ROW(acos) ROW(atan) ROW(sinh) ROW(cosh) ROW(asinh) ROW(acosh) ROW(atanh) \
+      ROW(erf) ROW(expm1) ROW(log2) ROW(log10)
 
 template <class T, class F>
 void each(const T* x, T* y, Index n, F&& f) {
@@ -45,7 +46,7 @@ T floor_quotient(T a, T b) {
 
 template <class T>
 std::map<std::string, Function<T>> kernel_functions() {
-  const auto& table = *runtime::kernels<T>().expression;
+  const auto& table = runtime::family<simd::ExpressionKernels<T>>();
   std::map<std::string, Function<T>> functions;
   const auto add = [&](const char* name, double work) -> Function<T>& {
     Function<T>& made = functions[name];

@@ -114,7 +114,7 @@ Source<T> BoundGroup<T>::source(const Place& place) const {
 
 template <class T>
 BoundInstruction<T> BoundGroup<T>::bind(const Instruction& instruction) {
-  const auto& table = *runtime::kernels<T>().expression;
+  const auto& table = runtime::family<simd::ExpressionKernels<T>>();
   BoundInstruction<T> made{};
   const std::string& name = instruction.function;
   if (instruction.from.empty() || instruction.from.size() > 3) {
@@ -171,7 +171,7 @@ BoundInstruction<T> BoundGroup<T>::bind(const Instruction& instruction) {
 
 template <class T>
 void BoundGroup<T>::run_block(Index first, Index rows, const StepMemory<T>& memory, T* sums) const {
-  const auto& table = *runtime::kernels<T>().expression;
+  const auto& table = runtime::family<simd::ExpressionKernels<T>>();
   const auto at = [&](const Source<T>& source) -> T* {
     if (source.is_register) return memory.registers + source.id;
     return memory.buffers[source.id] + first * source.step;

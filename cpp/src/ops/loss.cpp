@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "simd/kernels/loss.hpp"
+#include "simd/kernels/softmax.hpp"
 #include "unitgain/loss.hpp"
 
 namespace unitgain::ops {
@@ -34,15 +35,15 @@ bool are_binary(const T* targets, Index n) {
 template <class T>
 void loss(const runtime::Team& team, const LossSpec& spec, const simd::LossRows<T>& rows) {
   const runtime::Range part = team.share(rows.rows, row_grain);
-  runtime::kernels<T>().loss->row[static_cast<int>(spec.kind)](
+  runtime::family<simd::LossKernels<T>>().row[static_cast<int>(spec.kind)](
       spec, part_of(rows, target_cols(spec, rows.cols), part));
 }
 
 template <class T>
 void argmax(const runtime::Team& team, const T* x, Index rows, Index cols, std::int32_t* indices) {
   const runtime::Range part = team.share(rows, row_grain);
-  runtime::kernels<T>().loss->argmax(x + part.begin * cols, part.size(), cols,
-                                     indices + part.begin);
+  runtime::kernels<T>().softmax->argmax(x + part.begin * cols, part.size(), cols,
+                                        indices + part.begin);
 }
 
 double loss_divisor(const LossSpec& spec, const std::int32_t* labels, const double* weights,

@@ -65,7 +65,7 @@ void run_kernel(simd::LossKernel<T> kernel, const LossSpec& spec, const MetricRo
 template <class T>
 void losses(const MetricSpec& spec, const MetricRows<T>& rows, runtime::Range part,
             double* values) {
-  const auto kernel = runtime::kernels<T>().loss->row[static_cast<int>(spec.loss.kind)];
+  const auto kernel = runtime::family<simd::LossKernels<T>>().row[static_cast<int>(spec.loss.kind)];
   if (rows.labels == nullptr) return run_kernel(kernel, spec.loss, rows, part, values);
   // Kernels take for granted that labels are classes.
   for (Index i = part.begin; i < part.end;) {
@@ -86,7 +86,8 @@ void binary_accuracies(const MetricSpec& spec, const MetricRows<T>& rows, runtim
                        double* values) {
   LossSpec threshold{};
   threshold.delta = spec.threshold;
-  run_kernel(runtime::kernels<T>().loss->binary_accuracy, threshold, rows, part, values);
+  run_kernel(runtime::family<simd::LossKernels<T>>().binary_accuracy, threshold, rows, part,
+             values);
 }
 
 // 1 where fewer than k outputs are larger than that of the class; NaN is larger than any number,

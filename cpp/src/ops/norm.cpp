@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "runtime/dispatch.hpp"
-#include "simd/kernels/optimizer.hpp"
 #include "simd/kernels/vector.hpp"
 
 namespace unitgain::ops {
@@ -11,7 +10,7 @@ namespace unitgain::ops {
 template <class T>
 double block_norm(const T* x, Index n) {
   const simd::Kernels<T>& kernels = runtime::kernels<T>();
-  const double sum = kernels.optimizer->sum_of_squares(x, n, 1.0);
+  const double sum = kernels.vector->sum_of_squares(x, n, 1.0);
   // Between these bounds no square of a double that matters has overflowed or gone denormal.
   if (sum == 0 || std::isnan(sum) || (sum > 0x1p-900 && sum < 0x1p1000)) {
     if (sum != 0 || sizeof(T) == sizeof(float)) return std::sqrt(sum);
@@ -19,7 +18,7 @@ double block_norm(const T* x, Index n) {
   const T largest = kernels.vector->max_abs(x, n);
   if (largest == 0 || !std::isfinite(largest)) return std::sqrt(sum);
   const double scale = std::ldexp(1.0, -std::ilogb(largest));
-  return std::sqrt(kernels.optimizer->sum_of_squares(x, n, scale)) / scale;
+  return std::sqrt(kernels.vector->sum_of_squares(x, n, scale)) / scale;
 }
 
 double combined_norm(const double* norms, Index count) {

@@ -9,37 +9,20 @@
 
 #include "runtime/contracts/contracts.hpp"
 #include "runtime/cpu.hpp"
-#include "runtime/int8_kernels.hpp"
 #include "runtime/threading_layer.hpp"
+#include "runtime/variants.hpp"
 #include "unitgain/error.hpp"
 #include "unitgain/runtime.hpp"
 
 namespace unitgain {
 
 namespace simd {
-#if UNITGAIN_HAS_BASELINE
-namespace baseline {
-extern const KernelTable table;
-extern const Int8GemmKernels int8_gemm;
-}  // namespace baseline
-#endif
-#if UNITGAIN_HAS_AVX2
-namespace avx2 {
-extern const KernelTable table;
-extern const Int8GemmKernels int8_gemm;
-}  // namespace avx2
-#endif
-#if UNITGAIN_HAS_AVX512
-namespace avx512 {
-extern const KernelTable table;
-extern const Int8GemmKernels int8_gemm, int8_gemm_vnni;
-}  // namespace avx512
-#endif
-#if UNITGAIN_HAS_AMX
-namespace amx {
-extern const KernelTable table;
-}
-#endif
+#define UNITGAIN_DECLARE(variant, ...) \
+  namespace variant {                  \
+  extern const KernelTable table;      \
+  }
+UNITGAIN_VARIANTS(UNITGAIN_DECLARE)
+#undef UNITGAIN_DECLARE
 }  // namespace simd
 
 namespace runtime {
@@ -50,39 +33,21 @@ struct Variant {
   const char* name;
   const simd::KernelTable* table;
   std::string (*missing)();
-  const simd::Int8GemmKernels* int8;
-  const simd::Int8GemmKernels* int8_vnni = nullptr;
 };
 
-constexpr Variant built[] = {
-#if UNITGAIN_HAS_BASELINE
-    {"baseline", &simd::baseline::table, missing_for_baseline, &simd::baseline::int8_gemm},
-#endif
-#if UNITGAIN_HAS_AVX2
-    {"avx2", &simd::avx2::table, missing_for_avx2, &simd::avx2::int8_gemm},
-#endif
-#if UNITGAIN_HAS_AVX512
-    {"avx512", &simd::avx512::table, missing_for_avx512, &simd::avx512::int8_gemm,
-     &simd::avx512::int8_gemm_vnni},
-#endif
-#if UNITGAIN_HAS_AMX
-    {"amx", &simd::amx::table, missing_for_amx, &simd::avx512::int8_gemm,
-     &simd::avx512::int8_gemm_vnni},
-#endif
-};
+#define UNITGAIN_ROW(variant, ...) {#variant, &simd::variant::table, missing_for_##variant},
+constexpr Variant built[] = {UNITGAIN_VARIANTS(UNITGAIN_ROW)};
+#undef UNITGAIN_ROW
 
 struct Choice {
   std::string name;
+  std::size_t place;  // in built
   const simd::KernelTable* table;
-  bool has_bf16;
-  const simd::Int8GemmKernels* plain_int8;
-  const simd::Int8GemmKernels* int8;
+  bool has_bf16 = has_avx512_bf16();
 };
 
 Choice choice_of(const Variant& variant) {
-  const bool by_vnni = variant.int8_vnni != nullptr && has_avx512_vnni();
-  return {variant.name, variant.table, has_avx512_bf16(), variant.int8,
-          by_vnni ? variant.int8_vnni : variant.int8};
+  return {variant.name, static_cast<std::size_t>(&variant - built), variant.table};
 }
 
 Choice choose() {
@@ -128,8 +93,6 @@ const Choice& chosen_for_cpu() {
   Choice made = choose();
 #ifdef UNITGAIN_ASSERTIONS
   made.table = &with_contracts(*made.table);
-  made.int8 = with_contracts(*made.int8, made.int8 == made.plain_int8 ? 0 : 1);
-  made.plain_int8 = with_contracts(*made.plain_int8, 0);
 #endif
   auto mine = std::make_unique<const Choice>(std::move(made));
   if (chosen.compare_exchange_strong(known, mine.get(), std::memory_order_acq_rel)) {
@@ -141,8 +104,7 @@ const Choice& chosen_for_cpu() {
 // Null if the build has none.
 const Choice* baseline_choice() {
 #if UNITGAIN_HAS_BASELINE
-  static const Choice baseline{"baseline", &simd::baseline::table, false,
-                               &simd::baseline::int8_gemm, &simd::baseline::int8_gemm};
+  static const Choice baseline{"baseline", 0, &simd::baseline::table, false};
   return &baseline;
 #else
   return nullptr;
@@ -159,17 +121,17 @@ const simd::KernelTable& kernel_table() {
   return *choice().table;
 }
 
+std::size_t variant_in_use() {
+  return choice().place;
+}
+
+std::size_t variant_of_cpu() {
+  return chosen_for_cpu().place;
+}
+
 const simd::SplitGemmKernels* split_kernels(Precision precision) {
   const Choice& chosen = choice();
   return chosen.has_bf16 ? chosen.table->split[static_cast<int>(precision)] : nullptr;
-}
-
-const simd::Int8GemmKernels& int8_kernels() {
-  return *choice().int8;
-}
-
-const simd::Int8GemmKernels& plain_int8_kernels() {
-  return *choice().plain_int8;
 }
 
 }  // namespace runtime

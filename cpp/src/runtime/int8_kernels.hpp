@@ -10,8 +10,4 @@ const simd::Int8GemmKernels& int8_kernels();
 // The variant's own, which any CPU of the variant can run.
 const simd::Int8GemmKernels& plain_int8_kernels();
 
-// The kernels behind their contracts, see contracts/contracts.hpp; `which` tells the two tables of
-// a variant apart.
-const simd::Int8GemmKernels* with_contracts(const simd::Int8GemmKernels& kernels, int which);
-
 }  // namespace unitgain::runtime

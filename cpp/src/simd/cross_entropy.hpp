@@ -13,42 +13,6 @@ inline constexpr T clip = static_cast<T>(1e-7);
 template <class T>
 inline constexpr T high_clip = static_cast<T>(1 - 1e-7);
 
-struct Largest {
-  bool has_nan;
-  Index index;  // of the largest value, or of the first NaN
-};
-
-template <class T>
-UNITGAIN_INLINE Index first_equal(const T* row, Index n, T value) {
-  Index i = 0;
-  for (; i + lanes<T> <= n; i += lanes<T>) {
-    const Mask<T> equal = load(row + i) == value;
-    if (any_of(equal)) return i + find_first_set(equal);
-  }
-  for (; i < n; ++i) {
-    if (row[i] == value) return i;
-  }
-  return 0;
-}
-
-// The index numpy.argmax gives.
-template <class T>
-UNITGAIN_INLINE Largest largest(const T* row, Index n) {
-  Vec<T> best = -Format<T>::infinity;
-  Mask<T> unordered(false);
-  for_each_filled<T>(row, n, -Format<T>::infinity,
-                     [&](Vec<T> v, Index) __attribute__((always_inline)) {
-                       unordered = unordered || v != v;
-                       best = larger<T>(v, best);
-                     });
-  if (any_of(unordered)) {
-    Index i = 0;
-    while (row[i] == row[i]) ++i;
-    return {true, i};
-  }
-  return {false, first_equal<T>(row, n, hmax(best))};
-}
-
 // The rest of a row's loss when its exponentials are summed: total log1p(rest) + gap.
 struct RowParts {
   double rest;

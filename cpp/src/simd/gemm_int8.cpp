@@ -88,6 +88,11 @@ constinit const Int8GemmKernels int8_gemm = {
     .quantize = quantize,
     .tile = int8_tile<PairDot, tile_rows>,
     .dequantize = dequantize,
+#if defined(__AVX512F__)
+    .by_vnni = &int8_gemm_vnni,
+#else
+    .by_vnni = nullptr,
+#endif
 };
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

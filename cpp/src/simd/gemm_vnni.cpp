@@ -58,6 +58,7 @@ constinit const Int8GemmKernels int8_gemm_vnni = {
     .quantize = quantize,
     .tile = int8_tile<ByteDot, tile_rows>,
     .dequantize = dequantize,
+    .by_vnni = nullptr,
 };
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

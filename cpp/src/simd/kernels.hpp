@@ -46,6 +46,7 @@ template <class T>
 struct SmallLinalgKernels;
 template <class T>
 struct ExpressionKernels;
+struct Int8GemmKernels;
 struct SplitGemmKernels;
 struct ExponentRange;
 struct SecularKernels;
@@ -54,6 +55,9 @@ struct PeakKernels;
 // sum_i values_i weights_i with an error that does not grow with n; weights may be null: 1.
 using WeightedSum = double (*)(const double* values, const double* weights, Index n);
 
+// The families that a saved network may need to predict. The others, losses, optimizers, weights of 8
+// bits, functions of one's own and two of linear algebra, are chosen each for itself (runtime/families/), so that a program without them is
+// a quarter smaller.
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
@@ -61,16 +65,12 @@ struct Kernels {
   const ActivationKernels<T>* activation;
   const PreluKernels<T>* prelu;
   const SoftmaxKernels<T>* softmax;
-  const LossKernels<T>* loss;
   const ColumnKernels<T>* column;
   const RowKernels<T>* row;
-  const OptimizerKernels<T>* optimizer;
   const WeightKernels<T>* weight;
   const NoiseKernels<T>* noise;
   const VectorKernels<T>* vector;
   const ClusterKernels<T>* cluster;
-  const SmallLinalgKernels<T>* small_linalg;
-  const ExpressionKernels<T>* expression;
 };
 
 struct KernelTable {
@@ -81,7 +81,6 @@ struct KernelTable {
   // runtime::split_kernels.
   const SplitGemmKernels* split[precision_count];
   const PeakKernels* peak;
-  const SecularKernels* secular;
 };
 
 }  // namespace unitgain::simd

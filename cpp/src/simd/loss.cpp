@@ -492,13 +492,6 @@ void categorical_hinge(const LossSpec&, const LossRows<T>& rows) {
   }
 }
 
-template <class T>
-void argmax(const T* x, Index rows, Index cols, std::int32_t* indices) {
-  for (Index i = 0; i < rows; ++i) {
-    indices[i] = static_cast<std::int32_t>(largest<T>(x + i * cols, cols).index);
-  }
-}
-
 #define UNITGAIN_MEMBER(kind, ...) LossKernel<T> kind;
 template <class T>
 struct Rows {
@@ -531,26 +524,10 @@ template <class T>
 constexpr LossKernels<T> kernels = {
     .row = {UNITGAIN_LOSSES(UNITGAIN_KERNEL)},
     .binary_accuracy = element_loss<T, BinaryMatch<T>>,
-    .argmax = argmax<T>,
 };
 #undef UNITGAIN_KERNEL
 
 }  // namespace
-
-double weighted_sum(const double* values, const double* weights, Index n) {
-  LongSum<double> sum;
-  for_each_vector<double>(n, [&](auto load_from, auto) __attribute__((always_inline)) {
-    const Vec<double> value = load_from(values);
-    sum.add(weights == nullptr ? value : value * load_from(weights));
-  });
-  double total = 0, lost = 0;
-  for (Index i = 0; i < lanes<double>; ++i) {
-    total += static_cast<double>(sum.high[static_cast<std::size_t>(i)]);
-    lost += static_cast<double>(sum.low[static_cast<std::size_t>(i)]);
-  }
-  // The errors of an infinite sum are NaN.
-  return total - total == 0 ? total + lost : total;
-}
 
 constinit const LossKernels<float> loss_f32 = kernels<float>;
 constinit const LossKernels<double> loss_f64 = kernels<double>;

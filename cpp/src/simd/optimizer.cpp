@@ -270,23 +270,6 @@ void update(const UpdateArrays<T>& given_arrays, Index n, const UpdateFactors<T>
   });
 }
 
-template <class T>
-double sum_of_squares(const T* x, Index n, double scale) {
-  // Plain loops over lanes, which become conversions of whole vectors.
-  double sums[lanes<T>] = {};
-  for_each_vector<T>(n, [&](auto load_at, auto) __attribute__((always_inline)) {
-    alignas(Vec<T>) T lane[lanes<T>];
-    store(load_at(x), lane);
-    for (Index i = 0; i < lanes<T>; ++i) {
-      const double value = static_cast<double>(lane[i]) * scale;
-      sums[i] += value * value;
-    }
-  });
-  double sum = 0;
-  for (const double part : sums) sum += part;
-  return sum;
-}
-
 template <class T, class Rule>
 constexpr typename OptimizerKernels<T>::Row row = {&update<T, Rule, false>, &update<T, Rule, true>};
 
@@ -324,8 +307,7 @@ constexpr Rows<T> rows = {
 
 #define UNITGAIN_KERNEL(update, ...) rows<T>.update,
 template <class T>
-constexpr OptimizerKernels<T> kernels = {.row = {UNITGAIN_UPDATES(UNITGAIN_KERNEL)},
-                                         .sum_of_squares = sum_of_squares<T>};
+constexpr OptimizerKernels<T> kernels = {.row = {UNITGAIN_UPDATES(UNITGAIN_KERNEL)}};
 #undef UNITGAIN_KERNEL
 
 }  // namespace

@@ -229,6 +229,13 @@ void gradient_axis(const T* y, const T* upstream, T* gradient, Index length, Ind
 }
 
 template <class T>
+void argmax(const T* x, Index rows, Index cols, std::int32_t* indices) {
+  for (Index i = 0; i < rows; ++i) {
+    indices[i] = static_cast<std::int32_t>(largest<T>(x + i * cols, cols).index);
+  }
+}
+
+template <class T>
 constexpr SoftmaxKernels<T> kernels = {
     .softmax = softmax<T>,
     .log_softmax = log_softmax<T>,
@@ -238,6 +245,7 @@ constexpr SoftmaxKernels<T> kernels = {
     .log_softmax_axis = log_softmax_axis<T>,
     .gradient_axis = gradient_axis<T, SoftmaxSlope>,
     .log_gradient_axis = gradient_axis<T, LogSoftmaxSlope>,
+    .argmax = argmax<T>,
 };
 
 }  // namespace

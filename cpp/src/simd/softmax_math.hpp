@@ -187,6 +187,42 @@ UNITGAIN_INLINE T row_maximum(const T* row, Index n) {
   return hmax(larger<T>(larger<T>(a, b), larger<T>(c, d)));
 }
 
+struct Largest {
+  bool has_nan;
+  Index index;  // of the largest value, or of the first NaN
+};
+
+template <class T>
+UNITGAIN_INLINE Index first_equal(const T* row, Index n, T value) {
+  Index i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) {
+    const Mask<T> equal = load(row + i) == value;
+    if (any_of(equal)) return i + find_first_set(equal);
+  }
+  for (; i < n; ++i) {
+    if (row[i] == value) return i;
+  }
+  return 0;
+}
+
+// The index numpy.argmax gives.
+template <class T>
+UNITGAIN_INLINE Largest largest(const T* row, Index n) {
+  Vec<T> best = -Format<T>::infinity;
+  Mask<T> unordered(false);
+  for_each_filled<T>(row, n, -Format<T>::infinity,
+                     [&](Vec<T> v, Index) __attribute__((always_inline)) {
+                       unordered = unordered || v != v;
+                       best = larger<T>(v, best);
+                     });
+  if (any_of(unordered)) {
+    Index i = 0;
+    while (row[i] == row[i]) ++i;
+    return {true, i};
+  }
+  return {false, first_equal<T>(row, n, hmax(best))};
+}
+
 // The sum of a row's exp(x - max) without one for the maximum itself, beside which a small rest
 // would lose its digits: terms of 1 are counted apart.
 template <class T>

@@ -14,16 +14,12 @@ constinit const KernelTable table = {
             .activation = &activation_f32,
             .prelu = &prelu_f32,
             .softmax = &softmax_f32,
-            .loss = &loss_f32,
             .column = &column_f32,
             .row = &row_f32,
-            .optimizer = &optimizer_f32,
             .weight = &weight_f32,
             .noise = &noise_f32,
             .vector = &vector_f32,
             .cluster = &cluster_f32,
-            .small_linalg = &small_linalg_f32,
-            .expression = &expression_f32,
         },
     .f64 =
         {
@@ -32,16 +28,12 @@ constinit const KernelTable table = {
             .activation = &activation_f64,
             .prelu = &prelu_f64,
             .softmax = &softmax_f64,
-            .loss = &loss_f64,
             .column = &column_f64,
             .row = &row_f64,
-            .optimizer = &optimizer_f64,
             .weight = &weight_f64,
             .noise = &noise_f64,
             .vector = &vector_f64,
             .cluster = &cluster_f64,
-            .small_linalg = &small_linalg_f64,
-            .expression = &expression_f64,
         },
     .weighted_sum = weighted_sum,
 #if defined(UNITGAIN_TILES)
@@ -52,7 +44,6 @@ constinit const KernelTable table = {
     .split = {},
 #endif
     .peak = &peak,
-    .secular = &secular,
 };
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT

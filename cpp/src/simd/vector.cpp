@@ -2,6 +2,7 @@
 // made of.
 #include "simd/kernels/vector.hpp"
 #include "simd/math.hpp"
+#include "simd/sum.hpp"
 #include "simd/variant.hpp"
 #include "simd/vec.hpp"
 
@@ -257,10 +258,28 @@ void combine_columns(const T* a, Index stride, Index n, Index columns, const T* 
 }
 
 template <class T>
+double sum_of_squares(const T* x, Index n, double scale) {
+  // Plain loops over lanes, which become conversions of whole vectors.
+  double sums[lanes<T>] = {};
+  for_each_vector<T>(n, [&](auto load_at, auto) __attribute__((always_inline)) {
+    alignas(Vec<T>) T lane[lanes<T>];
+    store(load_at(x), lane);
+    for (Index i = 0; i < lanes<T>; ++i) {
+      const double value = static_cast<double>(lane[i]) * scale;
+      sums[i] += value * value;
+    }
+  });
+  double sum = 0;
+  for (const double part : sums) sum += part;
+  return sum;
+}
+
+template <class T>
 constexpr VectorKernels<T> kernels = {
     .dot = dot<T>,
     .dot4 = dot4<T>,
     .max_abs = max_abs<T>,
+    .sum_of_squares = sum_of_squares<T>,
     .axpy = axpy<T>,
     .axpy_squares = axpy_squares<T>,
     .axpy4 = axpy4<T>,
@@ -278,6 +297,21 @@ constexpr VectorKernels<T> kernels = {
 };
 
 }  // namespace
+
+double weighted_sum(const double* values, const double* weights, Index n) {
+  LongSum<double> sum;
+  for_each_vector<double>(n, [&](auto load_from, auto) __attribute__((always_inline)) {
+    const Vec<double> value = load_from(values);
+    sum.add(weights == nullptr ? value : value * load_from(weights));
+  });
+  double total = 0, lost = 0;
+  for (Index i = 0; i < lanes<double>; ++i) {
+    total += static_cast<double>(sum.high[static_cast<std::size_t>(i)]);
+    lost += static_cast<double>(sum.low[static_cast<std::size_t>(i)]);
+  }
+  // The errors of an infinite sum are NaN.
+  return total - total == 0 ? total + lost : total;
+}
 
 constinit const VectorKernels<float> vector_f32 = kernels<float>;
 constinit const VectorKernels<double> vector_f64 = kernels<double>;

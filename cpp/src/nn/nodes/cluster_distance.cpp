@@ -10,7 +10,7 @@
 #include "ops/gemm.hpp"
 #include "runtime/dispatch.hpp"
 #include "simd/kernels/cluster.hpp"
-#include "simd/kernels/loss.hpp"
+#include "simd/kernels/softmax.hpp"
 #include "simd/kernels/vector.hpp"
 #include "unitgain/error.hpp"
 
@@ -97,7 +97,7 @@ void finish_block(Form form, T factor, const T* x, const T* centers, const T* ce
   kernels.vector->scale(factor, y, rows * clusters);
   if (form == Form::exponent) return;
   std::int32_t labels[most];  // the largest exponents are the least distances
-  kernels.loss->argmax(y, rows, clusters, labels);
+  kernels.softmax->argmax(y, rows, clusters, labels);
   std::fill_n(y, rows * clusters, T{0});
   for (Index i = 0; i < rows; ++i) y[i * clusters + labels[i]] = T{1};
 }

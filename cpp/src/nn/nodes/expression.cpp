@@ -30,7 +30,7 @@ class Expression final : public Kind<Expression<T>, T> {
     return shape_;
   }
   std::vector<ParameterPtr<T>> trained() const override { return node_.parameters; }
-  void freeze(Precision) override {
+  void freeze(Precision, DenseWeights) override {
     for (ParameterPtr<T>& parameter : node_.parameters) this->copy_parameter(parameter);
   }
 

@@ -12,15 +12,12 @@ simd::Kernels<T> families_of(const simd::Kernels<T>& kernels) {
       .activation = with_contracts(*kernels.activation),
       .prelu = with_contracts(*kernels.prelu),
       .softmax = with_contracts(*kernels.softmax),
-      .loss = with_contracts(*kernels.loss),
       .column = with_contracts(*kernels.column),
       .row = with_contracts(*kernels.row),
-      .optimizer = with_contracts(*kernels.optimizer),
       .weight = with_contracts(*kernels.weight),
       .noise = with_contracts(*kernels.noise),
       .vector = with_contracts(*kernels.vector),
       .cluster = with_contracts(*kernels.cluster),
-      .small_linalg = with_contracts(*kernels.small_linalg),
   };
 }
 
@@ -34,7 +31,6 @@ simd::KernelTable checked(const simd::KernelTable& table) {
     }
   }
   result.peak = with_contracts(*table.peak);
-  result.secular = with_contracts(*table.secular);
   return result;
 }
 

@@ -40,6 +40,12 @@ template <class T>
 const simd::ClusterKernels<T>* with_contracts(const simd::ClusterKernels<T>& kernels);
 template <class T>
 const simd::SmallLinalgKernels<T>* with_contracts(const simd::SmallLinalgKernels<T>& kernels);
+// One caller, which makes the blocks that it gives them: there is nothing to assert.
+template <class T>
+const simd::ExpressionKernels<T>* with_contracts(const simd::ExpressionKernels<T>& kernels) {
+  return &kernels;
+}
+const simd::Int8GemmKernels* with_contracts(const simd::Int8GemmKernels& kernels);
 const simd::SplitGemmKernels* with_contracts(const simd::SplitGemmKernels& kernels,
                                              Precision precision);
 const simd::PeakKernels* with_contracts(const simd::PeakKernels& kernels);

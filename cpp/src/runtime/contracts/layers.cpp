@@ -103,6 +103,12 @@ const simd::SoftmaxKernels<T>* with_contracts(const simd::SoftmaxKernels<T>& ker
     check<&Softmax::log_softmax_axis>(table, forward_axis);
     check<&Softmax::gradient_axis>(table, gradient_axis);
     check<&Softmax::log_gradient_axis>(table, gradient_axis);
+    check<&Softmax::argmax>(
+        table, [](const Softmax&, const T* x, Index rows, Index cols, std::int32_t* indices) {
+          UNITGAIN_ASSERT(rows == 0 || cols > 0, "softmax.argmax: rows without columns");
+          UNITGAIN_ASSERT(is_apart(vector(indices, rows), {vector(x, rows * cols)}),
+                          "softmax.argmax: the indices overlap x, or one of them is null");
+        });
   });
 }
 
@@ -151,12 +157,6 @@ const simd::LossKernels<T>* with_contracts(const simd::LossKernels<T>& kernels) 
     check<&Loss::binary_accuracy>(
         table, [](const Loss&, const LossSpec& spec, const simd::LossRows<T>& rows) {
           check_rows(spec, rows);
-        });
-    check<&Loss::argmax>(
-        table, [](const Loss&, const T* x, Index rows, Index cols, std::int32_t* indices) {
-          UNITGAIN_ASSERT(rows == 0 || cols > 0, "loss.argmax: rows without columns");
-          UNITGAIN_ASSERT(is_apart(vector(indices, rows), {vector(x, rows * cols)}),
-                          "loss.argmax: the indices overlap x, or one of them is null");
         });
   });
 }

@@ -20,6 +20,9 @@ const simd::VectorKernels<T>* with_contracts(const simd::VectorKernels<T>& kerne
     check<&Vector::max_abs>(table, [](const Vector&, const T* x, Index n) {
       UNITGAIN_ASSERT(are_there({vector(x, n)}), "vector.max_abs: x is null");
     });
+    check<&Vector::sum_of_squares>(table, [](const Vector&, const T* x, Index n, double) {
+      UNITGAIN_ASSERT(are_there({vector(x, n)}), "vector.sum_of_squares: x is null");
+    });
     const auto axpy = [](const Vector&, T, const T* x, T* y, Index n) {
       UNITGAIN_ASSERT(is_apart(vector(y, n), {vector(x, n)}),
                       "vector.axpy: y overlaps x, or one of them is null");

@@ -1,6 +1,6 @@
 #include "runtime/contracts/checked.hpp"
-#include "runtime/int8_kernels.hpp"
 #include "simd/kernels/gemm.hpp"
+#include "simd/kernels/int8_gemm.hpp"
 #include "simd/kernels/split_gemm.hpp"
 
 namespace unitgain::runtime {
@@ -210,6 +210,9 @@ using Int8 = simd::Int8GemmKernels;
 template <int which>
 const Int8* check_int8(const Int8& kernels) {
   return checked_copy<which>(kernels, [](Int8& table) {
+    if constexpr (which == 0) {
+      if (table.by_vnni != nullptr) table.by_vnni = check_int8<1>(*table.by_vnni);
+    }
     check<&Int8::quantize, which>(
         table, [](const Int8& int8, const float* x, Index row_stride, Index m, Index depth,
                   std::byte* words, Index row_bytes, simd::QuantizedRow* rows) {
@@ -244,8 +247,8 @@ const Int8* check_int8(const Int8& kernels) {
 
 }  // namespace
 
-const Int8* with_contracts(const Int8& kernels, int which) {
-  return which == 0 ? check_int8<0>(kernels) : check_int8<1>(kernels);
+const Int8* with_contracts(const Int8& kernels) {
+  return check_int8<0>(kernels);
 }
 
 #define UNITGAIN_INSTANTIATE(T)                                                        \

@@ -47,6 +47,8 @@ struct Int8GemmKernels {
   // C = what the sums stand for, m x n of a tile.
   void (*dequantize)(const std::int32_t* sums, const QuantizedRow* rows, const Int8Columns& columns,
                      float* c, Index c_row_stride, Index m, Index n);
+  // The same by AVX512_VNNI, for CPUs that have it; null where the variant has none.
+  const Int8GemmKernels* by_vnni;
 };
 
 #if defined(UNITGAIN_VARIANT)

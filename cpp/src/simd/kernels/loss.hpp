@@ -36,8 +36,6 @@ struct LossKernels {
   // In place of a loss, the share of the row's outputs that are above the spec's delta where their
   // target is 1, and not where it is 0.
   LossKernel<T> binary_accuracy;
-  // indices[i] = numpy.argmax of row i.
-  void (*argmax)(const T* x, Index rows, Index cols, std::int32_t* indices);
 };
 
 }  // namespace unitgain::simd

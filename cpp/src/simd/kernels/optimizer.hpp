@@ -53,8 +53,6 @@ struct OptimizerKernels {
     void (*full)(const UpdateArrays<T>& arrays, Index n, const UpdateFactors<T>& factors);
   };
   Row row[update_count];  // by Update
-  // sum_i (scale x_i)^2, added up in double precision.
-  double (*sum_of_squares)(const T* x, Index n, double scale);
 };
 
 }  // namespace unitgain::simd

@@ -1,5 +1,7 @@
-// Softmax and log-softmax.
+// Softmax, log-softmax and the place of the largest.
 #pragma once
+
+#include <cstdint>
 
 #include "unitgain/types.hpp"
 
@@ -25,6 +27,9 @@ struct SoftmaxKernels {
                         Index width);
   void (*log_gradient_axis)(const T* y, const T* upstream, T* gradient, Index length, Index stride,
                             Index width);
+
+  // indices[i] = numpy.argmax of row i.
+  void (*argmax)(const T* x, Index rows, Index cols, std::int32_t* indices);
 };
 
 }  // namespace unitgain::simd

@@ -14,6 +14,8 @@ struct VectorKernels {
   void (*dot4)(const T* const* x, const T* y, Index n, T* dots);
   // The largest |x_i|, 0 for n = 0, or NaN if any x_i is not finite.
   T (*max_abs)(const T* x, Index n);
+  // sum_i (scale x_i)^2, added up in double precision.
+  double (*sum_of_squares)(const T* x, Index n, double scale);
   void (*axpy)(T alpha, const T* x, T* y, Index n);  // y += alpha x
   // y += alpha x, returning the sum of the squares of the new y.
   T (*axpy_squares)(T alpha, const T* x, T* y, Index n);

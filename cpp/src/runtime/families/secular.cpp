@@ -1,0 +1,5 @@
+#include "simd/kernels/secular.hpp"
+
+#include "runtime/families/family.hpp"
+
+UNITGAIN_FAMILY(SecularKernels, secular)
