@@ -50,7 +50,7 @@ NAMESPACES = {
     "estimators": "Linear models on arrays",
     "cluster": "Clustering",
     "uncertainty": "Ensembles, calibration, sets and intervals that hold",
-    "distribution": "Training and prediction in several processes",
+    "distribution": "Training in several processes, and predictions on Dask and Ray",
     "sklearn": "Estimators for scikit-learn (extra `sklearn`)",
     "ops": "Functions of arrays, with derivatives",
     "linalg": "Linear algebra",

@@ -112,6 +112,11 @@ class Dataset:
         return f"{rows}{','.join(columns)}; windows of {self.window} rows>"
 
     @property
+    def key(self) -> int:
+        """What the orders are drawn with."""
+        return self._key
+
+    @property
     def has_weights(self) -> bool:
         """Whether there is a ``sample_weight``."""
         return bool(self._parts[2].values)

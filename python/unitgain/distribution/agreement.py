@@ -10,8 +10,9 @@ from unitgain import _native
 from unitgain._arrays import SparseRows
 from unitgain.config import get_float32_matmul_precision
 from unitgain.graph.structure import Arrays
-from unitgain.training.feeding import Batches, Samples
-from unitgain.training.passes import Run
+from unitgain.training.feeding import Samples
+from unitgain.training.passes import Run, Source
+from unitgain.training.windows import Windows
 
 __all__ = ["check_alike", "facts"]
 
@@ -101,7 +102,14 @@ def _without_names(config: Any) -> Any:
     return config
 
 
-def _facts_of_samples(source: Samples | Batches | None, prefix: str) -> dict[str, Any]:
+def _facts_of_samples(source: Source | None, prefix: str) -> dict[str, Any]:
+    if isinstance(source, Windows):
+        return {
+            f"the number of {prefix}samples": len(source),
+            f"{prefix}data": [f"{c.label}: {c.dtype} {c.shape}" for c in source.data.table.columns],
+            f"the window of {prefix}data": source.data.window,
+            f"the seed of {prefix}data, which from_npy and its kin take": source.data.key,
+        }
     if not isinstance(source, Samples):
         return {f"the kind of {prefix}data": type(source).__name__}
     found: dict[str, Any] = {f"the number of {prefix}samples": len(source)}
