@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from unitgain import activations, linalg, losses, optimizers, random
 from unitgain._arrays import is_sparse
 from unitgain._configurable import Configurable
+from unitgain._native import matmul
 from unitgain.layers import Dense, Input
 from unitgain.models import Sequential
-from unitgain._native import matmul
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -83,7 +83,10 @@ class SymbolicTensor:
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **keywords: Any) -> Any:
         name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or keywords or name not in FUNCTIONS:
-            raise TypeError(f"numpy.{ufunc.__name__}: {self!r} has no values: it is a place in a graph of layers")
+            raise TypeError(
+                f"numpy.{ufunc.__name__}: {self!r} has no values: it is a place in a graph of "
+                f"layers"
+            )
         return self.apply_function(name, inputs, {})
 
     @staticmethod

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain.graph.native import NativeGraph
-from unitgain.graph.tensors import SampleShape
 from unitgain.ops.samples import TracedNode
 from unitgain.ops.tracing import TraceError
 
@@ -38,7 +37,9 @@ def _is_base(kind: type) -> bool:
     return "ensure_built" in vars(kind)  # Layer, which this module cannot import
 
 
-def trace_call(layer: Any, input_shape: Any, training: bool, which: int | None = None) -> TracedNode:
+def trace_call(
+    layer: Any, input_shape: Any, training: bool, which: int | None = None
+) -> TracedNode:
     """Return what a layer's ``call`` does with samples of this shape.
 
     Raises:

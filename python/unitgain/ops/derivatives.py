@@ -85,9 +85,7 @@ _FORMULAS: dict[str, Callable[[Any], Any]] = {
         _add(
             _one(
                 "tanh",
-                _mul(
-                    _add(x, _mul(_mul(_one("square", x), x), 0.044715)), math.sqrt(2 / math.pi)
-                ),
+                _mul(_add(x, _mul(_mul(_one("square", x), x), 0.044715)), math.sqrt(2 / math.pi)),
             ),
             1.0,
         ),
@@ -208,13 +206,13 @@ def _extreme_rule(u: Any, y: Any, x: Any, axes: tuple[int, ...]) -> Sequence[Any
     return (_mul(chosen, _kept(share, x.dims, axes)),)
 
 
-def _reshape_rule(u: Any, y: Any, x: Any, shape: Dims, kind: Any = None, stops: bool = False) -> Any:
+def _reshape_rule(
+    u: Any, y: Any, x: Any, shape: Dims, kind: Any = None, stops: bool = False
+) -> Any:
     return (None if stops else record("reshape", u, shape=x.dims),)
 
 
-def _product_rule(
-    u: Any, y: Any, a: Any, b: Any, a_turned: bool, b_turned: bool
-) -> Sequence[Any]:
+def _product_rule(u: Any, y: Any, a: Any, b: Any, a_turned: bool, b_turned: bool) -> Sequence[Any]:
     if a_turned:
         by_a = record("product", b, u, a_turned=b_turned, b_turned=True)
     else:

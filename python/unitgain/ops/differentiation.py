@@ -10,7 +10,16 @@ import numpy as np
 from unitgain.ops import sizes
 from unitgain.ops.derivatives import gradients
 from unitgain.ops.programs import Program, compiled, structure
-from unitgain.ops.tracing import Trace, TraceError, Traced, is_traced, lifted, numbers, record, tracing
+from unitgain.ops.tracing import (
+    Trace,
+    Traced,
+    TraceError,
+    is_traced,
+    lifted,
+    numbers,
+    record,
+    tracing,
+)
 
 __all__ = ["grad", "value_and_grad"]
 

@@ -1,4 +1,4 @@
-"""Traced values as a program for native code, which ``cpp/src/ops/expression_program.hpp`` reads."""
+"""Traced values as a program for native code: ``cpp/src/ops/expression_program.hpp``."""
 
 from __future__ import annotations
 
@@ -164,9 +164,7 @@ class _Program:
         (x,) = value.inputs
         own = _strides(x.dims)
         strides = [own[axis] for axis in value.attributes["axes"]]
-        self.copy(
-            self.buffer(x), self.buffer(value), value.dims, strides, _strides(value.dims)
-        )
+        self.copy(self.buffer(x), self.buffer(value), value.dims, strides, _strides(value.dims))
 
     def _lower_broadcast(self, value: Traced) -> None:
         (x,) = value.inputs
@@ -176,9 +174,7 @@ class _Program:
             _ZERO if size == ONE != whole else stride
             for size, whole, stride in zip(padded, value.dims, own, strict=True)
         ]
-        self.copy(
-            self.buffer(x), self.buffer(value), value.dims, strides, _strides(value.dims)
-        )
+        self.copy(self.buffer(x), self.buffer(value), value.dims, strides, _strides(value.dims))
 
     _lower_spread = _lower_broadcast
 
@@ -218,9 +214,7 @@ class _Program:
             if x.dims[axis].power:  # parts along the batch: so many samples' elements
                 offset = Size(start, x.dims[axis].power).times(strides[axis]) if start else _ZERO
             start += x.dims[axis].factor
-            self.copy(
-                self.buffer(x), to, x.dims, _strides(x.dims), strides, to_offset=offset
-            )
+            self.copy(self.buffer(x), to, x.dims, _strides(x.dims), strides, to_offset=offset)
 
     def _lower_product(self, value: Traced) -> None:
         a, b = value.inputs
@@ -252,10 +246,7 @@ class _Program:
         whole = value.dims if adds else x.dims
         outer, inner = count(whole[:axis]), count(whole[axis + 1 :])
         places = moved[axis] if along else count(index.dims)
-        if along:
-            strides = [places.times(inner), inner, ONE]
-        else:
-            strides = [_ZERO, ONE, _ZERO]
+        strides = [places.times(inner), inner, ONE] if along else [_ZERO, ONE, _ZERO]
         self.line(
             "gather",
             int(adds),

@@ -132,8 +132,10 @@ def tensordot(x1: Any, x2: Any, axes: int | Sequence[Any] = 2) -> Any:
     if isinstance(axes, int):
         first, second = list(range(len(a) - axes, len(a))), list(range(axes))
     else:
-        first, second = ([axis_of(i, len(d)) for i in np.atleast_1d(s)]
-                         for s, d in zip(axes, (a, b), strict=True))
+        first, second = (
+            [axis_of(i, len(d)) for i in np.atleast_1d(s)]
+            for s, d in zip(axes, (a, b), strict=True)
+        )
     if [a[i] for i in first] != [b[i] for i in second]:
         raise ValueError(
             f"axes are {axes}, which differ in x1 of shape {sizes.text(a)} and x2 of "

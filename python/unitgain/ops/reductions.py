@@ -31,7 +31,6 @@ __all__ = [
 ]
 
 
-
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
     """Return the axes that are meant, each counted from the first, in their order.
 

@@ -63,8 +63,7 @@ class TracedNode:
         with tracing(self.trace), watching(variables):
             made = function(*self.inputs)
         self.outputs: list[Traced] = [
-            lifted(self.trace, one)
-            for one in (made if isinstance(made, (list, tuple)) else [made])
+            lifted(self.trace, one) for one in (made if isinstance(made, (list, tuple)) else [made])
         ]
         self.is_list = isinstance(made, (list, tuple))
         self.output = self.outputs[which or 0]
@@ -172,8 +171,7 @@ def _by_row(value: Traced, shape: Sequence[int], name: str) -> Traced:
             f"a value for each row of the outputs"
         )
     wide = (*dims, *(ONE,) * (len(rows) - len(dims)))
-    made = record("broadcast", record("reshape", value, shape=wide), shape=rows)
-    return made
+    return record("broadcast", record("reshape", value, shape=wide), shape=rows)
 
 
 def by_row(value: Any, shape: Sequence[int], name: str) -> Any:

@@ -177,7 +177,7 @@ class Traced:
         return np.dtype(kinds[self.kind])
 
     @property
-    def T(self) -> Traced:
+    def T(self) -> Traced:  # noqa: N802
         """The array with its axes in reverse order."""
         return self.functions["transpose"](self)  # type: ignore[no-any-return]
 
@@ -273,8 +273,24 @@ class Traced:
 
 # Methods of arrays that are functions of the same names.
 _METHODS = frozenset(
-    "all any argmax argmin clip cumsum dot ravel repeat round squeeze std swapaxes take transpose "
-    "var".split()
+    [
+        "all",
+        "any",
+        "argmax",
+        "argmin",
+        "clip",
+        "cumsum",
+        "dot",
+        "ravel",
+        "repeat",
+        "round",
+        "squeeze",
+        "std",
+        "swapaxes",
+        "take",
+        "transpose",
+        "var",
+    ]
 )
 
 # NumPy's names of what Keras calls otherwise.
@@ -357,7 +373,7 @@ define_operators(Traced, Traced.functions)
 
 
 def numbers(x: Any) -> Any:
-    """Return a function's argument as a traced value or an array; Python's numbers stay as they are.
+    """Return a function's argument as a traced value or an array; Python's numbers stay.
 
     Variables are read, or become inputs of the trace that is being made.
     """
@@ -516,9 +532,7 @@ def _gathered(x: Traced, index: Traced, axis: int, along: bool) -> tuple[Dims, s
     return (*x.dims[:axis], *index.dims, *x.dims[axis + 1 :]), x.kind
 
 
-def _scattered(
-    x: Traced, index: Traced, axis: int, along: bool, length: Size
-) -> tuple[Dims, str]:
+def _scattered(x: Traced, index: Traced, axis: int, along: bool, length: Size) -> tuple[Dims, str]:
     rest = x.dims[axis + (1 if along else index.ndim) :]
     return (*x.dims[:axis], length, *rest), x.kind
 
