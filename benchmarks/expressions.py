@@ -48,7 +48,8 @@ def _numpy_focal(y: Array, t: Array) -> Array:
     p = np.clip(q, LEAST, 1 - LEAST)
     slope = t * (2 * (1 - p) * np.log(p) - (1 - p) ** 2 / p) * (q == p)
     gradient: Array = q * (slope - (slope * q).sum(axis=1, keepdims=True))
-    return gradient * y.dtype.type(1 / len(y))
+    gradient *= y.dtype.type(1 / len(y))
+    return gradient
 
 
 def _gated(y: Any, t: Any) -> Any:

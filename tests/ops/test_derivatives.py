@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from variants import rerun_on_other_variants
+
 import unitgain as ug
 from unitgain import ops
 
@@ -279,3 +281,6 @@ def test_values_and_derivatives(name):
         assert gradient.dtype == np.float32
         wanted = differences(plain, [a.astype(np.float64) for a in single], which)
         np.testing.assert_allclose(gradient, wanted, rtol=2e-4, atol=2e-5)
+
+
+test_other_variants = rerun_on_other_variants(__file__)

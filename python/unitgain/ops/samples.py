@@ -171,7 +171,8 @@ def _by_row(value: Traced, shape: Sequence[int], name: str) -> Traced:
             f"a value for each row of the outputs"
         )
     wide = (*dims, *(ONE,) * (len(rows) - len(dims)))
-    return record("broadcast", record("reshape", value, shape=wide), shape=rows)
+    made = record("broadcast", record("reshape", value, shape=wide), shape=rows)
+    return made
 
 
 def by_row(value: Any, shape: Sequence[int], name: str) -> Any:
