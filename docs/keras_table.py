@@ -49,6 +49,7 @@ ELSEWHERE = {
 
 # Why there is a name that Keras has not. By name, else by namespace.
 OWN = {
+    "losses.LossFunctionWrapper": "in Keras it has no public name",
     "layers.ClusterAffinity": "radial basis functions around the clusters of data",
     "layers.GLU": "Keras has the function alone: `activations.glu`",
     "layers.RReLU": "as PyTorch's",

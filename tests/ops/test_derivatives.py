@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from variants import rerun_on_other_variants
 
 import unitgain as ug

@@ -36,8 +36,8 @@ class LossFunctionWrapper(Loss):
     >>> def quartic(y_true, y_pred):
     ...     return ug.ops.mean((y_true - y_pred) ** 4, axis=-1)
     >>> loss = ug.losses.get(quartic)
-    >>> loss([[0.0, 1.0]], [[1.0, 1.0]]), loss.gradient([[0.0, 1.0]], [[1.0, 1.0]]).tolist()
-    (0.5, [[2.0, 0.0]])
+    >>> loss([[0.0, 1.0]], [[1.0, 2.0]]), loss.gradient([[0.0, 1.0]], [[1.0, 2.0]]).tolist()
+    (1.0, [[2.0, 2.0]])
     """
 
     def __init__(
