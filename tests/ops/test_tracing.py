@@ -144,3 +144,17 @@ def test_long_sums_are_exact_to_float32():
     x = np.random.default_rng(1).uniform(0, 1, 1_000_001).astype(np.float32)
     value, _ = ug.value_and_grad(lambda v: ops.sum(v))(x)
     assert abs(float(value) / x.astype(np.float64).sum() - 1) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "ends too early"),
+        ("inputs x", "'x' in a wrong place"),
+        ("inputs 0 outputs 0 scratch 0 constants 0 counts 0 steps 1 jump", "'jump'"),
+        ("inputs 0 outputs 1 1 0 scratch 0 constants 0 counts 0 steps 1 fill 3 0x0p+0", "'3'"),
+    ],
+)
+def test_a_text_that_is_no_program_is_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        ug._native.Expression(text)
