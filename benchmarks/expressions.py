@@ -1,4 +1,4 @@
-"""Functions of one's own with their gradients, in a call: PyTorch runs them as they are, or compiled.
+"""Functions of one's own with their gradients, beside PyTorch as it is, and compiled.
 
 A case whose name ends in ``compiled`` is beside ``torch.compile``; which needs a C++ compiler.
 """
@@ -48,7 +48,8 @@ def _numpy_focal(y: Array, t: Array) -> Array:
     p = np.clip(q, LEAST, 1 - LEAST)
     slope = t * (2 * (1 - p) * np.log(p) - (1 - p) ** 2 / p) * (q == p)
     gradient: Array = q * (slope - (slope * q).sum(axis=1, keepdims=True))
-    return gradient * y.dtype.type(1 / len(y))
+    gradient *= y.dtype.type(1 / len(y))
+    return gradient
 
 
 def _gated(y: Any, t: Any) -> Any:
@@ -64,7 +65,8 @@ def _torch_gated(y: Any, t: Any) -> Any:
 def _numpy_gated(y: Array, t: Array) -> Array:
     tanh = np.tanh(y)
     slope = np.where(y > 0, tanh + y * (1 - tanh * tanh), y.dtype.type(0.1) * np.sin(t))
-    return slope * y.dtype.type(1 / y.size)
+    gradient: Array = slope * y.dtype.type(1 / y.size)
+    return gradient
 
 
 Functions = tuple[Callable[..., Any], Callable[..., Any], Callable[[Array, Array], Array], str]

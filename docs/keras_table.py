@@ -49,6 +49,7 @@ ELSEWHERE = {
 
 # Why there is a name that Keras has not. By name, else by namespace.
 OWN = {
+    "losses.LossFunctionWrapper": "in Keras it has no public name",
     "layers.ClusterAffinity": "radial basis functions around the clusters of data",
     "layers.GLU": "Keras has the function alone: `activations.glu`",
     "layers.RReLU": "as PyTorch's",
@@ -209,8 +210,7 @@ SAID_ONCE = {
     "losses": "`dtype` is float32 or float64; without one predictions are taken as they are.",
     "metrics": "`dtype` is float32 or float64, without effect: sums are float64.",
     "optimizers": "There is no `loss_scale_factor`, as there is no float16 that needs it.",
-    "regularizers": "`get` takes names, configurations and `Regularizer` objects, no functions: "
-    "training needs the derivative, too.",
+    "regularizers": "`get` takes functions of `ug.ops`, too: training takes their derivative.",
     "constraints": "`get` takes names, configurations and `Constraint` objects, no functions.",
 }
 
@@ -256,9 +256,8 @@ NOTES = {
     "optimizers.Ftrl": "A weight without gradients so far is 0, not NaN.",
     "optimizers.LossScaleOptimizer": "`fit` computes in float32 or float64, so that it scales "
     "nothing, and leaves out steps whose gradients are not finite.",
-    "losses.get": "Names, configurations and `Loss` objects, no functions: training needs the "
-    "derivative, too.",
-    "losses.Loss": "One's own has a method `backward`, beside `call`.",
+    "losses.get": "Functions of `ug.ops`, too: training takes their derivative.",
+    "losses.Loss": "One's own is made of `ug.ops`, or has a method `backward` beside `call`.",
     "constraints.MaxNorm": "Several axes must be neighbours.",
     "constraints.MinMaxNorm": "Several axes must be neighbours.",
     "constraints.UnitNorm": "Several axes must be neighbours.",

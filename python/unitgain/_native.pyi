@@ -98,13 +98,19 @@ def class_labels(
     y: NDArray[Any], classes: int, ignored: int | None = None
 ) -> NDArray[np.int32] | None: ...
 
+class Expression:
+    def __init__(self, program: str) -> None: ...
+    def run(self, inputs: Sequence[_Array], batch: int, is_double: bool) -> list[_Array]: ...
+
 class OutputLoss:
     def __init__(
         self,
         loss: LossSpec | None,
         metrics: Sequence[MetricSpec] = ...,
         weight: float = 1.0,
-        compute: Callable[[Any, Any, bool, Any], tuple[Any, Any]] | None = None,
+        compute: Callable[[Any, Any, bool, Any], tuple[Any, Any]]
+        | tuple[Expression, Expression]
+        | None = None,
         joins_rows: bool = False,
     ) -> None: ...
 
@@ -167,7 +173,7 @@ class MetricSpec:
         from_logits: bool = False,
         clips: bool = False,
         column_weights: Sequence[float] = ...,
-        update: Callable[..., Sequence[float] | None] | None = None,
+        update: Callable[..., Sequence[float] | None] | Expression | None = None,
         reset: Callable[[], None] | None = None,
         sums: int = 0,
     ) -> None: ...
@@ -220,7 +226,7 @@ class PenaltySpec:
         l2: float = 0.0,
         orthogonal: float = 0.0,
         columns: bool = False,
-        custom: Callable[[], tuple[float, _Array]] | None = None,
+        custom: Callable[[], tuple[float, _Array]] | tuple[Expression, _Array] | None = None,
     ) -> None: ...
 
 class ConstraintKind:
@@ -395,6 +401,16 @@ class _Graph:
         backward: Callable[
             [_Array, list[_Array], _Array], tuple[list[_Array | None], list[_Array | None]]
         ],
+        trainable: bool,
+    ) -> int: ...
+    def expression(
+        self,
+        inputs: Sequence[int],
+        rows: int,
+        cols: int,
+        parameters: Sequence[_Parameter],
+        infer: tuple[Expression, Expression | None, Expression | None, bool],
+        train: tuple[Expression, Expression | None, Expression | None, bool],
         trainable: bool,
     ) -> int: ...
 

@@ -43,8 +43,8 @@ __all__ = [
 class Regularizer(Configurable):
     """A penalty of weights.
 
-    One's own is a function made of :mod:`unitgain.ops`, or implements ``__call__`` with those: native
-    code computes it, with its derivative.
+    One's own is a function made of :mod:`unitgain.ops`, or implements ``__call__`` with those:
+    native code computes it, with its derivative.
 
     >>> import unitgain as ug
     >>> class FourthPowers(ug.regularizers.Regularizer):
@@ -278,14 +278,14 @@ l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 
 RegularizerLike = str | Regularizer | Mapping[str, Any] | Callable[[Any], Any] | None
 
-_TABLE: dict[str, Callable[[], Regularizer]] = {
+_TABLE: dict[str, Any] = {
+    "FunctionRegularizer": FunctionRegularizer,
     "l1": L1,
     "l2": L2,
     "l1_l2": lambda: L1L2(0.01, 0.01),
     "l1l2": lambda: L1L2(0.01, 0.01),
     "orthogonal_regularizer": OrthogonalRegularizer,
     **{kind.__name__: kind for kind in (L1, L2, L1L2, OrthogonalRegularizer)},
-    "FunctionRegularizer": FunctionRegularizer,
 }
 
 

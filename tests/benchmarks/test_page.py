@@ -105,6 +105,7 @@ def test_every_subject_but_networks_calls_and_look_ups_is_counted():
     assert set(runner.SUBJECTS) - counted == {
         "clustering",
         "embedding",
+        "expressions",
         "metrics",
         "training",
         "inference",

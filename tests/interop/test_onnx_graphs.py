@@ -243,7 +243,7 @@ def test_random_graphs_are_the_same_in_onnx_and_back(tmp_path_factory, model, ro
 def test_what_computes_in_python_is_an_error_that_names_the_layer(tmp_path):
     class Doubled(layers.Layer):
         def call(self, inputs):
-            return inputs * 2
+            return np.sort(inputs)
 
     x = layers.Input((3,))
     for layer in (Doubled(name="twice"), layers.CategoryEncoding(4, name="twice")):
@@ -252,6 +252,9 @@ def test_what_computes_in_python_is_an_error_that_names_the_layer(tmp_path):
             ValueError, match=rf"twice \({type(layer).__name__}\) computes in Python"
         ):
             model.export(tmp_path / "m.onnx")
+    model = ug.Sequential([x, layers.Lambda(lambda v: v * v, name="own")])
+    with pytest.raises(ValueError, match=r"own \(Lambda\) is a function of one's own"):
+        model.export(tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 
 

@@ -193,9 +193,7 @@ def test_a_metric_of_ops_is_the_mean_over_all_samples():
 
     made = model()
     made.compile("sgd", "mse", metrics=[largest], weighted_metrics=[quartic])
-    found = made.evaluate(
-        X, Y, batch_size=16, verbose=0, return_dict=True, sample_weight=WEIGHTS
-    )
+    found = made.evaluate(X, Y, batch_size=16, verbose=0, return_dict=True, sample_weight=WEIGHTS)
     away = np.abs(made.predict(X) - Y).astype(np.float64)
     assert np.isclose(found["largest"], away.max(1).mean(), rtol=1e-5)
     assert np.isclose(
@@ -249,9 +247,7 @@ def test_functions_are_saved_by_their_names(tmp_path):
     known = {"squash": squash, "quartic": quartic, "squared": squared}
     again = ug.load_model(tmp_path / "model.safetensors", custom_objects=known)
     np.testing.assert_array_equal(made.predict(X), again.predict(X))
-    np.testing.assert_array_equal(
-        made.evaluate(X, Y, verbose=0), again.evaluate(X, Y, verbose=0)
-    )
+    np.testing.assert_array_equal(made.evaluate(X, Y, verbose=0), again.evaluate(X, Y, verbose=0))
     with pytest.raises(ValueError, match="squash"):
         ug.load_model(tmp_path / "model.safetensors")
     nameless = model(layers.Lambda(lambda v: v))

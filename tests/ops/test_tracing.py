@@ -88,13 +88,15 @@ def test_dtypes_follow_the_arrays():
         assert value.dtype == gradient.dtype == dtype
     assert square(np.arange(3))[1].dtype == np.float64
     value, gradient = square([1.0, 2.0])
-    assert float(value) == 5 and gradient.tolist() == [2, 4]
+    assert float(value) == 5
+    assert gradient.tolist() == [2, 4]
 
 
 def test_odd_arrays_give_what_numpy_gives():
     total = ug.value_and_grad(lambda x: ops.sum(x * x))
     value, gradient = total(np.zeros((0, 3)))
-    assert float(value) == 0 and gradient.shape == (0, 3)
+    assert float(value) == 0
+    assert gradient.shape == (0, 3)
     strided = np.arange(24.0).reshape(4, 6)[::2, ::-3]
     np.testing.assert_array_equal(total(strided)[1], 2 * strided)
     value, gradient = total(np.array([np.nan, np.inf, 1.0]))
@@ -142,3 +144,17 @@ def test_long_sums_are_exact_to_float32():
     x = np.random.default_rng(1).uniform(0, 1, 1_000_001).astype(np.float32)
     value, _ = ug.value_and_grad(lambda v: ops.sum(v))(x)
     assert abs(float(value) / x.astype(np.float64).sum() - 1) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "ends too early"),
+        ("inputs x", "'x' in a wrong place"),
+        ("inputs 0 outputs 0 scratch 0 constants 0 counts 0 steps 1 jump", "'jump'"),
+        ("inputs 0 outputs 1 1 0 scratch 0 constants 0 counts 0 steps 1 fill 3 0x0p+0", "'3'"),
+    ],
+)
+def test_a_text_that_is_no_program_is_refused(text, words):
+    with pytest.raises(ValueError, match=words):
+        ug._native.Expression(text)

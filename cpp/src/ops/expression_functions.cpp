@@ -13,11 +13,22 @@ namespace unitgain::ops {
 
 namespace {
 
-#define UNITGAIN_LIBRARY_UNARY(ROW)                                                           \
-  ROW(sin)                                                                                    \
-  ROW(cos)                                                                                    \
-  ROW(tan) ROW(asin) ROW(acos) ROW(atan) ROW(sinh) ROW(cosh) ROW(asinh) ROW(acosh) ROW(atanh) \
-      ROW(erf) ROW(expm1) ROW(log2) ROW(log10)
+#define UNITGAIN_LIBRARY_UNARY(ROW) \
+  ROW(sin)                          \
+  ROW(cos)                          \
+  ROW(tan)                          \
+  ROW(asin)                         \
+  ROW(acos)                         \
+  ROW(atan)                         \
+  ROW(sinh)                         \
+  ROW(cosh)                         \
+  ROW(asinh)                        \
+  ROW(acosh)                        \
+  ROW(atanh)                        \
+  ROW(erf)                          \
+  ROW(expm1)                        \
+  ROW(log2)                         \
+  ROW(log10)
 
 template <class T, class F>
 void each(const T* x, T* y, Index n, F&& f) {

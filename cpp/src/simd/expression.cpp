@@ -75,10 +75,14 @@ struct Log {
     return log_any<T>(scaled) - shift;
   }
 };
+// Near 0 by the series of 2 artanh s = log((1 + s) / (1 - s)) itself, with s = x / (2 + x): there
+// the rounding of 1 + x would cost an ulp.
 struct Log1p {
   template <class T>
   UNITGAIN_INLINE static Vec<T> of(Vec<T> x) {
-    Vec<T> y = log1p_finite<T>(x);
+    const Vec<T> s = x / (T{2} + x), s2 = s * s;
+    const Vec<T> near = T{2} * s + s * s2 * polynomial<T>(s2, LogFormat<T>::series);
+    Vec<T> y = select<T>(absolute<T>(x) < T(0.25), near, log1p_finite<T>(x));
     where(x == T{0} || !(x < Format<T>::infinity), y) = x;
     where(x <= T{-1}, y) =
         select<T>(x == T{-1}, -Format<T>::infinity, Format<T>::infinity - Format<T>::infinity);

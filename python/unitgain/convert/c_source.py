@@ -49,7 +49,10 @@ def export_c(
         raise ValueError(f"{prefix!r} is no name in C: give another by name=...")
     described = model.function.network().describe({})
     if described is None:
-        raise ValueError(f"{model.name} has a layer that computes in Python, which is not C")
+        raise ValueError(
+            f"{model.name} has a layer that is a function of one's own or computes "
+            "in Python, which cannot be written as C"
+        )
     graph, parameters = described
     network = _Network(model.dtype, graph)
     for number, node in enumerate(graph["nodes"]):

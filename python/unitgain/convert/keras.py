@@ -155,7 +155,7 @@ def _class_of(value: Config) -> type[Any]:
     for part, namespace in _NAMESPACES.items():
         if parts[0] == "keras" and part in parts:
             found = getattr(namespace, _RENAMED.get(name, name), None)
-            if isinstance(found, type):
+            if isinstance(found, type) and found not in _OF_CODE:
                 return found
     raise ValueError(f"{name!r} of {module!r} has no counterpart here")
 
@@ -215,6 +215,8 @@ _OPERATIONS: dict[str, Callable[[], layers.Layer]] = {
     "Multiply": layers.Multiply,
     "Subtract": layers.Subtract,
 }
+# What is a function: the code in a file is not run.
+_OF_CODE = (layers.Lambda, losses.LossFunctionWrapper)
 
 
 class _Reading:

@@ -56,8 +56,8 @@ class Layer(Configurable, Operation):
     >>> ug.Sequential([ug.layers.Input((4,)), Residual(4), ug.layers.Dense(1)]).count_params()
     25
 
-    One with arithmetic of its own overrides :meth:`call`, made of :mod:`unitgain.ops`: it is traced,
-    and native code computes it, with its derivative.
+    One with arithmetic of its own overrides :meth:`call`, made of :mod:`unitgain.ops`: it is
+    traced, and native code computes it, with its derivative.
 
     >>> class Scale(ug.layers.Layer):
     ...     def build(self, input_shape):
@@ -392,7 +392,8 @@ class Layer(Configurable, Operation):
             made: SampleShape = trace(self, input_shape).output_shape
             return made
         if type(self).call is not Layer.call:
-            return infer_output_shape(self, input_shape)
+            inferred: SampleShape = infer_output_shape(self, input_shape)
+            return inferred
         return input_shape
 
     def lower(self, graph: NativeGraph, node: Any) -> Any:

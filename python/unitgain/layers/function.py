@@ -66,7 +66,7 @@ class Lambda(Layer):
         self.arguments = dict(arguments or {})
         self._takes_several = True
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the function gives."""
         return self.function(inputs, **self.arguments)
 
@@ -95,7 +95,8 @@ class Lambda(Layer):
             )
         given = {"name": self.name, "trainable": self.trainable}
         own = {"output_shape": self.output_shape, "arguments": self.arguments}
-        return {"function": serialize(self.function)} | serialize(own) | given
+        config: dict[str, Any] = {"function": serialize(self.function), **serialize(own), **given}
+        return config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
@@ -143,7 +144,7 @@ class OpsFunction(Layer):
         self.arguments = list(arguments)
         self.keywords = dict(keywords or {})
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Return what the function makes of the tensors' arrays."""
         given = _filled([self.arguments, self.keywords], inputs)
         return FUNCTIONS[self.function](*given[0], **given[1])

@@ -252,7 +252,8 @@ class Loss(Configurable):
             return reductions.sum(rows if weights is None else rows * weights)
 
         try:
-            return grad(total)(y_pred)
+            made: NDArray[Any] = grad(total)(y_pred)
+            return made
         except TraceError as error:
             raise self._untraced(error) from error
 

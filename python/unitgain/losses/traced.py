@@ -18,9 +18,9 @@ __all__ = ["LossFunctionWrapper"]
 class LossFunctionWrapper(Loss):
     """A function as a loss: what ``compile(loss=f)`` becomes.
 
-    The function is made of :mod:`unitgain.ops`: it is traced once for outputs of a shape, and native
-    code computes it, with its derivative. One that takes arrays' values otherwise can be evaluated,
-    at the cost of a call of Python for each batch, but not trained with.
+    The function is made of :mod:`unitgain.ops`: it is traced once for outputs of a shape, and
+    native code computes it, with its derivative. One that needs its arrays' values can be
+    evaluated, at the cost of a call of Python for each batch, but not trained with.
 
     Args:
         fn: ``fn(y_true, y_pred, **kwargs)`` returns a value for each row of the outputs, for each
@@ -36,8 +36,8 @@ class LossFunctionWrapper(Loss):
     >>> def quartic(y_true, y_pred):
     ...     return ug.ops.mean((y_true - y_pred) ** 4, axis=-1)
     >>> loss = ug.losses.get(quartic)
-    >>> loss([[0.0, 1.0]], [[1.0, 1.0]]), loss.gradient([[0.0, 1.0]], [[1.0, 1.0]]).tolist()
-    (0.5, [[2.0, 0.0]])
+    >>> loss([[0.0, 1.0]], [[1.0, 2.0]]), loss.gradient([[0.0, 1.0]], [[1.0, 2.0]]).tolist()
+    (1.0, [[2.0, 2.0]])
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """Functions of arrays: NumPy's and Keras's, with derivatives.
 
 They take arrays, and give arrays. A function that is made of them can be differentiated
-(:func:`unitgain.grad`), and be a loss, a metric, a regularizer, a layer: it is traced once, and what
-it does is native code then, with its derivative.
+(:func:`unitgain.grad`), and be a loss, a metric, a regularizer, a layer: it is traced once, and
+what it does is native code then, with its derivative.
 """
 
 from __future__ import annotations

@@ -9,70 +9,70 @@ from typing import Any
 import numpy as np
 
 from unitgain.ops.function import operation
-from unitgain.ops.primitives import BINARY, CONDITIONS, UNARY, WHOLE
+from unitgain.ops.primitives import CONDITIONS, WHOLE
 from unitgain.ops.tracing import Traced, is_traced, numbers, record
 
-# A function of each row: its name, its primitive, what it is.
-_UNARY = """
-negative negative -x
-abs abs The magnitude of x
-absolute abs The magnitude of x
-square square x times x
-sqrt sqrt The square root
-rsqrt rsqrt 1 over the square root
-reciprocal reciprocal 1 over x
-exp exponential e to the power of x
-expm1 expm1 exp(x) - 1, exact near 0
-log log The natural logarithm
-log1p log1p log(1 + x), exact near 0
-log2 log2 The logarithm to base 2
-log10 log10 The logarithm to base 10
-sign sign -1, 0 or 1, as x is below, at or above 0
-floor floor The largest integer that is not above x
-ceil ceil The smallest integer that is not below x
-trunc trunc x without its fraction
-logical_not logical_not Whether x is 0
-isnan isnan Whether x is NaN
-isfinite isfinite Whether x is neither infinite nor NaN
-isinf isinf Whether x is infinite
-sin sin The sine
-cos cos The cosine
-tan tan The tangent
-arcsin asin The inverse of the sine
-arccos acos The inverse of the cosine
-arctan atan The inverse of the tangent
-sinh sinh The hyperbolic sine
-cosh cosh The hyperbolic cosine
-tanh tanh The hyperbolic tangent
-arcsinh asinh The inverse of the hyperbolic sine
-arccosh acosh The inverse of the hyperbolic cosine
-arctanh atanh The inverse of the hyperbolic tangent
-erf erf The error function
-""".strip().splitlines()
-
-_BINARY = """
-add add The sum
-subtract subtract The difference
-multiply multiply The product
-divide divide The quotient
-true_divide divide The quotient
-floor_divide floor_divide The largest integer that is not above the quotient
-mod mod What the division leaves, with the divisor's sign
-maximum maximum The larger one; NaN if either is
-minimum minimum The smaller one; NaN if either is
-equal equal Whether both are equal
-not_equal not_equal Whether both differ
-less less Whether x1 < x2
-less_equal less_equal Whether x1 <= x2
-greater greater Whether x1 > x2
-greater_equal greater_equal Whether x1 >= x2
-logical_and logical_and Whether neither is 0
-logical_or logical_or Whether one is not 0
-arctan2 arctan2 The angle of the point (x2, x1)
-""".strip().splitlines()
-
-__all__ = [row.split()[0] for row in (*_UNARY, *_BINARY)]
-__all__ += ["cast", "clip", "divide_no_nan", "logical_xor", "power", "round", "where"]
+__all__ = [
+    "abs",
+    "absolute",
+    "add",
+    "arccos",
+    "arccosh",
+    "arcsin",
+    "arcsinh",
+    "arctan",
+    "arctan2",
+    "arctanh",
+    "cast",
+    "ceil",
+    "clip",
+    "cos",
+    "cosh",
+    "divide",
+    "divide_no_nan",
+    "equal",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "floor_divide",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "maximum",
+    "minimum",
+    "mod",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "reciprocal",
+    "round",
+    "rsqrt",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "square",
+    "subtract",
+    "tan",
+    "tanh",
+    "true_divide",
+    "trunc",
+    "where",
+]
 
 
 def as_float(x: Any) -> Any:
@@ -87,7 +87,7 @@ def scalar_first(x1: Any, x2: Any) -> tuple[Any, Any]:
     return numbers(x1), numbers(x2)
 
 
-def _make_unary(name: str, primitive: str, text: str) -> Callable[..., Any]:
+def _unary(name: str, primitive: str, text: str) -> Callable[..., Any]:
     takes_whole = primitive in WHOLE or primitive in CONDITIONS
 
     def function(x: Any) -> Any:
@@ -99,7 +99,7 @@ def _make_unary(name: str, primitive: str, text: str) -> Callable[..., Any]:
     return _named(function, name, f"Return, for each element: {text[0].lower()}{text[1:]}.")
 
 
-def _make_binary(name: str, primitive: str, text: str) -> Callable[..., Any]:
+def _binary(name: str, primitive: str, text: str) -> Callable[..., Any]:
     def function(x1: Any, x2: Any) -> Any:
         x1, x2 = scalar_first(x1, x2)
         if primitive == "divide" and not is_traced(x1) and not is_traced(x2):
@@ -117,12 +117,62 @@ def _named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., A
     return operation(function)
 
 
-for _row in _UNARY:
-    globals()[_row.split()[0]] = _make_unary(*_row.split(maxsplit=2))
-for _row in _BINARY:
-    globals()[_row.split()[0]] = _make_binary(*_row.split(maxsplit=2))
-assert {row.split()[1] for row in _UNARY} <= set(UNARY)
-assert {row.split()[1] for row in _BINARY} <= set(BINARY)
+# Each function: its name, its primitive, what it is.
+negative = _unary("negative", "negative", "-x")
+abs = _unary("abs", "abs", "The magnitude of x")
+absolute = _unary("absolute", "abs", "The magnitude of x")
+square = _unary("square", "square", "x times x")
+sqrt = _unary("sqrt", "sqrt", "The square root")
+rsqrt = _unary("rsqrt", "rsqrt", "1 over the square root")
+reciprocal = _unary("reciprocal", "reciprocal", "1 over x")
+exp = _unary("exp", "exponential", "e to the power of x")
+expm1 = _unary("expm1", "expm1", "exp(x) - 1, exact near 0")
+log = _unary("log", "log", "The natural logarithm")
+log1p = _unary("log1p", "log1p", "log(1 + x), exact near 0")
+log2 = _unary("log2", "log2", "The logarithm to base 2")
+log10 = _unary("log10", "log10", "The logarithm to base 10")
+sign = _unary("sign", "sign", "-1, 0 or 1, as x is below, at or above 0")
+floor = _unary("floor", "floor", "The largest integer that is not above x")
+ceil = _unary("ceil", "ceil", "The smallest integer that is not below x")
+trunc = _unary("trunc", "trunc", "x without its fraction")
+logical_not = _unary("logical_not", "logical_not", "Whether x is 0")
+isnan = _unary("isnan", "isnan", "Whether x is NaN")
+isfinite = _unary("isfinite", "isfinite", "Whether x is neither infinite nor NaN")
+isinf = _unary("isinf", "isinf", "Whether x is infinite")
+sin = _unary("sin", "sin", "The sine")
+cos = _unary("cos", "cos", "The cosine")
+tan = _unary("tan", "tan", "The tangent")
+arcsin = _unary("arcsin", "asin", "The inverse of the sine")
+arccos = _unary("arccos", "acos", "The inverse of the cosine")
+arctan = _unary("arctan", "atan", "The inverse of the tangent")
+sinh = _unary("sinh", "sinh", "The hyperbolic sine")
+cosh = _unary("cosh", "cosh", "The hyperbolic cosine")
+tanh = _unary("tanh", "tanh", "The hyperbolic tangent")
+arcsinh = _unary("arcsinh", "asinh", "The inverse of the hyperbolic sine")
+arccosh = _unary("arccosh", "acosh", "The inverse of the hyperbolic cosine")
+arctanh = _unary("arctanh", "atanh", "The inverse of the hyperbolic tangent")
+erf = _unary("erf", "erf", "The error function")
+
+add = _binary("add", "add", "The sum")
+subtract = _binary("subtract", "subtract", "The difference")
+multiply = _binary("multiply", "multiply", "The product")
+divide = _binary("divide", "divide", "The quotient")
+true_divide = _binary("true_divide", "divide", "The quotient")
+floor_divide = _binary(
+    "floor_divide", "floor_divide", "The largest integer that is not above the quotient"
+)
+mod = _binary("mod", "mod", "What the division leaves, with the divisor's sign")
+maximum = _binary("maximum", "maximum", "The larger one; NaN if either is")
+minimum = _binary("minimum", "minimum", "The smaller one; NaN if either is")
+equal = _binary("equal", "equal", "Whether both are equal")
+not_equal = _binary("not_equal", "not_equal", "Whether both differ")
+less = _binary("less", "less", "Whether x1 < x2")
+less_equal = _binary("less_equal", "less_equal", "Whether x1 <= x2")
+greater = _binary("greater", "greater", "Whether x1 > x2")
+greater_equal = _binary("greater_equal", "greater_equal", "Whether x1 >= x2")
+logical_and = _binary("logical_and", "logical_and", "Whether neither is 0")
+logical_or = _binary("logical_or", "logical_or", "Whether one is not 0")
+arctan2 = _binary("arctan2", "arctan2", "The angle of the point (x2, x1)")
 
 
 @operation

@@ -22,7 +22,7 @@ LEAVES = frozenset(("input", "constant", "count"))
 
 @dataclass(frozen=True)
 class Pattern:
-    """How an operand lies in rows x columns: ``full``, of a ``row``, of a ``column``, ``single``."""
+    """How an operand lies in rows x columns: ``full``, a ``row``, a ``column`` or ``single``."""
 
     level: str
     rows: Size = ONE
@@ -44,7 +44,7 @@ def peeled(value: Traced) -> Traced:
 
 
 def pattern(dims: Dims, whole: Dims) -> Pattern | None:
-    """Return how an operand of a shape lies in that which it is broadcast to; None for otherwise."""
+    """Return how an operand of a shape lies in that which it is broadcast to, None if otherwise."""
     padded = (ONE,) * (len(whole) - len(dims)) + dims
     flags = [(own == n, n) for own, n in zip(padded, whole, strict=True) if n != ONE]
     if all(fits for fits, _ in flags):

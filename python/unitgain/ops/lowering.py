@@ -1,4 +1,4 @@
-"""Traced values as a program for native code, which ``cpp/src/ops/expression_program.hpp`` reads."""
+"""Traced values as a program for native code: ``cpp/src/ops/expression_program.hpp``."""
 
 from __future__ import annotations
 
@@ -246,10 +246,7 @@ class _Program:
         whole = value.dims if adds else x.dims
         outer, inner = count(whole[:axis]), count(whole[axis + 1 :])
         places = moved[axis] if along else count(index.dims)
-        if along:
-            strides = [places.times(inner), inner, ONE]
-        else:
-            strides = [_ZERO, ONE, _ZERO]
+        strides = [places.times(inner), inner, ONE] if along else [_ZERO, ONE, _ZERO]
         self.line(
             "gather",
             int(adds),

@@ -33,7 +33,7 @@ def _slope(name: str) -> Callable[[Any, Any], Any]:
     def evaluate(x: Any, upstream: Any) -> Any:
         dtype = np.result_type(x, upstream)
         both = np.broadcast_arrays(np.asarray(x, dtype), np.asarray(upstream, dtype))
-        return _native.activation_gradient(name, *both)
+        return _native.activation_gradient(name, both[0], both[1])
 
     return evaluate
 
@@ -79,7 +79,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "asinh": np.arcsinh,
     "acosh": np.arccosh,
     "atanh": np.arctanh,
-} | {name: _native_activation(name) for name in ACTIVATIONS}
+}
+UNARY |= {name: _native_activation(name) for name in ACTIVATIONS}
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": np.add,
@@ -100,7 +101,8 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "arctan2": np.arctan2,
     "mod": np.mod,
     "floor_divide": np.floor_divide,
-} | {f"slope_of_{name}": _slope(name) for name in ACTIVATIONS}
+}
+BINARY |= {f"slope_of_{name}": _slope(name) for name in ACTIVATIONS}
 
 # What gives booleans, and what gives whole numbers of whole numbers.
 CONDITIONS = frozenset(
@@ -162,9 +164,10 @@ def _slice(x: NDArray[Any], starts: Any, steps: Any, shape: Any) -> NDArray[Any]
 
 
 def _product(a: NDArray[Any], b: NDArray[Any], a_turned: bool, b_turned: bool) -> NDArray[Any]:
-    return _native.matmul(
+    made: NDArray[Any] = _native.matmul(
         np.swapaxes(a, -1, -2) if a_turned else a, np.swapaxes(b, -1, -2) if b_turned else b
     )
+    return made
 
 
 def _gather(x: NDArray[Any], index: NDArray[Any], axis: int, along: bool) -> NDArray[Any]:
@@ -181,12 +184,13 @@ def _scatter(
     rest = x.shape[axis + (1 if along else index.ndim) :]
     made = np.zeros((*x.shape[:axis], length.factor, *rest), x.dtype)
     if along:
-        places = list(np.indices(x.shape, sparse=True))
+        places: list[Any] = list(np.indices(x.shape, sparse=True))
         places[axis] = index
         np.add.at(made, tuple(places), x)
     else:
         flat = x.reshape(*x.shape[:axis], count, *rest)
-        np.add.at(made, (slice(None),) * axis + (index.reshape(-1),), flat)
+        chosen: Any = (slice(None),) * axis + (index.reshape(-1),)
+        np.add.at(made, chosen, flat)
     return made
 
 

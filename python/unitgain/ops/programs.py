@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,7 @@ class Program:
 
 class _Cache:
     lock = Lock()
-    programs: OrderedDict[Any, Any] = OrderedDict()
+    programs: ClassVar[OrderedDict[Any, Any]] = OrderedDict()
     limit = 256
 
 
@@ -59,7 +59,7 @@ def structure(inputs: Sequence[Traced], outputs: Sequence[Traced]) -> Any:
     """Return what two traces share if and only if they compute the same."""
     order = in_order(outputs)
     numbers = {id(value): -1 - i for i, value in enumerate(inputs)}
-    rows = []
+    rows: list[Any] = []
     for i, value in enumerate(order):
         numbers.setdefault(id(value), i)
         known = value.attributes

@@ -171,8 +171,8 @@ def _by_row(value: Traced, shape: Sequence[int], name: str) -> Traced:
             f"a value for each row of the outputs"
         )
     wide = (*dims, *(ONE,) * (len(rows) - len(dims)))
-    made = record("broadcast", record("reshape", value, shape=wide), shape=rows)
-    return made
+    whole: Traced = record("broadcast", record("reshape", value, shape=wide), shape=rows)
+    return whole
 
 
 def by_row(value: Any, shape: Sequence[int], name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -205,7 +206,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     given = _dims(shape)
     padded = (None,) * (len(given) - x.ndim) + x.dims
     dims = tuple(own if n is None else n for n, own in zip(given, padded, strict=True))
-    if sizes.broadcast(x.dims, dims) != dims:  # type: ignore[arg-type]
+    if sizes.broadcast(x.dims, dims) != dims:
         raise ValueError(f"an array of shape {sizes.text(x.dims)} does not go into {shape}")
     return record("broadcast", x, shape=dims)
 
@@ -290,7 +291,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         edges = [length // parts * i for i in range(parts + 1)]
     else:
         edges = [0, *(min(int(i), length) for i in indices_or_sections), length]
-    return [_part(x, place, a, max(b - a, 0)) for a, b in zip(edges, edges[1:], strict=False)]
+    return [_part(x, place, a, max(b - a, 0)) for a, b in itertools.pairwise(edges)]
 
 
 @operation
@@ -478,7 +479,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     x = array_of(x)
     if not is_traced(x):
         keywords = {"constant_values": constant_values} if mode == "constant" else {}
-        return np.pad(x, pad_width, mode, **keywords)  # type: ignore[call-overload]
+        padded: Any = np.pad
+        return padded(x, pad_width, mode, **keywords)
     if mode != "constant":
         raise ValueError(f"mode is {mode!r}, but traced arrays are padded by a constant")
     widths = np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))

@@ -28,7 +28,7 @@ class Size(NamedTuple):
 
     def of(self, batch: int) -> int:
         """Return the size in a batch of so many samples."""
-        return self.factor * batch**self.power
+        return int(self.factor * batch**self.power)
 
     def __str__(self) -> str:
         return f"{self.factor} {self.power}"

@@ -177,7 +177,7 @@ class Traced:
         return np.dtype(kinds[self.kind])
 
     @property
-    def T(self) -> Traced:
+    def T(self) -> Traced:  # noqa: N802
         """The array with its axes in reverse order."""
         return self.functions["transpose"](self)  # type: ignore[no-any-return]
 
@@ -373,7 +373,7 @@ define_operators(Traced, Traced.functions)
 
 
 def numbers(x: Any) -> Any:
-    """Return a function's argument as a traced value or an array; Python's numbers stay as they are.
+    """Return a function's argument as a traced value or an array; Python's numbers stay.
 
     Variables are read, or become inputs of the trace that is being made.
     """

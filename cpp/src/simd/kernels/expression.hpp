@@ -7,17 +7,41 @@
 namespace unitgain::simd {
 
 // Conditions are 1 or 0, and any number but 0 is true.
-#define UNITGAIN_UNARY_FUNCTIONS(ROW)                                                      \
-  ROW(negative)                                                                            \
-  ROW(abs) ROW(square) ROW(sqrt) ROW(rsqrt) ROW(reciprocal) ROW(log) ROW(log1p) ROW(sign)  \
-      ROW(floor) ROW(ceil) ROW(round) ROW(trunc) ROW(logical_not) ROW(isnan) ROW(isfinite) \
-          ROW(isinf)
+#define UNITGAIN_UNARY_FUNCTIONS(ROW) \
+  ROW(negative)                       \
+  ROW(abs)                            \
+  ROW(square)                         \
+  ROW(sqrt)                           \
+  ROW(rsqrt)                          \
+  ROW(reciprocal)                     \
+  ROW(log)                            \
+  ROW(log1p)                          \
+  ROW(sign)                           \
+  ROW(floor)                          \
+  ROW(ceil)                           \
+  ROW(round)                          \
+  ROW(trunc)                          \
+  ROW(logical_not)                    \
+  ROW(isnan)                          \
+  ROW(isfinite)                       \
+  ROW(isinf)
 
 // maximum and minimum: NaN if either is.
-#define UNITGAIN_BINARY_FUNCTIONS(ROW)                                                        \
-  ROW(add)                                                                                    \
-  ROW(subtract) ROW(multiply) ROW(divide) ROW(maximum) ROW(minimum) ROW(equal) ROW(not_equal) \
-      ROW(less) ROW(less_equal) ROW(greater) ROW(greater_equal) ROW(logical_and) ROW(logical_or)
+#define UNITGAIN_BINARY_FUNCTIONS(ROW) \
+  ROW(add)                             \
+  ROW(subtract)                        \
+  ROW(multiply)                        \
+  ROW(divide)                          \
+  ROW(maximum)                         \
+  ROW(minimum)                         \
+  ROW(equal)                           \
+  ROW(not_equal)                       \
+  ROW(less)                            \
+  ROW(less_equal)                      \
+  ROW(greater)                         \
+  ROW(greater_equal)                   \
+  ROW(logical_and)                     \
+  ROW(logical_or)
 
 // n elements, or one that stands for all.
 template <class T>

@@ -114,6 +114,11 @@ def _check_native(lowering: Lowering) -> None:
     kinds = lowering.graph.kinds
     for place in lowering.places:
         for node in place.nodes:
+            if kinds[node] == "expression":
+                raise ValueError(
+                    f"{place.name} ({type(place.layer).__name__}) is a function of one's own, "
+                    f"which cannot be exported"
+                )
             if kinds[node] == "custom":
                 raise ValueError(
                     f"{place.name} ({type(place.layer).__name__}) computes in Python, which cannot "
