@@ -232,6 +232,7 @@ def started(command: Sequence[str]) -> dict[str, Any]:
         "OMPI_ALLOW_RUN_AS_ROOT": "1",
         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
         "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+        "PRTE_MCA_hwloc_default_binding_policy": "none",  # as all others' processes are
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -247,8 +248,7 @@ def on_mpi(processes: int, threads: int) -> dict[str, Any]:
     scripts = f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"
     mpiexec = shutil.which("mpiexec", path=scripts) or "mpiexec"
     here = [sys.executable, "-m", "unitgain.benchmarks.distribution", "--only", *NETWORKS]
-    bound = ["--bind-to", "none"] if threads > 1 or processes == 1 else []
-    return started([mpiexec, "-n", str(processes), *bound, *here, "--worker", str(threads)])
+    return started([mpiexec, "-n", str(processes), *here, "--worker", str(threads)])
 
 
 def on_torch() -> dict[str, Any] | None:
