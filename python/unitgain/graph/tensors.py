@@ -87,7 +87,8 @@ class SymbolicTensor:
         name = NUMPY_NAMES.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or keywords or name not in FUNCTIONS:
             raise TypeError(
-                f"numpy.{ufunc.__name__}: {self!r} has no values: it is a place in a graph of layers"
+                f"numpy.{ufunc.__name__}: {self!r} has no values: it is a place in a graph of "
+                f"layers"
             )
         return self.apply_function(name, inputs, {})
 

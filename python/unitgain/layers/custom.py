@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unitgain.graph.native import NativeGraph
+from unitgain.graph.tensors import SampleShape
 from unitgain.ops.samples import TracedNode
 from unitgain.ops.tracing import TraceError
 
