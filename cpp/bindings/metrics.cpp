@@ -51,10 +51,11 @@ class PythonMetric final : public CustomMetric {
 };
 
 MetricSpec metric_spec(const std::string& kind, bool takes_labels, bool weighted,
-                     const std::optional<LossSpec>& loss, double threshold, Index k,
-                     std::vector<double> thresholds, std::optional<Index> class_id, bool by_column,
-                     bool from_logits, bool clips, std::vector<double> column_weights,
-                     const py::object& update, const py::object& reset, Index sums) {
+                       const std::optional<LossSpec>& loss, double threshold, Index k,
+                       std::vector<double> thresholds, std::optional<Index> class_id,
+                       bool by_column, bool from_logits, bool clips,
+                       std::vector<double> column_weights, const py::object& update,
+                       const py::object& reset, Index sums) {
   MetricSpec spec;
   spec.kind = metric_kind(kind);
   spec.takes_labels = takes_labels;

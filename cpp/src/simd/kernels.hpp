@@ -55,9 +55,9 @@ struct PeakKernels;
 // sum_i values_i weights_i with an error that does not grow with n; weights may be null: 1.
 using WeightedSum = double (*)(const double* values, const double* weights, Index n);
 
-// The families that a saved network may need to predict. The others, losses, optimizers, weights of 8
-// bits, functions of one's own and two of linear algebra, are chosen each for itself (runtime/families/), so that a program without them is
-// a quarter smaller.
+// The families that a saved network may need to predict. The others, losses, optimizers, weights of
+// 8 bits, functions of one's own and two of linear algebra, are chosen each for itself
+// (runtime/families/), so that a program without them is a quarter smaller.
 template <class T>
 struct Kernels {
   const GemmKernels<T>* gemm;
