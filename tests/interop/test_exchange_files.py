@@ -285,7 +285,7 @@ BAD_CONFIGS = {
         "'x' of 'os'",
     ),
     "a size": (changed("units", 1 << 40), "no values of shape"),
-    "an argument": (changed("lora_rank", 2), "Dense takes no lora_rank"),
+    "an argument": (changed("wheels", 2), "Dense takes no wheels"),
     "another model": (lambda config: {**config, "class_name": "Mine"}, "it is a 'Mine'"),
     "no layers": (lambda config: {**config, "config": {}}, "'layers'"),
     "no object": (lambda config: [1], ""),

@@ -66,7 +66,7 @@ def build_with_state():
             return self.seen
 
     net = build()
-    metric = Batches("batches")
+    metric = Batches(name="batches")
     metric.reset_state()
     net.compile("adam", "sparse_categorical_crossentropy", metrics=[metric])
     return net
