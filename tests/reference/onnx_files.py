@@ -11,7 +11,6 @@ and the outputs of the library itself as `output_0`, `output_1` ...
 import os
 import tempfile
 import warnings
-from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
@@ -20,31 +19,13 @@ import numpy as np
 import onnx
 import skl2onnx
 import torch
+from onnx_saving import save
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
-
-FOLDER = Path(__file__).parent / "onnx"
-
-
-def save(name, model, inputs, outputs):
-    for entry in list(model.graph.node):
-        entry.doc_string = ""  # the exporter's stack traces, and this machine's paths
-        del entry.metadata_props[:]
-    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output]:
-        del value.metadata_props[:]
-    for tensor in model.graph.initializer:
-        del tensor.metadata_props[:]
-    del model.graph.metadata_props[:]
-    del model.metadata_props[:]
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString())
-    named = {one.name: array for one, array in zip(model.graph.input, inputs, strict=True)}
-    made = {f"output_{i}": np.asarray(array) for i, array in enumerate(outputs)}
-    np.savez(FOLDER / f"{name}.npz", **named, **made)
 
 
 class Residual(nn.Module):

@@ -42,6 +42,8 @@ def _norm_pattern(builder: Builder, node: Node, bound: Bound) -> Tensor | None:
         return None
     epsilon = _number(builder, bound["epsilon"])
     size = x.shape[-1]
+    if "factor" in bound:
+        return _norm_of_factor(builder, node, bound, x, epsilon)
     name, scale, weight = builder.absorb(node.output[0], ["Mul"], lambda a: is_row(a, size))
     if "first" not in bound:
         layer = layers.RMSNormalization(epsilon=epsilon, name=builder.name_of(node, weight))
@@ -49,6 +51,18 @@ def _norm_pattern(builder: Builder, node: Node, bound: Bound) -> Tensor | None:
         return Tensor(builder.call(layer, x.symbolic, scale=scale), x.shape)
     _, offset, _ = builder.absorb(name, ["Add"], lambda a: is_row(a, size))
     return layer_norm(builder, node, x, -1, epsilon, scale, offset, weight)
+
+
+def _norm_of_factor(
+    builder: Builder, node: Node, bound: Bound, x: Tensor, epsilon: float
+) -> Tensor | None:
+    """Return a layer normalization whose scale and offset are among the pattern's values."""
+    constants = builder.graph.constants
+    held = [constants[bound[role]] if role in bound else None for role in ("scale", "offset")]
+    if not all(array is None or is_row(array, x.shape[-1]) for array in held):
+        return None
+    scale, offset = (None if array is None else array.reshape(-1) for array in held)
+    return layer_norm(builder, node, x, -1, epsilon, scale, offset, bound.get("scale", ""))
 
 
 def is_row(array: Array, size: int) -> bool:

@@ -48,6 +48,24 @@ def _over(x: Pattern, divisors: list[Pattern]) -> list[Pattern]:
 
 
 _CENTRED = ("Sub", X, ("first=ReduceMean", X))
+
+
+def _moved() -> list[Pattern]:
+    """Return ``x m - mean m`` with ``m = scale / root``, as TensorFlow adds it up."""
+    made: list[Pattern] = []
+    for root in _root(_CENTRED):
+        for factor in (
+            ("factor=Mul", ("Reciprocal", root), Constant("scale")),
+            ("factor=Reciprocal", root),
+        ):
+            shift = ("Mul", ("Neg", ("first=ReduceMean", X)), factor)
+            made += [
+                ("Add", ("Mul", X, factor), offset)
+                for offset in (shift, ("Add", shift, Constant("offset")))
+            ]
+    return made
+
+
 _APART = ("Sub", ("unsqueeze=Unsqueeze", X), Constant("centers"))
 _SQUARES = ("sum=ReduceSum", ("Mul", _APART, _APART))
 _EXPONENT = ("Div", _SQUARES, Constant("factor"))
@@ -55,6 +73,7 @@ _EXPONENT = ("Div", _SQUARES, Constant("factor"))
 # The layers of the patterns; the first that matches counts.
 PATTERNS: list[tuple[str, Pattern]] = [
     *(("layer_norm", pattern) for pattern in _over(_CENTRED, _root(_CENTRED))),
+    *(("layer_norm", pattern) for pattern in _moved()),
     *(("rms_norm", pattern) for pattern in _over(X, _root(X))),
     ("unit_norm", ("Div", X, ("Max", ("mean=ReduceL2", X), EPSILON))),
     ("unit_norm", ("Div", X, ("Expand", ("Clip", ("mean=ReduceL2", X), EPSILON)))),
