@@ -122,6 +122,27 @@ def custom_object(name: object) -> Any:
     return found
 
 
+def custom_function(name: object, owner: str) -> Callable[..., Any]:
+    """Return a function, or what :func:`custom_objects` made of its name.
+
+    Args:
+        name: the function, or its name.
+        owner: what has the function, for the message.
+
+    Raises:
+        ValueError: if there is none of the name.
+    """
+    if callable(name):
+        return name
+    found: Callable[..., Any] | None = custom_object(name)
+    if found is None:
+        raise ValueError(
+            f"{owner} the function {name!r}, which is not known: give it as "
+            f"custom_objects={{{name!r}: function}}"
+        )
+    return found
+
+
 def resolve(
     argument: str,
     value: object,

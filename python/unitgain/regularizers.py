@@ -114,13 +114,7 @@ class FunctionRegularizer(Regularizer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> FunctionRegularizer:
         """Make a regularizer of what ``get_config`` returned; functions are custom objects."""
-        found = _names.custom_object(config["fn"])
-        if found is None:
-            raise ValueError(
-                f"the regularizer is the function {config['fn']!r}, which is not known: give it as "
-                f"custom_objects={{{config['fn']!r}: function}}"
-            )
-        return cls(found)
+        return cls(_names.custom_function(config["fn"], "the regularizer is"))
 
 
 class Magnitudes(Regularizer):

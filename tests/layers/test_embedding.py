@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from differences import check_gradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from variants import rerun_on_other_variants
@@ -59,22 +60,6 @@ def test_values_gradients_and_steps_are_those_of_keras(case, dtype):
     error = np.abs(found - expected) / (1 + np.abs(expected))
     assert error.max() < 32 * np.finfo(dtype).eps
     np.testing.assert_array_equal(output, cases.table(case).astype(dtype)[x])
-
-
-def check_gradients(model, x, y, step=1e-6):
-    """Compare the gradients at all weights with central differences."""
-    _, gradients = model.gradients(x, y)
-    assert len(gradients) == len(model.trainable_weights)
-    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
-        for index in np.ndindex(weight.shape):
-            value = weight.array[index]
-            weight.array[index] = value + step
-            above = model.gradients(x, y)[0]
-            weight.array[index] = value - step
-            below = model.gradients(x, y)[0]
-            weight.array[index] = value
-            numeric = (above - below) / (2 * step)
-            assert abs(numeric - gradient[index]) < 2e-9 * (1 + abs(numeric)), weight.name
 
 
 def test_gradients_are_those_of_differences():

@@ -1,5 +1,6 @@
 """The gradient of every node against central differences in float64, on every variant."""
 
+import differences
 import numpy as np
 import pytest
 from variants import rerun_on_other_variants
@@ -43,24 +44,7 @@ def model_of(layers, shape=(4,), loss=LOGITS_LOSS):
 
 def check_gradients(model, y, shape=(4,), step=1e-6):
     rng = np.random.default_rng(13)
-    x = rng.standard_normal((len(y), *shape))
-    before = model.get_weights()
-    loss, gradients = model.gradients(x, y)
-    assert np.isfinite(loss)
-    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
-        assert gradient.shape == weight.shape
-        for index in np.ndindex(weight.shape):
-            value = weight.array[index]
-            weight.array[index] = value + step
-            above = model.gradients(x, y)[0]
-            weight.array[index] = value - step
-            below = model.gradients(x, y)[0]
-            weight.array[index] = value
-            numeric = (above - below) / (2 * step)
-            # Rounding of the losses over 2 step, and the difference's own error of step^2.
-            assert abs(numeric - gradient[index]) < 2e-9 * (1 + abs(numeric)), weight.name
-    for a, b in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    differences.check_gradients(model, rng.standard_normal((len(y), *shape)), y, step)
 
 
 # The exponential of an exponential grows too fast for central differences.

@@ -5,6 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
+from differences import check_gradients
 from variants import rerun_on_other_variants
 
 import unitgain as ug
@@ -91,21 +92,6 @@ def test_layers_are_those_of_keras(case, dtype):
     # Sums have at most 12 terms, of magnitudes up to 5 or so.
     error = np.abs(found - expected) / (1 + np.abs(expected))
     assert error.max() < 16 * np.finfo(dtype).eps
-
-
-def check_gradients(model, x, y, step=1e-6):
-    """Compare the gradients at all weights with central differences."""
-    _, gradients = model.gradients(x, y)
-    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
-        for index in np.ndindex(weight.shape):
-            value = weight.array[index]
-            weight.array[index] = value + step
-            above = model.gradients(x, y)[0]
-            weight.array[index] = value - step
-            below = model.gradients(x, y)[0]
-            weight.array[index] = value
-            numeric = (above - below) / (2 * step)
-            assert abs(numeric - gradient[index]) < 2e-9 * (1 + abs(numeric)), weight.name
 
 
 @pytest.mark.parametrize("case", cases.CASES)

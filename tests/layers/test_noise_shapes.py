@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from differences import check_gradients
 from variants import rerun_on_other_variants
 
 import unitgain as ug
@@ -59,17 +60,7 @@ def test_gradients_are_of_what_was_drawn(kind, noise_shape):
     model.compile("sgd", "mse")
     rng = np.random.default_rng(2)
     x, y = rng.standard_normal((5, 3, 2)), rng.standard_normal((5, 2))
-    _, gradients = model.gradients(x, y)
-    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
-        for index in np.ndindex(weight.shape):
-            value, step = weight.array[index], 1e-6
-            losses = []
-            for moved in (value + step, value - step):
-                weight.array[index] = moved
-                losses.append(model.gradients(x, y)[0])
-            weight.array[index] = value
-            numeric = (losses[0] - losses[1]) / (2 * step)
-            assert abs(numeric - gradient[index]) < 2e-9 * (1 + abs(numeric)), weight.name
+    check_gradients(model, x, y)
 
 
 def test_bits_are_the_same_for_any_number_of_threads():

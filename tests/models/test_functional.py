@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from differences import check_gradients
 from variants import rerun_on_other_variants
 
 import unitgain as ug
@@ -49,33 +50,13 @@ def scatter_weights(model):
         weight.array[...] += 0.3 * np.abs(rng.standard_normal(weight.shape))
 
 
-def check_gradients(model, x, y, step=1e-6):
-    """Compare every derivative with a central difference; return the loss."""
-    loss, gradients = model.gradients(x, y)
-    assert len(gradients) == len(model.trainable_weights)
-    for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
-        assert gradient.shape == weight.shape
-        for index in np.ndindex(weight.shape):
-            value = weight.array[index]
-            weight.array[index] = value + step
-            above = model.gradients(x, y)[0]
-            weight.array[index] = value - step
-            below = model.gradients(x, y)[0]
-            weight.array[index] = value
-            numeric = (above - below) / (2 * step)
-            # Rounding of the losses over 2 step, and the difference's own error of step^2.
-            bound = 2e-9 * (1 + abs(numeric) + loss)
-            assert abs(numeric - gradient[index]) < bound, weight.name
-    return loss
-
-
 def check_graph(ins, outs):
     """Check the gradients of the mean squared errors of a graph's outputs."""
     model = ug.Model(ins, outs)
     scatter_weights(model)
     model.compile("sgd", ["mse"] * len(model.outputs))
     x, y = data_for(model)
-    check_gradients(model, x, y)
+    check_gradients(model, x, y, scale=1 + model.gradients(x, y)[0])
     return model
 
 

@@ -20,6 +20,7 @@ namespace {
 
 struct PairDot {
   static constexpr Index group = 2;
+  using Value = std::uint16_t;
   using Sum [[gnu::vector_size(register_bytes)]] = std::int32_t;
   using Right [[gnu::vector_size(register_bytes)]] = std::int16_t;
   using Bytes [[gnu::vector_size(register_bytes / 2)]] = signed char;
@@ -67,33 +68,14 @@ constexpr int tile_rows = 5;
 #else
 constexpr int tile_rows = 4;
 #endif
-constexpr Index tile_cols = int8_vectors * lanes<float>;
-
-void quantize(const float* x, Index row_stride, Index m, Index depth, std::byte* words,
-              Index row_bytes, QuantizedRow* rows) {
-  quantize_rows<std::uint16_t>(x, row_stride, m, depth, words, PairDot::group, row_bytes, rows);
-}
-
-void dequantize(const std::int32_t* sums, const QuantizedRow* rows, const Int8Columns& columns,
-                float* c, Index c_row_stride, Index m, Index n) {
-  int8_dequantize(sums, tile_cols, rows, columns, c, c_row_stride, m, n);
-}
 
 }  // namespace
 
-constinit const Int8GemmKernels int8_gemm = {
-    .mr = tile_rows,
-    .nr = tile_cols,
-    .group = PairDot::group,
-    .quantize = quantize,
-    .tile = int8_tile<PairDot, tile_rows>,
-    .dequantize = dequantize,
 #if defined(__AVX512F__)
-    .by_vnni = &int8_gemm_vnni,
+constinit const Int8GemmKernels int8_gemm = int8_kernels<PairDot, tile_rows>(&int8_gemm_vnni);
 #else
-    .by_vnni = nullptr,
+constinit const Int8GemmKernels int8_gemm = int8_kernels<PairDot, tile_rows>(nullptr);
 #endif
-};
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT
 

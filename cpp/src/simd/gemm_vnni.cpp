@@ -22,6 +22,7 @@ namespace {
 
 struct ByteDot {
   static constexpr Index group = 4;
+  using Value = std::uint8_t;
   using Sum [[gnu::vector_size(register_bytes)]] = std::int32_t;
   using Right = __m512i;
   static constexpr Index right_bytes = register_bytes;
@@ -37,29 +38,10 @@ struct ByteDot {
 };
 
 constexpr int tile_rows = 11;
-constexpr Index tile_cols = int8_vectors * lanes<float>;
-
-void quantize(const float* x, Index row_stride, Index m, Index depth, std::byte* words,
-              Index row_bytes, QuantizedRow* rows) {
-  quantize_rows<std::uint8_t>(x, row_stride, m, depth, words, ByteDot::group, row_bytes, rows);
-}
-
-void dequantize(const std::int32_t* sums, const QuantizedRow* rows, const Int8Columns& columns,
-                float* c, Index c_row_stride, Index m, Index n) {
-  int8_dequantize(sums, tile_cols, rows, columns, c, c_row_stride, m, n);
-}
 
 }  // namespace
 
-constinit const Int8GemmKernels int8_gemm_vnni = {
-    .mr = tile_rows,
-    .nr = tile_cols,
-    .group = ByteDot::group,
-    .quantize = quantize,
-    .tile = int8_tile<ByteDot, tile_rows>,
-    .dequantize = dequantize,
-    .by_vnni = nullptr,
-};
+constinit const Int8GemmKernels int8_gemm_vnni = int8_kernels<ByteDot, tile_rows>(nullptr);
 
 }  // namespace unitgain::simd::UNITGAIN_VARIANT
 

@@ -2,8 +2,9 @@
 // simd/ only, which define UNITGAIN_DOT first: the target that functions with the instruction need,
 // or nothing.
 //
-// Dot: group; Sum, a vector of int32 sums; Right, a vector of weights as the instruction takes it,
-// one group for each sum; right_bytes that Right is read from; and always inlined
+// Dot: group; Value, what a quantized value is held as; Sum, a vector of int32 sums; Right, a
+// vector of weights as the instruction takes it, one group for each sum; right_bytes that Right is
+// read from; and always inlined
 //   Right load(const std::byte*); Sum add(Sum, std::int32_t word, Right), which adds the products
 //   of a row's word with each group of weights.
 #pragma once
@@ -20,6 +21,7 @@ namespace {
 
 constexpr Index int8_word = 4;   // bytes of a row's word
 constexpr int int8_vectors = 2;  // of sums, in a row of the tile
+constexpr Index int8_cols = int8_vectors * lanes<float>;
 
 template <class Dot, int rows, int vectors>
 UNITGAIN_DOT inline __attribute__((always_inline)) void add_words(
@@ -229,10 +231,9 @@ UNITGAIN_INLINE void quantize_row(const float* x, Index depth, const Int8Scaling
 
 // A row's values are quantized while the next one's scale is still on its way through the long
 // chain of operations across lanes and the division.
-template <class Value>
-UNITGAIN_INLINE void quantize_rows(const float* x, Index row_stride, Index m, Index depth,
-                                   std::byte* words, Index group, Index row_bytes,
-                                   QuantizedRow* rows) {
+template <class Dot>
+void int8_quantize(const float* x, Index row_stride, Index m, Index depth, std::byte* words,
+                   Index row_bytes, QuantizedRow* rows) {
   if (m == 0) return;
   Int8Scaling next = int8_scaling_of(x, depth);
   for (Index i = 0; i < m; ++i) {
@@ -240,13 +241,13 @@ UNITGAIN_INLINE void quantize_rows(const float* x, Index row_stride, Index m, In
     if (i + 1 < m) next = int8_scaling_of(x + (i + 1) * row_stride, depth);
     const float zero = scaling.zero + int8_magic - int8_magic;
     rows[i] = {scaling.scale, static_cast<std::int32_t>(zero)};
-    quantize_row<Value>(x + i * row_stride, depth, scaling, zero, words + i * row_bytes, group);
+    quantize_row<typename Dot::Value>(x + i * row_stride, depth, scaling, zero,
+                                      words + i * row_bytes, Dot::group);
   }
 }
 
-UNITGAIN_INLINE void int8_dequantize(const std::int32_t* sums, Index nr, const QuantizedRow* rows,
-                                     const Int8Columns& columns, float* c, Index c_row_stride,
-                                     Index m, Index n) {
+void int8_dequantize(const std::int32_t* sums, const QuantizedRow* rows, const Int8Columns& columns,
+                     float* c, Index c_row_stride, Index m, Index n) {
   using Int [[gnu::vector_size(register_bytes)]] = std::int32_t;
   using Float [[gnu::vector_size(register_bytes)]] = float;
   for (Index j = 0; j < n; j += lanes<float>) {
@@ -260,7 +261,7 @@ UNITGAIN_INLINE void int8_dequantize(const std::int32_t* sums, Index nr, const Q
     const Int totals = std::bit_cast<Int>(read(reinterpret_cast<const float*>(columns.sums)));
     for (Index i = 0; i < m; ++i) {
       Int sum;
-      __builtin_memcpy(&sum, sums + i * nr + j, sizeof sum);
+      __builtin_memcpy(&sum, sums + i * int8_cols + j, sizeof sum);
       if (rows[i].zero != 0) sum -= rows[i].zero * totals;
       Vec<float> value = Vec<float>::of(__builtin_convertvector(sum, Float));
       value = value * scale * Vec<float>(rows[i].scale);
@@ -274,6 +275,19 @@ UNITGAIN_INLINE void int8_dequantize(const std::int32_t* sums, Index nr, const Q
       }
     }
   }
+}
+
+template <class Dot, int rows>
+constexpr Int8GemmKernels int8_kernels(const Int8GemmKernels* by_vnni) {
+  return {
+      .mr = rows,
+      .nr = int8_cols,
+      .group = Dot::group,
+      .quantize = int8_quantize<Dot>,
+      .tile = int8_tile<Dot, rows>,
+      .dequantize = int8_dequantize,
+      .by_vnni = by_vnni,
+  };
 }
 
 }  // namespace

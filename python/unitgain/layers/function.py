@@ -106,14 +106,8 @@ class Lambda(Layer):
             ValueError: if there is no custom object of the function's name.
         """
         arguments = dict(config)
-        function = arguments.pop("function", None)
-        found = function if callable(function) else _names.custom_object(function)
-        if found is None:
-            raise ValueError(
-                f"a Lambda has the function {function!r}, which is not known: give it as "
-                f"custom_objects={{{function!r}: function}}"
-            )
-        return cls(found, **arguments)
+        function = _names.custom_function(arguments.pop("function", None), "a Lambda has")
+        return cls(function, **arguments)
 
 
 class OpsFunction(Layer):

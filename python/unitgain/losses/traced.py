@@ -73,11 +73,4 @@ class LossFunctionWrapper(Loss):
             ValueError: if there is no custom object of the function's name.
         """
         arguments = dict(config)
-        fn = arguments.pop("fn", None)
-        found = fn if callable(fn) else _names.custom_object(fn)
-        if found is None:
-            raise ValueError(
-                f"the loss is the function {fn!r}, which is not known: give it as custom_objects="
-                f"{{{fn!r}: function}}"
-            )
-        return cls(found, **arguments)
+        return cls(_names.custom_function(arguments.pop("fn", None), "the loss is"), **arguments)
