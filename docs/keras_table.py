@@ -300,10 +300,9 @@ NOTES = {
 
 # What is not offered, why, and what to do in its place.
 REFUSED = (
-    ("`train_step`, `test_step`, `predict_step`, `compute_loss`, `compute_metrics` of one's own",
-     "a step is one native call",
-     "a loss, a metric or a layer of one's own, or a loop of `Model.gradients` and "
-     "`Optimizer.apply`"),
+    ("`predict_step`, `compute_loss`, `compute_metrics` of one's own", "a step is one native call",
+     "`train_step`, `test_step`; a loss, a metric or a layer of one's own; or a loop of "
+     "`Model.gradients` and `Optimizer.apply`"),
     ("`float16`, `bfloat16`, integers and `mixed_float16` as the dtype of layers, losses, metrics",
      "kernels are of float32 and float64",
      '`ug.config.set_dtype_policy("mixed_bfloat16")` rounds the operands of products'),

@@ -18,8 +18,7 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
     (INTENDED, "dtypes beside float32 and float64", "",
      r"(dtype policy (is )?'(mixed_|b?float16|int|bool|gptq|awq|u?int\d)"
      r"|expected float32, float64 or an integer dtype)"),
-    (INTENDED, "steps of one's own", r"custom_(train|test|compute_loss)|compute_loss|"
-     r"compute_metrics|custom_metrics", ""),
+    (INTENDED, "steps of one's own", r"compute_loss|compute_metrics|custom_metrics", ""),
     (INTENDED, "scaling of losses", r"loss_scale_optimizer.*(unsupported|inner_loss|overwrite|"
      r"dynamic_arg|compatib)|static_loss_scaling|overwrite_with_gradient", ""),
     (HARNESS, "a private name", r"muon_test", r"attribute '(update_step|lr_adjust|zeropower)"),
@@ -56,7 +55,7 @@ RULES: tuple[tuple[str, str, str, str], ...] = (
      r"|Random|MultiHeadAttention|Bidirectional|TimeDistributed|ZeroPadding|UpSampling|Depthwise|Text"
      r"|SeparableConv|StackedRNN|Masking)"),
     (OTHER, "applications", "", r"AbsentNameError: keras\.src\.applications"),
-    (OTHER, "quantization", r"quantiz|int8|int4|gptq|awq|float8", r""),
+    (OTHER, "other widths than 8 bits", r"int4|gptq|awq|float8", r""),
     (OTHER, "distribution", r"distribut", r""),
     (HARNESS, "a private name", "",
      r"AbsentNameError: keras\.src\.(backend|ops|testing|utils|export)"),
